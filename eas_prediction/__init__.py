@@ -1,0 +1,83 @@
+"""
+Client of PAI-EAS services, self-hosted or in the cloud.
+
+    from eas_prediction import PredictClient, TFRequest
+
+    client = PredictClient("http://127.0.0.1:8080", "mnist")
+    client.set_token("...")
+
+    request = TFRequest("predict_images")
+    request.add_feed("images", [1, 784], TFRequest.DT_FLOAT, [1.0] * 784)
+    response = client.predict(request)
+    print(response.get_values("scores"))
+"""
+
+from ._other_processors import (
+    BladeRequest,
+    BladeResponse,
+    OnnxRequest,
+    OnnxResponse,
+    QueueClient,
+    TorchRequest,
+    TorchResponse,
+)
+from ._retry import RetryPolicy
+from ._transport import PooledTransport, Transport
+from .exception import (
+    BadResponse,
+    ConnectionLost,
+    InvalidRequest,
+    Overloaded,
+    PredictException,
+    Refused,
+    ServiceFailed,
+    TimedOut,
+    Unauthorized,
+    UnknownOutput,
+    Untrusted,
+)
+from .predict_client import (
+    ENDPOINT_TYPE_DEFAULT,
+    ENDPOINT_TYPE_DIRECT,
+    ENDPOINT_TYPE_GATEWAY,
+    ENDPOINT_TYPE_VIPSERVER,
+    PredictClient,
+)
+from .request import Request, Response
+from .string_request import StringRequest, StringResponse
+from .tf_request import TFRequest, TFResponse
+
+__all__ = [
+    "ENDPOINT_TYPE_DEFAULT",
+    "ENDPOINT_TYPE_DIRECT",
+    "ENDPOINT_TYPE_GATEWAY",
+    "ENDPOINT_TYPE_VIPSERVER",
+    "BadResponse",
+    "BladeRequest",
+    "BladeResponse",
+    "ConnectionLost",
+    "InvalidRequest",
+    "OnnxRequest",
+    "OnnxResponse",
+    "Overloaded",
+    "PooledTransport",
+    "PredictClient",
+    "PredictException",
+    "QueueClient",
+    "Refused",
+    "Request",
+    "Response",
+    "RetryPolicy",
+    "ServiceFailed",
+    "StringRequest",
+    "StringResponse",
+    "TFRequest",
+    "TFResponse",
+    "TimedOut",
+    "TorchRequest",
+    "TorchResponse",
+    "Transport",
+    "Unauthorized",
+    "UnknownOutput",
+    "Untrusted",
+]

@@ -1,0 +1,104 @@
+"""From what a caller feeds to a tensor of the right type and shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from operator import index
+from typing import Any, Iterable
+
+import numpy as np
+
+from eas_processor import wire
+
+from .exception import InvalidRequest
+
+# By kind of storage type (`numpy.dtype.kind`): the kinds of values it takes, and their name.
+_TAKES = {
+    "b": ("biu", "booleans"),
+    "i": ("biu", "integers"),
+    "u": ("biu", "integers"),
+    "f": ("biuf", "numbers"),
+    "c": ("biufc", "numbers"),
+}
+
+
+def tensor(name: str, shape: Iterable[int], dtype: int, content: Any) -> wire.Tensor:
+    """
+    `content` as the tensor to send for the input `name`.
+
+    An array that is contiguous, in this machine's byte order and of the right type is not copied.
+    Raises `InvalidRequest`, which names the input, what was expected and what came.
+    """
+    if not isinstance(name, str):
+        raise InvalidRequest(f"the name of an input is a str, got {name!r}")
+    try:
+        storage = wire.storage_dtype(dtype)
+    except wire.WireError as error:
+        raise InvalidRequest(f"input {name!r}: {error}") from None
+    dims = _dims(name, shape)
+    if isinstance(content, Iterator):
+        content = list(content)
+    if storage.kind == "O":
+        array = _strings(name, content)
+    else:
+        array = _numbers(name, dtype, storage, content)
+    if array.size != prod(dims):
+        raise InvalidRequest(
+            f"input {name!r}: shape {dims} needs {prod(dims)} values, got {array.size}"
+        )
+    return wire.Tensor(dtype, array.reshape(dims))
+
+
+def _dims(name: str, shape: Iterable[int]) -> list[int]:
+    try:
+        dims = [index(size) for size in shape]
+    except TypeError:
+        raise InvalidRequest(
+            f"input {name!r}: expected a shape such as [1, 784], got {shape!r}"
+        ) from None
+    if any(size < 0 for size in dims):
+        raise InvalidRequest(
+            f"input {name!r}: shape {dims} must say the real sizes, also where the model's is -1"
+        )
+    return dims
+
+
+def _strings(name: str, content: Any) -> np.ndarray[Any, Any]:
+    # Arrays of numpy's own string types drop NUL bytes at the end of a value; objects keep them.
+    array = np.array(content, dtype=object)
+    for value in array.flat:
+        if not isinstance(value, (str, bytes)):
+            raise InvalidRequest(
+                f"input {name!r}: DT_STRING takes str or bytes, got {type(value).__name__}"
+            )
+    return array
+
+
+def _numbers(name: str, dtype: int, storage: np.dtype[Any], content: Any) -> np.ndarray[Any, Any]:
+    try:
+        array = np.asarray(content)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"input {name!r}: not an array of values: {error}") from error
+    if array.dtype.name == "bfloat16":  # TensorFlow's; numpy casts it only when told to
+        array = array.astype(np.float32)
+    kinds, noun = _TAKES[storage.kind]
+    if array.size and array.dtype.kind not in kinds:
+        got = array.dtype.name if array.dtype.kind != "O" else "objects or rows of unequal length"
+        raise InvalidRequest(f"input {name!r}: {wire.dtype_name(dtype)} takes {noun}, got {got}")
+    if array.size and storage.kind in "biu" and not np.can_cast(array.dtype, storage):
+        lowest, highest = _range(storage)
+        smallest, largest = int(array.min()), int(array.max())
+        if smallest < lowest or largest > highest:
+            wrong = smallest if smallest < lowest else largest
+            raise InvalidRequest(
+                f"input {name!r}: {wire.dtype_name(dtype)} takes {lowest} to {highest}, got {wrong}"
+            )
+    return np.ascontiguousarray(array, dtype=storage)
+
+
+def _range(storage: np.dtype[Any]) -> tuple[int, int]:
+    if storage.kind == "b":
+        return 0, 1
+    limits = np.iinfo(storage)
+    return int(limits.min), int(limits.max)

@@ -1,0 +1,95 @@
+"""Trying again after a failure."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import Callable, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception
+
+from .exception import InvalidRequest, PredictException
+
+T = TypeVar("T")
+
+logger = logging.getLogger("eas_prediction")
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """
+    How often a failed request is sent again, and after which pauses.
+
+    The pause before the second attempt is at most `backoff` seconds, doubled for every later one up
+    to `max_backoff`; each is drawn at random from the upper half, so that many clients do not come
+    back together. A `Retry-After` of the service is kept to. The client's timeout bounds the sum.
+    """
+
+    attempts: int = 5
+    """In total, the first one included."""
+    backoff: float = 0.05
+    max_backoff: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise InvalidRequest(f"RetryPolicy: attempts is at least 1, got {self.attempts}")
+        if not 0 <= self.backoff <= self.max_backoff:
+            raise InvalidRequest(
+                "RetryPolicy: 0 <= backoff <= max_backoff is expected, "
+                f"got backoff {self.backoff} and max_backoff {self.max_backoff}"
+            )
+
+    def pause(self, attempt: int) -> float:
+        """Seconds between `attempt` (1 is the first) and the next."""
+        longest = min(self.backoff * 2 ** (attempt - 1), self.max_backoff)
+        return random.uniform(longest / 2, longest)
+
+
+def retry(
+    attempt: Callable[[], T], first_failure: PredictException, policy: RetryPolicy, deadline: float
+) -> T:
+    """Make the attempts that follow `first_failure`, until `deadline` on the monotonic clock."""
+    made = [first_failure]
+
+    def replay_then_attempt() -> T:
+        if made:
+            raise made.pop()
+        return attempt()
+
+    def give_up(state: RetryCallState) -> bool:
+        left = deadline - time.monotonic()
+        return state.attempt_number >= policy.attempts or left <= _asked_for(state)
+
+    def pause(state: RetryCallState) -> float:
+        left = deadline - time.monotonic()
+        # The attempt needs time too; but a pause that the service asked for is not cut short.
+        return max(min(policy.pause(state.attempt_number), left / 2), _asked_for(state))
+
+    return Retrying(
+        retry=retry_if_exception(_is_transient),
+        stop=give_up,
+        wait=pause,
+        before_sleep=_log,
+        reraise=True,
+    )(replay_then_attempt)
+
+
+def _is_transient(failure: BaseException) -> bool:
+    return isinstance(failure, PredictException) and failure.transient
+
+
+def _failure(state: RetryCallState) -> PredictException:
+    assert state.outcome is not None
+    failure = state.outcome.exception()
+    assert isinstance(failure, PredictException)
+    return failure
+
+
+def _asked_for(state: RetryCallState) -> float:
+    return _failure(state).retry_after or 0.0
+
+
+def _log(state: RetryCallState) -> None:
+    logger.debug("attempt %d failed: %s", state.attempt_number, _failure(state))

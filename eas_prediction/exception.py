@@ -1,0 +1,95 @@
+"""
+The errors of the client, in one tree.
+
+    PredictException
+    ├── InvalidRequest    400        the request, or a setting of the client, is wrong: nothing sent
+    ├── ConnectionLost    500    ↻   the service was not reached, or cut the connection
+    │   └── Untrusted     500        TLS could not be agreed on, or the certificate is not trusted
+    ├── TimedOut          500, 408   no answer within the time of `set_timeout`, or the service's
+    ├── Refused           3xx, 4xx   the service refused the request
+    │   └── Unauthorized  401, 403   the token is missing or wrong
+    ├── Overloaded        429, 450 ↻ the service has more requests than it takes
+    ├── ServiceFailed     5xx    ↻   the service or the gateway before it failed
+    ├── BadResponse       500        an answer came and cannot be understood
+    └── UnknownOutput     400        the response has no output of that name
+
+`code` is the HTTP status of the answer; where no answer came it is 500, which scripts written for
+PAI-EAS expect. What is marked ↻ is `transient`: it is raised only after the client has tried again
+as its `RetryPolicy` says.
+"""
+
+from __future__ import annotations
+
+NO_ANSWER = 500
+
+
+class PredictException(Exception):
+    """A prediction failed; `message` is the service's own sentence where it sent one."""
+
+    transient = False
+    retry_after: float | None = None
+    """Seconds that the service asked to wait, where it did."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"Code: {self.code}, Message: {self.message}"
+
+
+class InvalidRequest(PredictException, ValueError):
+    """The request, or a setting of the client, is wrong; nothing was sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
+        self.args = (message,)
+
+
+class ConnectionLost(PredictException):
+    """The service was not reached, or the connection was cut before the answer was complete."""
+
+    transient = True
+
+
+class Untrusted(ConnectionLost):
+    """TLS could not be agreed on, or the certificate of the service is not trusted."""
+
+    transient = False
+
+
+class TimedOut(PredictException):
+    """No answer came in time."""
+
+
+class Refused(PredictException):
+    """The service refused the request; the same request will be refused again."""
+
+
+class Unauthorized(Refused):
+    """The token is missing or wrong."""
+
+
+class Overloaded(PredictException):
+    """The service has more requests than it takes."""
+
+    transient = True
+
+
+class ServiceFailed(PredictException):
+    """The service, or the gateway before it, failed."""
+
+    transient = True
+
+
+class BadResponse(PredictException):
+    """An answer came and cannot be understood."""
+
+
+class UnknownOutput(PredictException, KeyError):
+    """The response has no output of that name."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
+        self.args = (message,)

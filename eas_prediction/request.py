@@ -1,0 +1,66 @@
+"""What `PredictClient.predict` takes and gives back."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import Any
+
+from .exception import InvalidRequest
+
+# Machines in FIPS mode refuse MD5 unless told that nothing rests on it.
+_MD5_OPTIONS: dict[str, Any] = {} if sys.version_info < (3, 9) else {"usedforsecurity": False}
+
+
+class Body:
+    """The bytes of a request, and their MD5, which a signed request carries."""
+
+    __slots__ = ("_md5", "data", "source")
+
+    def __init__(self, source: str | bytes | bytearray | memoryview) -> None:
+        if not isinstance(source, (str, bytes, bytearray, memoryview)):
+            raise InvalidRequest(
+                f"to_string() of a request returns bytes or str, got {type(source).__name__}"
+            )
+        self.source = source
+        self.data = source.encode() if isinstance(source, str) else bytes(source)
+        self._md5 = ""
+
+    @property
+    def md5(self) -> str:
+        if not self._md5:
+            self._md5 = hashlib.md5(self.data, **_MD5_OPTIONS).hexdigest()
+        return self._md5
+
+
+class Request:
+    """Base of all requests, to be subclassed for a format of your own."""
+
+    _sent: Body | None = None
+
+    def to_string(self) -> str | bytes:
+        """Return the body to send."""
+        raise NotImplementedError(f"{type(self).__name__}.to_string() must be defined")
+
+    def parse_response(self, response_data: bytes) -> Any:
+        """Return what `predict` returns, from the body of the answer."""
+        raise NotImplementedError(f"{type(self).__name__}.parse_response() must be defined")
+
+
+class Response:
+    """Base of all responses."""
+
+
+def body_of(request: Any) -> Body:
+    """The body of `request`; made once for as long as `to_string()` returns the same object."""
+    if not hasattr(request, "to_string"):
+        raise InvalidRequest(
+            f"predict() takes a request such as TFRequest, got {type(request).__name__}"
+        )
+    source = request.to_string()
+    if not isinstance(request, Request):
+        return Body(source)
+    body = request._sent
+    if body is None or body.source is not source or isinstance(source, (bytearray, memoryview)):
+        body = request._sent = Body(source)
+    return body

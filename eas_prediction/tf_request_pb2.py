@@ -1,0 +1,63 @@
+"""The messages and numbers of `predict.proto`, under the name that generated code has elsewhere."""
+
+from __future__ import annotations
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from eas_processor.wire.dtypes import (
+    DT_BFLOAT16,
+    DT_BOOL,
+    DT_COMPLEX64,
+    DT_COMPLEX128,
+    DT_DOUBLE,
+    DT_FLOAT,
+    DT_HALF,
+    DT_INT8,
+    DT_INT16,
+    DT_INT32,
+    DT_INT64,
+    DT_INVALID,
+    DT_QINT8,
+    DT_QINT16,
+    DT_QINT32,
+    DT_QUINT8,
+    DT_QUINT16,
+    DT_RESOURCE,
+    DT_STRING,
+    DT_UINT8,
+    DT_UINT16,
+    DT_VARIANT,
+)
+from eas_processor.wire.schema import ArrayProto, ArrayShape, PredictRequest, PredictResponse
+
+ArrayDataType = EnumTypeWrapper(PredictRequest.DESCRIPTOR.file.enum_types_by_name["ArrayDataType"])
+
+__all__ = [
+    "DT_BFLOAT16",
+    "DT_BOOL",
+    "DT_COMPLEX64",
+    "DT_COMPLEX128",
+    "DT_DOUBLE",
+    "DT_FLOAT",
+    "DT_HALF",
+    "DT_INT8",
+    "DT_INT16",
+    "DT_INT32",
+    "DT_INT64",
+    "DT_INVALID",
+    "DT_QINT8",
+    "DT_QINT16",
+    "DT_QINT32",
+    "DT_QUINT8",
+    "DT_QUINT16",
+    "DT_RESOURCE",
+    "DT_STRING",
+    "DT_UINT8",
+    "DT_UINT16",
+    "DT_VARIANT",
+    "ArrayDataType",
+    "ArrayProto",
+    "ArrayShape",
+    "PredictRequest",
+    "PredictResponse",
+]

@@ -1,0 +1,114 @@
+"""`eascmd inspect`: what a model takes and returns, read from its files alone."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from eas_processor.errors import ModelFetchError
+from eas_processor.service.unpack import is_archive, unpack
+from eas_processor.tf.errors import ModelError
+from eas_processor.tf.model_files import FrozenGraphSummary, SavedModelSummary, read_model
+from eas_processor.tf.signatures import Shape, TensorSpec, dtype_name, public_names
+
+
+def inspect(path: Path, *, as_json: bool) -> None:
+    """Print the signatures of a SavedModel, or the placeholders and likely outputs of a frozen graph."""
+    facts = _read(path)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _print_table(facts)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise ModelFetchError(f"{path} does not exist")
+    try:
+        if path.is_file() and is_archive(path):
+            with tempfile.TemporaryDirectory(prefix="eas-inspect-") as scratch:
+                unpack(path, Path(scratch) / "model")
+                return _facts(path, read_model(str(Path(scratch) / "model")))
+        return _facts(path, read_model(str(path)))
+    except ModelError as error:
+        raise ModelFetchError(str(error)) from error
+
+
+def _facts(path: Path, model: SavedModelSummary | FrozenGraphSummary) -> dict[str, Any]:
+    if isinstance(model, FrozenGraphSummary):
+        return {
+            "path": str(path),
+            "kind": "frozen graph",
+            "placeholders": [_tensor(spec) for spec in model.placeholders],
+            "likely_outputs": [_tensor(spec) for spec in model.likely_outputs],
+        }
+    return {
+        "path": str(path),
+        "kind": "SavedModel",
+        "tensorflow_version": model.meta_graphs[0].tensorflow_version,
+        "signatures": [
+            {
+                "signature_name": name,
+                "method_name": graph.signatures[name].method_name,
+                "tags": list(graph.tags),
+                "inputs": [_tensor(spec) for spec in graph.signatures[name].inputs.values()],
+                "outputs": [_tensor(spec) for spec in graph.signatures[name].outputs.values()],
+            }
+            for graph in model.meta_graphs
+            for name in public_names(graph.signatures)
+        ],
+    }
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "shape": None if spec.shape is None else list(spec.shape),
+        "type": dtype_name(spec.dtype) if spec.dtype else None,
+        "tensor_name": spec.tensor_name or " ".join(spec.parts),
+    }
+
+
+def _print_table(facts: dict[str, Any]) -> None:
+    # Off a terminal rich assumes 80 columns and would cut tensor names.
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200
+    if facts["kind"] == "SavedModel":
+        version = facts["tensorflow_version"] or "an unknown version"
+        console.print(f"SavedModel {facts['path']}, written by TensorFlow {version}", markup=False)
+        for signature in facts["signatures"]:
+            method = signature["method_name"] or "no method"
+            tags = ", ".join(signature["tags"])
+            console.print(
+                f"\nsignature {signature['signature_name']} ({method}; tags: {tags})", markup=False
+            )
+            console.print(_table({"input": signature["inputs"], "output": signature["outputs"]}))
+    else:
+        console.print(f"frozen graph {facts['path']}\n", markup=False)
+        console.print(
+            _table({"placeholder": facts["placeholders"], "likely output": facts["likely_outputs"]})
+        )
+
+
+def _table(groups: dict[str, list[dict[str, Any]]]) -> Table:
+    table = Table("", "name", "dtype", "shape", "tensor", box=None, pad_edge=False)
+    for kind, tensors in groups.items():
+        for tensor in tensors:
+            table.add_row(
+                kind,
+                tensor["name"],
+                tensor["type"] or "?",
+                _shown(tensor["shape"]) if tensor["type"] else "?",
+                tensor["tensor_name"],
+            )
+    return table
+
+
+def _shown(shape: Shape) -> str:
+    return "any" if shape is None else str(list(shape))

@@ -1,0 +1,95 @@
+"""`eascmd`: the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from eas_processor.errors import EasError
+
+_DESCRIPTION = "An open, self-hosted Elastic Algorithm Service for TensorFlow models."
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; return its exit status: 0, 1 for a refusal (one sentence on stderr), 2 for wrong usage."""
+    if sys.version_info < (3, 10):
+        print(
+            f"eascmd needs Python 3.10 or newer; this is {sys.version.split()[0]}", file=sys.stderr
+        )
+        return 1
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except EasError as error:
+        print(f"eascmd: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="eascmd", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"eascmd {version('eas-processor')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, text in (
+        ("serve", "serve a service file until SIGTERM or Ctrl-C"),
+        ("test", "the same as serve"),
+    ):
+        _add_serve(commands.add_parser(name, help=text))
+    inspect = commands.add_parser("inspect", help="show what a model takes and returns")
+    inspect.add_argument(
+        "path", type=Path, metavar="PATH", help="a SavedModel directory or a frozen graph (.pb)"
+    )
+    inspect.add_argument("--json", action="store_true", help="print JSON")
+    inspect.set_defaults(run=_inspect)
+    schema = commands.add_parser("schema", help="print the JSON Schema of a service file")
+    schema.set_defaults(run=_schema)
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "service", type=Path, metavar="SERVICE", help="the service file, such as service.json"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine alone)"
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8080,
+        help="port to listen on; 0 takes a free one (default: 8080)",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log what happens in detail")
+    parser.set_defaults(run=_serve)
+
+
+def _port(text: str) -> int:
+    if text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
+
+
+# Imported by the command that needs them, so that `eascmd --help` answers in 0.1 s.
+
+
+def _serve(arguments: argparse.Namespace) -> int | None:
+    from eas_processor.cli.serve import serve
+
+    return serve(arguments.service, arguments.host, arguments.port, verbose=arguments.verbose)
+
+
+def _inspect(arguments: argparse.Namespace) -> int | None:
+    from eas_processor.cli.inspect import inspect
+
+    return inspect(arguments.path, as_json=arguments.json)
+
+
+def _schema(arguments: argparse.Namespace) -> int | None:
+    from eas_processor.cli.schema import print_schema
+
+    return print_schema()

@@ -1,0 +1,92 @@
+"""`eascmd serve`: from a service file to a running engine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+from eas_processor.builds.catalogue import Build, find_build
+from eas_processor.builds.rooms import rooms_directory
+from eas_processor.cli.hints import ready_lines
+from eas_processor.engine.engine import run
+from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.service import (
+    Service,
+    Token,
+    fetch_model,
+    load_service,
+    read_warm_up,
+    resolve_token,
+)
+
+log = logging.getLogger("eas_processor")
+
+
+def serve(path: Path, host: str, port: int, *, verbose: bool) -> None:
+    """Serve the service file at `path` until SIGTERM or Ctrl-C. Raises SetupError when that is impossible."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(message)s"
+    )
+    loaded = load_service(path)
+    service = loaded.service
+    build = find_build(service.processor)
+    model_entry = fetch_model(loaded)
+    warm_up = read_warm_up(loaded)
+    token = resolve_token(service)
+    for note in loaded.notes:
+        log.warning("%s", note)
+    log.info("loading %s with %s", model_entry, build.name)
+
+    def announce(address: str) -> None:
+        lines = ready_lines(address, service.name, token, model_entry, terminal=sys.stdout.isatty())
+        print(*lines, sep="\n", flush=True)
+
+    run(
+        EngineSettings(host=host, port=port, grace=service.metadata.eas.termination_grace_period),
+        _service_settings(service, token, _worker_settings(service, build, model_entry), warm_up),
+        announce,
+    )
+
+
+def _service_settings(
+    service: Service, token: Token, worker: WorkerSettings, warm_up: list[bytes]
+) -> ServiceSettings:
+    return ServiceSettings(
+        name=service.name,
+        token=token.value,
+        worker=worker,
+        keepalive=service.metadata.rpc.keepalive / 1000,
+        max_queue_size=service.metadata.rpc.max_queue_size,
+        instances=service.metadata.instance,
+        restart_crashed=not service.runtime.enable_crash_block,
+        warm_up=tuple(warm_up),
+    )
+
+
+def _worker_settings(service: Service, build: Build, model_entry: Path) -> WorkerSettings:
+    rpc = service.metadata.rpc
+    return WorkerSettings(
+        build=build.name,
+        python=build.python,
+        rooms=rooms_directory(),
+        hooks=build.hooks,
+        model_entry=model_entry,
+        model_config=_with_threads(service.model_config, service.metadata.cpu),
+        threads=rpc.worker_threads,
+        batch_size=rpc.max_batch_size if rpc.batching else 1,
+    )
+
+
+def _with_threads(model_config: str, cpu: float | None) -> str:
+    """Return the model config with TensorFlow's thread pools following `metadata.cpu`, unless it sets them."""
+    try:
+        config = json.loads(model_config or "{}")
+    except ValueError:
+        return model_config
+    if cpu is None or not isinstance(config, dict):
+        return model_config
+    threads = max(1, round(cpu))
+    sizes = {"intra_op_parallelism_threads": threads, "inter_op_parallelism_threads": threads}
+    return json.dumps(sizes | config)

@@ -1,0 +1,154 @@
+"""Which request goes to which instance, which waits, and which is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from time import monotonic
+
+from eas_processor.engine.instance import Instance
+from eas_processor.engine.request import Request
+from eas_processor.engine.settings import ServiceSettings
+from eas_processor.errors import DeadlineExceeded, NotReady, QueueFull, RequestError
+from eas_processor.link.frames import BULK_SIZE
+
+
+class Admission:
+    """
+    The queue of one service, in front of its ready instances.
+
+    A request is admitted when it has arrived whole. It goes to the ready instance with the least outstanding work that
+    has credit, else it waits, first come first served; large requests wait in a line of their own, so that one that
+    has to wait for byte credit does not hold up the small ones behind it.
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._ready: list[Instance] = []
+        self._small: OrderedDict[int, Request] = OrderedDict()
+        self._large: OrderedDict[int, Request] = OrderedDict()
+        self._deadlines: OrderedDict[int, Request] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
+        self.expecting = True
+        """Whether an instance is on its way, so that waiting makes sense while none is ready."""
+
+    @property
+    def outstanding(self) -> int:
+        """Requests that have begun and are not answered yet."""
+        return len(self._deadlines)
+
+    @property
+    def ready(self) -> bool:
+        """Whether an instance can take requests."""
+        return bool(self._ready)
+
+    def begin(self, request: Request) -> None:
+        """Watch the deadline of a request that has begun to arrive."""
+        self._deadlines[request.number] = request
+        if self._timer is None:
+            self._watch(request)
+
+    def refusal(self) -> RequestError | None:
+        """Return why a request that arrived now would be refused, if it would."""
+        if not self._ready and not self.expecting:
+            return self._not_ready()
+        limit = self._settings.max_queue_size
+        if len(self._small) + len(self._large) < limit:
+            return None
+        if any(instance.has_credit(0) for instance in self._ready):
+            return None
+        return QueueFull(
+            f"all {len(self._ready)} instance(s) of {self._settings.name!r} are busy and {limit} request(s) wait "
+            "already (metadata.rpc.max_queue_size); try again in a moment"
+        )
+
+    def submit(self, request: Request) -> None:
+        """Send `request` to an instance, or let it wait, or refuse it."""
+        if instance := self._free(request.size):
+            instance.send(request)
+        elif refusal := self.refusal():
+            request.answer(refusal.status, [str(refusal).encode()])
+        else:
+            self._line(request)[request.number] = request
+
+    def end(self, request: Request) -> None:
+        """Stop watching the deadline of a request that is answered."""
+        self._deadlines.pop(request.number, None)
+
+    def withdraw(self, request: Request) -> None:
+        """Take a request back that nobody waits for any more; a worker that holds it is told to drop it."""
+        self.end(request)
+        if request.instance is not None:
+            request.instance.cancel(request)
+        else:
+            self._line(request).pop(request.number, None)
+
+    def instance_ready(self, instance: Instance) -> None:
+        """Let requests go to `instance` from now on."""
+        self._ready.append(instance)
+        self.refill(instance)
+
+    def instance_gone(self, instance: Instance) -> None:
+        """Send no more requests to `instance`; when nobody is left or expected, those that wait are refused."""
+        self._ready.remove(instance)
+        self.refuse_waiting()
+
+    def refuse_waiting(self) -> None:
+        """Refuse the requests that wait, if no instance is left that could answer them."""
+        if self._ready or self.expecting:
+            return
+        refusal = self._not_ready()
+        waiting = [*self._small.values(), *self._large.values()]
+        self._small.clear()
+        self._large.clear()
+        for request in waiting:
+            request.answer(refusal.status, [str(refusal).encode()])
+
+    def refill(self, instance: Instance) -> None:
+        """Send waiting requests to `instance` while it has credit."""
+        while request := self._next(instance):
+            instance.send(request)
+
+    def _not_ready(self) -> NotReady:
+        return NotReady(f"service {self._settings.name!r} has no instance that can answer now")
+
+    def _line(self, request: Request) -> OrderedDict[int, Request]:
+        return self._large if request.size > BULK_SIZE else self._small
+
+    def _free(self, size: int) -> Instance | None:
+        best = None
+        for instance in self._ready:
+            if instance.has_credit(size) and (best is None or len(instance.held) < len(best.held)):
+                best = instance
+        return best
+
+    def _next(self, instance: Instance) -> Request | None:
+        small = next(iter(self._small.values()), None)
+        large = next(iter(self._large.values()), None)
+        if (
+            large
+            and (small is None or large.number < small.number)
+            and instance.has_credit(large.size)
+        ):
+            return self._large.pop(large.number)
+        if small and instance.has_credit(small.size):
+            return self._small.pop(small.number)
+        return None
+
+    def _watch(self, request: Request) -> None:
+        delay = max(0.0, request.deadline - monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
+
+    def _expire(self) -> None:
+        # All requests of a service have the same time to live, so the oldest is the next to expire: one timer serves all.
+        self._timer = None
+        now = monotonic()
+        while request := next(iter(self._deadlines.values()), None):
+            if request.deadline > now:
+                self._watch(request)
+                return
+            self.withdraw(request)
+            late = DeadlineExceeded(
+                f"not answered within {self._settings.keepalive * 1000:.0f} ms (metadata.rpc.keepalive)"
+            )
+            request.answer(late.status, [str(late).encode()])

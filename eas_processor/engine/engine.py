@@ -1,0 +1,89 @@
+"""The engine: one service behind one address, from start to shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from eas_processor.engine.admission import Admission
+from eas_processor.engine.router import Endpoint, Router
+from eas_processor.engine.server import HttpServer
+from eas_processor.engine.settings import EngineSettings, ServiceSettings
+from eas_processor.engine.supervisor import Supervisor
+
+log = logging.getLogger("eas_processor.engine")
+
+
+def run(
+    settings: EngineSettings, service: ServiceSettings, on_ready: Callable[[str], None]
+) -> None:
+    """
+    Serve until SIGTERM or SIGINT; `on_ready` is called with `http://HOST:PORT` when requests are taken.
+
+    Raises SetupError when the service cannot start. When this returns or raises, no process and no file is left.
+    """
+    uvloop.run(_Engine(settings, service).run(on_ready))
+
+
+class _Engine:
+    def __init__(self, settings: EngineSettings, service: ServiceSettings) -> None:
+        self._settings = settings
+        self._service = service
+        self._stop = asyncio.Event()
+        self._stop_at_once = asyncio.Event()
+
+    async def run(self, on_ready: Callable[[str], None]) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        # mkdtemp makes it with mode 0700: only this user can reach the workers.
+        directory = Path(tempfile.mkdtemp(prefix="eas-"))
+        admission = Admission(self._service)
+        supervisor = Supervisor(self._service, admission, directory, self._settings.start_timeout)
+        server = HttpServer(
+            self._settings, Router([Endpoint(self._service, admission, supervisor)])
+        )
+        try:
+            address = server.bind()
+            if await _unless(self._stop, supervisor.start()):
+                await server.listen()
+                on_ready(address)
+                await self._stop.wait()
+                log.info("shutting down: %d request(s) to finish", admission.outstanding)
+                await _unless(
+                    self._stop_at_once,
+                    server.drain(self._settings.grace, self._settings.drain_moment),
+                )
+        finally:
+            server.close()
+            await supervisor.stop()
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _interrupt(self) -> None:
+        """Shut down on the first Ctrl-C, at once on the second."""
+        if self._stop.is_set():
+            self._stop_at_once.set()
+        self._stop.set()
+
+
+async def _unless(event: asyncio.Event, job: Coroutine[Any, Any, None]) -> bool:
+    """Run `job` until `event` is set; return whether it came to its end."""
+    task, stop = asyncio.create_task(job), asyncio.create_task(event.wait())
+    await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if task.done():
+        task.result()
+        return True
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return False

@@ -1,0 +1,54 @@
+"""The heads of HTTP responses, prepared so that an answer costs one formatting."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+
+BYTES = b"application/octet-stream"
+TEXT = b"text/plain; charset=utf-8"
+JSON = b"application/json"
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus} | {450: b"Queue Full"}
+_KEEP_ALIVE = {True: b"", False: b"Connection: close\r\n"}
+# HTTP/1.0 closes unless both sides say otherwise.
+_KEEP_ALIVE_10 = {True: b"Connection: keep-alive\r\n", False: b"Connection: close\r\n"}
+
+
+class Heads:
+    """Builds response heads; the Date header is formatted once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._date = b""
+
+    def build(
+        self,
+        status: int,
+        content_type: bytes,
+        length: int,
+        *,
+        keep_alive: bool,
+        old: bool = False,
+        extra: bytes = b"",
+    ) -> bytes:
+        """Return the head of a response. `old` is HTTP/1.0; `extra` is whole header lines."""
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            self._date = formatdate(now, usegmt=True).encode()
+        return (
+            b"HTTP/1.1 %d %b\r\nServer: eas\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b%b\r\n"
+            % (
+                status,
+                _REASONS.get(status, b"Unknown"),
+                self._date,
+                content_type,
+                length,
+                (_KEEP_ALIVE_10 if old else _KEEP_ALIVE)[keep_alive],
+                extra,
+            )
+        )

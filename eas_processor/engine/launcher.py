@@ -1,0 +1,153 @@
+"""The engine's handle on one launcher process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from eas_processor.engine.links import FrameLink, LineLink
+from eas_processor.engine.settings import WorkerSettings
+from eas_processor.errors import StartError
+from eas_processor.link.frames import EXITED, LAUNCH, Frame, pack
+
+
+class Launcher:
+    """
+    One launcher process: it imports the build once and forks a worker for each `launch`.
+
+    Where the build cannot be forked from, the process itself becomes the one worker that is asked for, and `forks` is
+    False. `on_exit` is called with the instance's number and how its worker ended.
+    """
+
+    def __init__(
+        self, number: int, settings: WorkerSettings, on_exit: Callable[[int, str], None]
+    ) -> None:
+        self._number = number
+        self._settings = settings
+        self._on_exit = on_exit
+        self._process: asyncio.subprocess.Process | None = None
+        self._link: asyncio.Transport | None = None
+        self._introduced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watch: asyncio.Task[None] | None = None
+        self._instances: set[int] = set()
+        self._last_words = ""
+        self._failure = ""
+        self.forks = True
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process can be asked for another worker."""
+        return self._link is not None and not self._link.is_closing()
+
+    async def start(self, socket_path: Path, on_line: Callable[[str], None]) -> None:
+        """Start the process and wait until it has imported the build. Raises StartError."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+
+        def keep(line: str) -> None:
+            self._last_words = line or self._last_words
+            on_line(line)
+
+        await loop.connect_accepted_socket(lambda: LineLink(keep), ours)
+        settings = self._settings
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                str(settings.python),
+                "-sE",
+                str(settings.rooms),
+                str(socket_path),
+                settings.hooks,
+                str(self._number),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise StartError(
+                f"the interpreter {settings.python} cannot be started: {error.strerror}"
+            ) from error
+        finally:
+            theirs.close()
+        self._watch = asyncio.create_task(self._wait())
+        await self._introduced
+        if self._failure:
+            raise StartError(self._failure)
+
+    def introduced(self, facts: dict[str, Any], transport: asyncio.Transport) -> asyncio.Protocol:
+        """Take over the link that the process has opened."""
+        self._link = transport
+        self.forks = facts["forks"]
+        self._failure = facts["failure"]
+        self._settle()
+        return FrameLink(self._receive)
+
+    def launch(self, instance: int) -> None:
+        """Ask for a worker."""
+        settings = self._settings
+        spec = {
+            "instance": instance,
+            "model_entry": str(settings.model_entry),
+            "model_config": settings.model_config,
+            "threads": settings.threads,
+            "batch_size": settings.batch_size,
+        }
+        self._instances.add(instance)
+        assert self._link is not None
+        self._link.write(pack(LAUNCH, json.dumps(spec).encode()))
+
+    async def stop(self) -> None:
+        """End the process and whatever it has forked, and wait until it is gone."""
+        if self._process is None:
+            return
+        if self._link is not None:
+            self._link.close()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGKILL)
+        if self._watch is not None:
+            await self._watch
+
+    def _receive(self, frames: list[Frame]) -> None:
+        for kind, _, _, _, payload in frames:
+            if kind == EXITED:
+                facts = json.loads(b"".join(payload))
+                self._ended(
+                    facts["instance"], describe_status(os.waitstatus_to_exitcode(facts["status"]))
+                )
+
+    async def _wait(self) -> None:
+        assert self._process is not None
+        code = await self._process.wait()
+        if not self._introduced.done():
+            words = self._last_words or "it printed nothing"
+            self._failure = f"the launcher of {self._settings.build} ended at once ({describe_status(code)}): {words}"
+            self._settle()
+        if self._link is not None:
+            self._link.close()
+        for instance in list(self._instances):
+            self._ended(instance, describe_status(code))
+
+    def _ended(self, instance: int, how: str) -> None:
+        self._instances.discard(instance)
+        self._on_exit(instance, how)
+
+    def _settle(self) -> None:
+        if not self._introduced.done():
+            self._introduced.set_result(None)
+
+
+def describe_status(code: int) -> str:
+    """Return how a process ended, in words."""
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

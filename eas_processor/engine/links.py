@@ -1,0 +1,91 @@
+"""The engine's end of the link: a Unix socket on which launchers and workers introduce themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from eas_processor.link.deframer import Deframer
+from eas_processor.link.frames import HEAD, HEAD_SIZE, HELLO, LINK_VERSION, Frame
+
+log = logging.getLogger("eas_processor.engine")
+
+Hello = Callable[[dict[str, Any], asyncio.Transport], asyncio.Protocol]
+"""Takes the facts of a HELLO frame; returns the protocol for the rest of that connection."""
+
+
+async def listen(path: Path, on_hello: Hello) -> asyncio.Server:
+    """Listen at `path`, in a directory that only the user can enter."""
+    return await asyncio.get_running_loop().create_unix_server(
+        lambda: _Introduction(on_hello), str(path)
+    )
+
+
+class _Introduction(asyncio.Protocol):
+    """Reads the HELLO frame, then gives the connection to the protocol of its channel."""
+
+    def __init__(self, on_hello: Hello) -> None:
+        self._on_hello = on_hello
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) < HEAD_SIZE:
+            return
+        length, kind, *_ = HEAD.unpack_from(self._received)
+        end = HEAD_SIZE + length
+        if len(self._received) < end:
+            return
+        facts = json.loads(self._received[HEAD_SIZE:end]) if kind == HELLO else {}
+        if facts.get("link") != LINK_VERSION:
+            log.error("a process with another link version (%s) was refused", facts.get("link"))
+            self._transport.abort()
+            return
+        protocol = self._on_hello(facts, self._transport)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if rest := self._received[end:]:
+            protocol.data_received(rest)
+
+
+class FrameLink(asyncio.Protocol):
+    """Hands on the frames of one connection, a burst at a time."""
+
+    def __init__(
+        self, on_frames: Callable[[list[Frame]], None], on_lost: Callable[[], None] | None = None
+    ) -> None:
+        self._on_frames = on_frames
+        self._on_lost = on_lost
+        self._deframer = Deframer()
+
+    def data_received(self, data: bytes) -> None:
+        if frames := self._deframer.feed(data):
+            self._on_frames(frames)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._on_lost is not None:
+            self._on_lost()
+
+
+class LineLink(asyncio.Protocol):
+    """Hands on the lines that a worker prints."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._on_line(line.decode(errors="replace"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._rest:
+            self._on_line(self._rest.decode(errors="replace"))

@@ -1,0 +1,76 @@
+"""Which path means what."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+from eas_processor.engine.admission import Admission
+from eas_processor.engine.auth import TokenCheck
+from eas_processor.engine.settings import ServiceSettings
+from eas_processor.engine.supervisor import Supervisor
+from eas_processor.errors import MethodNotAllowed, NotFound, RequestError
+
+PREFIX = b"/api/predict/"
+
+
+class Endpoint:
+    """What answers at `/api/predict/NAME`: a service with its token, its queue and its instances."""
+
+    def __init__(
+        self, settings: ServiceSettings, admission: Admission, supervisor: Supervisor
+    ) -> None:
+        self.settings = settings
+        self.admission = admission
+        self.supervisor = supervisor
+        self.auth = TokenCheck(settings.token, settings.name)
+
+    def describe(self) -> tuple[int, bytes]:
+        """Return the status and text that answer a GET or an empty POST: the signature JSON, or why there is none."""
+        info = self.supervisor.info
+        if not info:
+            refusal = self.admission.refusal()
+            return 503, str(refusal or "no instance is ready").encode()
+        return info["info_status"], info["info"].encode()
+
+
+class Router:
+    """Finds the endpoint of a request."""
+
+    def __init__(self, endpoints: list[Endpoint]) -> None:
+        self._endpoints = {each.settings.name.encode(): each for each in endpoints}
+        self.draining = False
+
+    def find(self, method: bytes, path: bytes) -> Endpoint | RequestError:
+        """Return the endpoint for `path` (without query), or why there is none."""
+        if not path.startswith(PREFIX):
+            return NotFound(f"nothing answers at {_shown(path)}; {self._known()}")
+        name = path[len(PREFIX) :].partition(b"/")[0]
+        endpoint = self._endpoints.get(name) or self._endpoints.get(unquote_to_bytes(name))
+        if endpoint is None:
+            return NotFound(f"there is no service {_shown(name)} here; {self._known()}")
+        if method not in (b"POST", b"GET"):
+            return MethodNotAllowed(
+                f"{method.decode()} is not answered here; POST predicts, GET returns the model's signature"
+            )
+        return endpoint
+
+    def health(self, path: bytes) -> tuple[int, bytes] | None:
+        """Return the answer of a health route, or None for any other path."""
+        if path == b"/healthz":
+            return 200, b"alive"
+        if path == b"/readyz":
+            if self.draining:
+                return 503, b"shutting down"
+            if all(each.admission.ready for each in self._endpoints.values()):
+                return 200, b"ready"
+            return 503, b"no instance is ready"
+        return None
+
+    def _known(self) -> str:
+        names = ", ".join(sorted(f"/api/predict/{name.decode()}" for name in self._endpoints))
+        return f"this engine answers at {names}"
+
+
+def _shown(path: bytes) -> str:
+    text = path.decode("ascii", errors="replace")
+    return repr(text if len(text) <= 100 else text[:100] + "...")

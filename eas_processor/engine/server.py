@@ -1,0 +1,86 @@
+"""The listening side: accepts connections, keeps them within their time limits, and closes them without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from time import monotonic
+
+from eas_processor.engine.connection import HttpConnection
+from eas_processor.engine.heads import Heads
+from eas_processor.engine.router import Router
+from eas_processor.engine.settings import EngineSettings
+from eas_processor.errors import StartError
+
+_BACKLOG = 4096
+
+
+class HttpServer:
+    """What all connections share."""
+
+    def __init__(self, settings: EngineSettings, router: Router) -> None:
+        self.settings = settings
+        self.router = router
+        self.heads = Heads()
+        self.connections: set[HttpConnection] = set()
+        self.draining = False
+        self._socket: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+        self._clock: asyncio.Task[None] | None = None
+
+    def bind(self) -> str:
+        """Take the address, so that a start fails at once if it is in use; return `http://HOST:PORT`."""
+        host, port = self.settings.host, self.settings.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            raise StartError(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+            ) from error
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        return f"http://{shown}:{self._socket.getsockname()[1]}"
+
+    async def listen(self) -> None:
+        """Accept connections from now on."""
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: HttpConnection(self), sock=self._socket, backlog=_BACKLOG
+        )
+        self._clock = asyncio.create_task(self._watch_times())
+
+    async def drain(self, grace: float, moment: float) -> None:
+        """Answer what was accepted, then close every connection; after `grace` seconds close them regardless."""
+        self.draining = self.router.draining = True
+        if self._server is None:
+            return
+        await asyncio.sleep(moment)
+        self._server.close()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._all_closed(), grace)
+
+    def close(self) -> None:
+        """Close whatever is still open."""
+        if self._clock is not None:
+            self._clock.cancel()
+        if self._server is not None:
+            self._server.close()
+        elif self._socket is not None:
+            self._socket.close()
+        for connection in list(self.connections):
+            connection.abort()
+
+    async def _all_closed(self) -> None:
+        while self.connections:
+            for connection in list(self.connections):
+                connection.close_if_idle()
+            await asyncio.sleep(0.01)
+
+    async def _watch_times(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now = monotonic()
+            for connection in list(self.connections):
+                connection.check_time(now)

@@ -1,0 +1,60 @@
+"""What the engine is told when it starts; the command line makes these from the service file and its own flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How a worker is started, and what it loads."""
+
+    build: str
+    python: Path
+    rooms: Path
+    hooks: str
+    model_entry: Path
+    model_config: str
+    threads: int
+    batch_size: int
+    """Requests run together; 1 unless `metadata.rpc.batching` is on."""
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """One service, as the engine needs to know it. Times are in seconds."""
+
+    name: str
+    token: str
+    """Empty for a public service."""
+    worker: WorkerSettings
+    keepalive: float = 5.0
+    max_queue_size: int = 64
+    instances: int = 1
+    restart_crashed: bool = True
+    warm_up: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @property
+    def credit(self) -> int:
+        """Requests that one worker holds at a time: what it runs, or with batching two full batches."""
+        return self.worker.threads if self.worker.batch_size == 1 else 2 * self.worker.batch_size
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """The engine itself. Times are in seconds, sizes in bytes."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    grace: float = 30.0
+    """How long a shutdown waits for the requests that were accepted."""
+    drain_moment: float = 1.0
+    """How long a shutdown still accepts, so that clients move on before the listener closes."""
+    max_body: int = 64 * 1024 * 1024 + 64 * 1024
+    """A tensor of 64 MiB with its envelope."""
+    max_head: int = 64 * 1024
+    head_timeout: float = 10.0
+    idle_timeout: float = 600.0
+    start_timeout: float = 600.0
+    """How long loading and warming up a model may take."""

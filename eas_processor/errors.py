@@ -1,0 +1,114 @@
+"""
+The errors of the engine's side of the house, in one tree.
+
+    EasError
+    ├── SetupError              ends the start: one sentence on stderr, exit status 1
+    │   ├── ServiceFileError        service.json: a key, what was expected, what came
+    │   ├── ModelFetchError         model_path: missing, corrupt, unsafe or cut off
+    │   ├── WarmUpError             warm_up_data_path: unreadable, or refused by the model
+    │   ├── BuildError              the processor build, its interpreter or its TensorFlow
+    │   └── StartError              an instance did not become ready, or the address is taken
+    └── RequestError            refuses one request: the status goes with it
+        ├── BadRequest          400     ├── DeadlineExceeded    408
+        ├── Unauthorized        401     ├── BodyTooLarge        413
+        ├── NotFound            404     ├── QueueFull           450
+        ├── MethodNotAllowed    405     ├── InternalError       500
+        └── HeadersTooLarge     431     └── NotReady            503
+
+What the 3.6 rooms raise (`wire.WireError`, `tf.errors.ProcessorError`) knows its status too; it crosses
+the link as that number and its sentence.
+"""
+
+
+class EasError(Exception):
+    """Whatever this project refuses to do, said in one sentence that a person can act on."""
+
+
+class SetupError(EasError):
+    """The service cannot start."""
+
+
+class ServiceFileError(SetupError):
+    """The service file is unreadable, or a value in it is impossible."""
+
+
+class ModelFetchError(SetupError):
+    """The model cannot be brought to a local path."""
+
+
+class WarmUpError(SetupError):
+    """The warm-up file is unreadable, or the model refused a request from it."""
+
+
+class BuildError(SetupError):
+    """The processor build is unknown or cannot run here."""
+
+
+class StartError(SetupError):
+    """An instance did not become ready, or the engine cannot listen."""
+
+
+class RequestError(EasError):
+    """One request is refused with `status`."""
+
+    status = 500
+
+
+class BadRequest(RequestError):
+    """The request cannot be understood."""
+
+    status = 400
+
+
+class Unauthorized(RequestError):
+    """The token is missing or wrong."""
+
+    status = 401
+
+
+class NotFound(RequestError):
+    """No service answers at this path."""
+
+    status = 404
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, the method does not."""
+
+    status = 405
+
+
+class DeadlineExceeded(RequestError):
+    """The request was not answered within `metadata.rpc.keepalive`."""
+
+    status = 408
+
+
+class BodyTooLarge(RequestError):
+    """The body is larger than the engine accepts."""
+
+    status = 413
+
+
+class HeadersTooLarge(RequestError):
+    """The request line and headers are larger than the engine accepts."""
+
+    status = 431
+
+
+class QueueFull(RequestError):
+    """Every worker is busy and the queue of `metadata.rpc.max_queue_size` requests is full."""
+
+    status = 450
+
+
+class InternalError(RequestError):
+    """The processor failed for a reason that is not the request's."""
+
+    status = 500
+
+
+class NotReady(RequestError):
+    """No instance can answer now."""
+
+    status = 503

@@ -1,0 +1,47 @@
+"""Frames out of a stream that arrives in pieces: the side of the engine's event loop."""
+
+from typing import List, Tuple
+
+from eas_processor.link.frames import HEAD, HEAD_SIZE, Frame
+
+
+class Deframer:
+    """
+    Cuts received bytes into frames.
+
+    The payload of a frame is the list of the pieces it arrived in, so that a large one is never joined.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._pieces = []  # type: List[bytes]
+        self._missing = 0
+        self._head = (0, 0, 0, 0.0)  # type: Tuple[int, int, int, float]
+
+    def feed(self, data: bytes) -> List[Frame]:
+        """Return the frames that `data` completes, in order."""
+        frames = []  # type: List[Frame]
+        if self._missing:
+            if len(data) < self._missing:
+                self._pieces.append(data)
+                self._missing -= len(data)
+                return frames
+            self._pieces.append(data[: self._missing])
+            frames.append(self._head + (self._pieces,))
+            data = data[self._missing :]
+            self._missing = 0
+        elif self._rest:
+            data = self._rest + data
+        start, end = 0, len(data)
+        while end - start >= HEAD_SIZE:
+            length, kind, _, status, number, deadline = HEAD.unpack_from(data, start)
+            body = start + HEAD_SIZE
+            start = body + length
+            if start > end:
+                self._head = (kind, status, number, deadline)
+                self._pieces = [data[body:]]
+                self._missing = start - end
+                break
+            frames.append((kind, status, number, deadline, [data[body:start]]))
+        self._rest = data[start:]
+        return frames

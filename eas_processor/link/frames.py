@@ -1,0 +1,68 @@
+"""
+The frame format, byte by byte.
+
+Every frame is a head of 24 bytes, little-endian, and a payload:
+
+    offset  size  type  meaning
+    0       4     u32   length of the payload
+    4       1     u8    kind, one of the constants below
+    5       1     u8    reserved, 0
+    6       2     u16   status of a REPLY: an HTTP status code; else 0
+    8       8     u64   number of the request, chosen by the engine; 0 outside requests
+    16      8     f64   deadline of a PREDICT: seconds of CLOCK_MONOTONIC, one clock for all processes; 0 for none
+    24      n           payload
+
+A process opens each of its sockets with a HELLO frame, whose payload is a JSON object:
+
+    {"link": LINK_VERSION, "channel": "launcher" | "control" | "data" | "bulk" | "log",
+     "pid": ..., and of a worker "instance": its number, of a launcher "launcher": its number,
+     "forks": bool, "failure": text or ""}
+
+After that:
+
+    channel    engine sends                               the process sends
+    launcher   LAUNCH (JSON: what the worker loads)       EXITED (JSON: instance, pid, wait status)
+    control    WARMED, STOP                               READY (JSON), FAILED (text), HEARTBEAT
+    data,bulk  PREDICT (request body), CANCEL             REPLY (response body, or one sentence of text)
+    log        nothing                                    no frames: lines of text, the worker's stdout and stderr
+
+`bulk` carries the payloads above BULK_SIZE, so that they do not delay the small ones on `data`.
+"""
+
+import struct
+
+from typing import Any, Tuple
+
+LINK_VERSION = 1
+
+HELLO = 1
+LAUNCH = 2
+EXITED = 3
+READY = 4
+FAILED = 5
+HEARTBEAT = 6
+WARMED = 7
+STOP = 8
+PREDICT = 16
+CANCEL = 17
+REPLY = 18
+
+HEAD = struct.Struct("<IBBHQd")
+HEAD_SIZE = HEAD.size
+
+BULK_SIZE = 64 * 1024
+"""Payloads above this many bytes travel on the bulk channel."""
+
+MAX_PAYLOAD = 0xFFFFFFFF
+
+Frame = Tuple[int, int, int, float, Any]
+"""kind, status, request number, deadline, payload."""
+
+
+class LinkError(Exception):
+    """The other side of the link is gone, or speaks another version."""
+
+
+def pack(kind: int, payload: bytes = b"", number: int = 0) -> bytes:
+    """Return a whole frame; for control messages, where one copy of the payload does not matter."""
+    return HEAD.pack(len(payload), kind, 0, 0, number, 0.0) + payload

@@ -1,0 +1,239 @@
+"""A file from an http(s) URL: cached by its validators, resumed when cut off, verified by its length."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from urllib3.exceptions import HTTPError
+
+from eas_processor.errors import ModelFetchError
+from eas_processor.service.store import locked, private_directory, short_hash
+
+MAX_SIZE = 64 * 2**30
+TRIES = 5
+FIRST_PAUSE = 0.5  # seconds; doubles with each try that brings nothing
+_TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of the body
+_PIECE = 2**20
+_PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+
+
+def download(url: str, *, progress: bool, note: Callable[[str], None]) -> Path:
+    """
+    Return the local copy of `url`, brought up to date; raises ModelFetchError.
+
+    Where the server cannot be reached and an older copy is there, `note` is told and the copy returned.
+    """
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError as error:
+        raise ModelFetchError(f"is not a URL: {error}") from None
+    # Neither credentials nor the query, which may be a signature, belong in a message.
+    shown = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+    name = unquote(parts.path).rpartition("/")[2]
+    directory = private_directory("downloads", short_hash(url))
+    with locked(directory / "lock"):
+        wanted = _Download(url, shown, directory, "download" if name in ("", ".", "..") else name)
+        return wanted.run(progress, note)
+
+
+class _CutOffError(Exception):
+    """A failure that another try may not meet; its text is the reason."""
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What the server says about a version of the file, and how much of it is here."""
+
+    etag: str = ""
+    last_modified: str = ""
+    size: int = 0
+
+    @property
+    def for_range(self) -> str:
+        """The value of If-Range: it has to prove the same bytes, which a weak ETag does not."""
+        return self.etag if self.etag.startswith('"') else self.last_modified
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, path: Path, content: Path) -> _Version | None:
+        """Return the version that `path` tells about `content`, None where one of them is missing."""
+        try:
+            return replace(cls(**json.loads(path.read_text())), size=content.stat().st_size)
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+
+class _Download:
+    """
+    The download of one URL into its directory.
+
+    `content/NAME` and `content.json` are the whole file and its version, `part` and `part.json` what has
+    arrived of a newer one.
+    """
+
+    def __init__(self, url: str, shown: str, directory: Path, name: str) -> None:
+        self._url = url
+        self._shown = shown
+        self._file = directory / "content" / name
+        self._file_version = directory / "content.json"
+        self._part = directory / "part"
+        self._part_version = directory / "part.json"
+
+    def run(self, progress: bool, note: Callable[[str], None]) -> Path:
+        fruitless, furthest = 0, self._resumable().size
+        while fruitless < TRIES:
+            if fruitless:
+                time.sleep(FIRST_PAUSE * 2 ** (fruitless - 1))
+            try:
+                return self._try(progress)
+            except _CutOffError as error:
+                reason = str(error)
+            except (requests.ConnectionError, requests.Timeout) as error:
+                reason = _reason(error)
+            except requests.RequestException as error:
+                raise self._refusal(_reason(error)) from error
+            # A long download may be cut off often, as long as each try brings it forward.
+            arrived = self._resumable().size
+            fruitless = 0 if arrived > furthest else fruitless + 1
+            furthest = max(furthest, arrived)
+        if not self._file.exists():
+            raise self._refusal(f"{reason} ({TRIES} tries)")
+        note(f"{self._shown}: {reason}; the copy fetched earlier is used")
+        return self._file
+
+    def _try(self, progress: bool) -> Path:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "eas-processor"}
+        cached = _Version.load(self._file_version, self._file)
+        resumable = self._resumable()
+        if resumable.size:
+            headers |= {"Range": f"bytes={resumable.size}-", "If-Range": resumable.for_range}
+        elif cached and cached.etag:
+            headers["If-None-Match"] = cached.etag
+        elif cached and cached.last_modified:
+            headers["If-Modified-Since"] = cached.last_modified
+        with requests.get(self._url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+            if response.status_code == 304 and cached:
+                return self._file
+            start, total = self._expected(response, resumable.size)
+            self._receive(response, start, total, progress)
+        return self._keep()
+
+    def _resumable(self) -> _Version:
+        version = _Version.load(self._part_version, self._part)
+        return version if version and version.for_range else _Version()
+
+    def _expected(self, response: requests.Response, offset: int) -> tuple[int, int | None]:
+        """Return where in the file the body begins and how long the file is, if that is said."""
+        status = response.status_code
+        if status in (206, 416):
+            said = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            if status == 206 and said and int(said[1]) == offset:
+                return offset, int(said[2])
+            self._drop_part()
+            raise _CutOffError("the server cannot resume")
+        answered = f"the server answered {status} {response.reason or ''}".rstrip()
+        if status in _PASSING_STATUS:
+            raise _CutOffError(answered)
+        if status != 200:
+            raise self._refusal(answered)
+        encoding = response.headers.get("Content-Encoding", "identity")
+        # Some servers call the compression of a .tar.gz an encoding; the bytes are the file all the same.
+        if encoding != "identity" and self._file.suffix not in (".gz", ".tgz"):
+            raise self._refusal(
+                f"the server sent it in the encoding {encoding}, which was not asked"
+            )
+        length = response.headers.get("Content-Length", "")
+        return 0, int(length) if length.isdigit() else None
+
+    def _receive(
+        self, response: requests.Response, start: int, total: int | None, progress: bool
+    ) -> None:
+        self._check_room(start, total or 0)
+        if not start:
+            self._drop_part()
+            etag, modified = (response.headers.get(each, "") for each in ("ETag", "Last-Modified"))
+            _Version(etag, modified).save(self._part_version)
+        size = start
+        with (
+            open(self._part, "ab") as file,
+            _bar(self._file.name, start, total, progress) as advance,
+        ):
+            try:
+                for piece in response.raw.stream(_PIECE, decode_content=False):
+                    size += len(piece)
+                    self._check_size(size)
+                    file.write(piece)
+                    advance(len(piece))
+            except HTTPError:
+                raise _CutOffError(f"the connection was cut off after {size} bytes") from None
+        if total is not None and size != total:
+            raise _CutOffError(f"{size} bytes arrived of {total}")
+
+    def _check_room(self, start: int, total: int) -> None:
+        self._check_size(total)
+        room = start + shutil.disk_usage(self._part.parent).free
+        if total > room:
+            raise self._refusal(f"needs {total} bytes, {room} are free in {self._part.parent}")
+
+    def _check_size(self, size: int) -> None:
+        if size > MAX_SIZE:
+            self._drop_part()
+            raise self._refusal(f"is larger than the {MAX_SIZE} bytes that are allowed")
+
+    def _keep(self) -> Path:
+        self._file.parent.mkdir(mode=0o700, exist_ok=True)
+        self._part.replace(self._file)
+        self._part_version.replace(self._file_version)
+        return self._file
+
+    def _drop_part(self) -> None:
+        self._part.unlink(missing_ok=True)
+        self._part_version.unlink(missing_ok=True)
+
+    def _refusal(self, reason: str) -> ModelFetchError:
+        return ModelFetchError(f"{self._shown}: {reason}")
+
+
+def _reason(error: requests.RequestException) -> str:
+    """Return what went wrong without requests' own text, which repeats the URL with its secrets."""
+    if isinstance(error, requests.Timeout):
+        return "the server did not answer in time"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"no connection: {cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    return f"cannot be fetched ({type(error).__name__})"
+
+
+@contextmanager
+def _bar(
+    name: str, start: int, total: int | None, progress: bool
+) -> Iterator[Callable[[float], None]]:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    hidden = not (progress and console.is_terminal)
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bars:
+        task = bars.add_task(name, total=total, completed=start)
+        yield lambda amount: bars.advance(task, amount)

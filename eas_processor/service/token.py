@@ -1,0 +1,72 @@
+"""The token of a service: given, empty, or made once and kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from eas_processor.errors import ServiceFileError
+from eas_processor.service.schema import TOKEN_PATTERN, Service
+from eas_processor.service.store import private_directory
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a caller must show: '' is a public service; `path` is the file of a generated token."""
+
+    value: str
+    path: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Token(path={self.path})"
+
+
+def resolve_token(service: Service) -> Token:
+    """Return the service's token, made and kept on the first call; raises ServiceFileError."""
+    if service.token or (service.token == "" and not service.generate_token):
+        return Token(service.token)
+    if service.generate_token is False:
+        return Token("")
+    try:
+        path = private_directory("tokens") / service.name
+        if not path.exists():
+            _make(path)
+        return Token(_read(path), path)
+    except OSError as error:
+        raise ServiceFileError(
+            f"token: the generated one cannot be kept in {error.filename}: {error.strerror}; "
+            "set EAS_HOME to a directory of yours, or give a token in the service file"
+        ) from error
+
+
+def _make(path: Path) -> None:
+    """Write a whole token file at once; of two processes that try, one wins and both read its token."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _read(path: Path) -> str:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ServiceFileError(
+            f"token: {path} can be read by other users (mode {mode:04o}): "
+            "`chmod 600` it, or delete it to have a new token made"
+        )
+    value = path.read_bytes().decode("ascii", "replace").strip()
+    if not value or not re.match(TOKEN_PATTERN, value):
+        raise ServiceFileError(
+            f"token: {path} does not hold a token: delete it to have a new one made"
+        )
+    return value

@@ -1,0 +1,117 @@
+"""Running requests that came together as one: joined by rows, split again afterwards."""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from eas_processor.tf.model import Model
+from eas_processor.tf.plans import Arrays, Plan
+from eas_processor.wire import decode_request, encode_response
+
+Answer = Union[bytes, Exception]
+
+
+class _Member:
+    """One request of a group: its place among the answers, its arrays, and its number of rows."""
+
+    __slots__ = ("arrays", "index", "plan", "rows")
+
+    def __init__(self, index: int, plan: Plan, arrays: Arrays, rows: int) -> None:
+        self.index = index
+        self.plan = plan
+        self.arrays = arrays
+        self.rows = rows
+
+
+def run_batch(model: Model, requests: Sequence[Any]) -> List[Answer]:
+    """
+    Return the answer to each request, in order: response bytes or the exception that refuses it.
+
+    Requests are joined when they share the callable, dtypes, trailing shapes and scalars; the
+    others, and those of a run that fails, run alone.
+    """
+    answers: List[Answer] = [b""] * len(requests)
+    groups: Dict[Any, List[_Member]] = {}
+    for index, data in enumerate(requests):
+        try:
+            plan, arrays = model.prepare(decode_request(data))
+        except Exception as error:
+            answers[index] = error
+            continue
+        rows = _count_rows(arrays) if plan.batchable else None
+        key = index if rows is None else _group_key(plan, arrays)
+        groups.setdefault(key, []).append(_Member(index, plan, arrays, rows or 0))
+    for members in groups.values():
+        for part in _bound(members, model.config.max_batch_rows):
+            _answer(model, part, answers)
+    return answers
+
+
+def _count_rows(arrays: Arrays) -> Optional[int]:
+    """Return the first dimension that all arrays but the scalars share, None when there is none."""
+    rows = {array.shape[0] for array in arrays if array.ndim}
+    return rows.pop() if len(rows) == 1 else None
+
+
+def _group_key(plan: Plan, arrays: Arrays) -> Tuple[Any, ...]:
+    # The callable stands for signature, feeds and fetches.
+    return (id(plan.graph_callable),) + tuple(
+        (array.dtype, array.shape[1:]) if array.ndim else (array.dtype, _scalar(array))
+        for array in arrays
+    )
+
+
+def _scalar(array: Any) -> Any:
+    return array.item() if array.dtype == object else array.tobytes()
+
+
+def _bound(members: List[_Member], max_rows: int) -> List[List[_Member]]:
+    parts: List[List[_Member]] = [[]]
+    rows = 0
+    for member in members:
+        if max_rows and parts[-1] and rows + member.rows > max_rows:
+            parts.append([])
+            rows = 0
+        parts[-1].append(member)
+        rows += member.rows
+    return parts
+
+
+def _answer(model: Model, members: List[_Member], answers: List[Answer]) -> None:
+    if len(members) > 1 and members[0].plan.batchable and _answer_joined(model, members, answers):
+        return
+    for member in members:
+        answers[member.index] = _answer_alone(model, member)
+
+
+def _answer_alone(model: Model, member: _Member) -> Answer:
+    try:
+        values = model.run(member.plan, member.arrays)
+        return encode_response(member.plan.give(values))
+    except Exception as error:
+        return error
+
+
+def _answer_joined(model: Model, members: List[_Member], answers: List[Answer]) -> bool:
+    """Answer all members with one run; False when they have to run alone."""
+    try:
+        values = model.run(members[0].plan, _join(members))
+    except Exception:
+        return False
+    total = sum(member.rows for member in members)
+    if any(np.shape(value)[:1] != (total,) for value in values):
+        for member in members:
+            member.plan.batchable = False
+        return False
+    start = 0
+    for member in members:
+        stop = start + member.rows
+        own = [value[start:stop] for value in values]
+        answers[member.index] = encode_response(member.plan.give(own))
+        start = stop
+    return True
+
+
+def _join(members: List[_Member]) -> Arrays:
+    columns = zip(*(member.arrays for member in members))
+    return [np.concatenate(column) if column[0].ndim else column[0] for column in columns]

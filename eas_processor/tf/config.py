@@ -1,0 +1,105 @@
+"""`model_config`: the second argument of `initialize`, JSON text."""
+
+import json
+import logging
+from typing import Any, List, Optional, Tuple
+
+from eas_processor.tf.errors import ModelConfigError
+
+log = logging.getLogger(__name__)
+
+# Keys of other EAS-style processors, and of the worker, that service files may carry.
+_IGNORED = ("enable_warm_up", "retry_on_crash")
+
+
+class ModelConfig:
+    """
+    The settings of one model.
+
+    A thread count of 0 leaves the choice to TensorFlow. `run_on_caller_thread` is None when the
+    processor is to measure it; `max_batch_rows` of 0 is no bound.
+    """
+
+    __slots__ = (
+        "inter_op_parallelism_threads",
+        "intra_op_parallelism_threads",
+        "max_batch_rows",
+        "run_on_caller_thread",
+        "signature_name",
+        "strict_shapes",
+        "tags",
+    )
+
+    def __init__(self) -> None:
+        self.intra_op_parallelism_threads = 0
+        self.inter_op_parallelism_threads = 0
+        self.tags: Tuple[str, ...] = ()
+        self.signature_name = ""
+        self.strict_shapes = True
+        self.run_on_caller_thread: Optional[bool] = None
+        self.max_batch_rows = 0
+
+
+def read_model_config(text: str) -> ModelConfig:
+    """Return the settings in `text`, a JSON object or nothing; unknown keys are logged."""
+    config = ModelConfig()
+    for key, value in _parse(text).items():
+        if key in _READERS:
+            setattr(config, key, _READERS[key](key, value))
+        elif key not in _IGNORED:
+            log.warning("model_config.%s is unknown; known keys: %s", key, ", ".join(_READERS))
+    return config
+
+
+def _parse(text: str) -> Any:
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ModelConfigError(f"model_config is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ModelConfigError(f"model_config: expected a JSON object, got {text.strip()[:80]}")
+    return value
+
+
+def _refusal(key: str, expected: str, value: Any) -> ModelConfigError:
+    return ModelConfigError(f"model_config.{key}: expected {expected}, got {json.dumps(value)}")
+
+
+def _read_count(key: str, value: Any) -> int:
+    if isinstance(value, (int, str)) and not isinstance(value, bool) and str(value).isdecimal():
+        return int(value)
+    raise _refusal(key, "a whole number, 0 or more", value)
+
+
+def _read_bool(key: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise _refusal(key, "true or false", value)
+
+
+def _read_text(key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise _refusal(key, "text", value)
+
+
+def _read_tags(key: str, value: Any) -> Tuple[str, ...]:
+    tags: List[Any] = value.split(",") if isinstance(value, str) else value
+    if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
+        return tuple(tag.strip() for tag in tags if tag.strip())
+    raise _refusal(key, "a list of tags, or one text with commas", value)
+
+
+_READERS = {
+    "intra_op_parallelism_threads": _read_count,
+    "inter_op_parallelism_threads": _read_count,
+    "tags": _read_tags,
+    "signature_name": _read_text,
+    "strict_shapes": _read_bool,
+    "run_on_caller_thread": _read_bool,
+    "max_batch_rows": _read_count,
+}

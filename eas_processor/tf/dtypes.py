@@ -1,0 +1,47 @@
+"""
+From the wire's arrays to TensorFlow's, and back, bit for bit.
+
+Most dtypes have one numpy dtype on both sides. The others: BFLOAT16, float32 on the wire and a
+numpy dtype that TensorFlow registers in the graph; and the quantized ones, plain integers on the
+wire, which TensorFlow takes as a structure of one field and gives back as plain integers.
+"""
+
+from typing import Any, Callable, Dict
+
+import numpy as np
+
+from eas_processor import wire
+from eas_processor.tf.runtime import tf
+
+# The wire has its numbers from TensorFlow's DataType, as far as they go.
+WIRE_DTYPES = frozenset(range(wire.DT_FLOAT, wire.DT_HALF + 1))
+
+_BFLOAT16 = tf.bfloat16.as_numpy_dtype
+
+Converter = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
+
+
+def _as_quantized(dtype: Any) -> Converter:
+    structure = np.dtype(dtype.as_numpy_dtype)
+    return lambda array: array.view(structure)
+
+
+# What has to be done to an input of a dtype before TensorFlow takes it, where something has.
+TO_TENSORFLOW: Dict[int, Converter] = {
+    wire.DT_BFLOAT16: lambda array: array.astype(_BFLOAT16),
+    wire.DT_QINT8: _as_quantized(tf.qint8),
+    wire.DT_QUINT8: _as_quantized(tf.quint8),
+    wire.DT_QINT16: _as_quantized(tf.qint16),
+    wire.DT_QUINT16: _as_quantized(tf.quint16),
+    wire.DT_QINT32: _as_quantized(tf.qint32),
+}
+
+
+def from_tensorflow(dtype: int, value: Any) -> "np.ndarray[Any, Any]":
+    """Return an output of the graph as the array the wire stores for `dtype`."""
+    if dtype == wire.DT_BFLOAT16:
+        return np.asarray(value).astype(np.float32)
+    if dtype == wire.DT_STRING:
+        # A scalar arrives as bytes, from which numpy alone would drop trailing NULs.
+        return np.asarray(value, dtype=object)
+    return np.asarray(value)

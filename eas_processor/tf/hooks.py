@@ -1,0 +1,42 @@
+"""
+The hooks of the TensorFlow processor, which the worker calls.
+
+Importing this module imports TensorFlow; `initialize` is the first to start its threads.
+"""
+
+import json
+from typing import Any, List, Union
+
+from eas_processor.tf.batching import run_batch
+from eas_processor.tf.config import read_model_config
+from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.loader import load
+from eas_processor.tf.model import Model
+from eas_processor.wire import decode_request, encode_response
+
+
+def initialize(model_entry: str, model_config: str) -> Model:
+    """Load the model at the path `model_entry`; `model_config` is JSON text or empty."""
+    return load(model_entry, read_model_config(model_config))
+
+
+def process(model: Model, request: Any) -> bytes:
+    """Answer a `PredictRequest` with a `PredictResponse`, as bytes; errors know their `status`."""
+    plan, arrays = model.prepare(decode_request(request))
+    return encode_response(plan.give(model.run(plan, arrays)))
+
+
+def batch_process(model: Model, requests: List[Any]) -> List[Union[bytes, Exception]]:
+    """Return what `process` returns or raises for each request, in order, in fewer runs."""
+    return run_batch(model, requests)
+
+
+def get_serving_model_info(model: Model) -> bytes:
+    """Return the JSON of the signature that a request without a signature name uses."""
+    signature = model.default_signature
+    if signature is None:
+        raise BadRequest(
+            "this model has no signature to show: a frozen graph is called by tensor names, the "
+            "inputs by those of its placeholders and the outputs in output_filter"
+        )
+    return json.dumps(signature.to_json()).encode()

@@ -1,0 +1,29 @@
+"""What TensorFlow says when a run fails, as this processor's errors."""
+
+import re
+from typing import Any
+
+from eas_processor.tf.errors import ModelRefusal, ProcessorError, RunError
+from eas_processor.tf.runtime import tf
+
+# The values of a request lead to these; every other code is about the model or the machine.
+_REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)
+
+# Node names and where they were made are of no use to whoever sent the request.
+_ROOT = re.compile(r"^\d+ root error\(s\) found\.\s*\(0\) [\w ]+: ")
+_NODE = re.compile(r"\{\{(function_)?node [^}]*\}\}\s*")
+_TAIL = re.compile(r"\s*(\[\[\{?\{?(function_)?node |Original stack trace|\(1\) [\w ]+: ).*", re.S)
+
+
+def translate(error: Any) -> ProcessorError:
+    """Return the error to raise for a `tf.errors.OpError`."""
+    sentence = clean(error.message)
+    if isinstance(error, _REFUSALS):
+        return ModelRefusal(f"the model refused the request: {sentence}")
+    return RunError(f"the run failed: {type(error).__name__}: {sentence}")
+
+
+def clean(message: str) -> str:
+    """Return TensorFlow's sentence without node names and stack traces."""
+    message = _TAIL.sub("", _ROOT.sub("", message))
+    return " ".join(_NODE.sub("", message).split())

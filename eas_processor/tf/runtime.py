@@ -1,0 +1,55 @@
+"""
+TensorFlow, imported once and quietly.
+
+Importing this module starts no thread, opens no session and touches no GPU, so that a launcher can
+import it and fork.
+"""
+
+import os
+import sys
+import tempfile
+import warnings
+from typing import Any
+
+# 2 leaves errors; the variable has to be set before the library is loaded.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _import_quietly() -> Any:
+    """
+    Import TensorFlow and drop the notices that no setting of its own turns off.
+
+    Those are numpy FutureWarnings (TensorFlow 1.12 to 1.15) and, on stderr from C++, two lines on
+    oneDNN (TensorFlow 2.21, which writes them before its log level is in force).
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as captured:
+        stderr = os.dup(2)
+        os.dup2(captured.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                import tensorflow
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            captured.seek(0)
+            for line in captured:
+                if b"absl::InitializeLog()" not in line and b"oneDNN custom operations" not in line:
+                    os.write(2, line)
+    return tensorflow
+
+
+tf = _import_quietly()
+
+# TensorFlow 1.12 has no `compat.v1`; there the top level is version 1.
+v1 = getattr(getattr(tf, "compat", None), "v1", tf)
+
+# Deprecation notices, written for people who build graphs.
+v1.logging.set_verbosity(v1.logging.ERROR)
+
+from tensorflow.core.protobuf import config_pb2  # noqa: E402
+
+CallableOptions = config_pb2.CallableOptions
+ConfigProto = config_pb2.ConfigProto

@@ -1,0 +1,75 @@
+"""From arrays to the bytes of a request or response, byte for byte as protobuf writes them."""
+
+from functools import lru_cache
+from typing import Dict, List, Tuple, Union
+
+from eas_processor.wire import dtypes
+from eas_processor.wire.dtypes import layout_of
+from eas_processor.wire.errors import EncodeError, WireError
+from eas_processor.wire.fields import LENGTH, VARINT, length_field, tag_of
+from eas_processor.wire.tensors import Request, Tensor
+from eas_processor.wire.values import pack_values
+from eas_processor.wire.varints import write_varint
+
+_SIGNATURE_NAME = tag_of(1, LENGTH)
+_INPUTS = tag_of(2, LENGTH)
+_OUTPUT_FILTER = tag_of(3, LENGTH)
+_OUTPUTS = tag_of(1, LENGTH)
+_KEY = tag_of(1, LENGTH)
+_VALUE = tag_of(2, LENGTH)
+_DTYPE = tag_of(1, VARINT)
+_SHAPE = tag_of(2, LENGTH)
+_PACKED_DIM = tag_of(1, LENGTH)
+
+Parts = List[Union[bytes, memoryview]]
+
+
+def encode_request(request: Request) -> bytes:
+    """Write a `PredictRequest`; the inputs keep their order."""
+    parts: Parts = []
+    if request.signature_name:
+        parts.append(length_field(_SIGNATURE_NAME, _text(request.signature_name)))
+    for name, tensor in request.inputs.items():
+        _add_entry(parts, "input", _INPUTS, name, tensor)
+    for name in request.output_filter:
+        parts.append(length_field(_OUTPUT_FILTER, _text(name)))
+    return b"".join(parts)
+
+
+def encode_response(outputs: Dict[str, Tensor]) -> bytes:
+    """Write a `PredictResponse`; the outputs keep their order."""
+    parts: Parts = []
+    for name, tensor in outputs.items():
+        _add_entry(parts, "output", _OUTPUTS, name, tensor)
+    return b"".join(parts)
+
+
+def _add_entry(parts: Parts, role: str, tag: int, name: str, tensor: Tensor) -> None:
+    try:
+        values = pack_values(layout_of(tensor.dtype), tensor.array)
+        parts.append(_head(tag, name, tensor.dtype, tensor.array.shape, len(values)))
+    except WireError as error:
+        raise EncodeError(f"{role} {name!r}: {error}") from None
+    parts.append(values)
+
+
+# A service writes few combinations; the cache saves 5 µs an output.
+@lru_cache(maxsize=1024)
+def _head(tag: int, name: str, dtype: int, shape: Tuple[int, ...], size: int) -> bytes:
+    """All bytes of a map entry that come before its `size` bytes of values."""
+    dims = b"".join([write_varint(dim) for dim in shape])
+    array = write_varint(_DTYPE) + write_varint(dtype)
+    array += length_field(_SHAPE, length_field(_PACKED_DIM, dims) if dims else b"")
+    field = layout_of(dtype).field
+    if size and field != dtypes.STRING_VAL:
+        array += write_varint(tag_of(field, LENGTH)) + write_varint(size)
+    key = length_field(_KEY, _text(name))
+    value = write_varint(_VALUE) + write_varint(len(array) + size) + array
+    return write_varint(tag) + write_varint(len(key) + len(value) + size) + key + value
+
+
+def _text(name: str) -> bytes:
+    try:
+        return name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise EncodeError(f"the name {name!r} is not valid Unicode") from None

@@ -1,0 +1,142 @@
+"""One data socket of a worker: bursts of requests in, bursts of answers out."""
+
+import logging
+import os
+import socket
+import threading
+import time
+
+from collections import deque
+from typing import Deque, List, Tuple
+
+from eas_processor.link.blocking import FrameReader
+from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY, Frame, LinkError
+from eas_processor.worker.hooks import Answer, Processor
+
+log = logging.getLogger("eas_processor.worker")
+
+# Handing the socket to another thread costs about 50 us (a wake-up and a change of the GIL's owner): worth it when
+# requests run longer than this, so that `worker_threads` of them run side by side.
+_INLINE_RUN_S = 0.0005
+_EXPIRED = (408, b"the request's deadline passed before it was run")  # type: Answer
+_CANCELLED = (499, b"the client left before the request was run")  # type: Answer
+
+
+class Outlet:
+    """The sending half of a socket, shared by threads."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._lock = threading.Lock()
+
+    def send(self, *parts: bytes) -> None:
+        """Send `parts` one after the other, with nothing of another thread's between them."""
+        with self._lock:
+            for part in parts:
+                self._sock.sendall(part)
+
+
+class Channel:
+    """
+    Serves the requests of one socket with a few threads, one of which leads.
+
+    The leader alone reads. While runs are short it also runs what it read, and no other thread wakes. When they are
+    long it hands the lead to the next thread before it runs, so that as many requests run at once as there are threads.
+    """
+
+    def __init__(
+        self, sock: socket.socket, bulk: Outlet, processor: Processor, threads: int, batch_size: int
+    ) -> None:
+        self._outlet = Outlet(sock)
+        self._bulk = bulk
+        self._processor = processor
+        self._batch_size = batch_size
+        self._lead = threading.Lock()
+        self._reader = FrameReader(sock)
+        self._waiting = deque()  # type: Deque[Frame]
+        self._replies = []  # type: List[bytes]
+        self._typical_run_s = 0.0
+        self.served = 0
+        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(threads)]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def _serve(self) -> None:
+        try:
+            while True:
+                self._lead_once()
+        except (LinkError, OSError):
+            pass  # the control thread sees the same and ends the process
+        except BaseException:
+            log.exception(
+                "a thread of the worker failed; the worker ends so that the engine replaces it"
+            )
+            os._exit(70)
+
+    def _lead_once(self) -> None:
+        with self._lead:
+            batch = self._take()
+            while len(self._threads) == 1 or self._typical_run_s < _INLINE_RUN_S:
+                self._replies += self._run(batch)
+                batch = self._take()
+            self._flush()
+        self._outlet.send(b"".join(self._run(batch)))
+
+    def _take(self) -> List[Frame]:
+        """Return the next requests to run together; the caller leads."""
+        batch = []  # type: List[Frame]
+        while not batch:
+            if not self._waiting:
+                self._flush()
+                self._receive()
+            while self._waiting and len(batch) < self._batch_size:
+                frame = self._waiting.popleft()
+                if frame[3] and time.monotonic() > frame[3]:
+                    self._replies += self._answer(frame[2], _EXPIRED)
+                else:
+                    batch.append(frame)
+        return batch
+
+    def _receive(self) -> None:
+        for frame in self._reader.read():
+            if frame[0] == PREDICT:
+                self._waiting.append(frame)
+            elif frame[0] == CANCEL:
+                self._cancel(frame[2])
+
+    def _cancel(self, number: int) -> None:
+        for frame in self._waiting:
+            if frame[2] == number:
+                self._waiting.remove(frame)
+                self._replies += self._answer(number, _CANCELLED)
+                return
+
+    def _run(self, batch: List[Frame]) -> List[bytes]:
+        start = time.perf_counter()
+        if len(batch) == 1:
+            answers = [self._processor.process(batch[0][4])]
+        else:
+            answers = self._processor.batch_process([frame[4] for frame in batch])
+        self._typical_run_s += 0.2 * (time.perf_counter() - start - self._typical_run_s)
+        self.served += len(batch)
+        replies = []  # type: List[bytes]
+        for frame, answer in zip(batch, answers):
+            replies += self._answer(frame[2], answer)
+        return replies
+
+    def _answer(self, number: int, answer: Answer) -> Tuple[bytes, ...]:
+        """Return what is left to send on this channel; a large answer goes out on the bulk one at once."""
+        status, payload = answer
+        head = HEAD.pack(len(payload), REPLY, 0, status, number, 0.0)
+        if len(payload) > BULK_SIZE:
+            self._bulk.send(head, payload)
+            return ()
+        return head, payload
+
+    def _flush(self) -> None:
+        if self._replies:
+            replies, self._replies = self._replies, []
+            self._outlet.send(b"".join(replies))

@@ -1,0 +1,112 @@
+"""A service whose every answer the test decides, and which keeps what it was sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+import pytest
+
+
+class Received(NamedTuple):
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    peer: tuple[str, int]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        service: Service = self.server.service  # type: ignore[attr-defined]
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        service.requests.append(
+            Received(self.command, self.path, headers, body, self.client_address)
+        )
+        answer = service.answers.pop(0) if service.answers else service.usual
+        answer(self)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+Answer = Callable[[Handler], None]
+
+
+class Service:
+    """`answers` are given in turn, then `usual` for ever."""
+
+    def __init__(self) -> None:
+        self.requests: list[Received] = []
+        self.answers: list[Answer] = []
+        self.usual = self.status(200, b"fine")
+        self.over = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.service = self  # type: ignore[attr-defined]
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    @staticmethod
+    def status(code: int, body: bytes = b"", **headers: str) -> Answer:
+        def answer(handler: Handler) -> None:
+            handler.send_response(code, "Because")
+            for name, value in headers.items():
+                handler.send_header(name.replace("_", "-"), value)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        return answer
+
+    @staticmethod
+    def cut(handler: Handler) -> None:
+        handler.close_connection = True
+
+    @staticmethod
+    def cut_in_the_body(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.wfile.write(b"half")
+        handler.close_connection = True
+
+    @staticmethod
+    def close_silently_afterwards(handler: Handler) -> None:
+        Service.status(200, b"last")(handler)
+        handler.close_connection = True
+
+    def silence(self, handler: Handler) -> None:
+        self.over.wait()
+        handler.close_connection = True
+
+    def drip(self, handler: Handler) -> None:
+        """Complete in 20 s, with a byte every 20 ms."""
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        for _ in range(1000):
+            try:
+                handler.wfile.write(b".")
+            except OSError:
+                break
+            if self.over.wait(0.02):
+                break
+        handler.close_connection = True
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    service = Service()
+    thread = threading.Thread(target=service.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield service
+    service.over.set()
+    service.server.shutdown()
+    thread.join()
+    service.server.server_close()

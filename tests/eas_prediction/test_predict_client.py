@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import sys
+import threading
+from base64 import b64encode
+
+import numpy as np
+import pytest
+
+from eas_prediction import (
+    ENDPOINT_TYPE_DIRECT,
+    ENDPOINT_TYPE_GATEWAY,
+    ConnectionLost,
+    InvalidRequest,
+    Overloaded,
+    PredictClient,
+    Refused,
+    Request,
+    RetryPolicy,
+    ServiceFailed,
+    StringRequest,
+    TFRequest,
+    TimedOut,
+    Unauthorized,
+)
+from eas_prediction.testing import FakeTransport, tf_answer
+
+AT_ONCE = RetryPolicy(backoff=0)
+
+
+def client_of(answer, **options):
+    options.setdefault("retry_policy", AT_ONCE)
+    return PredictClient("nowhere", "svc", transport=FakeTransport(answer), **options)
+
+
+def sent_headers(client, request=None):
+    client.predict(request or StringRequest("abc"))
+    return client.transport.requests[-1].headers
+
+
+def signature(token, headers, path):
+    lines = [headers[name] for name in ("Content-MD5", "Content-Type", "Date")]
+    text = "\n".join(["POST", *lines, path])
+    return "EAS " + b64encode(hmac.new(token.encode(), text.encode(), "sha1").digest()).decode()
+
+
+class TestScriptsOfTheDocumentation:
+    def test_tensorflow(self, service, capsys):
+        answer = tf_answer({"scores": np.full([1, 10], 0.5, np.float32)})
+        service.usual = service.status(200, answer)
+
+        client = PredictClient(service.address, "mnist")
+        client.set_token("token")
+        client.init()
+        req = TFRequest("predict_images")
+        req.add_feed("images", [1, 784], TFRequest.DT_FLOAT, [1.0] * 784)
+        req.add_fetch("scores")
+        for _ in range(3):
+            resp = client.predict(req)
+            print(resp)
+
+        assert resp.get_tensor_shape("scores") == [1, 10]
+        assert resp.get_values("scores") == [0.5] * 10
+        assert 'key: "scores"' in capsys.readouterr().out
+        assert {request.path for request in service.requests} == {"/api/predict/mnist"}
+        assert len({request.peer for request in service.requests}) == 1
+        client.destroy()
+
+    def test_text(self, service):
+        service.usual = service.status(200, b'{"signature_name": "predict_images"}')
+        client = PredictClient()
+        client.set_endpoint(service.address.split("://")[1] + "/")
+        client.set_service_name("svc")
+        client.set_endpoint_type(ENDPOINT_TYPE_GATEWAY)
+        client.set_max_connection_count(1)
+        client.init()
+        assert str(client.predict(StringRequest(""))) == '{"signature_name": "predict_images"}'
+        (request,) = service.requests
+        assert (request.body, request.headers["content-length"]) == (b"", "0")
+        assert "authorization" not in request.headers
+        client.destroy()
+
+
+class TestHeaders:
+    def test_without_a_token_nothing_is_added(self):
+        assert sent_headers(client_of(lambda sent: b"")) == {}
+
+    def test_a_token_signs(self):
+        client = client_of(lambda sent: b"")
+        client.set_service_name("svc/path")
+        client.set_token("tok")
+        headers = sent_headers(client)
+        assert headers["Content-MD5"] == hashlib.md5(b"abc").hexdigest()
+        assert headers["Content-Type"] == "application/octet-stream"
+        assert headers["Authorization"] == signature("tok", headers, "/api/predict/svc/path")
+
+    def test_a_custom_url_gets_the_token_itself(self):
+        client = client_of(lambda sent: b"", custom_url="https://h/any?where=1")
+        client.set_token("tok")
+        headers = sent_headers(client)
+        assert client.transport.requests[0].url == "https://h/any?where=1"
+        assert headers["Authorization"] == "tok"
+        assert "Content-MD5" not in headers
+
+    def test_the_content_type_is_signed(self):
+        client = client_of(lambda sent: b"")
+        client.set_token("tok")
+        client.set_content_type("application/json")
+        headers = sent_headers(client)
+        assert headers["Content-Type"] == "application/json"
+        assert headers["Authorization"] == signature("tok", headers, "/api/predict/svc")
+
+    def test_extra_headers_are_sent_but_not_instead_of_the_signature(self):
+        client = client_of(lambda sent: b"")
+        client.add_extra_headers({"X-Mine": "1", "content-type": "a/b", "AUTHORIZATION": "mine"})
+        assert sent_headers(client)["AUTHORIZATION"] == "mine"
+        client.set_token("tok")
+        headers = sent_headers(client)
+        assert (headers["X-Mine"], headers["Content-Type"]) == ("1", "a/b")
+        assert headers["Authorization"] == signature("tok", headers, "/api/predict/svc")
+        assert sorted(map(str.lower, headers)) == sorted({name.lower() for name in headers})
+
+    def test_a_token_can_be_taken_away(self):
+        client = client_of(lambda sent: b"")
+        client.set_token("tok")
+        sent_headers(client)
+        client.set_token("")
+        assert sent_headers(client) == {}
+
+    def test_extra_headers_are_a_mapping(self):
+        with pytest.raises(TypeError, match="expected a dict, got list"):
+            client_of(lambda sent: b"").add_extra_headers([])  # type: ignore[arg-type]
+
+    def test_vendors_spelling(self):
+        client = client_of(lambda sent: b"")
+        client.set_token("tok")
+        headers = client.generate_singaure(b"abc")
+        assert headers["Authorization"] == signature("tok", headers, "/api/predict/svc")
+
+
+class TestAgainstAService:
+    """What the client does with whatever a gateway may answer: how often it sends, what it raises."""
+
+    @pytest.mark.parametrize(
+        ("first", "sent", "raised"),
+        [
+            (("status", 200), 1, None),
+            (("status", 302), 1, Refused),
+            (("status", 400), 1, Refused),
+            (("status", 401), 1, Unauthorized),
+            (("status", 404), 1, Refused),
+            (("status", 408), 1, TimedOut),
+            (("status", 413), 1, Refused),
+            (("status", 429), 2, None),
+            (("status", 450), 2, None),
+            (("status", 500), 2, None),
+            (("status", 502), 2, None),
+            (("status", 503), 2, None),
+            (("status", 504), 2, None),
+            (("cut",), 2, None),
+            (("cut_in_the_body",), 2, None),
+        ],
+    )
+    def test_first_answer(self, service, first, sent, raised):
+        answer = getattr(service, first[0])
+        service.answers = [answer(*first[1:]) if len(first) > 1 else answer]
+        with PredictClient(service.address, "svc", retry_policy=AT_ONCE) as client:
+            if raised is None:
+                client.predict(StringRequest("abc"))
+            else:
+                with pytest.raises(raised):
+                    client.predict(StringRequest("abc"))
+        assert len(service.requests) == sent
+        assert {request.body for request in service.requests} == {b"abc"}
+
+    @pytest.mark.parametrize(("status", "raised"), [(450, Overloaded), (503, ServiceFailed)])
+    @pytest.mark.parametrize(("count", "sent"), [(0, 1), (1, 1), (3, 3), (5, 5)])
+    def test_retry_count_is_all_attempts(self, service, status, raised, count, sent):
+        service.usual = service.status(status, b"no healthy upstream")
+        with PredictClient(service.address, "svc", retry_policy=AT_ONCE) as client:
+            client.set_retry_count(count)
+            with pytest.raises(raised, match="no healthy upstream") as error:
+                client.predict(StringRequest("abc"))
+        assert error.value.code == status
+        assert len(service.requests) == sent
+
+    def test_silence(self, service):
+        service.usual = service.silence
+        with PredictClient(service.address, "svc") as client:
+            client.set_timeout(100)
+            with pytest.raises(TimedOut) as error:
+                client.predict(StringRequest("abc"))
+        assert error.value.code == 500
+        assert len(service.requests) == 1
+
+    def test_a_connection_closed_while_idle(self, service):
+        service.answers = [service.close_silently_afterwards]
+        with PredictClient(service.address, "svc", retry_policy=AT_ONCE) as client:
+            assert str(client.predict(StringRequest("1"))) == "last"
+            assert str(client.predict(StringRequest("2"))) == "fine"
+
+
+class TestAttempts:
+    def test_share_one_deadline(self):
+        def lost(sent):
+            raise ConnectionLost(500, "lost")
+
+        client = client_of(lost)
+        with pytest.raises(ConnectionLost):
+            client.predict(StringRequest("abc"))
+        timeouts = [sent.timeout for sent in client.transport.requests]
+        assert len(timeouts) == 5
+        assert timeouts == sorted(timeouts, reverse=True)
+        assert timeouts[0] <= 5.0
+
+    def test_each_is_signed_anew(self, monkeypatch):
+        now = [1_800_000_000.0]
+        monkeypatch.setattr("time.time", lambda: now[0])
+
+        def fail_once(sent):
+            now[0] += 1
+            return b"" if len(client.transport.requests) > 1 else (503, {}, b"")
+
+        client = client_of(fail_once)
+        client.set_token("tok")
+        client.predict(StringRequest("abc"))
+        first, second = (sent.headers for sent in client.transport.requests)
+        assert first["Date"] != second["Date"]
+        assert second["Authorization"] == signature("tok", second, "/api/predict/svc")
+
+    def test_are_logged_for_who_asks(self, caplog):
+        client = client_of(lambda sent: (503, {}, b"restarting"))
+        with caplog.at_level(logging.WARNING), pytest.raises(ServiceFailed):
+            client.predict(StringRequest("abc"))
+        assert not caplog.records
+        with caplog.at_level(logging.DEBUG, "eas_prediction"), pytest.raises(ServiceFailed):
+            client.predict(StringRequest("abc"))
+        assert "attempt 1 failed: Code: 503, Message: restarting" in caplog.text
+
+    def test_a_response_that_cannot_be_parsed_is_not_asked_for_again(self):
+        class Picky(Request):
+            def to_string(self):
+                return b""
+
+            def parse_response(self, response_data):
+                raise ServiceFailed(500, "not what I expected")
+
+        client = client_of(lambda sent: b"")
+        with pytest.raises(ServiceFailed):
+            client.predict(Picky())
+        assert len(client.transport.requests) == 1
+
+
+class TestSettings:
+    def test_init_checks_them(self):
+        with pytest.raises(InvalidRequest, match="no service name"):
+            PredictClient("h").init()
+        client = PredictClient("h", "svc")
+        client.set_endpoint_type(ENDPOINT_TYPE_DIRECT)
+        with pytest.raises(InvalidRequest, match="not available yet"):
+            client.init()
+
+    def test_an_impossible_timeout(self):
+        with pytest.raises(InvalidRequest, match="more than 0, got 0"):
+            PredictClient().set_timeout(0)
+
+    def test_vendors_defaults_and_attributes(self):
+        client = PredictClient()
+        assert (client.retry_count, client.timeout, client.max_connection_count) == (5, 5000, 100)
+        assert (client.token, client.headers, client.endpoint_type) == ("", {}, "")
+        client.retry_count = 2
+        assert client.retry_policy == RetryPolicy(attempts=2)
+
+    def test_log_level(self):
+        logger = logging.getLogger("eas_prediction")
+        before = logger.level
+        client = PredictClient()
+        client.set_log_level(logging.DEBUG)
+        assert client.logger is logger
+        assert logger.level == logging.DEBUG
+        assert not logger.handlers
+        logger.setLevel(before)
+
+    def test_close_closes_the_transport(self):
+        with client_of(lambda sent: b"") as client:
+            assert not client.transport.closed
+        assert client.transport.closed
+
+
+def test_threads_never_mix_requests():
+    def check(sent):
+        assert sent.headers["Content-MD5"] == hashlib.md5(sent.body).hexdigest()
+        assert sent.headers["Authorization"] == signature("tok", sent.headers, "/api/predict/svc")
+        return sent.body
+
+    client = client_of(check)
+    client.set_token("tok")
+    wrong = []
+
+    def predict(number):
+        for turn in range(50):
+            text = f"{number} {turn}"
+            if str(client.predict(StringRequest(text))) != text:
+                wrong.append(text)
+
+    threads = [threading.Thread(target=predict, args=(number,)) for number in range(16)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not wrong
+    assert len(client.transport.requests) == 16 * 50

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eas_prediction import TFRequest, TFResponse
+from eas_prediction.exception import BadResponse, InvalidRequest, UnknownOutput
+from eas_prediction.testing import tf_answer
+from eas_prediction.tf_request_pb2 import DT_FLOAT, DT_INT32, PredictRequest, PredictResponse
+
+
+def documented_request() -> TFRequest:
+    request = TFRequest("predict_images")
+    request.add_feed("images", [1, 4], TFRequest.DT_FLOAT, [1.0, 2.0, 3.0, 4.0])
+    request.add_fetch("scores")
+    return request
+
+
+def documented_message():
+    message = PredictRequest(signature_name="predict_images", output_filter=["scores"])
+    message.inputs["images"].dtype = DT_FLOAT
+    message.inputs["images"].array_shape.dim.extend([1, 4])
+    message.inputs["images"].float_val.extend([1.0, 2.0, 3.0, 4.0])
+    return message
+
+
+def parsed(request: TFRequest):
+    return PredictRequest.FromString(request.to_string())
+
+
+class TestRequest:
+    def test_encodes_the_documented_message(self):
+        assert documented_request().to_string() == documented_message().SerializeToString()
+
+    def test_an_empty_request_is_an_empty_body(self):
+        assert TFRequest().to_string() == b""
+
+    def test_the_signature_name_is_optional_and_can_change(self):
+        request = documented_request()
+        request.to_string()
+        request.set_signature_name("other")
+        assert (request.signature_name, parsed(request).signature_name) == ("other", "other")
+        request.signature_name = None
+        assert (request.signature_name, parsed(request).signature_name) == ("", "")
+
+    def test_feeding_a_name_again_replaces_it(self):
+        request = documented_request()
+        request.to_string()
+        request.add_feed("images", [2], TFRequest.DT_INT32, [5, 6])
+        array = parsed(request).inputs["images"]
+        assert (array.dtype, list(array.array_shape.dim), list(array.int_val)) == (
+            DT_INT32,
+            [2],
+            [5, 6],
+        )
+        assert not array.float_val
+
+    def test_fetching_a_name_again_changes_nothing(self):
+        request = documented_request()
+        request.add_fetch("scores")
+        request.add_fetch("classes")
+        assert list(parsed(request).output_filter) == ["scores", "classes"]
+
+    def test_bytes_are_kept_until_something_changes(self):
+        request = documented_request()
+        before = request.to_string()
+        assert request.to_string() is before
+        request.add_fetch("classes")
+        assert request.to_string() != before
+
+    def test_a_wrong_feed_leaves_the_request_as_it_was(self):
+        request = documented_request()
+        before = request.to_string()
+        with pytest.raises(InvalidRequest):
+            request.add_feed("images", [1, 4], TFRequest.DT_FLOAT, [1.0])
+        assert request.to_string() == before
+
+    def test_a_name_that_cannot_be_encoded(self):
+        request = TFRequest()
+        request.add_feed("\ud800", [1], TFRequest.DT_FLOAT, [1.0])
+        with pytest.raises(InvalidRequest, match="not valid Unicode"):
+            request.to_string()
+
+    def test_text(self):
+        assert str(documented_request()) == str(documented_message())
+
+    def test_documented_bool(self):
+        assert TFRequest.TF_BOOL == TFRequest.DT_BOOL
+
+    def test_response(self):
+        response = documented_request().parse_response(tf_answer({"a": [1]}))
+        assert isinstance(response, TFResponse)
+
+
+class TestMessageOfARequest:
+    def test_says_what_was_fed(self):
+        assert documented_request().request_data == documented_message()
+
+    def test_what_is_changed_there_is_sent(self):
+        request = documented_request()
+        request.to_string()
+        request.request_data.inputs["images"].float_val[0] = 9.0
+        assert parsed(request).inputs["images"].float_val[0] == 9.0
+
+    def test_a_saved_request_can_be_read_into_it(self):
+        request = TFRequest("other")
+        request.request_data.ParseFromString(documented_message().SerializeToString())
+        assert request.signature_name == "predict_images"
+        assert parsed(request) == documented_message()
+
+    def test_the_other_methods_still_work(self):
+        request = TFRequest()
+        assert request.request_data == PredictRequest()
+        request.set_signature_name("predict_images")
+        request.add_feed("images", [2], TFRequest.DT_STRING, ["a", "b"])
+        request.add_feed("images", [1, 4], TFRequest.DT_FLOAT, [1.0, 2.0, 3.0, 4.0])
+        request.add_fetch("scores")
+        request.add_fetch("scores")
+        assert request.request_data == documented_message()
+        assert request.to_string() == documented_message().SerializeToString()
+
+
+OUTPUTS = {
+    "scores": np.array([[0.25, 0.75]], np.float32),
+    "half": np.array([0.5], np.float16),
+    "double": np.array(0.1),
+    "small": np.array([1, 2], np.uint8),
+    "big": np.array([[-(2**63)]]),
+    "yes": np.array([True, False]),
+    "wave": np.array([1 + 2j], np.complex64),
+    "words": np.array([b"a\0", "ü"], object),
+}
+VALUES = {
+    "scores": ([1, 2], [0.25, 0.75]),
+    "half": ([1], [0.5]),
+    "double": ([], [0.1]),
+    "small": ([2], [1, 2]),
+    "big": ([1, 1], [-(2**63)]),
+    "yes": ([2], [True, False]),
+    "wave": ([1], [1 + 2j]),
+    "words": ([2], [b"a\0", "ü".encode()]),
+}
+
+
+class TestResponse:
+    @pytest.mark.parametrize("name", sorted(VALUES))
+    def test_shape_and_values(self, name):
+        response = TFResponse(tf_answer(OUTPUTS))
+        assert (response.get_tensor_shape(name), response.get_values(name)) == VALUES[name]
+        if name != "words":
+            assert response.numpy(name).dtype == OUTPUTS[name].dtype
+            np.testing.assert_array_equal(response.numpy(name), OUTPUTS[name])
+
+    def test_to_dict(self):
+        arrays = TFResponse(tf_answer(OUTPUTS)).to_dict()
+        assert {name: array.shape for name, array in arrays.items()} == {
+            name: array.shape for name, array in OUTPUTS.items()
+        }
+
+    def test_message_and_text(self):
+        data = tf_answer({"scores": np.ones([1, 2], np.float32)})
+        response = TFResponse(data)
+        assert response.response == PredictResponse.FromString(data)
+        assert response.to_string() == str(response) == str(PredictResponse.FromString(data))
+        assert "float_val: 1" in str(response)
+
+    def test_an_unknown_output_lists_the_known(self):
+        response = TFResponse(tf_answer({"b": [1], "a": [1]}))
+        with pytest.raises(UnknownOutput, match="no output 'score'.*it has 'a', 'b'"):
+            response.get_values("score")
+        with pytest.raises(UnknownOutput, match="it has none"):
+            TFResponse(b"").numpy("score")
+
+    @pytest.mark.parametrize("read", [str, TFResponse.to_dict, lambda r: r.get_values("x")])
+    def test_an_answer_of_another_kind(self, read):
+        with pytest.raises(BadResponse, match="PredictResponse"):
+            read(TFResponse(b'{"signature_name": "predict_images"}'))

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+from eas_prediction._transport import PooledTransport
+from eas_prediction.exception import ConnectionLost, InvalidRequest, TimedOut, Untrusted
+
+
+@pytest.fixture
+def transport():
+    transport = PooledTransport()
+    yield transport
+    transport.close()
+
+
+def post(transport, service, body=b"body", timeout=10.0, path="/api/predict/svc"):
+    return transport.send("POST", service.address + path, {"X-Mine": "1"}, body, timeout)
+
+
+def ports(service):
+    return {request.peer for request in service.requests}
+
+
+def test_sends_what_it_is_given(service, transport):
+    service.answers = [service.status(201, b"made", X_Theirs="2")]
+    status, headers, body = post(transport, service, b"a\0b", path="/a/b?c=d")
+    assert (status, headers["x-theirs"], body) == (201, "2", b"made")
+    (received,) = service.requests
+    assert (received.method, received.path, received.body) == ("POST", "/a/b?c=d", b"a\0b")
+    assert received.headers["x-mine"] == "1"
+    assert received.headers["content-length"] == "3"
+
+
+def test_an_empty_body_has_a_length_too(service, transport):
+    post(transport, service, b"")
+    assert service.requests[0].headers["content-length"] == "0"
+
+
+@pytest.mark.parametrize("status", [204, 302, 401, 429, 450, 500, 503, 504])
+def test_every_status_is_an_answer(service, transport, status):
+    service.answers = [service.status(status, Location="/elsewhere")]
+    assert post(transport, service)[0] == status
+    assert len(service.requests) == 1
+
+
+def test_a_connection_serves_many_requests(service, transport):
+    for status in (200, 450, 500, 302, 200):
+        service.answers = [service.status(status, b"x" * 100_000)]
+        post(transport, service)
+    assert len(ports(service)) == 1
+
+
+def test_a_connection_that_the_service_closed_is_not_used(service, transport):
+    service.answers = [service.status(200, b"last", Connection="close")]
+    post(transport, service)
+    assert post(transport, service)[2] == b"fine"
+    assert len(ports(service)) == 2
+
+
+def test_never_more_connections_than_allowed(service):
+    transport = PooledTransport(max_connections=2)
+    both_in = threading.Barrier(3)
+
+    def answer_when_two_are_in(handler):
+        both_in.wait()
+        service.status(200)(handler)
+
+    service.answers = [answer_when_two_are_in] * 2
+    threads = [threading.Thread(target=post, args=(transport, service)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    both_in.wait()
+    for thread in threads:
+        thread.join()
+    assert len(service.requests) == 5
+    assert len(ports(service)) == 2
+
+
+def test_waiting_for_a_connection_counts_as_time(service):
+    transport = PooledTransport(max_connections=1)
+    service.answers = [service.silence]
+    busy = threading.Thread(target=lambda: pytest.raises(ConnectionLost, post, transport, service))
+    busy.start()
+    while not service.requests:
+        pass
+    with pytest.raises(TimedOut, match="all 1 connections were busy for 0.1 s"):
+        post(transport, service, timeout=0.1)
+    service.over.set()
+    busy.join()
+
+
+def test_a_failed_request_gives_its_connection_back(service):
+    transport = PooledTransport(max_connections=1)
+    service.answers = [service.cut]
+    with pytest.raises(ConnectionLost):
+        post(transport, service)
+    assert post(transport, service)[2] == b"fine"
+
+
+@pytest.mark.parametrize("answer", ["cut", "cut_in_the_body"])
+def test_a_cut_connection(service, transport, answer):
+    service.answers = [getattr(service, answer)]
+    with pytest.raises(ConnectionLost, match=r"/api/predict/svc: the connection was lost"):
+        post(transport, service)
+
+
+@pytest.mark.parametrize("answer", ["silence", "drip"])
+def test_the_timeout_is_for_everything_together(service, transport, answer):
+    service.answers = [getattr(service, answer)]
+    with pytest.raises(TimedOut, match=r"no answer within 0.2 s \(see set_timeout\)"):
+        post(transport, service, timeout=0.2)
+
+
+def test_a_kept_connection_starts_with_all_its_time(service, transport):
+    post(transport, service, timeout=0.5)
+    service.answers = [lambda handler: (service.over.wait(0.6), service.status(200)(handler))]
+    assert post(transport, service, timeout=10)[0] == 200
+    assert len(ports(service)) == 1
+
+
+def test_nobody_listens(transport):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/x"
+    with pytest.raises(ConnectionLost, match="could not connect: .*refused"):
+        transport.send("POST", url, {}, b"", 10)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://h/x", "http://", "http://[::1/x", "h:99999999/x"])
+def test_addresses_that_are_none(transport, url):
+    with pytest.raises(InvalidRequest, match="expected an address such as http://127.0.0.1:8080"):
+        transport.send("POST", url, {}, b"", 10)
+
+
+def test_impossible_limits(transport):
+    with pytest.raises(InvalidRequest, match="at least 1 connection"):
+        transport.limit(0)
+
+
+def test_closed_it_opens_anew(service, transport):
+    post(transport, service)
+    transport.close()
+    assert post(transport, service)[2] == b"fine"
+    assert len(ports(service)) == 2
+
+
+def test_a_forked_child_has_connections_of_its_own(service, transport):
+    post(transport, service)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = 0 if post(transport, service)[2] == b"fine" else 1
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    post(transport, service)
+    first, childs, second = (request.peer for request in service.requests)
+    assert first == second != childs
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    path = tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        + ["-keyout", str(tmp_path / "key.pem"), "-out", str(path)],
+        check=True,
+        capture_output=True,
+    )
+    return path
+
+
+def test_tls(service, transport, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    service.server.socket = context.wrap_socket(service.server.socket, server_side=True)
+    service.address = service.address.replace("http://", "https://")
+    service.server.handle_error = lambda *args: None  # a refused handshake is its client's affair
+
+    with pytest.raises(Untrusted, match=r"(?i)certificate"):
+        post(transport, service)
+
+    trusting = PooledTransport(ca_certs=str(certificate))
+    assert post(trusting, service)[2] == b"fine"
+    service.answers = [service.drip]
+    with pytest.raises(TimedOut):
+        post(trusting, service, timeout=0.2)
+    trusting.close()

@@ -1,0 +1,56 @@
+"""
+A processor without a model, for tests: it answers with the request, or does what the request's words say.
+
+    sleep S     answer after S seconds, with the GIL released, as TensorFlow does
+    die         kill the process, as a crash in C++ code does
+    refuse      refuse the request with status 400
+    fail        raise an exception that no hook should
+    grow N      answer with N bytes
+"""
+
+import os
+import time
+
+
+class Refusal(Exception):
+    status = 400
+
+
+def initialize(model_entry, model_config):
+    if model_config == "refuse":
+        raise Refusal("this model is refused")
+    if model_config == "fail":
+        raise RuntimeError("initialize fails")
+    if model_config == "die":
+        os.abort()
+    return model_entry
+
+
+def process(model, request):
+    words = bytes(request[:100]).split()
+    command = words[0] if words else b""
+    if command == b"sleep":
+        time.sleep(float(words[1]))
+    elif command == b"die":
+        os.abort()
+    elif command == b"refuse":
+        raise Refusal("refused as asked")
+    elif command == b"fail":
+        raise RuntimeError("failed as asked")
+    elif command == b"grow":
+        return b"x" * int(words[1])
+    return bytes(request)
+
+
+def batch_process(model, requests):
+    results = []
+    for request in requests:
+        try:
+            results.append(process(model, request))
+        except Exception as error:
+            results.append(error)
+    return results
+
+
+def get_serving_model_info(model):
+    return b'{"signature_name": "echo", "inputs": [], "outputs": []}'

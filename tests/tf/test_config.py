@@ -1,0 +1,64 @@
+import pytest
+
+from eas_processor.tf.config import read_model_config
+from eas_processor.tf.errors import ModelConfigError
+
+
+@pytest.mark.parametrize("text", ["", "  ", "{}"])
+def test_defaults(text):
+    config = read_model_config(text)
+    assert config.intra_op_parallelism_threads == 0
+    assert config.inter_op_parallelism_threads == 0
+    assert config.tags == ()
+    assert config.signature_name == ""
+    assert config.strict_shapes is True
+    assert config.run_on_caller_thread is None
+    assert config.max_batch_rows == 0
+
+
+@pytest.mark.parametrize(
+    "text, key, value",
+    [
+        ('{"intra_op_parallelism_threads": 2}', "intra_op_parallelism_threads", 2),
+        ('{"inter_op_parallelism_threads": "4"}', "inter_op_parallelism_threads", 4),
+        ('{"max_batch_rows": 64}', "max_batch_rows", 64),
+        ('{"tags": ["serve", "gpu"]}', "tags", ("serve", "gpu")),
+        ('{"tags": "serve, gpu"}', "tags", ("serve", "gpu")),
+        ('{"signature_name": "s"}', "signature_name", "s"),
+        ('{"strict_shapes": false}', "strict_shapes", False),
+        ('{"strict_shapes": "False"}', "strict_shapes", False),
+        ('{"run_on_caller_thread": true}', "run_on_caller_thread", True),
+    ],
+)
+def test_values(text, key, value):
+    assert getattr(read_model_config(text), key) == value
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("threads=2", "model_config is not JSON: "),
+        ("[1]", "model_config: expected a JSON object, got [1]"),
+        (
+            '{"intra_op_parallelism_threads": -1}',
+            "model_config.intra_op_parallelism_threads: expected a whole number, 0 or more, got -1",
+        ),
+        ('{"inter_op_parallelism_threads": true}', "expected a whole number, 0 or more, got true"),
+        ('{"max_batch_rows": 1.5}', "model_config.max_batch_rows: expected a whole number"),
+        ('{"strict_shapes": 1}', "model_config.strict_shapes: expected true or false, got 1"),
+        ('{"signature_name": ["s"]}', 'model_config.signature_name: expected text, got ["s"]'),
+        ('{"tags": [1]}', "model_config.tags: expected a list of tags"),
+        ('{"tags": {}}', "model_config.tags: expected a list of tags"),
+    ],
+)
+def test_refusals(text, sentence):
+    with pytest.raises(ModelConfigError) as caught:
+        read_model_config(text)
+    assert sentence in str(caught.value)
+
+
+def test_an_unknown_key_is_logged_with_the_known_ones(caplog):
+    read_model_config('{"strict_shape": false, "enable_warm_up": true}')
+    (record,) = caplog.records
+    assert "model_config.strict_shape is unknown" in record.getMessage()
+    assert "strict_shapes" in record.getMessage()
