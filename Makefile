@@ -26,8 +26,10 @@ $(STAMP): setup.py pyproject.toml
 	echo "Setting up $(VENV) with $$($$python --version) ..."; \
 	"$$python" -m venv --clear $(VENV) || { \
 		echo "make: $$python cannot create virtual environments (on Debian: apt install python3-venv)" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[server,tensorflow,examples,dev]'
+	@# pip draws its progress on a terminal; elsewhere it is quiet.
+	@quiet=$$([ -t 1 ] || echo --quiet); \
+	$(BIN)/python -m pip install --quiet --upgrade pip && \
+	$(BIN)/python -m pip install $$quiet --editable '.[server,tensorflow,examples,dev]'
 	@touch $(STAMP)
 
 run: install  ## train a small model on real handwritten digits, serve it, call it

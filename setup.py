@@ -52,7 +52,6 @@ setup(
     },
     entry_points={"console_scripts": ["eascmd=eas_processor.cli.main:main"]},
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",

@@ -14,7 +14,7 @@ from eas_processor.errors import NotReady
 from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, STOP, WARMED, Frame, pack
 
 BYTE_CREDIT = 64 * 1024 * 1024
-"""Bytes of request bodies that one worker holds at a time, unless a single body is larger."""
+"""Bytes of large request bodies that one worker holds at a time, unless a single body is larger."""
 
 _HEARTBEATS_MISSED = 15
 
@@ -79,7 +79,8 @@ class Instance:
         """Whether the worker may be given a request of `size` bytes now."""
         if len(self.held) >= self._credit:
             return False
-        return not self.held_bytes or self.held_bytes + size <= BYTE_CREDIT
+        # Small bodies are bounded by their number; behind a large one they would wait for its whole run.
+        return size <= BULK_SIZE or not self.held_bytes or self.held_bytes + size <= BYTE_CREDIT
 
     def send(self, request: Request) -> None:
         """Give the worker a request; its answer comes back through `Request.answer`."""

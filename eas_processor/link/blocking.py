@@ -14,11 +14,19 @@ _READ_SIZE = 256 * 1024
 
 
 def connect(path: str, channel: str, **facts: Any) -> socket.socket:
-    """Connect to the engine's socket at `path` and introduce this process on `channel`."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.connect(path)
+    """
+    Connect to the engine's socket at `path` and introduce this process on `channel`.
+
+    Raises LinkError when no engine answers there.
+    """
     hello = dict(facts, link=LINK_VERSION, channel=channel, pid=os.getpid())  # type: Dict[str, Any]
-    sock.sendall(pack(HELLO, json.dumps(hello).encode()))
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(path)
+        sock.sendall(pack(HELLO, json.dumps(hello).encode()))
+    except OSError as error:
+        sock.close()
+        raise LinkError(f"no engine answers at {path}: {error.strerror}") from error
     return sock
 
 
@@ -43,8 +51,16 @@ class FrameReader:
             frames = self._split()
         return frames
 
-    def _receive(self, into: memoryview) -> int:
-        count = self._sock.recv_into(into)
+    def read_arrived(self) -> List[Frame]:
+        """Return the whole frames that have arrived, without waiting for one; raises as `read` does."""
+        try:
+            self._filled += self._receive(self._view[self._filled :], socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return []
+        return self._split()
+
+    def _receive(self, into: memoryview, flags: int = 0) -> int:
+        count = self._sock.recv_into(into, 0, flags)
         if not count:
             raise LinkError("the link was closed")
         return count

@@ -59,8 +59,8 @@ Frame = Tuple[int, int, int, float, Any]
 """kind, status, request number, deadline, payload."""
 
 
-class LinkError(Exception):
-    """The other side of the link is gone, or speaks another version."""
+class LinkError(ConnectionError):
+    """The other side of the link is gone; a ConnectionError, as is what a socket raises when it finds that first."""
 
 
 def pack(kind: int, payload: bytes = b"", number: int = 0) -> bytes:

@@ -1,16 +1,16 @@
 """One data socket of a worker: bursts of requests in, bursts of answers out."""
 
 import logging
-import os
 import socket
 import threading
 import time
 
 from collections import deque
-from typing import Deque, List, Tuple
+from typing import Callable, Deque, List, Tuple
 
 from eas_processor.link.blocking import FrameReader
-from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY, Frame, LinkError
+from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY, Frame
+from eas_processor.worker import process
 from eas_processor.worker.hooks import Answer, Processor
 
 log = logging.getLogger("eas_processor.worker")
@@ -23,17 +23,17 @@ _CANCELLED = (499, b"the client left before the request was run")  # type: Answe
 
 
 class Outlet:
-    """The sending half of a socket, shared by threads."""
+    """The sending half of a socket, shared by threads: one for each socket, or their frames would mix."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+        self.sock = sock
         self._lock = threading.Lock()
 
     def send(self, *parts: bytes) -> None:
         """Send `parts` one after the other, with nothing of another thread's between them."""
         with self._lock:
             for part in parts:
-                self._sock.sendall(part)
+                self.sock.sendall(part)
 
 
 class Channel:
@@ -45,41 +45,41 @@ class Channel:
     """
 
     def __init__(
-        self, sock: socket.socket, bulk: Outlet, processor: Processor, threads: int, batch_size: int
+        self, outlet: Outlet, bulk: Outlet, processor: Processor, threads: int, batch_size: int
     ) -> None:
-        self._outlet = Outlet(sock)
+        self._outlet = outlet
         self._bulk = bulk
         self._processor = processor
         self._batch_size = batch_size
+        self._threads = threads
         self._lead = threading.Lock()
-        self._reader = FrameReader(sock)
+        self._reader = FrameReader(outlet.sock)
         self._waiting = deque()  # type: Deque[Frame]
         self._replies = []  # type: List[bytes]
         self._typical_run_s = 0.0
         self.served = 0
-        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(threads)]
 
-    def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+    def start(self, on_lost: Callable[[], None]) -> None:
+        """Start the threads; each calls `on_lost` when it finds the link closed."""
+        for _ in range(self._threads):
+            threading.Thread(target=self._serve, args=(on_lost,), daemon=True).start()
 
-    def _serve(self) -> None:
+    def _serve(self, on_lost: Callable[[], None]) -> None:
         try:
             while True:
                 self._lead_once()
-        except (LinkError, OSError):
-            pass  # the control thread sees the same and ends the process
+        except ConnectionError:
+            on_lost()
         except BaseException:
             log.exception(
                 "a thread of the worker failed; the worker ends so that the engine replaces it"
             )
-            os._exit(70)
+            process.end(process.FAILED_STATUS)
 
     def _lead_once(self) -> None:
         with self._lead:
             batch = self._take()
-            while len(self._threads) == 1 or self._typical_run_s < _INLINE_RUN_S:
+            while self._threads == 1 or self._typical_run_s < _INLINE_RUN_S:
                 self._replies += self._run(batch)
                 batch = self._take()
             self._flush()
@@ -91,7 +91,9 @@ class Channel:
         while not batch:
             if not self._waiting:
                 self._flush()
-                self._receive()
+                self._accept(self._reader.read())
+            elif len(self._waiting) < self._batch_size:
+                self._accept(self._reader.read_arrived())
             while self._waiting and len(batch) < self._batch_size:
                 frame = self._waiting.popleft()
                 if frame[3] and time.monotonic() > frame[3]:
@@ -100,8 +102,8 @@ class Channel:
                     batch.append(frame)
         return batch
 
-    def _receive(self) -> None:
-        for frame in self._reader.read():
+    def _accept(self, frames: List[Frame]) -> None:
+        for frame in frames:
             if frame[0] == PREDICT:
                 self._waiting.append(frame)
             elif frame[0] == CANCEL:
@@ -120,11 +122,11 @@ class Channel:
             answers = [self._processor.process(batch[0][4])]
         else:
             answers = self._processor.batch_process([frame[4] for frame in batch])
-        self._typical_run_s += 0.2 * (time.perf_counter() - start - self._typical_run_s)
-        self.served += len(batch)
         replies = []  # type: List[bytes]
         for frame, answer in zip(batch, answers):
             replies += self._answer(frame[2], answer)
+        self._typical_run_s += 0.2 * (time.perf_counter() - start - self._typical_run_s)
+        self.served += len(batch)
         return replies
 
     def _answer(self, number: int, answer: Answer) -> Tuple[bytes, ...]:

@@ -3,15 +3,19 @@
 import importlib
 import importlib.util
 import logging
-import os
+import sys
 
 from types import ModuleType
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Tuple
 
 log = logging.getLogger("eas_processor.worker")
 
 Answer = Tuple[int, bytes]
 """HTTP status, and the response body or one sentence of UTF-8 text."""
+
+
+# Not the file's own name, which may be that of a module which others import.
+_FILE_MODULE = "processor_hooks"
 
 
 class HooksError(Exception):
@@ -21,22 +25,24 @@ class HooksError(Exception):
 def import_hooks(name: str) -> ModuleType:
     """Import a module of hooks by dotted name, or from a `.py` file."""
     try:
-        if name.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(os.path.basename(name)[:-3], name)
-            if spec is None or spec.loader is None:
-                raise ImportError(f"{name} is not a Python module")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            module = importlib.import_module(name)
+        module = _import_file(name) if name.endswith(".py") else importlib.import_module(name)
     except Exception as error:
-        log.debug("import of %s failed", name, exc_info=True)
+        if not isinstance(error, ImportError):
+            log.error("import of %s failed", name, exc_info=error)
         raise HooksError(
             f"the processor {name} cannot be imported: {type(error).__name__}: {error}"
         ) from error
     missing = [hook for hook in ("initialize", "process") if not hasattr(module, hook)]
     if missing:
         raise HooksError(f"the processor {name} has no hook `{missing[0]}`")
+    return module
+
+
+def _import_file(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(_FILE_MODULE, path)
+    assert spec is not None and spec.loader is not None  # so for every name that ends in .py
+    module = sys.modules[_FILE_MODULE] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 
@@ -62,14 +68,14 @@ class Processor:
         if self._describe is None:
             return 400, b"this processor does not describe its model"
         try:
-            return 200, self._describe(self._model)
+            return 200, _body(self._describe(self._model))
         except Exception as error:
             return refusal(error)
 
     def process(self, request: Any) -> Answer:
         """Answer one request body."""
         try:
-            return 200, self._process(self._model, request)
+            return 200, _body(self._process(self._model, request))
         except Exception as error:
             return refusal(error)
 
@@ -79,19 +85,38 @@ class Processor:
             return [self.process(request) for request in requests]
         try:
             results = self._batch_process(self._model, requests)
-        except Exception as error:
-            return [refusal(error)] * len(requests)
-        return [refusal(each) if isinstance(each, Exception) else (200, each) for each in results]
+            if len(results) != len(requests):
+                raise ValueError(
+                    f"batch_process returned {len(results)} results for {len(requests)} requests"
+                )
+        except Exception:
+            log.exception("a batch failed; its requests are run one by one")
+            return [self.process(request) for request in requests]
+        return [_outcome(each) for each in results]
 
 
 def refusal(error: Exception) -> Answer:
     """Return the status that an exception of the hooks carries, or 500 for one that carries none."""
-    status = getattr(error, "status", None)  # type: Optional[int]
-    if status is not None:
-        return status, str(error).encode()
+    status = getattr(error, "status", None)  # type: Any
+    # Exceptions of other libraries have a `status` too, and it can be anything.
+    if isinstance(status, int) and 400 <= status <= 599:
+        return int(status), str(error).encode(errors="replace")
     log.error("the processor raised an unexpected error", exc_info=error)
     text = f"the processor failed with {type(error).__name__}: {error}; its log has the traceback"
-    return 500, text.encode()
+    return 500, text.encode(errors="replace")
+
+
+def _outcome(result: Any) -> Answer:
+    try:
+        return refusal(result) if isinstance(result, Exception) else (200, _body(result))
+    except TypeError as error:
+        return refusal(error)
+
+
+def _body(result: Any) -> bytes:
+    if not isinstance(result, (bytes, bytearray)):
+        raise TypeError(f"a hook returned {type(result).__name__}, expected bytes")
+    return result
 
 
 def _load_failure(error: Exception) -> str:

@@ -8,13 +8,16 @@ import socket
 import sys
 
 from types import ModuleType
-from typing import Any, Dict, Optional
+from typing import Any, Dict, NoReturn, Optional
 
 from eas_processor.link.blocking import FrameReader, connect
-from eas_processor.link.frames import EXITED, LAUNCH, LinkError, pack
+from eas_processor.link.frames import EXITED, LAUNCH, pack
 from eas_processor.worker import process
 from eas_processor.worker.hooks import HooksError, import_hooks
 from eas_processor.worker.worker import Worker
+
+_NOT_FORKED = 71 << 8
+"""The wait status of a process that ends with EX_OSERR of sysexits.h."""
 
 
 class Launcher:
@@ -35,7 +38,7 @@ class Launcher:
     def run(self) -> int:
         """Serve the engine; return the exit status of the process."""
         process.die_with_parent()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        process.leave_signals_to_engine()
         hooks, failure = None, ""  # type: Optional[ModuleType], str
         try:
             hooks = import_hooks(self._hooks_name)
@@ -44,60 +47,73 @@ class Launcher:
         # Before the fork, so that the collector of a worker does not touch, and so copy, the pages it shares.
         process.GarbageCollector().settle()
         self._forks = process.thread_count() == 1
-        link = connect(
-            self._path, "launcher", launcher=self._number, forks=self._forks, failure=failure
-        )
-        if hooks is None:
-            return 1
         try:
-            self._serve(link, hooks)
-        except (LinkError, OSError):
+            self._link = connect(
+                self._path, "launcher", launcher=self._number, forks=self._forks, failure=failure
+            )
+            if hooks is None:
+                return 1
+            self._serve(hooks)
+        except ConnectionError:
             self._clean_up()
         return 0
 
-    def _serve(self, link: socket.socket, hooks: ModuleType) -> None:
-        wake, woken = socket.socketpair()
-        wake.setblocking(False)
-        woken.setblocking(False)
-        signal.set_wakeup_fd(woken.fileno())
+    def _serve(self, hooks: ModuleType) -> None:
+        self._wake, self._wakened = socket.socketpair()
+        self._wake.setblocking(False)
+        self._wakened.setblocking(False)
+        signal.set_wakeup_fd(self._wakened.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        reader = FrameReader(link)
+        reader = FrameReader(self._link)
         while True:
-            ready = select.select([link, wake], [], [])[0]
-            if wake in ready:
-                wake.recv(4096)
-                self._reap(link)
-            if link in ready:
+            ready = select.select([self._link, self._wake], [], [])[0]
+            if self._wake in ready:
+                self._wake.recv(4096)
+                self._reap()
+            if self._link in ready:
                 for frame in reader.read():
                     if frame[0] == LAUNCH:
-                        self._launch(link, hooks, json.loads(frame[4].decode()))
+                        self._launch(hooks, json.loads(frame[4].decode()))
 
-    def _launch(self, link: socket.socket, hooks: ModuleType, spec: Dict[str, Any]) -> None:
+    def _launch(self, hooks: ModuleType, spec: Dict[str, Any]) -> None:
+        worker = Worker(self._path, hooks, spec)
         if not self._forks:
-            process.default_signals()
-            Worker(self._path, hooks, spec).run()
+            worker.run()
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        launcher = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            print(f"a worker cannot be forked: {error.strerror}", file=sys.stderr, flush=True)
+            self._report(spec["instance"], 0, _NOT_FORKED)
+            return
         if pid:
             self._workers[pid] = spec["instance"]
-            return
-        try:
-            link.close()
-            process.die_with_parent()
-            process.default_signals()
-            os.setsid()
-            Worker(self._path, hooks, spec).run()
-        finally:
-            os._exit(1)
+        else:
+            self._become(worker, launcher)
 
-    def _reap(self, link: socket.socket) -> None:
-        while self._workers:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                return
-            ended = {"instance": self._workers.pop(pid), "pid": pid, "status": status}
-            link.sendall(pack(EXITED, json.dumps(ended).encode()))
+    def _become(self, worker: Worker, launcher: int) -> NoReturn:
+        """Turn this process, newly forked, into the worker."""
+        try:
+            process.die_with_parent(launcher)
+            for sock in (self._link, self._wake, self._wakened):
+                sock.close()
+            os.setsid()
+            worker.run()
+        finally:
+            os._exit(process.FAILED_STATUS)
+
+    def _reap(self) -> None:
+        # One by one: waitpid(-1) would take the ends of processes that the hooks have started and wait for.
+        for pid in list(self._workers):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self._report(self._workers.pop(pid), pid, status)
+
+    def _report(self, instance: int, pid: int, status: int) -> None:
+        ended = {"instance": instance, "pid": pid, "status": status}
+        self._link.sendall(pack(EXITED, json.dumps(ended).encode()))
 
     def _clean_up(self) -> None:
         """The engine is gone, perhaps without having had the time to remove its directory."""

@@ -1,20 +1,39 @@
 """What a worker or launcher asks of the operating system and of the interpreter."""
 
+import contextlib
 import ctypes
 import gc
+import logging
 import os
-import shutil
 import signal
 import socket
+import sys
 import time
+
+from typing import NoReturn, Optional
+
+FAILED_STATUS = 70
+"""Exit status after an error that is this project's own: EX_SOFTWARE of sysexits.h."""
 
 _PR_SET_PDEATHSIG = 1
 _IDLE_COLLECTION_S = 60.0
+_NEVER = 1 << 30
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies, however that happens."""
+def die_with_parent(parent: Optional[int] = None) -> None:
+    """
+    Ask the kernel to kill this process when its parent dies, however that happens.
+
+    `parent` is the parent's process id where it is known; if it is gone already, the process ends here.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:
+        os._exit(FAILED_STATUS)
+
+
+def outlive_parent() -> None:
+    """Take back `die_with_parent`."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, 0)
 
 
 def thread_count() -> int:
@@ -22,27 +41,53 @@ def thread_count() -> int:
     return len(os.listdir("/proc/self/task"))
 
 
-def default_signals() -> None:
-    """Undo the launcher's handlers; Ctrl-C on a terminal is for the engine to act on."""
+def leave_signals_to_engine() -> None:
+    """
+    Ignore what asks the whole service to stop, and undo a launcher's handlers.
+
+    Ctrl-C reaches every process of a terminal, and systemd sends SIGTERM to every process of a unit; the engine
+    has requests to finish with the workers' help, and ends them then.
+    """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def redirect_output(fd: int) -> None:
-    """Send stdout and stderr, C++ code's included, to `fd`."""
-    os.dup2(fd, 1)
-    os.dup2(fd, 2)
+def redirect_output(sock: socket.socket) -> None:
+    """Send what Python and C++ code print, and the log, to `sock`, each line as soon as it ends."""
+    for fd in (1, 2):
+        os.dup2(sock.fileno(), fd)
+    # The interpreter's own streams hold back up to 8 KB, which os._exit would lose, and follow the locale.
+    sys.stdout, sys.stderr = (
+        open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        for fd in (1, 2)
+    )
+    root = logging.getLogger()
+    root.handlers = []  # TensorFlow 1 brings absl, which adds its own at import
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+
+
+def end(status: int = 0) -> NoReturn:
+    """End the process at once: TensorFlow's threads may be in a run, and the kernel takes everything back."""
+    for stream in (sys.stdout, sys.stderr):
+        # Nobody may be left to read it, and a half-written line is no reason to stay.
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(status)
 
 
 def remove_if_orphaned(socket_path: str) -> None:
-    """Remove the directory of the engine's socket when no engine answers there: it died without the time to do so."""
+    """Remove the engine's socket and its directory when no engine answers there: it died without the time to do so."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(socket_path)
-        except OSError:
-            shutil.rmtree(os.path.dirname(socket_path), ignore_errors=True)
+        except (ConnectionRefusedError, FileNotFoundError):
+            # Not a recursive removal: a directory that holds anything else stays.
+            with contextlib.suppress(OSError):
+                os.unlink(socket_path)
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(socket_path))
 
 
 class GarbageCollector:
@@ -50,23 +95,25 @@ class GarbageCollector:
     Keeps full collections away from requests.
 
     One full collection over TensorFlow's 269,000 objects stops the worker for 132 ms. From Python 3.7 on they are
-    frozen, and it takes 0.005 ms. 3.6 cannot freeze: there collection is off and made up for in idle moments.
+    frozen, and it takes 0.005 ms. 3.6 cannot freeze: there only young objects are collected while requests run, and
+    all of them in idle moments.
     """
 
     def __init__(self) -> None:
+        self._freezes = hasattr(gc, "freeze")
         self._last = time.monotonic()
 
     def settle(self) -> None:
-        """Call once, when everything that lives as long as the process has been loaded."""
+        """Call when what lives as long as the process has been loaded; what came since the last call is added."""
         gc.collect()
-        if hasattr(gc, "freeze"):
+        if self._freezes:
             gc.freeze()
         else:
-            gc.disable()
+            gc.set_threshold(*(gc.get_threshold()[:2] + (_NEVER,)))
         self._last = time.monotonic()
 
     def idle(self) -> None:
         """Call in an idle moment."""
-        if not gc.isenabled() and time.monotonic() - self._last > _IDLE_COLLECTION_S:
+        if not self._freezes and time.monotonic() - self._last > _IDLE_COLLECTION_S:
             gc.collect()
             self._last = time.monotonic()

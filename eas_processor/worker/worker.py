@@ -2,19 +2,20 @@
 
 import json
 import logging
-import os
 import select
-import sys
+import socket
 import threading
 
 from types import ModuleType
-from typing import Any, Dict, List
+from typing import Any, Dict, List, NoReturn
 
 from eas_processor.link.blocking import FrameReader, connect
-from eas_processor.link.frames import FAILED, HEARTBEAT, READY, STOP, WARMED, LinkError, pack
+from eas_processor.link.frames import FAILED, HEARTBEAT, READY, STOP, WARMED, pack
 from eas_processor.worker import process
 from eas_processor.worker.channel import Channel, Outlet
 from eas_processor.worker.hooks import HooksError, Processor
+
+log = logging.getLogger("eas_processor.worker")
 
 _HEARTBEAT_S = 1.0
 
@@ -33,71 +34,74 @@ class Worker:
         self._channels = []  # type: List[Channel]
         self._collector = process.GarbageCollector()
 
-    def run(self) -> None:
-        """Load the model, serve, and end the process; never returns."""
-        instance = self._spec["instance"]
+    def run(self) -> NoReturn:
+        """Load the model, serve, and end the process."""
         try:
-            process.redirect_output(connect(self._path, "log", instance=instance).detach())
-            logging.basicConfig(
-                level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr
-            )
-            control = connect(self._path, "control", instance=instance)
+            process.leave_signals_to_engine()
+            with self._connect("log") as sock:
+                process.redirect_output(sock)
+            control = self._connect("control")
             threading.Thread(target=self._watch, args=(control,), daemon=True).start()
-            try:
-                processor = Processor(
-                    self._hooks, self._spec["model_entry"], self._spec["model_config"]
-                )
-            except HooksError as error:
-                control.sendall(pack(FAILED, str(error).encode()))
-            else:
-                self._serve(processor)
-                control.sendall(pack(READY, self._facts(processor)))
+            self._load(control)
             threading.Event().wait()
-        except OSError:
-            pass  # the engine has gone; nobody is left to tell
-        finally:
-            _end()
+        except ConnectionError:
+            self._leave()
+        except BaseException:
+            log.exception("the worker failed and ends")
+        process.end(process.FAILED_STATUS)
+
+    def _connect(self, channel: str) -> socket.socket:
+        return connect(self._path, channel, instance=self._spec["instance"])
+
+    def _load(self, control: socket.socket) -> None:
+        try:
+            processor = Processor(
+                self._hooks, self._spec["model_entry"], self._spec["model_config"]
+            )
+        except HooksError as error:
+            control.sendall(pack(FAILED, str(error).encode(errors="replace")))
+            return
+        # Once more when WARMED comes, in a moment then, because nearly everything is frozen here.
+        self._collector.settle()
+        self._serve(processor)
+        status, text = processor.describe()
+        facts = {"info_status": status, "info": text.decode(errors="replace")}
+        control.sendall(pack(READY, json.dumps(facts).encode()))
 
     def _serve(self, processor: Processor) -> None:
-        instance, threads = self._spec["instance"], self._spec["threads"]
         batch_size = self._spec["batch_size"] if processor.batches else 1
-        data = connect(self._path, "data", instance=instance)
-        bulk = connect(self._path, "bulk", instance=instance)
-        outlet = Outlet(bulk)
+        data, bulk = Outlet(self._connect("data")), Outlet(self._connect("bulk"))
         self._channels = [
-            Channel(data, outlet, processor, threads, batch_size),
-            Channel(bulk, outlet, processor, threads, batch_size),
+            Channel(outlet, bulk, processor, self._spec["threads"], batch_size)
+            for outlet in (data, bulk)
         ]
         for channel in self._channels:
-            channel.start()
+            channel.start(on_lost=self._leave)
 
-    def _facts(self, processor: Processor) -> bytes:
-        status, text = processor.describe()
-        return json.dumps({"info_status": status, "info": text.decode()}).encode()
-
-    def _watch(self, control: Any) -> None:
+    def _watch(self, control: socket.socket) -> None:
         """Beat, obey, and end the process when the engine is gone; runs in a thread of its own."""
         reader = FrameReader(control)
         served = -1
         try:
             while True:
                 if select.select([control], [], [], _HEARTBEAT_S)[0]:
-                    for frame in reader.read():
-                        if frame[0] == STOP:
-                            _end()
-                        if frame[0] == WARMED:
-                            self._collector.settle()
+                    self._obey(reader)
                     continue
                 control.sendall(pack(HEARTBEAT))
                 before, served = served, sum(channel.served for channel in self._channels)
                 if served == before:
                     self._collector.idle()
-        except (LinkError, OSError):
-            process.remove_if_orphaned(self._path)
-            _end()
+        except ConnectionError:
+            self._leave()
 
+    def _obey(self, reader: FrameReader) -> None:
+        for frame in reader.read():
+            if frame[0] == STOP:
+                process.end()
+            if frame[0] == WARMED:
+                self._collector.settle()
 
-def _end() -> None:
-    # No clean-up of TensorFlow: its threads may be in a run, and the kernel takes everything back at once.
-    sys.stderr.flush()
-    os._exit(0)
+    def _leave(self) -> NoReturn:
+        """End the process because the engine is gone, or has no use for it any more."""
+        process.remove_if_orphaned(self._path)
+        process.end()

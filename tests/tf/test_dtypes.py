@@ -54,8 +54,10 @@ def test_every_dtype_comes_back_bit_for_bit(load, predict, dtype, shape):
         output = outputs[name]
         assert output.dtype == array.dtype
         assert output.shape == array.shape
-        assert output.tolist() == array.tolist() if dtype == "string" else (
-            output.tobytes() == array.tobytes()
+        assert (
+            output.tolist() == array.tolist()
+            if dtype == "string"
+            else (output.tobytes() == array.tobytes())
         )
 
 

@@ -81,7 +81,9 @@ def test_a_corrupt_saved_model(tmp_path, content):
         model_files.read_model(str(tmp_path))
 
 
-@pytest.mark.parametrize("name, kind", [("saved_model.pb", "SavedModel"), ("net.pb", "frozen graph")])
+@pytest.mark.parametrize(
+    "name, kind", [("saved_model.pb", "SavedModel"), ("net.pb", "frozen graph")]
+)
 def test_an_empty_file(tmp_path, name, kind):
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(ModelError, match=f"is not a {kind}: it holds no"):

@@ -105,7 +105,7 @@ def test_a_variable_can_be_read_by_tensor_name(model, predict):
 def test_a_signature_may_count_its_calls(load, predict):
     def counting():
         x = v1.placeholder(tf.float32, [None], name="x")
-        count = v1.get_variable("count", [], initializer=v1.zeros_initializer())
+        count = v1.get_variable("count", [], initializer=v1.zeros_initializer(), use_resource=False)
         return {"count": ({"x": x}, {"calls": v1.assign_add(count, 1.0)})}
 
     model = load(counting)
@@ -119,7 +119,9 @@ def test_a_sparse_input_is_sent_as_its_three_tensors(load, predict):
         return {"sum": ({"x": x}, {"total": v1.sparse_reduce_sum(x, axis=1)})}
 
     model = load(total)
-    with pytest.raises(BadRequest, match="input 'x' is a sparse tensor: name its indices") as caught:
+    with pytest.raises(
+        BadRequest, match="input 'x' is a sparse tensor: name its indices"
+    ) as caught:
         predict(model, {"x": ONE})
     parts = str(caught.value).split("instead, ")[1].replace("'", "").split(", ")
     values = [
