@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.metadata
 import importlib.util
@@ -19,7 +20,7 @@ _DISTRIBUTIONS = ("tensorflow-cpu", "tensorflow")
 
 @dataclass(frozen=True)
 class Build:
-    """One processor frozen with its interpreter: `hooks` is the module of hooks that `python` imports."""
+    """One processor frozen with its interpreter: `python` imports the module `hooks`."""
 
     name: str
     python: Path
@@ -53,12 +54,13 @@ def _require_tensorflow(name: str) -> None:
     found = _tensorflow_version()
     if found is None:
         raise BuildError(
-            f"processor: {name} needs TensorFlow {wanted}, which is not installed here; get it with: {install}"
+            f"processor: {name} needs TensorFlow {wanted}, which is not installed here; "
+            f"get it with: {install}"
         )
     if found.split(".")[:2] != wanted.split("."):
         raise BuildError(
-            f"processor: {name} needs TensorFlow {wanted}, but {found} is installed in {sys.prefix}; "
-            f"get it with: {install}"
+            f"processor: {name} needs TensorFlow {wanted}, but {found} is installed in "
+            f"{sys.prefix}; get it with: {install}"
         )
 
 
@@ -66,8 +68,6 @@ def _tensorflow_version() -> str | None:
     if importlib.util.find_spec("tensorflow") is None:
         return None
     for distribution in _DISTRIBUTIONS:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return None

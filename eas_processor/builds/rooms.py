@@ -1,4 +1,4 @@
-"""The directory from which a launcher takes the project's code: the four rooms for Python 3.6, and nothing else."""
+"""The directory from which a launcher takes the project's code: the four rooms for Python 3.6."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def rooms_directory() -> Path:
     """
     Return the directory of this release's rooms, made on first use.
 
-    Its name carries a hash of the content, so that a launcher never runs the code of another release. A launcher runs
-    the directory itself (`python -sE DIRECTORY`), which puts it first among the places where Python looks for modules.
+    Its name is a hash of the content, so that a launcher never runs the code of another release. A
+    launcher runs the directory itself (`python -sE DIRECTORY`), which puts it first among the
+    places where Python looks for modules.
     """
     sources = _sources()
     digest = hashlib.sha256()
@@ -33,7 +34,8 @@ def rooms_directory() -> Path:
             _make(directory, sources)
         except OSError as error:
             raise BuildError(
-                f"the data directory {home()} cannot be written ({error.strerror}); set EAS_HOME to one that can"
+                f"the data directory {home()} cannot be written ({error.strerror}); "
+                "set EAS_HOME to one that can"
             ) from error
     return directory
 
@@ -56,7 +58,7 @@ def _make(directory: Path, sources: list[Path]) -> None:
         shutil.copyfile(_PACKAGE / "worker" / "start.py", scratch / "__main__.py")
         os.rename(scratch, directory)
     except OSError:
-        # A second process that asks at the same time makes the same directory; the first to rename wins.
+        # A second process that asks at the same time makes the same; the first to rename wins.
         if not directory.is_dir():
             raise
     finally:

@@ -17,9 +17,9 @@ class Admission:
     """
     The queue of one service, in front of its ready instances.
 
-    A request is admitted when it has arrived whole. It goes to the ready instance with the least outstanding work that
-    has credit, else it waits, first come first served; large requests wait in a line of their own, so that one that
-    has to wait for byte credit does not hold up the small ones behind it.
+    A request is admitted when it has arrived whole. It goes to the ready instance with the least
+    outstanding work that has credit, else it waits, first come first served; large requests wait in
+    a line of their own, so that one that waits for byte credit does not hold up the small ones.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
@@ -29,7 +29,7 @@ class Admission:
         self._large: OrderedDict[int, Request] = OrderedDict()
         self._deadlines: OrderedDict[int, Request] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
-        self.expecting = True
+        self._expecting = True
         """Whether an instance is on its way, so that waiting makes sense while none is ready."""
 
     @property
@@ -43,45 +43,43 @@ class Admission:
         return bool(self._ready)
 
     def begin(self, request: Request) -> None:
-        """Watch the deadline of a request that has begun to arrive."""
+        """Watch the deadline of a request that has begun to arrive, later than all before it."""
         self._deadlines[request.number] = request
         if self._timer is None:
             self._watch(request)
 
-    def refusal(self) -> RequestError | None:
-        """Return why a request that arrived now would be refused, if it would."""
-        if not self._ready and not self.expecting:
+    def refusal(self, size: int) -> RequestError | None:
+        """Return why a request of `size` bytes would be refused if it were submitted now."""
+        if not self._ready and not self._expecting:
             return self._not_ready()
         limit = self._settings.max_queue_size
-        if len(self._small) + len(self._large) < limit:
-            return None
-        if any(instance.has_credit(0) for instance in self._ready):
+        if len(self._small) + len(self._large) < limit or self._free(size):
             return None
         return QueueFull(
-            f"all {len(self._ready)} instance(s) of {self._settings.name!r} are busy and {limit} request(s) wait "
-            "already (metadata.rpc.max_queue_size); try again in a moment"
+            f"all {len(self._ready)} instance(s) of {self._settings.name!r} are busy and {limit} "
+            "request(s) wait already (metadata.rpc.max_queue_size); try again in a moment"
         )
 
     def submit(self, request: Request) -> None:
         """Send `request` to an instance, or let it wait, or refuse it."""
         if instance := self._free(request.size):
             instance.send(request)
-        elif refusal := self.refusal():
-            request.answer(refusal.status, [str(refusal).encode()])
+        elif refusal := self.refusal(request.size):
+            request.refuse(refusal)
         else:
-            self._line(request)[request.number] = request
+            self._line(request.size)[request.number] = request
 
     def end(self, request: Request) -> None:
         """Stop watching the deadline of a request that is answered."""
         self._deadlines.pop(request.number, None)
 
     def withdraw(self, request: Request) -> None:
-        """Take a request back that nobody waits for any more; a worker that holds it is told to drop it."""
+        """Take back a request that nobody waits for; a worker that holds it is told to drop it."""
         self.end(request)
         if request.instance is not None:
             request.instance.cancel(request)
         else:
-            self._line(request).pop(request.number, None)
+            self._line(request.size).pop(request.number, None)
 
     def instance_ready(self, instance: Instance) -> None:
         """Let requests go to `instance` from now on."""
@@ -89,33 +87,36 @@ class Admission:
         self.refill(instance)
 
     def instance_gone(self, instance: Instance) -> None:
-        """Send no more requests to `instance`; when nobody is left or expected, those that wait are refused."""
-        self._ready.remove(instance)
-        self.refuse_waiting()
+        """Send no more requests to `instance`."""
+        if instance in self._ready:
+            self._ready.remove(instance)
 
-    def refuse_waiting(self) -> None:
-        """Refuse the requests that wait, if no instance is left that could answer them."""
-        if self._ready or self.expecting:
+    def expect(self, expecting: bool) -> None:
+        """Say whether an instance is on its way; if not, and none is left, nobody need wait."""
+        self._expecting = expecting
+        if self._ready or expecting:
             return
-        refusal = self._not_ready()
         waiting = [*self._small.values(), *self._large.values()]
         self._small.clear()
         self._large.clear()
         for request in waiting:
-            request.answer(refusal.status, [str(refusal).encode()])
+            request.refuse(self._not_ready())
 
     def refill(self, instance: Instance) -> None:
         """Send waiting requests to `instance` while it has credit."""
-        while request := self._next(instance):
+        while (self._small or self._large) and (request := self._next(instance)):
             instance.send(request)
 
     def _not_ready(self) -> NotReady:
         return NotReady(f"service {self._settings.name!r} has no instance that can answer now")
 
-    def _line(self, request: Request) -> OrderedDict[int, Request]:
-        return self._large if request.size > BULK_SIZE else self._small
+    def _line(self, size: int) -> OrderedDict[int, Request]:
+        return self._large if size > BULK_SIZE else self._small
 
     def _free(self, size: int) -> Instance | None:
+        """Return the instance that can take a request of `size` bytes, if none waits before it."""
+        if self._line(size):
+            return None
         best = None
         for instance in self._ready:
             if instance.has_credit(size) and (best is None or len(instance.held) < len(best.held)):
@@ -123,16 +124,11 @@ class Admission:
         return best
 
     def _next(self, instance: Instance) -> Request | None:
-        small = next(iter(self._small.values()), None)
-        large = next(iter(self._large.values()), None)
-        if (
-            large
-            and (small is None or large.number < small.number)
-            and instance.has_credit(large.size)
-        ):
-            return self._large.pop(large.number)
-        if small and instance.has_credit(small.size):
-            return self._small.pop(small.number)
+        """Take the oldest of the waiting requests that `instance` has credit for."""
+        firsts = [next(iter(line.values())) for line in (self._small, self._large) if line]
+        for request in sorted(firsts, key=lambda each: each.number):
+            if instance.has_credit(request.size):
+                return self._line(request.size).pop(request.number)
         return None
 
     def _watch(self, request: Request) -> None:
@@ -140,7 +136,7 @@ class Admission:
         self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
 
     def _expire(self) -> None:
-        # All requests of a service have the same time to live, so the oldest is the next to expire: one timer serves all.
+        # The requests of a service have the same time to live: one timer, for the oldest, serves all.
         self._timer = None
         now = monotonic()
         while request := next(iter(self._deadlines.values()), None):
@@ -148,7 +144,7 @@ class Admission:
                 self._watch(request)
                 return
             self.withdraw(request)
-            late = DeadlineExceeded(
-                f"not answered within {self._settings.keepalive * 1000:.0f} ms (metadata.rpc.keepalive)"
+            limit = f"{self._settings.keepalive * 1000:.0f} ms"
+            request.refuse(
+                DeadlineExceeded(f"not answered within {limit} (metadata.rpc.keepalive)")
             )
-            request.answer(late.status, [str(late).encode()])

@@ -1,14 +1,16 @@
-"""One HTTP/1.1 connection: bytes parsed into requests, answers written in the order of the requests."""
+"""One HTTP/1.1 connection: bytes into requests, answers written in the order of the requests."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 import httptools
 
+from eas_processor.engine.checks import malformed, origin_form
 from eas_processor.engine.heads import BYTES, CONTINUE, JSON, TEXT
 from eas_processor.engine.request import Request
 from eas_processor.engine.router import Endpoint
@@ -17,6 +19,7 @@ from eas_processor.errors import (
     BodyTooLarge,
     DeadlineExceeded,
     HeadersTooLarge,
+    InternalError,
     RequestError,
 )
 from eas_processor.link.frames import BULK_SIZE
@@ -24,24 +27,37 @@ from eas_processor.link.frames import BULK_SIZE
 if TYPE_CHECKING:
     from eas_processor.engine.server import HttpServer
 
+log = logging.getLogger("eas_processor.engine")
+
 _READ_AWAY = 1024 * 1024
 """A refused body up to this size is read to its end, so that the connection stays usable."""
+_SMALL_PIECE = 4096
+"""Pieces of a body below this are joined: a list of single bytes takes 8 times their memory."""
 _LINGER_S = 2.0
 _MAX_PIPELINED = 32
 
 
 class HttpRequest(Request):
-    """A request with the connection that its answer goes to; `endpoint` is None for one that is refused."""
+    """
+    A request with the connection that its answer goes to.
 
-    __slots__ = ("connection", "endpoint", "keep_alive", "old", "reply")
+    `endpoint` is None unless a service is asked; `refusal` is why the request is not let in; `reply`
+    is status, content type and payload, once they are known.
+    """
 
-    def __init__(self, connection: HttpConnection, *, keep_alive: bool, old: bool) -> None:
+    __slots__ = ("connection", "endpoint", "keep_alive", "method", "old", "refusal", "reply")
+
+    def __init__(
+        self, connection: HttpConnection, method: bytes, *, keep_alive: bool, old: bool
+    ) -> None:
         super().__init__()
         self.connection = connection
-        self.endpoint: Endpoint | None = None
+        self.method = method
         self.keep_alive = keep_alive
         self.old = old
-        self.reply: list[bytes] | None = None
+        self.endpoint: Endpoint | None = None
+        self.refusal: RequestError | None = None
+        self.reply: tuple[int, bytes, list[bytes]] | None = None
 
     def answer(self, status: int, payload: list[bytes]) -> None:
         if self.endpoint is not None:
@@ -56,8 +72,9 @@ class HttpConnection(asyncio.Protocol):
     """
     The protocol of one client's connection.
 
-    httptools calls, in this order, on_message_begin, on_url, on_header, on_headers_complete, on_body and
-    on_message_complete. A body that does not arrive with its head bypasses the parser: its pieces are kept as received.
+    httptools calls, in this order, on_message_begin, on_url, on_header, on_headers_complete, on_body
+    and on_message_complete. The part of a body that does not arrive together with its head bypasses
+    the parser: its pieces are kept as received.
     """
 
     def __init__(self, server: HttpServer) -> None:
@@ -66,19 +83,21 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
         self._pipeline: deque[HttpRequest] = deque()
-        self._closing = False
         self._reading = True
+        self._write_blocked = False
+        self._deaf = False
+        """Whether the last request was taken: what still arrives is thrown away."""
+        self._closing = False
+        self.since = monotonic()
+        """When the connection last began to wait: for a request, the rest of a head, or its end."""
         # For the request that is arriving
         self._request: HttpRequest | None = None
-        self._refusal: RequestError | None = None
-        self._finish = self._predict
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._in_head = False
         self._head_size = 0
-        self._bypass = 0
-        self.since = monotonic()
-        """When the connection last began to wait: for a request, or for the rest of a head."""
+        self._missing = 0
+        """Body bytes that have not arrived yet, when Content-Length says how many there are."""
 
     # asyncio's side
 
@@ -87,43 +106,25 @@ class HttpConnection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closing = True
+        self._closing = self._deaf = True
         self._server.connections.discard(self)
-        for request in self._pipeline:
-            if request.endpoint is not None and request.reply is None:
-                request.endpoint.admission.withdraw(request)
-        self._pipeline.clear()
+        self._withdraw_requests()
+        # The parser holds our methods: the two would wait for the garbage collector.
+        del self._parser
 
     def data_received(self, data: bytes) -> None:
-        if self._closing:
-            return
-        if self._bypass:
+        if self._missing and not self._deaf:
             data = self._receive_body(data)
-            if not data:
-                return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # HTTP/2 over clear text is offered by some clients (Java's among them) and may be ignored.
-            self._parser = httptools.HttpRequestParser(self)
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
-            return
-        except httptools.HttpParserError as error:
-            self._refuse_unparsed(BadRequest(f"the request is not valid HTTP/1.1: {error}"))
-            return
-        if self._in_head:
-            self._head_size += len(data)
-            if self._head_size > self._server.settings.max_head:
-                self._refuse_unparsed(self._too_large_head())
-        elif self._request is not None and self._bypass:
-            self._parser = httptools.HttpRequestParser(self)
+        while data and not self._deaf:
+            data = self._parse(data)
 
     def pause_writing(self) -> None:
-        self._hold_reading()
+        self._write_blocked = True
+        self._read_or_hold()
 
     def resume_writing(self) -> None:
-        self._release_reading()
+        self._write_blocked = False
+        self._read_or_hold()
 
     # httptools' side
 
@@ -138,112 +139,129 @@ class HttpConnection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value
+        if self._in_head:  # else it is a trailer
+            self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if self._closing:
+        if self._deaf:
             return
-        parser = self._parser
-        request = HttpRequest(
-            self, keep_alive=parser.should_keep_alive(), old=parser.get_http_version() == "1.0"
+        parser, headers = self._parser, self._headers
+        version = parser.get_http_version()
+        self._request = request = HttpRequest(
+            self, parser.get_method(), keep_alive=parser.should_keep_alive(), old=version == "1.0"
         )
-        self._request = request
         self._pipeline.append(request)
         if len(self._pipeline) > _MAX_PIPELINED:
-            self._hold_reading()
-        length = int(self._headers.get(b"content-length", 0))
-        self._refusal = self._route(request, parser.get_method(), length)
-        if self._refusal is None:
-            if b"expect" in self._headers and len(self._pipeline) == 1:
+            self._read_or_hold()
+        self._missing = length = int(headers.get(b"content-length", 0))
+        request.refusal = malformed(version, headers) or self._admit(request, length)
+        if request.refusal is None:
+            if b"expect" in headers and len(self._pipeline) == 1:
                 self._transport.write(CONTINUE)
         elif (
-            length > _READ_AWAY
-            or b"expect" in self._headers
-            or b"transfer-encoding" in self._headers
+            length > _READ_AWAY or b"expect" in headers or b"transfer-encoding" in headers
         ):
-            self._refuse_now()
-        if length and not self._closing:
-            self._bypass = length
+            self._refuse_now(request, request.refusal)
 
     def on_body(self, data: bytes) -> None:
-        if self._closing:
-            return
-        if self._bypass:
-            self._bypass -= len(data)
-        self._take_body(data)
+        if self._missing:
+            self._missing -= len(data)
+        self._keep(data)
 
     def on_message_complete(self) -> None:
-        request, self._request = self._request, None
-        self.since = monotonic()
-        if self._closing or request is None:
+        if self._deaf:
             return
-        if self._refusal is not None:
-            request.answer(self._refusal.status, [str(self._refusal).encode()])
-        elif request.reply is None:
-            self._finish(request)
+        request, self._request = self._request, None
+        if request is None:
+            return
+        self.since = monotonic()
+        self._deaf = not request.keep_alive
+        if request.reply is None:
+            self._respond(request)
 
     # A request's way
 
-    def _route(self, request: HttpRequest, method: bytes, length: int) -> RequestError | None:
-        """Find out what is to be done with the request; return why it is refused, if it is."""
-        target = self._target
-        if not target.startswith(b"/"):
-            target = httptools.parse_url(target).path or b"/"
+    def _parse(self, data: bytes) -> bytes:
+        """Feed the parser; return what it has left over."""
+        # on_message_begin sets it to 0 again: what comes before a head in its first piece is not it.
+        self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # HTTP/2 over clear text is offered by some clients, Java's among them; it may be ignored.
+            self._parser = httptools.HttpRequestParser(self)
+            return data[upgrade.args[0] :]
+        except httptools.HttpParserCallbackError:
+            log.exception("a request could not be taken")
+            self._refuse_unparsed(InternalError("the engine failed; its log has the traceback"))
+        except httptools.HttpParserError as error:
+            self._refuse_unparsed(BadRequest(f"the request is not valid HTTP/1.1: {error}"))
+        else:
+            if self._in_head and self._head_size > self._server.settings.max_head:
+                self._refuse_unparsed(self._too_large_head())
+            elif self._missing:
+                self._parser = httptools.HttpRequestParser(self)
+        return b""
+
+    def _admit(self, request: HttpRequest, length: int) -> RequestError | None:
+        """Find out who is to answer the request; return why it is refused, if it is."""
+        target = self._target = origin_form(self._target)
         path = target.partition(b"?")[0]
-        if self._server.router.health(path) is not None:
-            self._finish = self._answer_health
+        router = self._server.router
+        if router.health(path) is not None:
             return None
-        endpoint = self._server.router.find(method, path)
+        endpoint = router.find(request.method, path)
         if isinstance(endpoint, RequestError):
             return endpoint
-        if refusal := endpoint.auth.refusal(method, target, self._headers):
+        if refusal := endpoint.auth.refusal(request.method, target, self._headers):
             return refusal
         if length > self._server.settings.max_body:
             return self._too_large_body()
-        if length > BULK_SIZE and (refusal := endpoint.admission.refusal()):
+        if length > BULK_SIZE and (refusal := endpoint.admission.refusal(length)):
             return refusal
         request.endpoint = endpoint
-        request.deadline = self.since + endpoint.settings.keepalive
+        request.deadline = monotonic() + endpoint.settings.keepalive
         endpoint.admission.begin(request)
-        self._finish = self._describe if method == b"GET" else self._predict
         return None
 
     def _receive_body(self, data: bytes) -> bytes:
         """Take body bytes past the parser; return what follows the body."""
-        part = data[: self._bypass]
-        self._bypass -= len(part)
-        self._take_body(part)
-        if not self._bypass:
+        part = data[: self._missing]
+        self._missing -= len(part)
+        self._keep(part)
+        if not self._missing:
             self.on_message_complete()
         return data[len(part) :]
 
-    def _take_body(self, data: bytes) -> None:
+    def _keep(self, data: bytes) -> None:
         request = self._request
-        if request is None or self._refusal is not None or request.reply is not None:
+        if request is None or request.endpoint is None or request.reply is not None:
             return
-        request.body.append(data)
+        body = request.body
+        if body and len(body[-1]) < _SMALL_PIECE and len(data) < _SMALL_PIECE:
+            body[-1] += data
+        else:
+            body.append(data)
         request.size += len(data)
         if request.size > self._server.settings.max_body:
-            self._refusal = self._too_large_body()
-            self._refuse_now()
+            self._refuse_now(request, self._too_large_body())
 
-    def _predict(self, request: HttpRequest) -> None:
-        if request.size:
-            cast("Endpoint", request.endpoint).admission.submit(request)
+    def _respond(self, request: HttpRequest) -> None:
+        """Act on a request that has arrived whole."""
+        endpoint = request.endpoint
+        if request.refusal is not None:
+            request.refuse(request.refusal)
+        elif endpoint is None:
+            path = self._target.partition(b"?")[0]
+            status, text = self._server.router.health(path) or (404, b"")
+            self.reply(request, status, TEXT, [text])
+        elif request.size and request.method == b"POST":
+            endpoint.admission.submit(request)
         else:
-            self._describe(request)
-
-    def _describe(self, request: HttpRequest) -> None:
-        endpoint = cast("Endpoint", request.endpoint)
-        endpoint.admission.end(request)
-        status, text = endpoint.describe()
-        self.reply(request, status, JSON if status == 200 else TEXT, [text])
-
-    def _answer_health(self, request: HttpRequest) -> None:
-        path = self._target.partition(b"?")[0]
-        status, text = self._server.router.health(path) or (404, b"")
-        self.reply(request, status, TEXT, [text])
+            endpoint.admission.end(request)
+            status, text = endpoint.describe()
+            self.reply(request, status, JSON if status == 200 else TEXT, [text])
 
     # Answers
 
@@ -253,28 +271,53 @@ class HttpConnection(asyncio.Protocol):
         """Write an answer as soon as those before it are written."""
         if self._closing:
             return
-        if self._server.draining:
-            request.keep_alive = False
-        head = self._server.heads.build(
-            status,
-            content_type,
-            sum(map(len, payload)),
-            keep_alive=request.keep_alive,
-            old=request.old,
-        )
-        request.reply = [head, *payload]
-        while self._pipeline and (reply := self._pipeline[0].reply) is not None:
-            first = self._pipeline.popleft()
-            self._transport.writelines(reply)
+        request.reply = status, content_type, payload
+        pipeline = self._pipeline
+        while pipeline and (answered := pipeline[0].reply) is not None:
+            first = pipeline.popleft()
+            if self._server.draining and not pipeline and not self._in_head:
+                first.keep_alive = False
+            self._write(first, *answered)
             if not first.keep_alive:
-                self._close(linger=first is self._request)
+                self._close(linger=first is self._request or bool(pipeline) or not self._reading)
                 return
-        if not self._reading and len(self._pipeline) <= _MAX_PIPELINED:
-            self._release_reading()
+        if not self._reading:
+            self._read_or_hold()
+
+    def _write(
+        self, request: HttpRequest, status: int, content_type: bytes, payload: list[bytes]
+    ) -> None:
+        length = sum(map(len, payload))
+        head = self._server.heads.build(
+            status, content_type, length, keep_alive=request.keep_alive, old=request.old
+        )
+        if request.method == b"HEAD":
+            self._transport.write(head)
+        else:
+            self._transport.writelines([head, *payload])
+
+    def _refuse_now(self, request: HttpRequest, refusal: RequestError) -> None:
+        """Refuse a request before its body has arrived; the rest is thrown away."""
+        self._deaf = True
+        request.keep_alive = False
+        request.refuse(refusal)
+
+    def _refuse_unparsed(self, refusal: RequestError) -> None:
+        """Answer bytes that are not a request, or not one that may be read to its end."""
+        if self._deaf:
+            return
+        if (request := self._request) is None:
+            request = HttpRequest(self, b"", keep_alive=False, old=False)
+            self._request = request
+            self._pipeline.append(request)
+        self._in_head = False
+        self._refuse_now(request, refusal)
+
+    # Its end
 
     def close_if_idle(self) -> None:
         """Close the connection if nothing is asked of it now."""
-        if not self._pipeline and not self._in_head:
+        if not self._closing and not self._pipeline and not self._in_head:
             self._close(linger=False)
 
     def abort(self) -> None:
@@ -283,61 +326,53 @@ class HttpConnection(asyncio.Protocol):
 
     def check_time(self, now: float) -> None:
         """Close the connection if it has waited too long for the client."""
-        if self._pipeline or self._closing:
-            return
-        settings = self._server.settings
-        if self._in_head and now - self.since > settings.head_timeout:
-            self._refuse_unparsed(
-                DeadlineExceeded(
-                    f"the head of the request took more than {settings.head_timeout:.0f} s"
-                )
-            )
-        elif not self._in_head and now - self.since > settings.idle_timeout:
+        settings, request = self._server.settings, self._request
+        waited = now - self.since
+        if self._closing:
+            unsent = self._transport.get_write_buffer_size()
+            if waited > (settings.idle_timeout if unsent else _LINGER_S):
+                self.abort()
+        elif self._in_head or (request is not None and request.endpoint is None):
+            # The body of a request that a service answers has the deadline of that service.
+            if waited > settings.head_timeout:
+                late = f"the request took more than {settings.head_timeout:.0f} s to arrive"
+                self._refuse_unparsed(DeadlineExceeded(late))
+        elif not self._pipeline and waited > settings.idle_timeout:
             self._close(linger=False)
 
-    def _refuse_now(self) -> None:
-        """Answer a refused request before its body has arrived; the rest is read away for a moment."""
-        request, refusal = self._request, self._refusal
-        if request is not None and refusal is not None:
-            request.keep_alive = False
-            request.answer(refusal.status, [str(refusal).encode()])
-
-    def _refuse_unparsed(self, refusal: RequestError) -> None:
-        """Answer bytes that are not a request, or not one that may be read to its end."""
-        request = self._request
-        if request is None:
-            request = HttpRequest(self, keep_alive=False, old=False)
-            self._pipeline.append(request)
-        self._in_head = False
-        self._request, self._refusal = request, refusal
-        self._refuse_now()
-
     def _close(self, *, linger: bool) -> None:
-        self._closing = True
-        if not linger:
-            self._transport.close()
-            return
-        # Closing with unread bytes in the socket sends a reset, which can overtake the answer: half-close first.
-        if self._transport.can_write_eof():
+        self._closing = self._deaf = True
+        self.since = monotonic()
+        self._withdraw_requests()
+        if linger:
+            # Closing with unread bytes in the socket sends a reset, which can overtake the answer:
+            # close this half, and read until the client closes its own or `check_time` has enough.
+            self._read_or_hold()
             self._transport.write_eof()
-        asyncio.get_running_loop().call_later(_LINGER_S, self._transport.abort)
+        else:
+            self._transport.close()
 
-    def _hold_reading(self) -> None:
-        if self._reading and not self._transport.is_closing():
-            self._reading = False
-            self._transport.pause_reading()
+    def _withdraw_requests(self) -> None:
+        for request in self._pipeline:
+            if request.endpoint is not None and request.reply is None:
+                request.endpoint.admission.withdraw(request)
+        self._pipeline.clear()
 
-    def _release_reading(self) -> None:
-        if not self._reading and not self._transport.is_closing():
-            self._reading = True
-            self._transport.resume_reading()
+    def _read_or_hold(self) -> None:
+        """Read on, unless the client does not read its answers or asks for too many at once."""
+        busy = self._write_blocked or len(self._pipeline) > _MAX_PIPELINED
+        reading = self._closing or not busy
+        if reading != self._reading and not self._transport.is_closing():
+            self._reading = reading
+            if reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
 
     def _too_large_body(self) -> BodyTooLarge:
-        return BodyTooLarge(
-            f"the body is larger than {self._server.settings.max_body} bytes, the most taken here"
-        )
+        limit = self._server.settings.max_body
+        return BodyTooLarge(f"the body is larger than {limit} bytes, the most that is taken here")
 
     def _too_large_head(self) -> HeadersTooLarge:
-        return HeadersTooLarge(
-            f"the head of the request is larger than {self._server.settings.max_head} bytes"
-        )
+        limit = self._server.settings.max_head
+        return HeadersTooLarge(f"the head of the request is larger than {limit} bytes")

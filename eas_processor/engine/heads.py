@@ -13,9 +13,15 @@ JSON = b"application/json"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus} | {450: b"Queue Full"}
+_EXTRA = {405: b"Allow: GET, POST\r\n", 450: b"Retry-After: 1\r\n"}
 _KEEP_ALIVE = {True: b"", False: b"Connection: close\r\n"}
 # HTTP/1.0 closes unless both sides say otherwise.
 _KEEP_ALIVE_10 = {True: b"Connection: keep-alive\r\n", False: b"Connection: close\r\n"}
+
+_FORM = (
+    b"HTTP/1.1 %d %b\r\nServer: eas\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b%b"
+    b"\r\n"
+)
 
 
 class Heads:
@@ -26,29 +32,19 @@ class Heads:
         self._date = b""
 
     def build(
-        self,
-        status: int,
-        content_type: bytes,
-        length: int,
-        *,
-        keep_alive: bool,
-        old: bool = False,
-        extra: bytes = b"",
+        self, status: int, content_type: bytes, length: int, *, keep_alive: bool, old: bool = False
     ) -> bytes:
-        """Return the head of a response. `old` is HTTP/1.0; `extra` is whole header lines."""
+        """Return the head of a response; `old` is for a client that speaks HTTP/1.0."""
         now = int(time.time())
         if now != self._second:
             self._second = now
             self._date = formatdate(now, usegmt=True).encode()
-        return (
-            b"HTTP/1.1 %d %b\r\nServer: eas\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b%b\r\n"
-            % (
-                status,
-                _REASONS.get(status, b"Unknown"),
-                self._date,
-                content_type,
-                length,
-                (_KEEP_ALIVE_10 if old else _KEEP_ALIVE)[keep_alive],
-                extra,
-            )
+        return _FORM % (
+            status,
+            _REASONS.get(status, b"Unknown"),
+            self._date,
+            content_type,
+            length,
+            (_KEEP_ALIVE_10 if old else _KEEP_ALIVE)[keep_alive],
+            _EXTRA.get(status, b""),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from eas_processor.engine.request import Request
@@ -14,9 +14,10 @@ from eas_processor.errors import NotReady
 from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, STOP, WARMED, Frame, pack
 
 BYTE_CREDIT = 64 * 1024 * 1024
-"""Bytes of large request bodies that one worker holds at a time, unless a single body is larger."""
+"""Bytes of large bodies that one worker holds at a time, unless a single body is larger."""
 
 _HEARTBEATS_MISSED = 15
+_SERVING_LINKS = {"control", "data", "bulk"}
 
 
 class State(enum.Enum):
@@ -52,14 +53,14 @@ class Instance:
         self.state = State.STARTING
         self.pid = 0
         self.held: dict[int, Request] = {}
-        """What the worker holds, by number, until it has answered; also what nobody waits for any more."""
-        self.held_bytes = 0
+        """What the worker has not answered yet, by number; also what nobody waits for any more."""
         self.info: dict[str, Any] = {}
         self.failure = ""
         """Why the worker could not start, or how it died."""
         self.last_words = ""
         """The last line that the worker printed."""
         self._credit = settings.credit
+        self._held_bytes = 0
         self._links: dict[str, asyncio.Transport] = {}
         self._on_credit = on_credit
         self._on_death = on_death
@@ -70,41 +71,42 @@ class Instance:
         """Take over a socket that the worker has opened."""
         self._links[channel] = transport
         self.pid = pid
+        self._settle()
 
     async def loaded(self) -> None:
-        """Wait until the worker has loaded its model, or has failed to; see `failure`."""
+        """Wait until the worker can be sent requests, or has failed; see `failure`."""
         await self._loaded
 
     def has_credit(self, size: int) -> bool:
         """Whether the worker may be given a request of `size` bytes now."""
         if len(self.held) >= self._credit:
             return False
-        # Small bodies are bounded by their number; behind a large one they would wait for its whole run.
-        return size <= BULK_SIZE or not self.held_bytes or self.held_bytes + size <= BYTE_CREDIT
+        # Small bodies are bounded by their number; behind a large one they would wait for its run.
+        held = self._held_bytes
+        return size <= BULK_SIZE or not held or held + size <= BYTE_CREDIT
 
     def send(self, request: Request) -> None:
         """Give the worker a request; its answer comes back through `Request.answer`."""
         size = request.size
         request.instance = self
         self.held[request.number] = request
-        self.held_bytes += size
-        link = self._links["bulk" if size > BULK_SIZE else "data"]
-        link.writelines(
-            [HEAD.pack(size, PREDICT, 0, 0, request.number, request.deadline), *request.body]
-        )
+        if size > BULK_SIZE:
+            self._held_bytes += size
+        head = HEAD.pack(size, PREDICT, 0, 0, request.number, request.deadline)
+        self._write(_channel(request), [head, *request.body])
 
     def cancel(self, request: Request) -> None:
-        """Tell the worker that nobody waits for `request` any more; its credit is free once the worker has answered."""
+        """Tell the worker that nobody waits for `request`; its credit is free after the answer."""
         request.instance = None
         request.body = []
-        link = self._links["bulk" if request.size > BULK_SIZE else "data"]
-        link.write(pack(CANCEL, number=request.number))
+        self._write(_channel(request), [pack(CANCEL, number=request.number)])
 
     def replies(self, frames: list[Frame]) -> None:
         """Hand the answers that have arrived to whoever waits for them."""
         for _, status, number, _, payload in frames:
             request = self.held.pop(number)
-            self.held_bytes -= request.size
+            if request.size > BULK_SIZE:
+                self._held_bytes -= request.size
             if request.instance is self:
                 request.instance = None
                 request.answer(status, payload)
@@ -124,25 +126,27 @@ class Instance:
     def has_warmed(self) -> None:
         """Note that warm-up is over: the instance takes requests from now on."""
         self.state = State.READY
-        self._links["control"].write(pack(WARMED))
+        self._write("control", [pack(WARMED)])
 
     def beat(self) -> None:
         """Note a sign of life."""
         self._missed = 0
 
     def silent(self) -> bool:
-        """Count a second without a sign of life; whether there have been too many while it should serve."""
-        # Counted in ticks of this loop, so that an engine that was itself held up does not blame its workers.
+        """Count a second without a sign of life; whether there were too many while it serves."""
+        # Counted in ticks of this loop, so that an engine that was held up does not blame a worker.
         self._missed += 1
         return self.state is State.READY and self._missed > _HEARTBEATS_MISSED
 
+    def take_no_more(self) -> None:
+        """Leave the worker no credit, because one of its sockets has closed."""
+        self._credit = 0
+
     def stop(self) -> None:
         """Ask the worker to end."""
-        if self.state is State.DEAD:
-            return
-        self.state = State.STOPPING
-        if control := self._links.get("control"):
-            control.write(pack(STOP))
+        if self.state is not State.DEAD:
+            self.state = State.STOPPING
+            self._write("control", [pack(STOP)])
 
     def died(self, how: str) -> None:
         """Refuse what the worker held, close its sockets, and say so to `on_death`."""
@@ -155,14 +159,25 @@ class Instance:
         for link in self._links.values():
             link.close()
         held, self.held = self.held, {}
-        gone = NotReady(f"the worker that held this request died ({how}); try again")
         for request in held.values():
             if request.instance is self:
                 request.instance = None
-                request.answer(gone.status, [str(gone).encode()])
+                request.refuse(NotReady(f"the worker with this request died ({how}); try again"))
         self._settle()
         self._on_death(self, was)
 
+    def _write(self, channel: str, parts: Sequence[bytes]) -> None:
+        # A closed link is a worker that is dying: what it held is answered by `died`.
+        link = self._links.get(channel)
+        if link is not None and not link.is_closing():
+            link.writelines(parts)
+
     def _settle(self) -> None:
-        if not self._loaded.done():
+        # READY comes on one socket, perhaps before the others have introduced themselves.
+        serves = self.state is State.WARMING and self._links.keys() >= _SERVING_LINKS
+        if (serves or self.failure) and not self._loaded.done():
             self._loaded.set_result(None)
+
+
+def _channel(request: Request) -> str:
+    return "bulk" if request.size > BULK_SIZE else "data"

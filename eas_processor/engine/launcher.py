@@ -22,8 +22,9 @@ class Launcher:
     """
     One launcher process: it imports the build once and forks a worker for each `launch`.
 
-    Where the build cannot be forked from, the process itself becomes the one worker that is asked for, and `forks` is
-    False. `on_exit` is called with the instance's number and how its worker ended.
+    Where the build cannot be forked from, the process itself becomes the one worker that is asked
+    for, and `forks` is False. `on_exit` is called with the instance's number and how its worker
+    ended.
     """
 
     def __init__(
@@ -46,6 +47,11 @@ class Launcher:
         """Whether the process can be asked for another worker."""
         return self._link is not None and not self._link.is_closing()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._watch is not None and self._watch.done()
+
     async def start(self, socket_path: Path, on_line: Callable[[str], None]) -> None:
         """Start the process and wait until it has imported the build. Raises StartError."""
         loop = asyncio.get_running_loop()
@@ -55,9 +61,9 @@ class Launcher:
             self._last_words = line or self._last_words
             on_line(line)
 
-        await loop.connect_accepted_socket(lambda: LineLink(keep), ours)
         settings = self._settings
         try:
+            await loop.connect_accepted_socket(lambda: LineLink(keep), ours)
             self._process = await asyncio.create_subprocess_exec(
                 str(settings.python),
                 "-sE",
@@ -105,29 +111,30 @@ class Launcher:
 
     async def stop(self) -> None:
         """End the process and whatever it has forked, and wait until it is gone."""
-        if self._process is None:
-            return
-        if self._link is not None:
-            self._link.close()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGKILL)
+        self.kill()
         if self._watch is not None:
             await self._watch
+
+    def kill(self) -> None:
+        """End the process; the kernel ends the workers that it has forked."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
     def _receive(self, frames: list[Frame]) -> None:
         for kind, _, _, _, payload in frames:
             if kind == EXITED:
                 facts = json.loads(b"".join(payload))
-                self._ended(
-                    facts["instance"], describe_status(os.waitstatus_to_exitcode(facts["status"]))
-                )
+                code = os.waitstatus_to_exitcode(facts["status"])
+                self._ended(facts["instance"], describe_status(code))
 
     async def _wait(self) -> None:
         assert self._process is not None
         code = await self._process.wait()
         if not self._introduced.done():
             words = self._last_words or "it printed nothing"
-            self._failure = f"the launcher of {self._settings.build} ended at once ({describe_status(code)}): {words}"
+            build, how = self._settings.build, describe_status(code)
+            self._failure = f"the launcher of {build} ended at once ({how}): {words}"
             self._settle()
         if self._link is not None:
             self._link.close()

@@ -1,4 +1,4 @@
-"""The engine's end of the link: a Unix socket on which launchers and workers introduce themselves."""
+"""The engine's end of the link: a Unix socket where launchers and workers introduce themselves."""
 
 from __future__ import annotations
 

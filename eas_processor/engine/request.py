@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from eas_processor.engine.instance import Instance
+    from eas_processor.errors import RequestError
 
 _numbers = itertools.count(1)
 
@@ -15,20 +16,24 @@ class Request:
     """
     A request body on its way to a worker, and a place for the answer.
 
-    `body` is the list of pieces it arrived in: it is never joined in the engine. `deadline` is in seconds of
-    CLOCK_MONOTONIC, 0.0 for none. `instance` is set while a worker holds the request and somebody waits for its
-    answer. Whoever sends a request subclasses this and implements `answer`.
+    `body` is the list of pieces it arrived in: it is never joined in the engine. `deadline` is in
+    seconds of CLOCK_MONOTONIC, 0.0 for none. `instance` is set while a worker holds the request and
+    somebody waits for its answer. Whoever sends a request subclasses this and implements `answer`.
     """
 
     __slots__ = ("body", "deadline", "instance", "number", "size")
 
-    def __init__(self, deadline: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.number = next(_numbers)
         self.body: list[bytes] = []
         self.size = 0
-        self.deadline = deadline
+        self.deadline = 0.0
         self.instance: Instance | None = None
 
     def answer(self, status: int, payload: list[bytes]) -> None:
         """Take the answer: the response body for status 200, one sentence of text for any other."""
         raise NotImplementedError
+
+    def refuse(self, refusal: RequestError) -> None:
+        """Answer with the status and the sentence of `refusal`."""
+        self.answer(refusal.status, [str(refusal).encode()])

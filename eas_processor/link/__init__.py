@@ -1,1 +1,5 @@
-"""The frames that engine, launcher and worker exchange over Unix sockets. Python 3.6 and newer, standard library only."""
+"""
+The frames that engine, launcher and worker exchange over Unix sockets.
+
+Python 3.6 and newer, standard library only.
+"""

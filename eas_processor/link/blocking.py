@@ -4,7 +4,6 @@ import json
 import mmap
 import os
 import socket
-
 from typing import Any, Dict, List
 
 from eas_processor.link.frames import HEAD, HEAD_SIZE, HELLO, LINK_VERSION, Frame, LinkError, pack
@@ -19,7 +18,7 @@ def connect(path: str, channel: str, **facts: Any) -> socket.socket:
 
     Raises LinkError when no engine answers there.
     """
-    hello = dict(facts, link=LINK_VERSION, channel=channel, pid=os.getpid())  # type: Dict[str, Any]
+    hello: Dict[str, Any] = dict(facts, link=LINK_VERSION, channel=channel, pid=os.getpid())
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.connect(path)
@@ -45,14 +44,14 @@ class FrameReader:
 
         Raises LinkError when the other side has closed.
         """
-        frames = []  # type: List[Frame]
+        frames: List[Frame] = []
         while not frames:
             self._filled += self._receive(self._view[self._filled :])
             frames = self._split()
         return frames
 
     def read_arrived(self) -> List[Frame]:
-        """Return the whole frames that have arrived, without waiting for one; raises as `read` does."""
+        """Return the frames that have arrived, without waiting for one; raises as `read` does."""
         try:
             self._filled += self._receive(self._view[self._filled :], socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -66,7 +65,7 @@ class FrameReader:
         return count
 
     def _split(self) -> List[Frame]:
-        frames = []  # type: List[Frame]
+        frames: List[Frame] = []
         start, filled = 0, self._filled
         while filled - start >= HEAD_SIZE:
             length, kind, _, status, number, deadline = HEAD.unpack_from(self._buffer, start)
@@ -88,8 +87,8 @@ class FrameReader:
 
     def _read_large(self, length: int, head: memoryview) -> memoryview:
         """Read the rest of a payload straight into memory of its own."""
-        # An anonymous mapping, not a bytearray: its pages are zeroed by the kernel while recv runs without
-        # the GIL, where bytearray(64 MiB) holds the GIL for 15 ms and stops every other thread.
+        # An anonymous mapping, not a bytearray: its pages are zeroed by the kernel while recv runs
+        # without the GIL, where bytearray(64 MiB) holds the GIL for 15 ms and stops every thread.
         payload = memoryview(mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         payload[: len(head)] = head
         done = len(head)

@@ -9,18 +9,18 @@ class Deframer:
     """
     Cuts received bytes into frames.
 
-    The payload of a frame is the list of the pieces it arrived in, so that a large one is never joined.
+    The payload of a frame is the list of the pieces it arrived in: a large one is never joined.
     """
 
     def __init__(self) -> None:
         self._rest = b""
-        self._pieces = []  # type: List[bytes]
+        self._pieces: List[bytes] = []
         self._missing = 0
-        self._head = (0, 0, 0, 0.0)  # type: Tuple[int, int, int, float]
+        self._head: Tuple[int, int, int, float] = (0, 0, 0, 0.0)
 
     def feed(self, data: bytes) -> List[Frame]:
         """Return the frames that `data` completes, in order."""
-        frames = []  # type: List[Frame]
+        frames: List[Frame] = []
         if self._missing:
             if len(data) < self._missing:
                 self._pieces.append(data)

@@ -9,7 +9,8 @@ Every frame is a head of 24 bytes, little-endian, and a payload:
     5       1     u8    reserved, 0
     6       2     u16   status of a REPLY: an HTTP status code; else 0
     8       8     u64   number of the request, chosen by the engine; 0 outside requests
-    16      8     f64   deadline of a PREDICT: seconds of CLOCK_MONOTONIC, one clock for all processes; 0 for none
+    16      8     f64   deadline of a PREDICT, in seconds of CLOCK_MONOTONIC, which all processes
+                        share; 0 for none
     24      n           payload
 
 A process opens each of its sockets with a HELLO frame, whose payload is a JSON object:
@@ -23,14 +24,13 @@ After that:
     channel    engine sends                               the process sends
     launcher   LAUNCH (JSON: what the worker loads)       EXITED (JSON: instance, pid, wait status)
     control    WARMED, STOP                               READY (JSON), FAILED (text), HEARTBEAT
-    data,bulk  PREDICT (request body), CANCEL             REPLY (response body, or one sentence of text)
-    log        nothing                                    no frames: lines of text, the worker's stdout and stderr
+    data,bulk  PREDICT (request body), CANCEL             REPLY (response body, or one sentence)
+    log        nothing                                    the lines it prints, without frames
 
 `bulk` carries the payloads above BULK_SIZE, so that they do not delay the small ones on `data`.
 """
 
 import struct
-
 from typing import Any, Tuple
 
 LINK_VERSION = 1
@@ -60,7 +60,11 @@ Frame = Tuple[int, int, int, float, Any]
 
 
 class LinkError(ConnectionError):
-    """The other side of the link is gone; a ConnectionError, as is what a socket raises when it finds that first."""
+    """
+    The other side of the link is gone.
+
+    Sockets raise other ConnectionErrors when they are the first to find that.
+    """
 
 
 def pack(kind: int, payload: bytes = b"", number: int = 0) -> bytes:

@@ -1,4 +1,4 @@
-"""The service file: what it says, and how the token, the model and the warm-up data it names are got."""
+"""The service file, and the token, the model and the warm-up requests that it names."""
 
 from eas_processor.service.fetch import fetch_model
 from eas_processor.service.reading import LoadedService, load_service

@@ -1,4 +1,4 @@
-"""A file from an http(s) URL: cached by its validators, resumed when cut off, verified by its length."""
+"""A file from an http(s) URL: cached by its validators, resumed when cut off, checked by length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import requests
-
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from urllib3.exceptions import HTTPError
@@ -34,7 +33,7 @@ def download(url: str, *, progress: bool, note: Callable[[str], None]) -> Path:
     """
     Return the local copy of `url`, brought up to date; raises ModelFetchError.
 
-    Where the server cannot be reached and an older copy is there, `note` is told and the copy returned.
+    When the server cannot be reached, an older copy is returned and `note` is told.
     """
     try:
         parts = urlsplit(url)
@@ -72,7 +71,7 @@ class _Version:
 
     @classmethod
     def load(cls, path: Path, content: Path) -> _Version | None:
-        """Return the version that `path` tells about `content`, None where one of them is missing."""
+        """Return what `path` tells about `content`, None where one of them is missing."""
         try:
             return replace(cls(**json.loads(path.read_text())), size=content.stat().st_size)
         except (FileNotFoundError, ValueError, TypeError):
@@ -83,8 +82,8 @@ class _Download:
     """
     The download of one URL into its directory.
 
-    `content/NAME` and `content.json` are the whole file and its version, `part` and `part.json` what has
-    arrived of a newer one.
+    `content/NAME` and `content.json` are the whole file and its version, `part` and `part.json`
+    what has arrived of a newer one.
     """
 
     def __init__(self, url: str, shown: str, directory: Path, name: str) -> None:
@@ -153,7 +152,7 @@ class _Download:
         if status != 200:
             raise self._refusal(answered)
         encoding = response.headers.get("Content-Encoding", "identity")
-        # Some servers call the compression of a .tar.gz an encoding; the bytes are the file all the same.
+        # Some servers call the compression of a .tar.gz an encoding; the bytes are the file.
         if encoding != "identity" and self._file.suffix not in (".gz", ".tgz"):
             raise self._refusal(
                 f"the server sent it in the encoding {encoding}, which was not asked"

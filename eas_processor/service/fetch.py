@@ -21,8 +21,9 @@ def fetch_model(loaded: LoadedService, *, progress: bool = True) -> Path:
     """
     Return the absolute local path of the model entry, downloaded and unpacked where needed.
 
-    `progress` draws a bar on stderr where that is a terminal. What an old copy stands in for is added to
-    `loaded.notes`. An unpacked model stays in use until this process ends. Raises ModelFetchError.
+    `progress` draws a bar on stderr where that is a terminal. When an older copy has to do, a line
+    is added to `loaded.notes`. An unpacked model is kept at least until this process ends.
+    Raises ModelFetchError.
     """
     key = "model_path"
     try:
@@ -39,7 +40,7 @@ def fetch_model(loaded: LoadedService, *, progress: bool = True) -> Path:
 
 
 def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
-    """Return the absolute local path of a path or URL in the service file; raises ModelFetchError."""
+    """Return the absolute local path of what the service file names; raises ModelFetchError."""
     scheme = _SCHEME.match(named)
     if scheme is None:
         path = Path(os.path.abspath(loaded.path.parent / os.path.expanduser(named)))
@@ -50,7 +51,8 @@ def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
         return download(named, progress=progress, note=loaded.notes.append)
     yet = " yet" if scheme[1].lower() == "oss" else ""
     raise ModelFetchError(
-        f"{scheme[0]} is not supported{yet}: download it and give the local path, or give its http(s) URL"
+        f"{scheme[0]} is not supported{yet}: "
+        "download it and give the local path, or give its http(s) URL"
     )
 
 

@@ -1,4 +1,4 @@
-"""From a service file to a `Service`: every spelling seen in the wild, one sentence for each refusal."""
+"""From a service file to a `Service`: every spelling in use, one sentence for each refusal."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 What a service file can say: one Struct per object, one field per key.
 
-Each key carries its description, what it expects and its effect here; the JSON Schema, the refusals, the
-notes about keys without effect and the test of docs/configuration.md all read them from these classes.
+Each key carries its description, what it expects and its effect here; the JSON Schema, refusals,
+notes about keys without effect and the test of docs/configuration.md are read from these classes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from enum import Enum
 from typing import Annotated, Any
 
 import msgspec
-
 from msgspec import Meta, Struct
 
 
@@ -306,6 +305,10 @@ class Service(Struct, frozen=True, kw_only=True):
     sinker: Annotated[Any, key("Keeps requests and answers.", effect=Effect.CLOUD)] = None
     confidential: Annotated[Any, key("Confidential computing.", effect=Effect.CLOUD)] = None
     features: Annotated[Any, key("Switches of the cloud.", effect=Effect.CLOUD)] = None
+
+    def __repr__(self) -> str:
+        """Leave out the token and what a URL may carry."""
+        return f"Service(name={self.name!r}, processor={self.processor!r})"
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Directories below the project's home that only their owner can enter, and locks on what is in them."""
+"""Directories below the project's home, for their owner only, and locks on what is in them."""
 
 from __future__ import annotations
 

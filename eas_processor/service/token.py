@@ -44,7 +44,7 @@ def resolve_token(service: Service) -> Token:
 
 
 def _make(path: Path) -> None:
-    """Write a whole token file at once; of two processes that try, one wins and both read its token."""
+    """Write a token file whole; of two processes that try, one wins and both read its token."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

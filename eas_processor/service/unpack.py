@@ -1,4 +1,4 @@
-"""Archives unpacked so that nothing in them reaches outside, fills the disk or stays behind half done."""
+"""Archives unpacked so that nothing reaches outside, fills the disk or stays behind half done."""
 
 from __future__ import annotations
 
@@ -8,23 +8,31 @@ import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, NoReturn, cast
+from typing import IO, Any, NoReturn, cast
 
 from eas_processor.errors import ModelFetchError
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip")
-_COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_COMPRESSED: dict[bytes, Callable[[Path, Any], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _PIECE = 2**20
 _CORRUPT = (
     EOFError,
     NotImplementedError,  # zipfile: an unknown compression
+    ValueError,  # tarfile and zipfile: fields that are no numbers or no text
     lzma.LZMAError,
+    struct.error,
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -74,7 +82,7 @@ def unpack(archive: Path, target: Path, limits: Limits | None = None) -> None:
 
 
 class _Tree:
-    """The directory that an archive becomes; a member passes every check before it touches the disk."""
+    """The directory that an archive becomes; a member is checked before it touches the disk."""
 
     def __init__(self, archive: Path, root: Path, limits: Limits) -> None:
         self._archive = archive
@@ -85,14 +93,21 @@ class _Tree:
         self._size_left = self._size
         self.files = 0
 
+    def count(self, name: str) -> None:
+        """Count one member against how many there may be."""
+        self._members_left -= 1
+        if self._members_left < 0:
+            self.refuse(name, f"is one more than the {self._members} that are allowed")
+
     def add_directory(self, name: str) -> None:
-        self._place(name).mkdir(parents=True, exist_ok=True)
+        path = self._root / self._inside(name, name)
+        if not path.is_dir():
+            self._new(name).mkdir()
 
     def add_file(self, name: str, source: IO[bytes], declared: int) -> None:
-        path = self._place(name)
+        path = self._new(name)
         if declared > self._size_left:
             self.take(name, declared)
-        path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "xb") as file:
             while piece := source.read(_PIECE):
                 self.take(name, len(piece))
@@ -103,17 +118,15 @@ class _Tree:
         source = self._root / self._inside(target, name)
         if source.is_symlink() or not source.is_file():
             self.refuse(name, f"is a link to {target!r}, which is no file of the archive")
-        path = self._place(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.link(source, path)
+        os.link(source, self._new(name))
 
     def add_symbolic_link(self, name: str, target: str) -> Path:
-        path = self._place(name)
-        if os.path.realpath(path.parent) != str(path.parent):
+        parent = (self._root / self._inside(name, name)).parent
+        if os.path.realpath(parent) != str(parent):
             self.refuse(name, "lies below a link")
         if os.path.isabs(target):
             self.refuse(name, f"is a link to {target!r}, an absolute path")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = self._new(name)
         path.symlink_to(target)
         return path
 
@@ -132,13 +145,15 @@ class _Tree:
     def refuse(self, name: str, reason: str) -> NoReturn:
         raise ModelFetchError(f"{self._archive}: the member {name!r} {reason}")
 
-    def _place(self, name: str) -> Path:
-        self._members_left -= 1
-        if self._members_left < 0:
-            self.refuse(name, f"is one more than the {self._members} that are allowed")
+    def _new(self, name: str) -> Path:
+        """Return the path of a member that is not there yet, below directories that are."""
         path = self._root / self._inside(name, name)
-        if path.is_symlink() or path.is_file():
+        if os.path.lexists(path):
             self.refuse(name, "is there twice")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            self.refuse(name, "lies below a file")
         return path
 
     def _inside(self, path: str, name: str) -> PurePosixPath:
@@ -155,7 +170,7 @@ def _extract(archive: Path, tree: _Tree) -> None:
         _extract_zip(archive, tree)
     else:
         opener = next((each for magic, each in _COMPRESSED.items() if head.startswith(magic)), open)
-        with cast("IO[bytes]", opener(archive, "rb")) as stream:
+        with opener(archive, "rb") as stream:
             _extract_tar(stream, tree)
     if not tree.files:
         raise ModelFetchError(f"{archive} holds no file")
@@ -166,6 +181,7 @@ def _extract_zip(archive: Path, tree: _Tree) -> None:
         for member in members.infolist():
             name = member.filename.replace("\\", "/")  # as some Windows tools write it
             kind = stat.S_IFMT(member.external_attr >> 16)
+            tree.count(name)
             if name.startswith("__MACOSX/"):
                 continue  # macOS adds it; a second directory would hide which one is the model
             if member.is_dir():
@@ -183,12 +199,12 @@ def _extract_tar(stream: IO[bytes], tree: _Tree) -> None:
     hard_links, symbolic_links = [], []
     with tarfile.open(fileobj=stream, mode="r:") as members:
         for member in members:
+            tree.count(member.name)
             if member.isdir():
                 tree.add_directory(member.name)
             elif member.isfile():
-                tree.add_file(
-                    member.name, cast("IO[bytes]", members.extractfile(member)), member.size
-                )
+                source = cast("IO[bytes]", members.extractfile(member))
+                tree.add_file(member.name, source, member.size)
             elif member.islnk():
                 hard_links.append(member)
             elif member.issym():
@@ -196,19 +212,17 @@ def _extract_tar(stream: IO[bytes], tree: _Tree) -> None:
             else:
                 tree.refuse(member.name, "is a device or a pipe, expected a file or a directory")
         _check_end(stream, members.offset, tree)
-    # Links come last and symbolic ones after hard ones, so that nothing is ever written through a link;
-    # each is checked when all are there, because one can change where another leads.
+    # Links come last, symbolic ones after hard ones, so that nothing is written through a link. Each
+    # is checked once all are there, because one can change where another leads.
     for link in hard_links:
         tree.add_hard_link(link.name, link.linkname)
-    made = [
-        (each.name, tree.add_symbolic_link(each.name, each.linkname)) for each in symbolic_links
-    ]
-    for name, path in made:
-        tree.check_link(name, path)
+    paths = [tree.add_symbolic_link(link.name, link.linkname) for link in symbolic_links]
+    for link, path in zip(symbolic_links, paths, strict=True):
+        tree.check_link(link.name, path)
 
 
 def _check_end(stream: IO[bytes], offset: int, tree: _Tree) -> None:
-    """Read to the end: tarfile takes damage between members for the end, and checksums stand last."""
+    """Read to the end: tarfile takes a damaged header for it, and checksums come last."""
     stream.seek(offset)
     block = stream.read(tarfile.BLOCKSIZE)
     if block != tarfile.NUL * tarfile.BLOCKSIZE:

@@ -86,8 +86,7 @@ def _answer(model: Model, members: List[_Member], answers: List[Answer]) -> None
 
 def _answer_alone(model: Model, member: _Member) -> Answer:
     try:
-        values = model.run(member.plan, member.arrays)
-        return encode_response(member.plan.give(values))
+        return encode_response(member.plan.give(model.run(member.plan, member.arrays)))
     except Exception as error:
         return error
 
@@ -96,19 +95,20 @@ def _answer_joined(model: Model, members: List[_Member], answers: List[Answer]) 
     """Answer all members with one run; False when they have to run alone."""
     try:
         values = model.run(members[0].plan, _join(members))
-    except Exception:
-        return False
-    total = sum(member.rows for member in members)
-    if any(np.shape(value)[:1] != (total,) for value in values):
+        total = sum(member.rows for member in members)
+        if any(np.shape(value)[:1] != (total,) for value in values):
+            for member in members:
+                member.plan.batchable = False
+            return False
+        start = 0
         for member in members:
-            member.plan.batchable = False
+            stop = start + member.rows
+            own = [value[start:stop] for value in values]
+            answers[member.index] = encode_response(member.plan.give(own))
+            start = stop
+    except Exception:
+        # Alone, each member meets its own error, or none.
         return False
-    start = 0
-    for member in members:
-        stop = start + member.rows
-        own = [value[start:stop] for value in values]
-        answers[member.index] = encode_response(member.plan.give(own))
-        start = stop
     return True
 
 

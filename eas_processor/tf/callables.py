@@ -106,6 +106,7 @@ class _Trial:
         self._label = label
         self._ways: Dict[bool, Run] = {}
         self._timings: Dict[Tuple[Tuple[int, ...], ...], _Timings] = {}
+        self._decided = False
         self._lock = threading.Lock()
 
     def __call__(self, *arrays: Any) -> Sequence[Any]:
@@ -129,7 +130,10 @@ class _Trial:
         return self._ways[on_caller_thread]
 
     def _decide(self, timings: _Timings, shapes: Tuple[Tuple[int, ...], ...]) -> None:
+        if self._decided:
+            return
         best = timings.best()
+        self._decided = best is not None or len(self._timings) > _MAX_SHAPES
         if best is not None:
             caller, pool = best
             log.info(
@@ -141,6 +145,6 @@ class _Trial:
                 ", ".join(str(list(shape)) for shape in shapes),
             )
             self._settle(self._way(caller <= pool))
-        elif len(self._timings) > _MAX_SHAPES:
+        elif self._decided:
             log.info("%s runs on the caller's thread: no two calls had equal shapes", self._label)
             self._settle(self._way(True))

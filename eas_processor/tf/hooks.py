@@ -21,7 +21,12 @@ def initialize(model_entry: str, model_config: str) -> Model:
 
 
 def process(model: Model, request: Any) -> bytes:
-    """Answer a `PredictRequest` with a `PredictResponse`, as bytes; errors know their `status`."""
+    """
+    Answer a `PredictRequest` with a `PredictResponse`; errors know their `status`.
+
+    `request` is any buffer of bytes. Its content must not change afterwards: a model with state may
+    keep a view of it.
+    """
     plan, arrays = model.prepare(decode_request(request))
     return encode_response(plan.give(model.run(plan, arrays)))
 
@@ -36,7 +41,7 @@ def get_serving_model_info(model: Model) -> bytes:
     signature = model.default_signature
     if signature is None:
         raise BadRequest(
-            "this model has no signature to show: a frozen graph is called by tensor names, the "
-            "inputs by those of its placeholders and the outputs in output_filter"
+            "this model has no signature to show, as a frozen graph has none: send its inputs by "
+            "the tensor names of its placeholders and name its outputs in output_filter"
         )
     return json.dumps(signature.to_json()).encode()

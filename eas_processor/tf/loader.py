@@ -14,7 +14,7 @@ from eas_processor.tf.model import Model
 from eas_processor.tf.model_files import MetaGraph, find_model, read_saved_model
 from eas_processor.tf.run_errors import clean
 from eas_processor.tf.runtime import ConfigProto, tf, v1
-from eas_processor.tf.signatures import Signature, list_names
+from eas_processor.tf.signatures import Signature, list_names, public_names
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def _explain(error: Exception, path: str, writer: str, newer: bool) -> ModelErro
 
 
 def _log_signatures(signatures: Dict[str, Signature]) -> None:
-    for signature in signatures.values():
+    for signature in (signatures[name] for name in public_names(signatures)):
         for spec in signature.inputs.values():
             log.info("signature '%s': input '%s' %s", signature.name, spec.name, spec)
         for spec in signature.outputs.values():

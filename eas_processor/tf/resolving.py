@@ -9,7 +9,7 @@ import re
 from typing import Any, Dict, List, Optional, Sequence
 
 from eas_processor.tf.dtypes import WIRE_DTYPES
-from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.errors import BadRequest, RunError
 from eas_processor.tf.runtime import tf
 from eas_processor.tf.signatures import Signature, TensorSpec, dtype_name, list_names
 
@@ -23,7 +23,7 @@ _WRITES = re.compile(
 
 
 class Resolver:
-    """Finds the tensors of one graph by alias or name; every refusal is a `BadRequest`."""
+    """Finds the tensors of one graph by alias or name; a refusal is a `BadRequest`."""
 
     def __init__(self, graph: Any, saver_filename: str) -> None:
         self._graph = graph
@@ -38,7 +38,7 @@ class Resolver:
             spec = aliases.get(name) or self._find(name, signature is None)
             if spec is None:
                 raise BadRequest(f"unexpected input '{name}': {_inputs_of(signature)}")
-            _refuse_parts("input", spec)
+            self._refuse_absent("input", spec)
             other = by_tensor.setdefault(spec.tensor_name, name)
             if other != name:
                 raise BadRequest(f"inputs '{other}' and '{name}' are the same: send one of them")
@@ -63,7 +63,7 @@ class Resolver:
                 if spec is None:
                     raise BadRequest(f"unknown output '{name}': {_outputs_of(signature)}")
                 self._refuse_writes(spec)
-            _refuse_parts("output", spec)
+            self._refuse_absent("output", spec)
             _refuse_dtype(spec, aliases)
             specs[name] = spec
         return list(specs.values())
@@ -73,27 +73,45 @@ class Resolver:
         if fetch not in feeds:
             return fetch
         name = "eas_copy_of/" + fetch.replace(":", "_")
-        try:
-            return str(self._graph.get_tensor_by_name(name + ":0").name)
-        except KeyError:
+        if self._tensor(name + ":0") is None:
             with self._graph.as_default():
-                return str(tf.identity(self._graph.get_tensor_by_name(fetch), name=name).name)
+                tf.identity(self._tensor(fetch), name=name)
+        return name + ":0"
+
+    def _tensor(self, tensor_name: str) -> Any:
+        try:
+            return self._graph.get_tensor_by_name(tensor_name)
+        except (KeyError, ValueError):
+            return None
 
     def _find(self, name: str, complete: bool) -> Optional[TensorSpec]:
         tensor_name = name + ":0" if complete and ":" not in name else name
-        try:
-            tensor = self._graph.get_tensor_by_name(tensor_name)
-        except (KeyError, ValueError):
+        tensor = self._tensor(tensor_name)
+        if tensor is None:
             return None
         shape = None
         if tensor.shape.ndims is not None:
             shape = tuple(-1 if size is None else size for size in tensor.shape.as_list())
         return TensorSpec(name, tensor_name, tensor.dtype.as_datatype_enum, shape)
 
+    def _refuse_absent(self, kind: str, spec: TensorSpec) -> None:
+        if spec.parts:
+            raise BadRequest(
+                f"{kind} '{spec.name}' is a sparse tensor: name its indices, values and shape "
+                f"instead, {list_names(spec.parts)}"
+            )
+        if not spec.tensor_name:
+            raise BadRequest(f"{kind} '{spec.name}' is a composite tensor, which cannot be sent")
+        if self._tensor(spec.tensor_name) is None:
+            raise RunError(
+                f"the signature says that {kind} '{spec.name}' is the tensor '{spec.tensor_name}', "
+                "which the graph does not have; export the model again"
+            )
+
     def _refuse_writes(self, spec: TensorSpec) -> None:
         # Any tensor can be asked for by name, and a SavedModel carries the ops that assign and save
         # its variables: no request may change the model for the others, or write a file.
-        pending = [self._graph.get_tensor_by_name(spec.tensor_name).op]
+        pending = [self._tensor(spec.tensor_name).op]
         seen = set(pending)
         while pending:
             op = pending.pop()
@@ -116,16 +134,6 @@ def refuse_missing(signature: Signature, feeds: Sequence[TensorSpec]) -> None:
         raise BadRequest(f"missing {word} {list_names(missing)}: {_inputs_of(signature)}")
 
 
-def _refuse_parts(kind: str, spec: TensorSpec) -> None:
-    if spec.parts:
-        raise BadRequest(
-            f"{kind} '{spec.name}' is a sparse tensor: name its indices, values and shape instead, "
-            f"{list_names(spec.parts)}"
-        )
-    if not spec.tensor_name:
-        raise BadRequest(f"{kind} '{spec.name}' is a composite tensor, which cannot be sent")
-
-
 def _refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec]) -> None:
     if spec.dtype not in WIRE_DTYPES:
         others = [name for name, other in aliases.items() if other.dtype in WIRE_DTYPES]
@@ -137,13 +145,13 @@ def _refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec]) -> None:
 
 def _inputs_of(signature: Optional[Signature]) -> str:
     if signature is None:
-        return "a frozen graph takes tensors by name, such as 'x:0', and has none of this name"
+        return "a graph without signatures takes tensors by name, such as 'x:0'; it has none of this"
     return f"signature '{signature.name}' takes {_list_specs(signature.inputs)}"
 
 
 def _outputs_of(signature: Optional[Signature]) -> str:
     if signature is None:
-        return "a frozen graph gives tensors by name, such as 'y:0', and has none of this name"
+        return "a graph without signatures gives tensors by name, such as 'y:0'; it has none of this"
     return f"signature '{signature.name}' gives {_list_specs(signature.outputs)}"
 
 

@@ -3,7 +3,7 @@
 import logging
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
-from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.errors import BadRequest, ModelConfigError
 from eas_processor.tf.saved_model_schema import DATA_TYPES, REF_OFFSET
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,12 @@ def choose_default(signatures: Dict[str, Signature], configured: str) -> Optiona
     if not names:
         return None
     if configured:
-        return find_signature(signatures, configured)
+        if configured not in names:
+            raise ModelConfigError(
+                f"model_config.signature_name: expected one of {list_names(names)}, "
+                f"got '{configured}'"
+            )
+        return signatures[configured]
     if DEFAULT_NAME in names:
         return signatures[DEFAULT_NAME]
     if len(names) > 1:

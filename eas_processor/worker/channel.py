@@ -4,7 +4,6 @@ import logging
 import socket
 import threading
 import time
-
 from collections import deque
 from typing import Callable, Deque, List, Tuple
 
@@ -15,15 +14,15 @@ from eas_processor.worker.hooks import Answer, Processor
 
 log = logging.getLogger("eas_processor.worker")
 
-# Handing the socket to another thread costs about 50 us (a wake-up and a change of the GIL's owner): worth it when
-# requests run longer than this, so that `worker_threads` of them run side by side.
+# Handing the socket to another thread costs about 50 us (a wake-up and a change of the GIL's
+# owner): worth it when requests run longer than this, so that several run side by side.
 _INLINE_RUN_S = 0.0005
-_EXPIRED = (408, b"the request's deadline passed before it was run")  # type: Answer
-_CANCELLED = (499, b"the client left before the request was run")  # type: Answer
+_EXPIRED: Answer = (408, b"the request's deadline passed before it was run")
+_CANCELLED: Answer = (499, b"the client left before the request was run")
 
 
 class Outlet:
-    """The sending half of a socket, shared by threads: one for each socket, or their frames would mix."""
+    """The sending half of a socket, shared by all threads that send there."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -40,8 +39,9 @@ class Channel:
     """
     Serves the requests of one socket with a few threads, one of which leads.
 
-    The leader alone reads. While runs are short it also runs what it read, and no other thread wakes. When they are
-    long it hands the lead to the next thread before it runs, so that as many requests run at once as there are threads.
+    The leader alone reads. While runs are short it also runs what it read, and no other thread
+    wakes. When they are long it hands the lead to the next thread before it runs, so that as many
+    requests run at once as there are threads.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Channel:
         self._threads = threads
         self._lead = threading.Lock()
         self._reader = FrameReader(outlet.sock)
-        self._waiting = deque()  # type: Deque[Frame]
-        self._replies = []  # type: List[bytes]
+        self._waiting: Deque[Frame] = deque()
+        self._replies: List[bytes] = []
         self._typical_run_s = 0.0
         self.served = 0
 
@@ -87,7 +87,7 @@ class Channel:
 
     def _take(self) -> List[Frame]:
         """Return the next requests to run together; the caller leads."""
-        batch = []  # type: List[Frame]
+        batch: List[Frame] = []
         while not batch:
             if not self._waiting:
                 self._flush()
@@ -122,7 +122,7 @@ class Channel:
             answers = [self._processor.process(batch[0][4])]
         else:
             answers = self._processor.batch_process([frame[4] for frame in batch])
-        replies = []  # type: List[bytes]
+        replies: List[bytes] = []
         for frame, answer in zip(batch, answers):
             replies += self._answer(frame[2], answer)
         self._typical_run_s += 0.2 * (time.perf_counter() - start - self._typical_run_s)
@@ -130,7 +130,7 @@ class Channel:
         return replies
 
     def _answer(self, number: int, answer: Answer) -> Tuple[bytes, ...]:
-        """Return what is left to send on this channel; a large answer goes out on the bulk one at once."""
+        """Return what is left to send on this channel: a large answer leaves by the bulk one."""
         status, payload = answer
         head = HEAD.pack(len(payload), REPLY, 0, status, number, 0.0)
         if len(payload) > BULK_SIZE:

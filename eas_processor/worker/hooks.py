@@ -1,10 +1,9 @@
-"""The processor's hooks: loading them, and calling them so that whatever they raise becomes a status and a sentence."""
+"""The processor's hooks: loading them, and calling them so that an exception becomes a status."""
 
 import importlib
 import importlib.util
 import logging
 import sys
-
 from types import ModuleType
 from typing import Any, List, Tuple
 
@@ -19,7 +18,7 @@ _FILE_MODULE = "processor_hooks"
 
 
 class HooksError(Exception):
-    """The processor cannot be loaded, or `initialize` refused the model. Its text is one sentence."""
+    """The processor cannot be loaded, or `initialize` refused the model: one sentence."""
 
 
 def import_hooks(name: str) -> ModuleType:
@@ -96,8 +95,8 @@ class Processor:
 
 
 def refusal(error: Exception) -> Answer:
-    """Return the status that an exception of the hooks carries, or 500 for one that carries none."""
-    status = getattr(error, "status", None)  # type: Any
+    """Return the status that an exception of the hooks carries, or 500, and its sentence."""
+    status: Any = getattr(error, "status", None)
     # Exceptions of other libraries have a `status` too, and it can be anything.
     if isinstance(status, int) and 400 <= status <= 599:
         return int(status), str(error).encode(errors="replace")
@@ -116,7 +115,7 @@ def _outcome(result: Any) -> Answer:
 def _body(result: Any) -> bytes:
     if not isinstance(result, (bytes, bytearray)):
         raise TypeError(f"a hook returned {type(result).__name__}, expected bytes")
-    return result
+    return bytes(result)
 
 
 def _load_failure(error: Exception) -> str:

@@ -1,12 +1,12 @@
 """The process that imports a processor build once and forks each worker from there."""
 
 import json
+import logging
 import os
 import select
 import signal
 import socket
 import sys
-
 from types import ModuleType
 from typing import Any, Dict, NoReturn, Optional
 
@@ -16,6 +16,8 @@ from eas_processor.worker import process
 from eas_processor.worker.hooks import HooksError, import_hooks
 from eas_processor.worker.worker import Worker
 
+log = logging.getLogger("eas_processor.worker")
+
 _NOT_FORKED = 71 << 8
 """The wait status of a process that ends with EX_OSERR of sysexits.h."""
 
@@ -24,27 +26,28 @@ class Launcher:
     """
     Forks workers on request, reports their ends, and leaves nothing behind when the engine is gone.
 
-    A build whose import starts threads cannot be forked from: then this process becomes the one worker it is asked for,
-    and the engine starts a launcher for each instance.
+    A build whose import starts threads cannot be forked from: then this process becomes the one
+    worker it is asked for, and the engine starts a launcher for each instance.
     """
 
     def __init__(self, socket_path: str, hooks: str, number: int) -> None:
         self._path = socket_path
         self._hooks_name = hooks
         self._number = number
-        self._workers = {}  # type: Dict[int, int]
+        self._workers: Dict[int, int] = {}
         self._forks = True
 
     def run(self) -> int:
         """Serve the engine; return the exit status of the process."""
         process.die_with_parent()
         process.leave_signals_to_engine()
-        hooks, failure = None, ""  # type: Optional[ModuleType], str
+        hooks: Optional[ModuleType] = None
+        failure = ""
         try:
             hooks = import_hooks(self._hooks_name)
         except HooksError as error:
             failure = str(error)
-        # Before the fork, so that the collector of a worker does not touch, and so copy, the pages it shares.
+        # Before the fork: a worker's collector must not touch, and so copy, the pages it shares.
         process.GarbageCollector().settle()
         self._forks = process.thread_count() == 1
         try:
@@ -53,6 +56,10 @@ class Launcher:
             )
             if hooks is None:
                 return 1
+            if self._forks:
+                # None of the hooks' code runs in here any more, so the end of the link is sure to
+                # be seen; the kernel's way would be too quick for `_clean_up`.
+                process.outlive_parent()
             self._serve(hooks)
         except ConnectionError:
             self._clean_up()
@@ -85,7 +92,7 @@ class Launcher:
         try:
             pid = os.fork()
         except OSError as error:
-            print(f"a worker cannot be forked: {error.strerror}", file=sys.stderr, flush=True)
+            log.error("a worker cannot be forked: %s", error.strerror)
             self._report(spec["instance"], 0, _NOT_FORKED)
             return
         if pid:
@@ -105,7 +112,7 @@ class Launcher:
             os._exit(process.FAILED_STATUS)
 
     def _reap(self) -> None:
-        # One by one: waitpid(-1) would take the ends of processes that the hooks have started and wait for.
+        # One by one: waitpid(-1) would take the ends of processes that the hooks have started.
         for pid in list(self._workers):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
@@ -117,6 +124,7 @@ class Launcher:
 
     def _clean_up(self) -> None:
         """The engine is gone, perhaps without having had the time to remove its directory."""
+        process.leave_signals_to_engine()
         for pid in self._workers:
             os.kill(pid, signal.SIGKILL)
         process.remove_if_orphaned(self._path)

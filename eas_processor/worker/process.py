@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import time
-
 from typing import NoReturn, Optional
 
 FAILED_STATUS = 70
@@ -17,6 +16,7 @@ FAILED_STATUS = 70
 
 _PR_SET_PDEATHSIG = 1
 _IDLE_COLLECTION_S = 60.0
+_DEATH_S = 1.0
 _NEVER = 1 << 30
 
 
@@ -24,7 +24,7 @@ def die_with_parent(parent: Optional[int] = None) -> None:
     """
     Ask the kernel to kill this process when its parent dies, however that happens.
 
-    `parent` is the parent's process id where it is known; if it is gone already, the process ends here.
+    `parent` is the parent's process id where it is known: if it is gone already, this ends here.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if parent is not None and os.getppid() != parent:
@@ -45,8 +45,8 @@ def leave_signals_to_engine() -> None:
     """
     Ignore what asks the whole service to stop, and undo a launcher's handlers.
 
-    Ctrl-C reaches every process of a terminal, and systemd sends SIGTERM to every process of a unit; the engine
-    has requests to finish with the workers' help, and ends them then.
+    Ctrl-C reaches every process of a terminal, and systemd sends SIGTERM to every process of a
+    unit; the engine finishes requests with the workers' help first, and ends them then.
     """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -58,9 +58,10 @@ def redirect_output(sock: socket.socket) -> None:
     """Send what Python and C++ code print, and the log, to `sock`, each line as soon as it ends."""
     for fd in (1, 2):
         os.dup2(sock.fileno(), fd)
-    # The interpreter's own streams hold back up to 8 KB, which os._exit would lose, and follow the locale.
+    # The interpreter's own follow the locale, and hold back up to 8 KB, which os._exit loses.
+    sys.stdout.flush()
     sys.stdout, sys.stderr = (
-        open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        os.fdopen(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         for fd in (1, 2)
     )
     root = logging.getLogger()
@@ -69,7 +70,7 @@ def redirect_output(sock: socket.socket) -> None:
 
 
 def end(status: int = 0) -> NoReturn:
-    """End the process at once: TensorFlow's threads may be in a run, and the kernel takes everything back."""
+    """End the process at once, without waiting for TensorFlow's threads, which may be in a run."""
     for stream in (sys.stdout, sys.stderr):
         # Nobody may be left to read it, and a half-written line is no reason to stay.
         with contextlib.suppress(Exception):
@@ -78,25 +79,37 @@ def end(status: int = 0) -> NoReturn:
 
 
 def remove_if_orphaned(socket_path: str) -> None:
-    """Remove the engine's socket and its directory when no engine answers there: it died without the time to do so."""
+    """Remove the engine's socket and its directory when no engine answers there: it was killed."""
+    if _engine_lives(socket_path):
+        return
+    # Not a recursive removal: a directory that holds anything else stays.
+    with contextlib.suppress(OSError):
+        os.unlink(socket_path)
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.dirname(socket_path))
+
+
+def _engine_lives(socket_path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_DEATH_S)
         try:
             probe.connect(socket_path)
-        except (ConnectionRefusedError, FileNotFoundError):
-            # Not a recursive removal: a directory that holds anything else stays.
-            with contextlib.suppress(OSError):
-                os.unlink(socket_path)
-            with contextlib.suppress(OSError):
-                os.rmdir(os.path.dirname(socket_path))
+            # The sockets of a killed process are closed one by one, the listening one perhaps last;
+            # a living engine leaves this one open and waits for its HELLO.
+            return bool(probe.recv(1))
+        except socket.timeout:
+            return True
+        except OSError:
+            return False
 
 
 class GarbageCollector:
     """
     Keeps full collections away from requests.
 
-    One full collection over TensorFlow's 269,000 objects stops the worker for 132 ms. From Python 3.7 on they are
-    frozen, and it takes 0.005 ms. 3.6 cannot freeze: there only young objects are collected while requests run, and
-    all of them in idle moments.
+    One full collection over TensorFlow's 269,000 objects stops the worker for 132 ms. From Python
+    3.7 on they are frozen, and it takes 0.005 ms. 3.6 cannot freeze: there only young objects are
+    collected while requests run, and all of them in idle moments.
     """
 
     def __init__(self) -> None:
@@ -104,7 +117,7 @@ class GarbageCollector:
         self._last = time.monotonic()
 
     def settle(self) -> None:
-        """Call when what lives as long as the process has been loaded; what came since the last call is added."""
+        """Call when what lives as long as the process has been loaded; again when there is more."""
         gc.collect()
         if self._freezes:
             gc.freeze()

@@ -1,8 +1,9 @@
 """
 The program of a launcher: `python -sE ROOMS SOCKET HOOKS NUMBER`.
 
-It is copied to ROOMS/__main__.py, so that ROOMS, which holds the four rooms and nothing else, is the first place
-that Python looks for modules, whatever the current directory or the build's site-packages hold.
+It is copied to ROOMS/__main__.py, so that ROOMS, which holds the four rooms and nothing else, is
+the first place that Python looks for modules, whatever the current directory or the build's
+site-packages hold.
 """
 
 import os
@@ -11,7 +12,8 @@ import sys
 
 def main() -> int:
     """Run the launcher until the engine closes the link."""
-    # Read by OpenBLAS when numpy is imported: its threads would make fork unsafe, and TensorFlow has its own.
+    # Read by OpenBLAS when numpy is imported: its threads would make fork unsafe, and TensorFlow
+    # has its own.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from eas_processor.worker.launcher import Launcher
 

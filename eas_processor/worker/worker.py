@@ -5,7 +5,6 @@ import logging
 import select
 import socket
 import threading
-
 from types import ModuleType
 from typing import Any, Dict, List, NoReturn
 
@@ -24,14 +23,15 @@ class Worker:
     """
     Runs the hooks for the engine's requests until the link closes.
 
-    `spec` is the payload of the LAUNCH frame: instance, model_entry, model_config, threads, batch_size.
+    `spec` is the payload of the LAUNCH frame: instance, model_entry, model_config, threads,
+    batch_size.
     """
 
     def __init__(self, socket_path: str, hooks: ModuleType, spec: Dict[str, Any]) -> None:
         self._path = socket_path
         self._hooks = hooks
         self._spec = spec
-        self._channels = []  # type: List[Channel]
+        self._channels: List[Channel] = []
         self._collector = process.GarbageCollector()
 
     def run(self) -> NoReturn:

@@ -20,7 +20,8 @@ def save_model(tmp_path):
     """
     Write a SavedModel as TensorFlow 1 does and return its directory.
 
-    `build()` is called inside a graph and returns {signature name: (inputs, outputs)}, tensors by alias.
+    `build()` is called inside a graph and returns {signature name: (inputs, outputs)}, tensors by
+    alias.
     """
     from eas_processor.tf.runtime import tf, v1
 

@@ -3,8 +3,8 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
 
-from eas_processor.tf.callables import GraphCallable, make_callable  # noqa: E402
-from eas_processor.tf.runtime import tf, v1  # noqa: E402
+from eas_processor.tf.callables import GraphCallable, make_callable
+from eas_processor.tf.runtime import tf, v1
 
 X = np.ones((2, 3), np.float32)
 
@@ -19,7 +19,7 @@ def session():
 
 
 class Ways:
-    """Stands for both of TensorFlow's callables; each call takes the seconds that the way is given."""
+    """Stands for TensorFlow's callables; a call takes the seconds that its way is given."""
 
     def __init__(self, monkeypatch, caller, pool):
         self.seconds = {True: caller, False: pool}

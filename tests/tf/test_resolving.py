@@ -3,10 +3,10 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
 
-from eas_processor import wire  # noqa: E402
-from eas_processor.tf import hooks  # noqa: E402
-from eas_processor.tf.errors import BadRequest  # noqa: E402
-from eas_processor.tf.runtime import tf, v1  # noqa: E402
+from eas_processor import wire
+from eas_processor.tf import hooks
+from eas_processor.tf.errors import BadRequest, RunError
+from eas_processor.tf.runtime import tf, v1
 
 ONE = np.array([[1.0, 2.0]], np.float32)
 
@@ -113,6 +113,18 @@ def test_a_signature_may_count_its_calls(load, predict):
     assert calls == list(range(1, 13))
 
 
+def test_a_signature_that_names_no_tensor_is_the_models_fault(load, predict):
+    def edit(meta):
+        meta.signature_def["plain"].outputs["total"].name = "total"
+
+    model = load(two_outputs, edit=edit)
+    with pytest.raises(
+        RunError, match="output 'total' is the tensor 'total', which the graph does"
+    ):
+        predict(model, {"x": ONE})
+    assert predict(model, {"x": ONE}, ["double"])["double"].tolist() == [[2, 4]]
+
+
 def test_a_sparse_input_is_sent_as_its_three_tensors(load, predict):
     def total():
         x = v1.sparse_placeholder(tf.float32, [None, 4], name="x")
@@ -150,9 +162,13 @@ def test_a_frozen_graph(save_graph, predict):
     with pytest.raises(BadRequest) as caught:
         predict(model, {"x": ONE})
     assert str(caught.value) == "Must specify at least one target to fetch or execute."
-    with pytest.raises(BadRequest, match="unexpected input 'images': a frozen graph takes tensors"):
+    with pytest.raises(
+        BadRequest, match="unexpected input 'images': a graph without signatures takes tensors"
+    ):
         predict(model, {"images": ONE}, ["y"])
-    with pytest.raises(BadRequest, match="unknown output 'scores': a frozen graph gives tensors"):
+    with pytest.raises(
+        BadRequest, match="unknown output 'scores': a graph without signatures gives tensors"
+    ):
         predict(model, {"x": ONE}, ["scores"])
     with pytest.raises(BadRequest, match=r"You must feed a value for placeholder tensor 'x'"):
         predict(model, {}, ["y"])

@@ -1,12 +1,13 @@
 import pytest
 
-from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.errors import BadRequest, ModelConfigError
 from eas_processor.tf.signatures import (
     Signature,
     TensorSpec,
     check_tensor,
     choose_default,
     dtype_name,
+    find_signature,
     shape_fits,
 )
 
@@ -44,6 +45,8 @@ def test_no_signature_at_all(names):
 @pytest.mark.parametrize("name", ["c", "__init"])
 def test_an_unknown_signature_is_refused_with_the_names(name):
     with pytest.raises(BadRequest, match=rf"unknown signature '{name}': this model has 'a', 'b'$"):
+        find_signature(signatures("b", "a", "__init"), name)
+    with pytest.raises(ModelConfigError, match=rf"expected one of 'a', 'b', got '{name}'$"):
         choose_default(signatures("b", "a", "__init"), name)
 
 

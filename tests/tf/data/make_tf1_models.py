@@ -1,8 +1,9 @@
 """
 Writes the two models beside this file; run with TensorFlow 1.15: `python make_tf1_models.py`.
 
-`tf1_saved_model` has what only SavedModels of TensorFlow 1 have: reference variables, and a table that the
-legacy init op fills from an asset. `tf1_frozen.pb` is the same small network with its variables as constants.
+`tf1_saved_model` has what only SavedModels of TensorFlow 1 have: reference variables, and a table
+that the legacy init op fills from an asset. `tf1_frozen.pb` is the same small network with its
+variables as constants.
 """
 
 import os

@@ -1,0 +1,42 @@
+"""What must be right in the head of a request before anybody is asked to answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httptools
+
+from eas_processor.errors import BadRequest
+
+
+def malformed(version: str, headers: Mapping[bytes, bytes]) -> BadRequest | None:
+    """
+    Return why the request cannot be taken, in the cases that the parser lets pass.
+
+    `headers` has lower-case names.
+    """
+    if version not in ("1.1", "1.0"):
+        return BadRequest(f"the request is HTTP/{version}; HTTP/1.1 and HTTP/1.0 are spoken here")
+    if version == "1.1" and b"host" not in headers:
+        return BadRequest("the request has no Host header, which HTTP/1.1 requires")
+    coding = headers.get(b"transfer-encoding")
+    if coding is None:
+        return None
+    # With any other coding before `chunked`, or an upgrade, the parser would lose the body's end.
+    if coding.lower() != b"chunked":
+        shown = coding.decode("latin-1")
+        return BadRequest(f"Transfer-Encoding: {shown!r} is not understood; 'chunked' alone is")
+    if b"upgrade" in headers:
+        return BadRequest("a request with Upgrade cannot have a chunked body; send Content-Length")
+    return None
+
+
+def origin_form(target: bytes) -> bytes:
+    """Return path and query of a request target that may be a whole URL, as proxies send it."""
+    if target.startswith(b"/"):
+        return target
+    try:
+        url = httptools.parse_url(target)
+    except httptools.HttpParserInvalidURLError:
+        return target
+    return (url.path or b"/") + (b"?" + url.query if url.query else b"")

@@ -1,0 +1,159 @@
+import json
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs TensorFlow")
+
+from eas_processor import wire
+from eas_processor.tf import hooks
+from eas_processor.tf.errors import BadRequest, ModelConfigError, ModelRefusal, RunError
+from eas_processor.tf.model import MAX_PLANS
+from eas_processor.tf.runtime import tf, v1
+
+IMAGES = np.ones((2, 784), np.float32)
+
+
+def digits():
+    images = v1.placeholder(tf.float32, [None, 784], name="images")
+    scores = tf.matmul(images, tf.ones([784, 10]) / 784, name="scores")
+    return {"predict_images": ({"images": images}, {"scores": scores})}
+
+
+def test_process_answers_from_every_kind_of_buffer(load, request_of):
+    model = load(digits)
+    body = request_of({"images": IMAGES}, ["scores"], "predict_images")
+    answers = {hooks.process(model, kind(body)) for kind in (bytes, bytearray, memoryview)}
+    (answer,) = answers
+    assert np.allclose(wire.decode_response(answer)["scores"].array, np.ones((2, 10)))
+
+
+def test_the_signature_is_shown(load):
+    assert hooks.get_serving_model_info(load(digits)) == (
+        b'{"signature_name": "predict_images", '
+        b'"inputs": [{"name": "images", "shape": [-1, 784], "type": "DT_FLOAT"}], '
+        b'"outputs": [{"name": "scores", "shape": [-1, 10], "type": "DT_FLOAT"}]}'
+    )
+
+
+def test_the_signature_shown_is_the_configured_one(load):
+    def two():
+        (sides,) = digits().values()
+        return {"serving_default": sides, "other": sides}
+
+    info = hooks.get_serving_model_info(load(two, '{"signature_name": "other"}'))
+    assert json.loads(info.decode())["signature_name"] == "other"
+
+
+def test_a_frozen_graph_has_no_signature_to_show(data):
+    model = hooks.initialize(data + "/tf1_frozen.pb", "")
+    with pytest.raises(BadRequest, match="as a frozen graph has none: send its inputs by"):
+        hooks.get_serving_model_info(model)
+
+
+def test_a_configured_signature_that_does_not_exist_ends_the_start(load):
+    expected = "model_config.signature_name: expected one of 'predict_images', got 'x'"
+    with pytest.raises(ModelConfigError, match=expected):
+        load(digits, '{"signature_name": "x"}')
+
+
+def test_what_does_not_fit_is_refused_before_the_run(load, request_of):
+    body = request_of({"images": np.ones((1, 783), np.float32).astype(np.int32)})
+    with pytest.raises(BadRequest) as caught:
+        hooks.process(load(digits), body)
+    assert str(caught.value) == (
+        "input 'images': expected DT_FLOAT [-1, 784], got DT_INT32 [1, 783] with 783 values"
+    )
+
+
+def test_what_the_graph_refuses_is_the_requests_fault(load, request_of):
+    model = load(digits, '{"strict_shapes": false}')
+    with pytest.raises(ModelRefusal) as caught:
+        hooks.process(model, request_of({"images": np.ones((1, 783), np.float32)}))
+    assert caught.value.status == 400
+    assert str(caught.value).startswith("the model refused the request: Matrix size-incompatible")
+    assert "node" not in str(caught.value)
+
+
+def test_what_is_wrong_with_the_model_is_not_the_requests_fault(load, request_of):
+    def uninitialized():
+        x = v1.placeholder(tf.float32, [None], name="x")
+        variable = v1.get_local_variable("local", [], use_resource=False)
+        return {"serving_default": ({"x": x}, {"y": x + variable})}
+
+    with pytest.raises(RunError) as caught:
+        hooks.process(load(uninitialized), request_of({"x": IMAGES[0]}))
+    assert caught.value.status == 500
+    assert str(caught.value).startswith("the run failed: FailedPreconditionError: ")
+
+
+def test_a_body_that_is_not_a_request(load):
+    with pytest.raises(wire.WireError) as caught:
+        hooks.process(load(digits), b"\xff\xff\xff")
+    assert caught.value.status == 400
+
+
+def test_scalars_and_empty_batches(load, predict):
+    def scaled():
+        x = v1.placeholder(tf.float32, [None, 2], name="x")
+        factor = v1.placeholder(tf.float32, [], name="factor")
+        y = x * factor
+        return {"serving_default": ({"x": x, "factor": factor}, {"y": y, "sum": v1.reduce_sum(y)})}
+
+    model = load(scaled)
+    factor = np.array(3, np.float32)
+    outputs = predict(model, {"x": np.ones((1, 2), np.float32), "factor": factor})
+    assert outputs["sum"].shape == ()
+    assert outputs["sum"].item() == 6
+    outputs = predict(model, {"x": np.ones((0, 2), np.float32), "factor": factor})
+    assert outputs["y"].shape == (0, 2)
+
+
+def test_threads_share_a_model(load, request_of):
+    model = load(digits)
+    wrong = []
+
+    def work(number):
+        images = np.full((1, 784), number, np.float32)
+        body = request_of({"images": images}, ["scores"] if number % 2 else [])
+        for _ in range(50):
+            scores = wire.decode_response(hooks.process(model, body))["scores"].array
+            if not np.allclose(scores, number, rtol=1e-3):
+                wrong.append(scores)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_plans_are_bounded_and_their_callables_released(load, predict):
+    def many():
+        x = v1.placeholder(tf.float32, [None], name="x")
+        outputs = {f"y{n}": x + float(n) for n in range(MAX_PLANS + 6)}
+        return {"serving_default": ({"x": x}, outputs)}
+
+    model = load(many)
+    for n in range(MAX_PLANS + 6):
+        name = f"y{n}"
+        assert predict(model, {"x": np.zeros(1, np.float32)}, [name])[name].tolist() == [n]
+    assert len(model._plans) == MAX_PLANS
+    assert len(model._callables) == MAX_PLANS
+    assert predict(model, {"x": np.zeros(1, np.float32)}, ["y0"])["y0"].tolist() == [0]
+
+
+def test_importing_starts_nothing_and_says_nothing():
+    code = (
+        "import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'; import eas_processor.tf.hooks; "
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True
+    )
+    assert done.stderr == b""
+    assert done.stdout == b"1\n"

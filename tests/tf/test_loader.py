@@ -1,0 +1,269 @@
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs TensorFlow")
+
+from google.protobuf import text_format
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from eas_processor.tf import hooks
+from eas_processor.tf.errors import BadRequest, ModelError
+from eas_processor.tf.runtime import tf, v1
+
+IMAGES = np.arange(12, dtype=np.float32).reshape(3, 4) / 10
+
+
+def double():
+    x = v1.placeholder(tf.float32, [None], name="x")
+    return {"serving_default": ({"x": x}, {"y": tf.multiply(x, 2.0, name="y")})}
+
+
+def with_variable():
+    x = v1.placeholder(tf.float32, [None], name="x")
+    weight = v1.get_variable("weight", [], initializer=v1.ones_initializer())
+    return {"serving_default": ({"x": x}, {"y": x * weight})}
+
+
+def run_directly(path, feed, fetch):
+    """Return what a plain session says, without anything of this project."""
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        if os.path.isdir(path):
+            v1.saved_model.loader.load(session, ["serve"], path)
+        else:
+            definition = v1.GraphDef()
+            with open(path, "rb") as file:
+                definition.ParseFromString(file.read())
+            v1.import_graph_def(definition, name="")
+        return session.run(fetch, feed)
+
+
+def refusal(path, config=""):
+    with pytest.raises(ModelError) as caught:
+        hooks.initialize(str(path), config)
+    return str(caught.value)
+
+
+def test_a_saved_model_of_tensorflow_1(data, predict):
+    path = data + "/tf1_saved_model"
+    model = hooks.initialize(path, "")
+    scores = predict(model, {"images": IMAGES}, ["scores"], "predict_images")["scores"]
+    expected = run_directly(path, {"images:0": IMAGES}, "scores:0")
+    assert np.abs(scores - expected).max() <= 1e-6
+    words = np.array([b"dog", b"cow", b"cat"], dtype=object)
+    assert predict(model, {"words": words}, (), "find_words")["ids"].tolist() == [1, -1, 0]
+
+
+def test_a_frozen_graph_of_tensorflow_1(data, predict):
+    path = data + "/tf1_frozen.pb"
+    scores = predict(hooks.initialize(path, ""), {"images": IMAGES}, ["scores"])["scores"]
+    expected = run_directly(path, {"images:0": IMAGES}, "scores:0")
+    assert np.abs(scores - expected).max() <= 1e-6
+
+
+@pytest.mark.skipif(not hasattr(tf, "function"), reason="TensorFlow 1.12 has no tf.function")
+def test_a_saved_model_of_tensorflow_2(tmp_path, predict):
+    class Scaler(tf.Module):
+        def __init__(self):
+            self.factor = tf.Variable([[1.0, 2.0]])
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3, 2], tf.float32, name="x")])
+        def scale(self, x):
+            return {"scaled": x * self.factor, "total": tf.reduce_sum(x), "rows": tf.shape(x)[0]}
+
+    if not tf.executing_eagerly():
+        pytest.skip("TensorFlow 1 exports this only with eager execution on")
+    scaler = Scaler()
+    tf.saved_model.save(scaler, str(tmp_path), signatures={"scale": scaler.scale})
+    model = hooks.initialize(str(tmp_path), "")
+    assert model.default_signature.name == "scale"
+    outputs = predict(model, {"x": np.ones((2, 3, 2), np.float32)})
+    assert outputs["scaled"].tolist() == [[[1, 2]] * 3] * 2
+    assert outputs["total"].item() == 12
+    assert outputs["rows"].item() == 2
+    graph = model._session.graph
+    for op in graph.get_tensor_by_name("saver_filename:0").consumers():
+        with pytest.raises(BadRequest, match="depends on the op 'saver_filename'"):
+            predict(model, {}, [op.outputs[0].name])
+
+
+def test_a_saved_model_as_text(save_model, predict):
+    path = save_model(double)
+    message = SavedModel()
+    with open(path + "/saved_model.pb", "rb") as file:
+        message.ParseFromString(file.read())
+    with open(path + "/saved_model.pbtxt", "w") as file:
+        file.write(text_format.MessageToString(message))
+    os.remove(path + "/saved_model.pb")
+    assert predict(hooks.initialize(path, ""), {"x": IMAGES[0]})["y"].shape == (4,)
+
+
+def table_from(file):
+    if not hasattr(v1, "lookup"):
+        return tf.contrib.lookup.index_table_from_file(file, default_value=-1)
+    index = v1.lookup.TextFileIndex
+    initializer = v1.lookup.TextFileInitializer(
+        file, tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER
+    )
+    return v1.lookup.StaticHashTable(initializer, -1)
+
+
+def test_a_main_op_and_assets_moved_elsewhere(save_model, predict, tmp_path):
+    vocabulary = tmp_path / "words.txt"
+    vocabulary.write_text("a\nb\n")
+
+    def lookup():
+        asset = tf.constant(str(vocabulary))
+        v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, asset)
+        table = table_from(asset)
+        words = v1.placeholder(tf.string, [None], name="words")
+        lookup.assets = v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS)
+        return {"serving_default": ({"words": words}, {"ids": table.lookup(words)})}
+
+    path = save_model(lookup, assets_collection=_Later(lambda: lookup.assets))
+    vocabulary.unlink()
+    moved = str(tmp_path / "moved")
+    shutil.move(path, moved)
+    words = np.array([b"b", b"x"], dtype=object)
+    assert predict(hooks.initialize(moved, ""), {"words": words})["ids"].tolist() == [1, -1]
+
+
+class _Later:
+    """A collection that is made only once the graph is."""
+
+    def __init__(self, make):
+        self._make = make
+
+    def __iter__(self):
+        return iter(self._make())
+
+
+def test_tags_choose_the_graph(save_model, predict):
+    path = save_model(double, tags=["serve", "cpu"])
+    assert refusal(path) == (
+        f"the model at {path} has no graph with the tags 'serve', only 'serve', 'cpu'; "
+        "choose with model_config.tags"
+    )
+    model = hooks.initialize(path, '{"tags": "cpu, serve"}')
+    assert predict(model, {"x": IMAGES[0]})["y"].tolist() == (IMAGES[0] * 2).tolist()
+
+
+def test_threads_reach_the_session(monkeypatch, save_model):
+    made = []
+    session = v1.Session
+    monkeypatch.setattr(v1, "Session", lambda **options: made.append(options) or session(**options))
+    config = '{"intra_op_parallelism_threads": 1, "inter_op_parallelism_threads": "2"}'
+    hooks.initialize(save_model(double), config)
+    assert made[-1]["config"].intra_op_parallelism_threads == 1
+    assert made[-1]["config"].inter_op_parallelism_threads == 2
+
+
+def test_signatures_are_logged_and_what_cannot_be_sent_is_a_warning(save_model, caplog):
+    def ids():
+        x = v1.placeholder(tf.float32, [None], name="x")
+        return {"serving_default": ({"x": x}, {"ids": tf.cast(x, tf.uint32)})}
+
+    caplog.set_level("INFO")
+    hooks.initialize(save_model(ids), "")
+    assert "signature 'serving_default': input 'x' DT_FLOAT [-1]" in caplog.text
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "a response cannot carry output 'ids' DT_UINT32 [-1]" in warning.getMessage()
+
+
+def test_missing_variables(save_model):
+    path = save_model(with_variable)
+    shutil.rmtree(os.path.join(path, "variables"))
+    assert refusal(path) == (
+        f"cannot load the model at {path}: {path}/variables/variables.index is missing"
+    )
+
+
+def test_variables_that_are_cut_off(save_model):
+    path = save_model(with_variable)
+    index = os.path.join(path, "variables", "variables.index")
+    with open(index, "r+b") as file:
+        file.truncate(20)
+    sentence = refusal(path)
+    assert sentence.startswith(f"cannot load the model at {path}: ")
+    assert "\n" not in sentence
+    assert "{{" not in sentence
+
+
+def unknown_op(definition):
+    next(node for node in definition.node if node.name == "y").op = "MultiplyQuickly"
+
+
+def test_a_saved_model_of_a_newer_tensorflow(save_model):
+    def edit(meta):
+        unknown_op(meta.graph_def)
+        meta.meta_info_def.tensorflow_version = "9.1.0"
+        meta.meta_info_def.stripped_op_list.ClearField("op")
+
+    path = save_model(double, edit=edit)
+    assert refusal(path) == (
+        f"cannot load the model at {path}: it was written by TensorFlow 9.1.0 and uses the op "
+        f"'MultiplyQuickly', which TensorFlow {tf.__version__} does not have; use a processor of "
+        "that TensorFlow or a newer one"
+    )
+
+
+def test_a_custom_op(save_model):
+    path = save_model(double, edit=lambda meta: unknown_op(meta.graph_def))
+    sentence = refusal(path)
+    assert f"written by TensorFlow {tf.__version__} and uses the op 'MultiplyQuickly'" in sentence
+    assert sentence.endswith("a custom op needs the library that defines it")
+
+
+def test_a_frozen_graph_of_a_newer_tensorflow(save_graph):
+    def edit(definition):
+        unknown_op(definition)
+        definition.versions.producer = 99999
+
+    path = save_graph(double, edit=edit)
+    sentence = refusal(path)
+    assert f"cannot load the model at {path}: it was written by a TensorFlow of graph" in sentence
+    assert "version 99999 (here " in sentence
+    assert sentence.endswith("use a processor of that TensorFlow or a newer one")
+
+
+@pytest.mark.parametrize(
+    "message, what",
+    [
+        ("Op type not registered 'Fast' in binary running on host.", "the op 'Fast'"),
+        ("No Op named Fast in defined operations.", "the op 'Fast'"),
+        (
+            "NodeDef mentions attr 'grad_a' not in Op<name=MatMul; signature=a:T>; NodeDef: {{y}}",
+            "the attribute 'grad_a' of the op 'MatMul'",
+        ),
+    ],
+)
+def test_what_a_tensorflow_says_of_a_newer_graph(monkeypatch, save_graph, message, what):
+    def refuse(definition, name):
+        raise ValueError(message)
+
+    monkeypatch.setattr(v1, "import_graph_def", refuse)
+    path = save_graph(double, edit=lambda definition: definition.ClearField("versions"))
+    assert refusal(path) == (
+        f"cannot load the model at {path}: it uses {what}, which TensorFlow {tf.__version__} does "
+        "not have; a custom op needs the library that defines it"
+    )
+
+
+def test_a_graph_with_variables_is_not_frozen(save_graph):
+    path = save_graph(with_variable)
+    assert refusal(path).startswith(f"{path} is not frozen: it has the variable 'weight'")
+
+
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        (b"", "it holds no node"),
+        (b"\x0a\x7fcut", "its 5 bytes cannot be parsed, so it is cut off or of another kind"),
+    ],
+)
+def test_a_corrupt_frozen_graph(tmp_path, content, sentence):
+    path = tmp_path / "net.pb"
+    path.write_bytes(content)
+    assert refusal(path) == f"{path} is not a frozen graph: {sentence}"

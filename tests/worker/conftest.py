@@ -1,0 +1,210 @@
+"""Real launchers and workers against a small engine; no process is left after a test."""
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+
+import pytest
+
+from eas_processor.link.blocking import FrameReader
+from eas_processor.link.frames import EXITED, HEAD, HEARTBEAT, HELLO, LAUNCH, PREDICT, READY
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROCESSORS = os.path.join(REPOSITORY, "tests", "processors")
+TIMEOUT_S = 30.0
+
+
+class Link:
+    """The engine's end of one socket: frames out, and frames in one at a time."""
+
+    def __init__(self, sock):
+        sock.settimeout(TIMEOUT_S)
+        self.sock = sock
+        self._reader = FrameReader(sock)
+        self._frames = deque()
+
+    def send(self, kind, payload=b"", number=0, deadline=0.0):
+        self.sock.sendall(HEAD.pack(len(payload), kind, 0, 0, number, deadline) + payload)
+
+    def next(self, *ignored):
+        """Return kind, status, number and payload of the next frame of no `ignored` kind."""
+        while True:
+            if not self._frames:
+                self._frames.extend(self._reader.read())
+            kind, status, number, _, payload = self._frames.popleft()
+            if kind not in ignored:
+                return kind, status, number, bytes(payload)
+
+    def closed(self):
+        """Wait for the other side to close, as the end of its process does."""
+        try:
+            while self.sock.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        return True
+
+
+class Instance:
+    """The sockets of one worker, by channel, and what READY or FAILED said."""
+
+    def __init__(self, links, hello):
+        self.control, self.log = links["control"], links["log"]
+        self.data, self.bulk = links.get("data"), links.get("bulk")
+        self.pid = hello["pid"]
+        self.kind, self.said = None, None
+
+    def ask(self, body, number=1, deadline=0.0):
+        """Send a request and return status and payload of the next answer."""
+        self.data.send(PREDICT, body, number, deadline)
+        _, status, answered, payload = self.data.next()
+        assert answered == number
+        return status, payload
+
+    def printed(self, last):
+        """Return what the worker prints, up to and with the words `last`."""
+        text = b""
+        while last not in text:
+            piece = self.log.sock.recv(65536)
+            assert piece, text
+            text += piece
+        return text.decode()
+
+
+class Engine:
+    """Listens on a Unix socket and starts launchers."""
+
+    def __init__(self, rooms, directory):
+        self.directory = os.path.join(str(directory), "eas")
+        os.mkdir(self.directory, 0o700)
+        self.path = os.path.join(self.directory, "link.sock")
+        self._rooms = rooms
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(self.path)
+        self._listener.listen(16)
+        self._listener.settimeout(TIMEOUT_S)
+        self._links, self._pids = [], set()
+        # Every process inherits the one end, so the other reads EOF when none is left.
+        self._lifeline, self._inherited = os.pipe()
+        self.launcher = None
+
+    def start(self, hooks):
+        """Start a launcher and return its HELLO and link."""
+        if not os.path.isabs(hooks):
+            hooks = os.path.join(PROCESSORS, hooks)
+        self.launcher = subprocess.Popen(
+            [sys.executable, "-sE", self._rooms, self.path, hooks, "7"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[self._inherited],
+            start_new_session=True,
+        )
+        hello, link = self.accept()
+        assert hello["channel"] == "launcher", hello
+        return hello, link
+
+    def accept(self):
+        """Return the HELLO and the link of the next connection."""
+        link = Link(self._listener.accept()[0])
+        self._links.append(link)
+        kind, _, _, payload = link.next()
+        assert kind == HELLO
+        hello = json.loads(payload.decode())
+        self._pids.add(hello["pid"])
+        return hello, link
+
+    def launch(self, launcher, number=1, threads=2, batch_size=1, config=""):
+        """
+        Have a worker started, and return it when it is ready or has failed.
+
+        With a `config` it is expected to fail.
+        """
+        spec = {
+            "instance": number,
+            "model_entry": "the model",
+            "model_config": config,
+            "threads": threads,
+            "batch_size": batch_size,
+        }
+        launcher.send(LAUNCH, json.dumps(spec).encode())
+        links = {}
+        wanted = {"control", "log"} if config else {"control", "log", "data", "bulk"}
+        while set(links) != wanted:
+            hello, link = self.accept()
+            assert hello["instance"] == number, hello
+            links[hello["channel"]] = link
+        instance = Instance(links, hello)
+        instance.kind, _, _, instance.said = instance.control.next(HEARTBEAT)
+        return instance
+
+    def worker(self, hooks="echo.py", **options):
+        """Start a launcher and a worker that becomes ready; return the former's link and the latter."""
+        _, launcher = self.start(hooks)
+        instance = self.launch(launcher, **options)
+        assert instance.kind == READY, instance.said
+        return launcher, instance
+
+    def exited(self, launcher):
+        """Return the facts of the next EXITED frame."""
+        kind, _, _, payload = launcher.next()
+        assert kind == EXITED
+        return json.loads(payload.decode())
+
+    def vanish(self):
+        """Close every socket, as the kernel does for an engine that is killed."""
+        self._listener.close()
+        for link in self._links:
+            link.sock.close()
+
+    def all_gone(self):
+        """Wait until no launcher and no worker is left."""
+        if self._inherited is not None:
+            os.close(self._inherited)
+            self._inherited = None
+        return bool(select.select([self._lifeline], [], [], TIMEOUT_S)[0])
+
+    def end(self):
+        self.vanish()
+        if self.launcher is not None:
+            self.launcher.kill()
+            self.launcher.wait()
+            self.launcher.stdout.close()
+        gone = self.all_gone()
+        if not gone:
+            for pid in self._pids - {self.launcher.pid}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        os.close(self._lifeline)
+        assert gone, "the test left a worker that outlived its engine and launcher"
+
+
+@pytest.fixture(scope="session")
+def rooms(tmp_path_factory):
+    """A directory as a launcher runs it."""
+    directory = str(tmp_path_factory.mktemp("rooms"))
+    package = os.path.join(REPOSITORY, "eas_processor")
+    os.mkdir(os.path.join(directory, "eas_processor"))
+    for name in ("__init__.py", "link", "worker"):
+        source, target = os.path.join(package, name), os.path.join(directory, "eas_processor", name)
+        if os.path.isdir(source):
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, target)
+    start = os.path.join(package, "worker", "start.py")
+    shutil.copyfile(start, os.path.join(directory, "__main__.py"))
+    return directory
+
+
+@pytest.fixture
+def engine(rooms, tmp_path):
+    engine = Engine(rooms, tmp_path)
+    yield engine
+    engine.end()

@@ -1,0 +1,220 @@
+import json
+import os
+import threading
+
+import pytest
+
+from eas_processor.link.frames import (
+    BULK_SIZE,
+    CANCEL,
+    FAILED,
+    HEARTBEAT,
+    PREDICT,
+    READY,
+    REPLY,
+    STOP,
+    WARMED,
+)
+
+
+def processor(tmp_path, source):
+    """Write a module of hooks with `source` after an `initialize` and a `process`, and return its path."""
+    path = tmp_path / "processor_under_test.py"
+    path.write_text(
+        "def initialize(entry, config): return entry\n"
+        "def process(model, request): return bytes(request)\n" + source
+    )
+    return str(path)
+
+
+def test_ready_carries_what_the_hooks_say_of_the_model(engine):
+    _, worker = engine.worker()
+    facts = json.loads(worker.said.decode())
+    assert facts["info_status"] == 200
+    assert json.loads(facts["info"])["signature_name"] == "echo"
+
+
+def test_ready_says_so_when_the_hooks_describe_nothing(engine):
+    _, worker = engine.worker("threaded.py")
+    facts = json.loads(worker.said.decode())
+    assert (facts["info_status"], facts["info"]) == (
+        400,
+        "this processor does not describe its model",
+    )
+
+
+def test_beats_while_it_has_nothing_to_do_and_while_it_runs(engine):
+    _, worker = engine.worker()
+    assert worker.control.next()[0] == HEARTBEAT
+    worker.data.send(PREDICT, b"sleep 60", 1)
+    assert worker.control.next()[0] == HEARTBEAT
+    assert worker.control.next()[0] == HEARTBEAT
+
+
+def test_goes_on_after_warm_up(engine):
+    _, worker = engine.worker()
+    worker.control.send(WARMED)
+    assert worker.control.next()[0] == HEARTBEAT
+    assert worker.ask(b"hello") == (200, b"hello")
+
+
+@pytest.mark.parametrize("command, status", [(b"refuse", 400), (b"fail", 500)])
+def test_a_refused_request_is_answered_and_the_next_one_too(engine, command, status):
+    _, worker = engine.worker()
+    assert worker.ask(command)[0] == status
+    assert worker.ask(b"hello") == (200, b"hello")
+
+
+def test_a_body_of_many_megabytes_goes_there_and_back_on_the_bulk_channel(engine):
+    _, worker = engine.worker("threaded.py")
+    body = bytes(bytearray(range(251))) * 20000
+    sender = threading.Thread(target=worker.bulk.send, args=(PREDICT, body, 5))
+    sender.start()
+    assert worker.bulk.next() == (REPLY, 200, 5, body)
+    sender.join()
+
+
+def test_large_answers_to_small_requests_do_not_mix_with_the_bulk_channels_own(engine):
+    _, worker = engine.worker(threads=2)
+    size = 3000000
+    for number in range(20):
+        worker.data.send(PREDICT, b"grow %d" % size, 100 + number)
+        for each in range(10):
+            worker.bulk.send(PREDICT, b"small", 1000 + 10 * number + each)
+    sizes = {}
+    while len(sizes) < 220:
+        kind, status, number, payload = worker.bulk.next()
+        assert (kind, status) == (REPLY, 200)
+        sizes[number] = len(payload)
+    assert {length for number, length in sizes.items() if number < 1000} == {size}
+    assert {length for number, length in sizes.items() if number >= 1000} == {5}
+
+
+def test_answers_up_to_the_limit_stay_on_the_data_channel(engine):
+    _, worker = engine.worker()
+    assert worker.ask(b"grow %d" % BULK_SIZE) == (200, b"x" * BULK_SIZE)
+    worker.data.send(PREDICT, b"grow %d" % (BULK_SIZE + 1), 2)
+    assert worker.bulk.next()[2] == 2
+
+
+def test_a_cancel_for_a_request_that_it_does_not_hold_changes_nothing(engine):
+    _, worker = engine.worker()
+    worker.data.send(CANCEL, number=12)
+    assert worker.ask(b"hello") == (200, b"hello")
+
+
+def test_stop_ends_it_in_the_middle_of_a_run(engine):
+    launcher, worker = engine.worker()
+    worker.data.send(PREDICT, b"sleep 60", 1)
+    worker.control.send(STOP)
+    assert engine.exited(launcher)["status"] == 0
+
+
+@pytest.mark.parametrize("channel", ["control", "data", "bulk"])
+def test_ends_when_one_of_its_sockets_closes_and_leaves_a_living_engine_alone(engine, channel):
+    launcher, worker = engine.worker()
+    getattr(worker, channel).sock.close()
+    # A living engine accepts the connection by which the worker asks, and keeps it open.
+    assert engine.exited(launcher)["status"] == 0
+    assert os.path.exists(engine.path)
+
+
+def test_ends_though_its_answer_cannot_be_sent(engine):
+    launcher, worker = engine.worker()
+    # Fills the socket: nobody reads here, so the worker is within sendall when the socket closes.
+    worker.data.send(PREDICT, b"grow 60000000", 1)
+    assert worker.bulk.sock.recv(1)
+    worker.bulk.sock.close()
+    assert engine.exited(launcher)["status"] == 0
+
+
+@pytest.mark.parametrize(
+    "config, sentence",
+    [
+        ("refuse", b"this model is refused"),
+        ("fail", b"the processor failed to load the model: RuntimeError: initialize fails"),
+    ],
+)
+def test_a_model_that_does_not_load_is_reported(engine, config, sentence):
+    _, launcher = engine.start("echo.py")
+    worker = engine.launch(launcher, config=config)
+    assert (worker.kind, worker.said) == (FAILED, sentence)
+
+
+def test_a_crash_while_loading_is_seen_as_such(engine):
+    _, launcher = engine.start("echo.py")
+    with pytest.raises(ConnectionError):
+        engine.launch(launcher, config="die")
+    assert engine.exited(launcher)["status"] & 0x7F == 6
+
+
+def test_what_the_hooks_and_their_libraries_print_is_relayed_line_by_line(engine, tmp_path):
+    source = (
+        "import logging, os\n"
+        "logging.basicConfig(format='another %(message)s')\n"
+        "def process(model, request):\n"
+        "    print('said \\u00e9')\n"
+        "    logging.getLogger('lib').warning('logged')\n"
+        "    os.write(2, b'from C\\n')\n"
+        "    return b''\n"
+    )
+    _, worker = engine.worker(processor(tmp_path, source))
+    assert worker.ask(b"") == (200, b"")
+    lines = worker.printed(b"from C\n").splitlines()
+    assert lines == ["said \u00e9", "WARNING logged", "from C"]
+
+
+def test_a_traceback_of_the_hooks_is_in_the_log(engine):
+    _, worker = engine.worker()
+    assert worker.ask(b"fail")[0] == 500
+    text = worker.printed(b"failed as asked\n")
+    assert text.startswith("ERROR the processor raised an unexpected error\nTraceback")
+
+
+def test_a_hook_that_ends_its_thread_ends_the_worker_and_says_so(engine, tmp_path):
+    source = "import sys\ndef process(model, request): sys.exit(3)\n"
+    launcher, worker = engine.worker(processor(tmp_path, source))
+    worker.data.send(PREDICT, b"", 1)
+    assert engine.exited(launcher)["status"] == 70 << 8
+    assert "a thread of the worker failed" in worker.printed(b"SystemExit: 3\n")
+
+
+def test_a_hook_that_ends_the_load_ends_the_worker_and_says_so(engine, tmp_path):
+    source = "import sys\ndef initialize(entry, config): sys.exit(3)\n"
+    _, launcher = engine.start(processor(tmp_path, source))
+    with pytest.raises(ConnectionError):
+        engine.launch(launcher, config="any")
+    assert engine.exited(launcher)["status"] == 70 << 8
+
+
+def test_requests_are_run_in_batches_when_the_hooks_can(engine, tmp_path):
+    source = (
+        "import threading\n"
+        "go = threading.Event()\n"
+        "def process(model, request):\n"
+        "    go.wait(30)\n"
+        "    return b'1'\n"
+        "def batch_process(model, requests):\n"
+        "    return [b'%d' % len(requests)] * len(requests)\n"
+        "def get_serving_model_info(model):\n"
+        "    threading.Timer(0, go.set).start()\n"
+        "    return b''\n"
+    )
+    _, worker = engine.worker(processor(tmp_path, source), threads=1, batch_size=4)
+    for number in range(5):
+        worker.data.send(PREDICT, b"", number)
+    answers = [worker.data.next()[3] for _ in range(5)]
+    assert all(1 <= int(answer) <= 4 for answer in answers)
+
+
+def test_a_batch_size_means_nothing_to_hooks_that_run_one_by_one(engine):
+    _, worker = engine.worker("threaded.py", batch_size=8)
+    worker.data.sock.sendall(b"")
+    for number in range(4):
+        worker.data.send(PREDICT, b"%d" % number, number)
+    assert [worker.data.next()[3] for _ in range(4)] == [b"0", b"1", b"2", b"3"]
+
+
+def test_ready_is_the_first_word_of_a_good_start(engine):
+    _, worker = engine.worker()
+    assert worker.kind == READY
