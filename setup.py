@@ -1,4 +1,4 @@
-"""Packaging of the two halves: `eas_processor` (engine and processor) and `eas_prediction` (client SDK)."""
+"""Packaging: `eas_processor` (engine and processor) and `eas_prediction` (client SDK)."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
-# The ranges are the ones that the test suite runs with at both ends; see docs/configuration.md.
+# The SDK's tests ran with the oldest and the newest of these.
 CLIENT = [
     "numpy>=1.17",
     "protobuf>=3.19,<8",
@@ -39,7 +39,7 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    # 3.8 is the floor of the SDK; the engine and `eascmd` need 3.10 and say so when started on less.
+    # The floor of the SDK; the engine and `eascmd` need 3.10, and say so when started on less.
     python_requires=">=3.8",
     packages=find_packages(include=["eas_processor*", "eas_prediction*"]),
     package_data={"eas_processor": ["py.typed"], "eas_prediction": ["py.typed"]},

@@ -58,14 +58,15 @@ def retry(
             raise made.pop()
         return attempt()
 
-    def give_up(state: RetryCallState) -> bool:
+    # tenacity 8.0 passes `retry_state` by that name.
+    def give_up(retry_state: RetryCallState) -> bool:
         left = deadline - time.monotonic()
-        return state.attempt_number >= policy.attempts or left <= _asked_for(state)
+        return retry_state.attempt_number >= policy.attempts or left <= _asked_for(retry_state)
 
-    def pause(state: RetryCallState) -> float:
+    def pause(retry_state: RetryCallState) -> float:
         left = deadline - time.monotonic()
         # The attempt needs time too; but a pause that the service asked for is not cut short.
-        return max(min(policy.pause(state.attempt_number), left / 2), _asked_for(state))
+        return max(min(policy.pause(retry_state.attempt_number), left / 2), _asked_for(retry_state))
 
     return Retrying(
         retry=retry_if_exception(_is_transient),
@@ -80,16 +81,16 @@ def _is_transient(failure: BaseException) -> bool:
     return isinstance(failure, PredictException) and failure.transient
 
 
-def _failure(state: RetryCallState) -> PredictException:
-    assert state.outcome is not None
-    failure = state.outcome.exception()
+def _failure(retry_state: RetryCallState) -> PredictException:
+    assert retry_state.outcome is not None
+    failure = retry_state.outcome.exception()
     assert isinstance(failure, PredictException)
     return failure
 
 
-def _asked_for(state: RetryCallState) -> float:
-    return _failure(state).retry_after or 0.0
+def _asked_for(retry_state: RetryCallState) -> float:
+    return _failure(retry_state).retry_after or 0.0
 
 
-def _log(state: RetryCallState) -> None:
-    logger.debug("attempt %d failed: %s", state.attempt_number, _failure(state))
+def _log(retry_state: RetryCallState) -> None:
+    logger.debug("attempt %d failed: %s", retry_state.attempt_number, _failure(retry_state))

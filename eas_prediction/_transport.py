@@ -88,7 +88,6 @@ class PooledTransport(Transport):
                 redirect=False,
                 assert_same_host=False,
                 timeout=Timeout(total=max(deadline - time.monotonic(), 0.001)),
-                enforce_content_length=True,
             )
         except (http_errors.HTTPError, OSError) as error:
             raise _failure(error, url, timeout) from error
@@ -160,7 +159,7 @@ class _UntilDeadline(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("timed out")
+            raise socket.timeout("timed out")  # noqa: UP041 - another class before Python 3.10
         self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 
@@ -185,9 +184,8 @@ class _Connection(HTTPConnection):
         super().putrequest(*args, **kwargs)
 
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
-    putrequest = _Connection.putrequest
+class _SecureConnection(HTTPSConnection, _Connection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):

@@ -187,7 +187,7 @@ class PredictClient:
             return ours
         names = {name.lower() for name in ours}
         extra = {name: value for name, value in self.headers.items() if name.lower() not in names}
-        return {**extra, **ours}
+        return {**ours, **extra}
 
     def _authorization(self, body: Body) -> dict[str, str]:
         content_type = self.content_type or next(

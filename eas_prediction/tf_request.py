@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Iterable
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from eas_processor import wire
 
@@ -89,6 +90,8 @@ class TFRequest(Request):
             self._inputs[input_name] = tensor
             self._encoded = None
         else:
+            # Where the name is there already, some versions of protobuf merge instead of replacing.
+            self._message.inputs.pop(input_name, None)
             one = wire.Request("", {input_name: tensor}, [])
             self._message.MergeFromString(wire.encode_request(one))
 
@@ -143,8 +146,12 @@ class TFResponse(Response):
     def response(self) -> Any:
         """The answer as a `PredictResponse` message."""
         if self._message is None:
-            self._decoded()  # names what is wrong with the bytes better than the message class does
-            self._message = PredictResponse.FromString(self._data)
+            try:
+                self._message = PredictResponse.FromString(self._data)
+            except DecodeError as error:
+                raise BadResponse(
+                    NO_ANSWER, f"the answer is not a PredictResponse: {error}"
+                ) from error
         return self._message
 
     def get_tensor_shape(self, output_name: str) -> list[int]:

@@ -1,5 +1,5 @@
 """
-The errors of the engine's side of the house, in one tree.
+The errors of engine, service, builds and cli, in one tree.
 
     EasError
     ├── SetupError              ends the start: one sentence on stderr, exit status 1
@@ -7,7 +7,7 @@ The errors of the engine's side of the house, in one tree.
     │   ├── ModelFetchError         model_path: missing, corrupt, unsafe or cut off
     │   ├── WarmUpError             warm_up_data_path: unreadable, or refused by the model
     │   ├── BuildError              the processor build, its interpreter or its TensorFlow
-    │   └── StartError              an instance did not become ready, or the address is taken
+    │   └── StartError              no instance became ready, or the address is taken
     └── RequestError            refuses one request: the status goes with it
         ├── BadRequest          400     ├── DeadlineExceeded    408
         ├── Unauthorized        401     ├── BodyTooLarge        413
@@ -15,8 +15,8 @@ The errors of the engine's side of the house, in one tree.
         ├── MethodNotAllowed    405     ├── InternalError       500
         └── HeadersTooLarge     431     └── NotReady            503
 
-What the 3.6 rooms raise (`wire.WireError`, `tf.errors.ProcessorError`) knows its status too; it crosses
-the link as that number and its sentence.
+What the 3.6 rooms raise (`wire.WireError`, `tf.errors.ProcessorError`) knows its status too; it
+crosses the link as that number and its sentence.
 """
 
 

@@ -36,7 +36,11 @@ def _authorization(token_file: Path | None) -> str:
 
 def _snippet(address: str, name: str, token_file: Path | None, model_entry: Path) -> list[str]:
     signature, inputs, outputs = _example(read_model(str(model_entry)))
-    token = [] if token_file is None else [f"client.set_token(open({str(token_file)!r}).read().strip())"]
+    token = (
+        []
+        if token_file is None
+        else [f"client.set_token(open({str(token_file)!r}).read().strip())"]
+    )
     return [
         "from eas_prediction import PredictClient, TFRequest",
         f"client = PredictClient({address!r}, {name!r})",
@@ -54,9 +58,7 @@ def _example(
 ) -> tuple[str, Iterable[TensorSpec], Iterable[TensorSpec]]:
     if isinstance(model, FrozenGraphSummary):
         return "", model.placeholders, model.likely_outputs[-1:]
-    serve = next(
-        (graph for graph in model.meta_graphs if "serve" in graph.tags), model.meta_graphs[0]
-    )
+    serve = next((each for each in model.meta_graphs if "serve" in each.tags), model.meta_graphs[0])
     signature = choose_default(serve.signatures, "")
     if signature is None:
         return "", (), ()

@@ -18,7 +18,7 @@ from eas_processor.tf.signatures import Shape, TensorSpec, dtype_name, public_na
 
 
 def inspect(path: Path, *, as_json: bool) -> None:
-    """Print the signatures of a SavedModel, or the placeholders and likely outputs of a frozen graph."""
+    """Print the signatures of a SavedModel, or a frozen graph's placeholders and likely outputs."""
     facts = _read(path)
     if as_json:
         print(json.dumps(facts, indent=2))

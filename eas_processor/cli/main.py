@@ -13,7 +13,11 @@ _DESCRIPTION = "An open, self-hosted Elastic Algorithm Service for TensorFlow mo
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; return its exit status: 0, 1 for a refusal (one sentence on stderr), 2 for wrong usage."""
+    """
+    Run one command and return its exit status.
+
+    0 is success, 1 a refusal (one sentence on stderr); wrong usage exits with 2.
+    """
     if sys.version_info < (3, 10):
         print(
             f"eascmd needs Python 3.10 or newer; this is {sys.version.split()[0]}", file=sys.stderr
@@ -21,14 +25,13 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments) or 0)
+        arguments.run(arguments)
     except EasError as error:
         print(f"eascmd: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        return 0
     except KeyboardInterrupt:
         return 130
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,19 +80,19 @@ def _port(text: str) -> int:
 # Imported by the command that needs them, so that `eascmd --help` answers in 0.1 s.
 
 
-def _serve(arguments: argparse.Namespace) -> int | None:
+def _serve(arguments: argparse.Namespace) -> None:
     from eas_processor.cli.serve import serve
 
-    return serve(arguments.service, arguments.host, arguments.port, verbose=arguments.verbose)
+    serve(arguments.service, arguments.host, arguments.port, verbose=arguments.verbose)
 
 
-def _inspect(arguments: argparse.Namespace) -> int | None:
+def _inspect(arguments: argparse.Namespace) -> None:
     from eas_processor.cli.inspect import inspect
 
-    return inspect(arguments.path, as_json=arguments.json)
+    inspect(arguments.path, as_json=arguments.json)
 
 
-def _schema(arguments: argparse.Namespace) -> int | None:
+def _schema(_: argparse.Namespace) -> None:
     from eas_processor.cli.schema import print_schema
 
-    return print_schema()
+    print_schema()

@@ -25,7 +25,7 @@ log = logging.getLogger("eas_processor")
 
 
 def serve(path: Path, host: str, port: int, *, verbose: bool) -> None:
-    """Serve the service file at `path` until SIGTERM or Ctrl-C. Raises SetupError when that is impossible."""
+    """Serve the service file at `path` until SIGTERM or Ctrl-C; raises SetupError."""
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(message)s"
     )
@@ -80,7 +80,7 @@ def _worker_settings(service: Service, build: Build, model_entry: Path) -> Worke
 
 
 def _with_threads(model_config: str, cpu: float | None) -> str:
-    """Return the model config with TensorFlow's thread pools following `metadata.cpu`, unless it sets them."""
+    """Return the model config with thread pools that follow `metadata.cpu`, unless it sets them."""
     try:
         config = json.loads(model_config or "{}")
     except ValueError:

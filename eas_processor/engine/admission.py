@@ -136,7 +136,7 @@ class Admission:
         self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
 
     def _expire(self) -> None:
-        # The requests of a service have the same time to live: one timer, for the oldest, serves all.
+        # A service's requests have the same time to live: one timer, for the oldest, serves all.
         self._timer = None
         now = monotonic()
         while request := next(iter(self._deadlines.values()), None):

@@ -11,21 +11,20 @@ from eas_processor.errors import Unauthorized
 
 _MISSING = "no token came with the request; send it as `Authorization: <token>`"
 _WRONG = "the token in `Authorization` is not the token of this service"
-_WRONG_SIGNATURE = "the `EAS` signature in `Authorization` was not made with the token of this service for these headers"
+_WRONG_SIGNATURE = "the `EAS` signature was not made with this service's token for these headers"
 
 
 class TokenCheck:
     """
     Checks `Authorization` in the three forms that clients of EAS send.
 
-    The token itself, `Bearer <token>`, or `EAS <signature>`: base64 of HMAC-SHA1, keyed with the token, over method,
-    Content-MD5, Content-Type, Date and path. The signature is checked over the headers as they came: SDKs are known to
-    send local time as GMT and an MD5 that is short or of other bytes.
+    The token itself, `Bearer <token>`, or `EAS <signature>`: base64 of HMAC-SHA1, keyed with the
+    token, over method, Content-MD5, Content-Type, Date and path. The signature is checked over the
+    headers as they came: SDKs send local time as GMT, and an MD5 that is short or of other bytes.
     """
 
     def __init__(self, token: str, name: str) -> None:
         self._token = token.encode()
-        self._bearer = b"Bearer " + self._token
         self._service_path = f"/api/predict/{name}".encode()
 
     def refusal(
@@ -41,7 +40,9 @@ class TokenCheck:
         given = headers.get(b"authorization")
         if given is None:
             return Unauthorized(_MISSING)
-        if hmac.compare_digest(given, self._token) or hmac.compare_digest(given, self._bearer):
+        # Both are compared: a token may itself begin with `Bearer `.
+        bare = given[7:] if given[:7].lower() == b"bearer " else given
+        if hmac.compare_digest(given, self._token) or hmac.compare_digest(bare, self._token):
             return None
         if given.startswith(b"EAS "):
             return self._check_signature(given[4:].strip(), method, target, headers)
@@ -54,7 +55,7 @@ class TokenCheck:
             method,
             *(headers.get(name, b"") for name in (b"content-md5", b"content-type", b"date")),
         ]
-        # The Go and Java SDKs sign the path they call, with query; Python's signs the service's path whatever it calls.
+        # Go's and Java's SDKs sign path and query; Python's the service's path, whatever it calls.
         for path in {target, target.partition(b"?")[0], self._service_path}:
             text = b"\n".join([*signed, path]).strip()
             expected = base64.b64encode(hmac.new(self._token, text, hashlib.sha1).digest())

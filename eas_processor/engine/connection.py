@@ -41,8 +41,8 @@ class HttpRequest(Request):
     """
     A request with the connection that its answer goes to.
 
-    `endpoint` is None unless a service is asked; `refusal` is why the request is not let in; `reply`
-    is status, content type and payload, once they are known.
+    `endpoint` is None unless a service is asked; `refusal` is why the request is not let in;
+    `reply` is status, content type and payload, once they are known.
     """
 
     __slots__ = ("connection", "endpoint", "keep_alive", "method", "old", "refusal", "reply")
@@ -72,9 +72,9 @@ class HttpConnection(asyncio.Protocol):
     """
     The protocol of one client's connection.
 
-    httptools calls, in this order, on_message_begin, on_url, on_header, on_headers_complete, on_body
-    and on_message_complete. The part of a body that does not arrive together with its head bypasses
-    the parser: its pieces are kept as received.
+    httptools calls, in this order, on_message_begin, on_url, on_header, on_headers_complete,
+    on_body and on_message_complete. The part of a body that does not arrive together with its head
+    bypasses the parser: its pieces are kept as received.
     """
 
     def __init__(self, server: HttpServer) -> None:
@@ -159,9 +159,7 @@ class HttpConnection(asyncio.Protocol):
         if request.refusal is None:
             if b"expect" in headers and len(self._pipeline) == 1:
                 self._transport.write(CONTINUE)
-        elif (
-            length > _READ_AWAY or b"expect" in headers or b"transfer-encoding" in headers
-        ):
+        elif length > _READ_AWAY or b"expect" in headers or b"transfer-encoding" in headers:
             self._refuse_now(request, request.refusal)
 
     def on_body(self, data: bytes) -> None:
@@ -184,12 +182,12 @@ class HttpConnection(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> bytes:
         """Feed the parser; return what it has left over."""
-        # on_message_begin sets it to 0 again: what comes before a head in its first piece is not it.
+        # on_message_begin sets it to 0 again: the piece that a head begins in has other things too.
         self._head_size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # HTTP/2 over clear text is offered by some clients, Java's among them; it may be ignored.
+            # Some clients, Java's among them, offer HTTP/2 over clear text; that may be ignored.
             self._parser = httptools.HttpRequestParser(self)
             return data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError:
@@ -214,12 +212,12 @@ class HttpConnection(asyncio.Protocol):
         endpoint = router.find(request.method, path)
         if isinstance(endpoint, RequestError):
             return endpoint
-        if refusal := endpoint.auth.refusal(request.method, target, self._headers):
-            return refusal
+        if unauthorized := endpoint.auth.refusal(request.method, target, self._headers):
+            return unauthorized
         if length > self._server.settings.max_body:
             return self._too_large_body()
-        if length > BULK_SIZE and (refusal := endpoint.admission.refusal(length)):
-            return refusal
+        if length > BULK_SIZE and (busy := endpoint.admission.refusal(length)):
+            return busy
         request.endpoint = endpoint
         request.deadline = monotonic() + endpoint.settings.keepalive
         endpoint.admission.begin(request)

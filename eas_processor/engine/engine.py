@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
-import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Coroutine
@@ -27,9 +27,9 @@ def run(
     settings: EngineSettings, service: ServiceSettings, on_ready: Callable[[str], None]
 ) -> None:
     """
-    Serve until SIGTERM or SIGINT; `on_ready` is called with `http://HOST:PORT` when requests are taken.
+    Serve until SIGTERM or SIGINT; `on_ready` gets `http://HOST:PORT` when requests are taken.
 
-    Raises SetupError when the service cannot start. When this returns or raises, no process and no file is left.
+    Raises SetupError when the service cannot start. Leaves no process and no file behind.
     """
     uvloop.run(_Engine(settings, service).run(on_ready))
 
@@ -45,28 +45,30 @@ class _Engine:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        # mkdtemp makes it with mode 0700: only this user can reach the workers.
-        directory = Path(tempfile.mkdtemp(prefix="eas-"))
+        # It is made with mode 0700: only this user can reach the workers.
+        with tempfile.TemporaryDirectory(prefix="eas-", ignore_cleanup_errors=True) as directory:
+            await self._serve(Path(directory), on_ready)
+
+    async def _serve(self, directory: Path, on_ready: Callable[[str], None]) -> None:
         admission = Admission(self._service)
         supervisor = Supervisor(self._service, admission, directory, self._settings.start_timeout)
-        server = HttpServer(
-            self._settings, Router([Endpoint(self._service, admission, supervisor)])
-        )
+        endpoint = Endpoint(self._service, admission, supervisor)
+        server = HttpServer(self._settings, Router([endpoint]))
         try:
             address = server.bind()
             if await _unless(self._stop, supervisor.start()):
                 await server.listen()
+                # What lives as long as the process is not looked at by the collector again.
+                gc.collect()
+                gc.freeze()
                 on_ready(address)
                 await self._stop.wait()
                 log.info("shutting down: %d request(s) to finish", admission.outstanding)
-                await _unless(
-                    self._stop_at_once,
-                    server.drain(self._settings.grace, self._settings.drain_moment),
-                )
+                drain = server.drain(self._settings.grace, self._settings.drain_moment)
+                await _unless(self._stop_at_once, drain)
         finally:
             server.close()
             await supervisor.stop()
-            shutil.rmtree(directory, ignore_errors=True)
 
     def _interrupt(self) -> None:
         """Shut down on the first Ctrl-C, at once on the second."""

@@ -39,7 +39,7 @@ class Instance:
     """
     One worker.
 
-    `on_credit` is called when answers have freed credit; `on_death` once, with the state it died in.
+    `on_credit` is called when answers have freed credit, `on_death` once, with the state it was in.
     """
 
     def __init__(

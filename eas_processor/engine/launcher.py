@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -16,6 +17,11 @@ from eas_processor.engine.links import FrameLink, LineLink
 from eas_processor.engine.settings import WorkerSettings
 from eas_processor.errors import StartError
 from eas_processor.link.frames import EXITED, LAUNCH, Frame, pack
+
+worker_log = logging.getLogger("eas_processor.worker")
+
+_LAST_WORDS_S = 1.0
+"""How long the end of a process may be known before its last output has been read."""
 
 
 class Launcher:
@@ -38,6 +44,7 @@ class Launcher:
         self._introduced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watch: asyncio.Task[None] | None = None
         self._instances: set[int] = set()
+        self._output = LineLink(self._printed)
         self._last_words = ""
         self._failure = ""
         self.forks = True
@@ -52,18 +59,12 @@ class Launcher:
         """Whether the process is gone."""
         return self._watch is not None and self._watch.done()
 
-    async def start(self, socket_path: Path, on_line: Callable[[str], None]) -> None:
+    async def start(self, socket_path: Path) -> None:
         """Start the process and wait until it has imported the build. Raises StartError."""
-        loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
-
-        def keep(line: str) -> None:
-            self._last_words = line or self._last_words
-            on_line(line)
-
         settings = self._settings
         try:
-            await loop.connect_accepted_socket(lambda: LineLink(keep), ours)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: self._output, ours)
             self._process = await asyncio.create_subprocess_exec(
                 str(settings.python),
                 "-sE",
@@ -72,8 +73,8 @@ class Launcher:
                 settings.hooks,
                 str(self._number),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=theirs,
-                stderr=theirs,
+                stdout=theirs.fileno(),
+                stderr=theirs.fileno(),
                 start_new_session=True,
             )
         except OSError as error:
@@ -121,6 +122,10 @@ class Launcher:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
+    def _printed(self, line: str) -> None:
+        self._last_words = line or self._last_words
+        worker_log.info("%s", line)
+
     def _receive(self, frames: list[Frame]) -> None:
         for kind, _, _, _, payload in frames:
             if kind == EXITED:
@@ -132,6 +137,8 @@ class Launcher:
         assert self._process is not None
         code = await self._process.wait()
         if not self._introduced.done():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._output.closed.wait(), _LAST_WORDS_S)
             words = self._last_words or "it printed nothing"
             build, how = self._settings.build, describe_status(code)
             self._failure = f"the launcher of {build} ended at once ({how}): {words}"

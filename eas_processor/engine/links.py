@@ -14,8 +14,10 @@ from eas_processor.link.frames import HEAD, HEAD_SIZE, HELLO, LINK_VERSION, Fram
 
 log = logging.getLogger("eas_processor.engine")
 
-Hello = Callable[[dict[str, Any], asyncio.Transport], asyncio.Protocol]
-"""Takes the facts of a HELLO frame; returns the protocol for the rest of that connection."""
+Hello = Callable[[dict[str, Any], asyncio.Transport], asyncio.Protocol | None]
+"""Takes the facts of a HELLO; returns the protocol for what follows, or None to hang up."""
+
+_MAX_LINE = 64 * 1024
 
 
 async def listen(path: Path, on_hello: Hello) -> asyncio.Server:
@@ -49,6 +51,9 @@ class _Introduction(asyncio.Protocol):
             self._transport.abort()
             return
         protocol = self._on_hello(facts, self._transport)
+        if protocol is None:
+            self._transport.abort()
+            return
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         if rest := self._received[end:]:
@@ -75,17 +80,22 @@ class FrameLink(asyncio.Protocol):
 
 
 class LineLink(asyncio.Protocol):
-    """Hands on the lines that a worker prints."""
+    """Hands on the lines that a process prints; `closed` is set after the last one."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
+        self.closed = asyncio.Event()
         self._on_line = on_line
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _MAX_LINE:
+            lines.append(self._rest)
+            self._rest = b""
         for line in lines:
             self._on_line(line.decode(errors="replace"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._rest:
             self._on_line(self._rest.decode(errors="replace"))
+        self.closed.set()

@@ -14,7 +14,7 @@ PREFIX = b"/api/predict/"
 
 
 class Endpoint:
-    """What answers at `/api/predict/NAME`: a service with its token, its queue and its instances."""
+    """What answers at `/api/predict/NAME`: a service, its token, its queue and its instances."""
 
     def __init__(
         self, settings: ServiceSettings, admission: Admission, supervisor: Supervisor
@@ -25,11 +25,10 @@ class Endpoint:
         self.auth = TokenCheck(settings.token, settings.name)
 
     def describe(self) -> tuple[int, bytes]:
-        """Return the status and text that answer a GET or an empty POST: the signature JSON, or why there is none."""
+        """Return status and text for a GET or an empty POST: the signature JSON, or why not."""
         info = self.supervisor.info
         if not info:
-            refusal = self.admission.refusal()
-            return 503, str(refusal or "no instance is ready").encode()
+            return 503, b"no instance is ready; try again in a moment"
         return info["info_status"], info["info"].encode()
 
 
@@ -50,7 +49,7 @@ class Router:
             return NotFound(f"there is no service {_shown(name)} here; {self._known()}")
         if method not in (b"POST", b"GET"):
             return MethodNotAllowed(
-                f"{method.decode()} is not answered here; POST predicts, GET returns the model's signature"
+                f"{method.decode()} is not answered here; POST predicts, GET returns the signature"
             )
         return endpoint
 

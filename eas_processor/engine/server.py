@@ -1,4 +1,4 @@
-"""The listening side: accepts connections, keeps them within their time limits, and closes them without losing a request."""
+"""The listening side: accepts connections, limits their time, and closes them losing no request."""
 
 from __future__ import annotations
 
@@ -38,21 +38,24 @@ class HttpServer:
         try:
             self._socket.bind((host, port))
         except OSError as error:
-            raise StartError(
-                f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
-            ) from error
+            raise self._taken(error) from error
         shown = f"[{host}]" if family == socket.AF_INET6 else host
         return f"http://{shown}:{self._socket.getsockname()[1]}"
 
     async def listen(self) -> None:
         """Accept connections from now on."""
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: HttpConnection(self), sock=self._socket, backlog=_BACKLOG
-        )
+        assert self._socket is not None
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: HttpConnection(self), sock=self._socket, backlog=_BACKLOG
+            )
+        except OSError as error:
+            # Two engines that start together can both bind; the second to listen is refused.
+            raise self._taken(error) from error
         self._clock = asyncio.create_task(self._watch_times())
 
     async def drain(self, grace: float, moment: float) -> None:
-        """Answer what was accepted, then close every connection; after `grace` seconds close them regardless."""
+        """Answer what was accepted, then close every connection, at the latest after `grace` s."""
         self.draining = self.router.draining = True
         if self._server is None:
             return
@@ -71,6 +74,12 @@ class HttpServer:
             self._socket.close()
         for connection in list(self.connections):
             connection.abort()
+
+    def _taken(self, error: OSError) -> StartError:
+        host, port = self.settings.host, self.settings.port
+        return StartError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+        )
 
     async def _all_closed(self) -> None:
         while self.connections:

@@ -1,4 +1,4 @@
-"""What the engine is told when it starts; the command line makes these from the service file and its own flags."""
+"""What the engine is told when it starts: the service file and the command line, resolved."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ServiceSettings:
 
     @property
     def credit(self) -> int:
-        """Requests that one worker holds at a time: what it runs, or with batching two full batches."""
+        """Requests that one worker holds: what it runs at a time, or with batching two batches."""
         return self.worker.threads if self.worker.batch_size == 1 else 2 * self.worker.batch_size
 
 
@@ -54,6 +54,7 @@ class EngineSettings:
     max_body: int = 64 * 1024 * 1024 + 64 * 1024
     """A tensor of 64 MiB with its envelope."""
     max_head: int = 64 * 1024
+    """Request line and headers; what comes with the first read (256 KB at most) is not counted."""
     head_timeout: float = 10.0
     idle_timeout: float = 600.0
     start_timeout: float = 600.0

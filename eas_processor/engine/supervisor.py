@@ -1,4 +1,4 @@
-"""Keeps the instances of one service alive: starts them, warms them up, replaces those that die, stops them."""
+"""Keeps the instances of one service alive: start, warm-up, replacement of those that die, stop."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ worker_log = logging.getLogger("eas_processor.worker")
 _WARM_UP_TIMES = 5
 _BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 _STOP_S = 2.0
-# EXITED comes through the launcher within milliseconds of a death; this is for the case that it does not come at all.
+# The launcher says within milliseconds that a worker has ended; this is for when it does not.
 _EXIT_REPORT_S = 1.0
 _LEVELS = {
     name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -67,6 +68,7 @@ class Supervisor:
         self._launchers: dict[int, Launcher] = {}
         self._launching = asyncio.Lock()
         self._instances: dict[int, Instance] = {}
+        self._none_left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -78,35 +80,46 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start every instance and wait until all are ready. Raises StartError or WarmUpError."""
-        self._server = await listen(self._socket, self._hello)
+        try:
+            self._server = await listen(self._socket, self._hello)
+        except OSError as error:
+            # The usual one is a TMPDIR whose path is longer than the 107 bytes that a socket's has.
+            raise StartError(
+                f"the workers' socket {self._socket} cannot be made: {error}"
+            ) from error
         self._spawn(self._watch_heartbeats())
-        await asyncio.gather(*(self._start_instance() for _ in range(self._settings.instances)))
+        starts = [self._spawn(self._start_instance()) for _ in range(self._settings.instances)]
+        await asyncio.gather(*starts)
 
     async def stop(self) -> None:
         """End every worker and launcher, and wait until they are gone."""
         self._stopping = True
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        for instance in self._instances.values():
-            instance.stop()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._all_ended(), _STOP_S)
-        for launcher in list(self._launchers.values()):
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for end in (Instance.stop, self._kill):
+            for instance in list(self._instances.values()):
+                end(instance)
+            await self._wait_for_ends()
+        for launcher in self._launchers.values():
             await launcher.stop()
         if self._server is not None:
             self._server.close()
 
-    async def _all_ended(self) -> None:
-        while self._instances:
-            await asyncio.sleep(0.005)
+    async def _wait_for_ends(self) -> None:
+        if self._instances:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._none_left.wait(), _STOP_S)
 
     async def _start_instance(self) -> None:
-        launcher = await self._launcher()
-        instance = Instance(next(self._numbers), self._settings, self._admission.refill, self._died)
-        self._instances[instance.number] = instance
-        launcher.launch(instance.number)
+        number = next(self._numbers)
+        instance = Instance(number, self._settings, self._admission.refill, self._died)
         try:
-            await asyncio.wait_for(self._prepare(instance), self._start_timeout)
+            await asyncio.wait_for(self._bring_up(instance), self._start_timeout)
+            # Checked here: it may have died while this task was being woken.
+            if instance.failure:
+                raise StartError(instance.failure)
         except asyncio.TimeoutError:
             self._kill(instance)
             limit = f"{self._start_timeout:.0f} s"
@@ -118,50 +131,51 @@ class Supervisor:
         self._admission.instance_ready(instance)
         log.info("instance %d is ready (pid %d)", instance.number, instance.pid)
 
-    async def _launcher(self) -> Launcher:
-        async with self._launching:
-            for launcher in self._launchers.values():
-                if launcher.alive and launcher.forks:
-                    return launcher
-            number = next(self._numbers)
-            launcher = self._launchers[number] = Launcher(
-                number, self._settings.worker, self._exited
-            )
-            await launcher.start(self._socket, worker_log.info)
-            return launcher
-
-    async def _prepare(self, instance: Instance) -> None:
-        """Wait for the model to load, then replay the warm-up requests."""
+    async def _bring_up(self, instance: Instance) -> None:
+        launcher = await self._launcher()
+        self._instances[instance.number] = instance
+        self._none_left.clear()
+        launcher.launch(instance.number)
         await instance.loaded()
         for number, body in enumerate(self._settings.warm_up, 1):
             for _ in range(_WARM_UP_TIMES):
-                if instance.failure:
-                    break
-                request = _WarmUpRequest(body)
-                instance.send(request)
-                status, payload = await request.answered
-                if status != 200 and not instance.failure:
-                    reason = payload.decode(errors="replace")
-                    raise WarmUpError(
-                        f"warm_up_data_path: request {number} of the file was refused with {status}: {reason}"
-                    )
-        if instance.failure:
-            raise StartError(instance.failure)
+                if not instance.failure:
+                    await _warm_up(instance, number, body)
 
-    def _hello(self, facts: dict[str, Any], transport: asyncio.Transport) -> asyncio.Protocol:
-        """Give a new connection to the launcher or instance that it belongs to."""
+    async def _launcher(self) -> Launcher:
+        async with self._launching:
+            for number, launcher in list(self._launchers.items()):
+                if launcher.alive and launcher.forks:
+                    return launcher
+                if launcher.ended:
+                    del self._launchers[number]
+            number = next(self._numbers)
+            launcher = Launcher(number, self._settings.worker, self._exited)
+            self._launchers[number] = launcher
+            try:
+                await launcher.start(self._socket)
+            except BaseException:
+                launcher.kill()
+                raise
+            return launcher
+
+    def _hello(
+        self, facts: dict[str, Any], transport: asyncio.Transport
+    ) -> asyncio.Protocol | None:
+        """Give a new connection to the launcher or instance it belongs to, if that still lives."""
         channel = facts["channel"]
         if channel == "launcher":
-            return self._launchers[facts["launcher"]].introduced(facts, transport)
-        instance = self._instances[facts["instance"]]
+            launcher = self._launchers.get(facts["launcher"])
+            return launcher.introduced(facts, transport) if launcher else None
+        instance = self._instances.get(facts["instance"])
+        if instance is None:
+            return None
         if channel == "log":
             return LineLink(lambda line: _relay(instance, line))
         instance.attach(channel, transport, facts["pid"])
         if channel == "control":
-            return FrameLink(
-                lambda frames: self._control(instance, frames), lambda: self._control_lost(instance)
-            )
-        return FrameLink(instance.replies)
+            return FrameLink(partial(self._control, instance), partial(self._link_lost, instance))
+        return FrameLink(instance.replies, partial(self._link_lost, instance))
 
     def _control(self, instance: Instance, frames: list[Frame]) -> None:
         for kind, _, _, _, payload in frames:
@@ -171,8 +185,12 @@ class Supervisor:
             elif kind == FAILED:
                 instance.has_failed(b"".join(payload).decode())
 
-    def _control_lost(self, instance: Instance) -> None:
-        if instance.state is not State.DEAD:
+    def _link_lost(self, instance: Instance) -> None:
+        """Keep requests from a worker that is dying; its launcher says in a moment how it ended."""
+        if instance.state is not State.DEAD and not self._stopping:
+            instance.take_no_more()
+            if instance.state is State.READY:
+                self._leave_out(instance)
             asyncio.get_running_loop().call_later(_EXIT_REPORT_S, self._kill, instance)
 
     def _exited(self, number: int, how: str) -> None:
@@ -185,30 +203,38 @@ class Supervisor:
                 os.kill(instance.pid, signal.SIGKILL)
 
     def _died(self, instance: Instance, was: State) -> None:
-        """Replace an instance that died while it served; one that died before is its starter's to deal with."""
+        """Replace an instance that served; one that never did is its starter's to deal with."""
         del self._instances[instance.number]
+        if not self._instances:
+            self._none_left.set()
         if was is not State.READY or self._stopping:
             return
         log.error("instance %d died: %s", instance.number, instance.failure)
-        self._admission.expecting = self._settings.restart_crashed
-        self._admission.instance_gone(instance)
+        self._leave_out(instance)
         if self._settings.restart_crashed:
             self._spawn(self._replace())
         else:
             log.error("it is left dead (runtime.enable_crash_block)")
 
+    def _leave_out(self, instance: Instance) -> None:
+        self._admission.instance_gone(instance)
+        self._admission.expect(self._settings.restart_crashed)
+
     async def _replace(self) -> None:
-        """Start an instance, at once the first time, then with a growing pause until it succeeds."""
-        for pause in itertools.chain(_BACK_OFF_S, itertools.repeat(_BACK_OFF_S[-1])):
-            try:
-                await self._start_instance()
-            except SetupError as error:
-                self._admission.expecting = False
-                self._admission.refuse_waiting()
-                log.error("an instance could not be started, next try in %.1f s: %s", pause, error)
-                await asyncio.sleep(pause)
-            else:
-                return
+        """Start an instance, at once at first, then with growing pauses until it succeeds."""
+        pauses = itertools.chain(_BACK_OFF_S, itertools.repeat(_BACK_OFF_S[-1]))
+        while failure := await self._try_start():
+            pause = next(pauses)
+            self._admission.expect(False)
+            log.error("an instance could not be started, next try in %.1f s: %s", pause, failure)
+            await asyncio.sleep(pause)
+
+    async def _try_start(self) -> SetupError | None:
+        try:
+            await self._start_instance()
+        except SetupError as error:
+            return error
+        return None
 
     async def _watch_heartbeats(self) -> None:
         while True:
@@ -218,10 +244,28 @@ class Supervisor:
                     log.error("instance %d gives no sign of life and is killed", instance.number)
                     self._kill(instance)
 
-    def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(job)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, SetupError):
+            log.error("a task of the supervisor failed", exc_info=error)
+
+
+async def _warm_up(instance: Instance, number: int, body: bytes) -> None:
+    request = _WarmUpRequest(body)
+    instance.send(request)
+    status, payload = await request.answered
+    if status != 200 and not instance.failure:
+        reason = payload.decode(errors="replace")
+        raise WarmUpError(
+            f"warm_up_data_path: request {number} of the file was refused with {status}: {reason}"
+        )
 
 
 def _relay(instance: Instance, line: str) -> None:

@@ -55,7 +55,7 @@ class _CutOffError(Exception):
 
 @dataclass(frozen=True)
 class _Version:
-    """What the server says about a version of the file, and how much of it is here."""
+    """What the server says about a version of the file, and how many bytes of it are here."""
 
     etag: str = ""
     last_modified: str = ""
@@ -70,12 +70,12 @@ class _Version:
         path.write_text(json.dumps(asdict(self)))
 
     @classmethod
-    def load(cls, path: Path, content: Path) -> _Version | None:
-        """Return what `path` tells about `content`, None where one of them is missing."""
+    def load(cls, path: Path) -> _Version:
+        """Return what was saved at `path`, an empty version where that is missing or damaged."""
         try:
-            return replace(cls(**json.loads(path.read_text())), size=content.stat().st_size)
+            return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
-            return None
+            return cls()
 
 
 class _Download:
@@ -111,14 +111,14 @@ class _Download:
             arrived = self._resumable().size
             fruitless = 0 if arrived > furthest else fruitless + 1
             furthest = max(furthest, arrived)
-        if not self._file.exists():
+        if self._cached() is None:
             raise self._refusal(f"{reason} ({TRIES} tries)")
         note(f"{self._shown}: {reason}; the copy fetched earlier is used")
         return self._file
 
     def _try(self, progress: bool) -> Path:
         headers = {"Accept-Encoding": "identity", "User-Agent": "eas-processor"}
-        cached = _Version.load(self._file_version, self._file)
+        cached = self._cached()
         resumable = self._resumable()
         if resumable.size:
             headers |= {"Range": f"bytes={resumable.size}-", "If-Range": resumable.for_range}
@@ -133,9 +133,15 @@ class _Download:
             self._receive(response, start, total, progress)
         return self._keep()
 
+    def _cached(self) -> _Version | None:
+        """Return the version of the whole file, None where it is missing or not what was kept."""
+        version = _Version.load(self._file_version)
+        return version if _size(self._file) == version.size > 0 else None
+
     def _resumable(self) -> _Version:
-        version = _Version.load(self._part_version, self._part)
-        return version if version and version.for_range else _Version()
+        """Return the version of the part, with no size where it cannot be resumed."""
+        version = _Version.load(self._part_version)
+        return replace(version, size=_size(self._part) if version.for_range else 0)
 
     def _expected(self, response: requests.Response, offset: int) -> tuple[int, int | None]:
         """Return where in the file the body begins and how long the file is, if that is said."""
@@ -197,8 +203,10 @@ class _Download:
 
     def _keep(self) -> Path:
         self._file.parent.mkdir(mode=0o700, exist_ok=True)
+        version = replace(_Version.load(self._part_version), size=_size(self._part))
         self._part.replace(self._file)
-        self._part_version.replace(self._file_version)
+        version.save(self._file_version)
+        self._part_version.unlink()
         return self._file
 
     def _drop_part(self) -> None:
@@ -207,6 +215,10 @@ class _Download:
 
     def _refusal(self, reason: str) -> ModelFetchError:
         return ModelFetchError(f"{self._shown}: {reason}")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _reason(error: requests.RequestException) -> str:
@@ -226,13 +238,10 @@ def _bar(
     name: str, start: int, total: int | None, progress: bool
 ) -> Iterator[Callable[[float], None]]:
     console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    hidden = not (progress and console.is_terminal)
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bars:
+    if not (progress and console.is_terminal):
+        yield lambda amount: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task(name, total=total, completed=start)
         yield lambda amount: bars.advance(task, amount)

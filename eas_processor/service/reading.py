@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,11 @@ from eas_processor.service.text import read_json
 _VALIDATION = re.compile(r" - at `\$\.(?P<path>[^`]*)`$")
 _IMAGE_KEYS = ("containers", "dockerAuth")
 _CUSTOM_KEYS = ("processor_path", "processor_entry", "processor_mainclass", "processor_type")
+
+# `enable` and `limit` are in several objects; on their own they tell nothing.
+_LEAVES = [(path.rpartition(".")[2].lower(), path) for path in KEYS if not KEYS[path].children]
+_TIMES = Counter(last for last, _ in _LEAVES)
+_BY_LAST_PART = {last: path for last, path in _LEAVES if _TIMES[last] == 1}
 
 
 @dataclass(frozen=True)
@@ -144,15 +150,14 @@ def _unknown_keys(plain: dict[str, Any], group: Key) -> Iterator[str]:
 
 
 def _meant(name: str, group: Key) -> str:
+    """Return the path of the key that `name` is a slip of: in another place, or misspelt."""
     last = name.rpartition(".")[2].lower()
-    for path in KEYS:
-        if path.rpartition(".")[2].lower() == last:
-            return path
-    near = difflib.get_close_matches(name.lower(), group.children, n=1)
-    if near:
+    if last in _BY_LAST_PART:
+        return _BY_LAST_PART[last]
+    if near := difflib.get_close_matches(name.lower(), group.children, n=1):
         return _join(group.path, near[0])
-    lasts = {path.rpartition(".")[2]: path for path in KEYS}
-    return next((lasts[each] for each in difflib.get_close_matches(last, lasts, n=1)), "")
+    near = difflib.get_close_matches(last, _BY_LAST_PART, n=1, cutoff=0.75)
+    return _BY_LAST_PART[near[0]] if near else ""
 
 
 def _keys_without_effect(plain: dict[str, Any]) -> Iterator[str]:

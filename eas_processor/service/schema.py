@@ -259,7 +259,7 @@ class Service(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     token: Annotated[
-        str | None,
+        Annotated[str, Meta(pattern=TOKEN_PATTERN)] | None,
         key(
             "What a caller must show; without it one is made and kept, '' is a public service.",
             TOKEN_RULE,

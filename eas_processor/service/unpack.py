@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -74,8 +75,8 @@ def unpack(archive: Path, target: Path, limits: Limits | None = None) -> None:
         draft.rename(target)
     except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)
-        # gzip and bz2 tell damage by an OSError that has no number.
-        damaged = isinstance(error, OSError) and error.errno is None
+        # gzip and bz2 tell damage by an OSError without a number; zipfile seeks before the start.
+        damaged = isinstance(error, OSError) and error.errno in (None, errno.EINVAL)
         if damaged or isinstance(error, _CORRUPT):
             raise ModelFetchError(f"{archive} is corrupt or cut off: {error}") from error
         raise
@@ -184,7 +185,7 @@ def _extract_zip(archive: Path, tree: _Tree) -> None:
             tree.count(name)
             if name.startswith("__MACOSX/"):
                 continue  # macOS adds it; a second directory would hide which one is the model
-            if member.is_dir():
+            if name.endswith("/"):
                 tree.add_directory(name)
             elif kind not in (0, stat.S_IFREG):
                 tree.refuse(name, "is a link or a device, expected a file or a directory")
@@ -212,8 +213,8 @@ def _extract_tar(stream: IO[bytes], tree: _Tree) -> None:
             else:
                 tree.refuse(member.name, "is a device or a pipe, expected a file or a directory")
         _check_end(stream, members.offset, tree)
-    # Links come last, symbolic ones after hard ones, so that nothing is written through a link. Each
-    # is checked once all are there, because one can change where another leads.
+    # Links come last, symbolic ones after hard ones, so that nothing is written through one. They
+    # are checked when all are there, because one can change where another leads.
     for link in hard_links:
         tree.add_hard_link(link.name, link.linkname)
     paths = [tree.add_symbolic_link(link.name, link.linkname) for link in symbolic_links]

@@ -18,9 +18,10 @@ log = logging.getLogger(__name__)
 
 Run = Callable[..., Sequence[Any]]
 
-# Decide after 5 calls with equal shapes (a warm-up request is sent 5 times) when the difference is
-# clear, after 9 in any case.
-_EARLY, _LATE, _CLEAR = 5, 9, 1.25
+# A warm-up request is sent 5 times: enough for runs so long that caches which are still cold do not
+# matter, if the difference is clear. A run of 15 us takes 100-400 us in its first calls, so short
+# ones are timed for longer, on the calls that follow.
+_EARLY, _LATE, _CLEAR, _LONG_S = 5, 41, 1.25, 0.002
 
 # A model whose shapes never repeat cannot be timed; stop trying.
 _MAX_SHAPES = 16
@@ -28,8 +29,7 @@ _MAX_SHAPES = 16
 
 class GraphCallable:
     """
-    One set of feeds and fetches; `run(*arrays)` takes the feeds in order and returns the fetches in
-    order.
+    One set of feeds and fetches: `run(*arrays)` takes the ones and returns the others, in order.
 
     Safe to call from several threads. `run` is replaced once the quicker way is known, so read it
     for each call. TensorFlow's own callables are released with the last reference to this object.
@@ -77,11 +77,14 @@ def make_callable(
 class _Timings:
     """What the calls with one set of shapes took, in seconds; True is on the caller's thread."""
 
-    __slots__ = ("seconds", "turns")
+    __slots__ = ("seconds",)
 
     def __init__(self) -> None:
-        self.turns = 0
         self.seconds: Dict[bool, List[float]] = {True: [], False: []}
+
+    def next_way(self) -> bool:
+        """Return the way that was timed less often."""
+        return len(self.seconds[True]) <= len(self.seconds[False])
 
     def best(self) -> Optional[Tuple[float, float]]:
         """Return the best of each way, the caller's thread first, once they tell a winner."""
@@ -91,7 +94,7 @@ class _Timings:
             return None
         best = min(caller), min(pool)
         calls = len(caller) + len(pool) + 2
-        clear = calls >= _EARLY and max(best) >= _CLEAR * min(best)
+        clear = calls >= _EARLY and min(best) >= _LONG_S and max(best) >= _CLEAR * min(best)
         return best if clear or calls >= _LATE else None
 
 
@@ -112,14 +115,14 @@ class _Trial:
     def __call__(self, *arrays: Any) -> Sequence[Any]:
         shapes = tuple(array.shape for array in arrays)
         with self._lock:
-            timings = self._timings.setdefault(shapes, _Timings())
-            on_caller_thread = timings.turns % 2 == 0
-            timings.turns += 1
+            timings = self._timings.get(shapes) or _Timings()
+            on_caller_thread = timings.next_way()
             run = self._way(on_caller_thread)
         start = time.perf_counter()
         outputs = run(*arrays)
         elapsed = time.perf_counter() - start
         with self._lock:
+            timings = self._timings.setdefault(shapes, timings)
             timings.seconds[on_caller_thread].append(elapsed)
             self._decide(timings, shapes)
         return outputs

@@ -1,7 +1,4 @@
-"""
-Plans: what the names in a request come to in the graph, worked out once for all requests with equal
-names.
-"""
+"""Plans: what the names in a request come to, worked out once for all requests with equal names."""
 
 from typing import Any, Dict, List, Sequence
 

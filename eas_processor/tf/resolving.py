@@ -16,6 +16,8 @@ from eas_processor.tf.signatures import Signature, TensorSpec, dtype_name, list_
 # The vendor's words, which its users search for.
 NO_FETCH = "Must specify at least one target to fetch or execute."
 
+_NO_SIGNATURE = "this graph has no signature, so names are those of tensors, such as 'x:0'"
+
 # Ops that write variables or files.
 _WRITES = re.compile(
     "Assign|Save|Restore|(Resource)?Scatter(Nd)?(Update|Add|Sub|Mul|Div|Min|Max)|(Resource)?(Sparse)?Apply"
@@ -145,13 +147,13 @@ def _refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec]) -> None:
 
 def _inputs_of(signature: Optional[Signature]) -> str:
     if signature is None:
-        return "a graph without signatures takes tensors by name, such as 'x:0'; it has none of this"
+        return _NO_SIGNATURE
     return f"signature '{signature.name}' takes {_list_specs(signature.inputs)}"
 
 
 def _outputs_of(signature: Optional[Signature]) -> str:
     if signature is None:
-        return "a graph without signatures gives tensors by name, such as 'y:0'; it has none of this"
+        return _NO_SIGNATURE
     return f"signature '{signature.name}' gives {_list_specs(signature.outputs)}"
 
 

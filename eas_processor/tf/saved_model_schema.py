@@ -49,6 +49,7 @@ DATA_TYPES = {
             "UINT4",
             "INT2",
             "UINT2",
+            "FLOAT4_E2M1FN",
         ]
     )
 }

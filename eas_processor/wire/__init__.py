@@ -1,8 +1,8 @@
 """
 The wire room: the bodies of requests and responses as numpy arrays, and back.
 
-The only place that knows the encoding of `proto/predict.proto`. It needs numpy alone; the protobuf classes
-of the same messages are in `eas_processor.wire.schema`.
+The only place that knows the encoding of `proto/predict.proto`. It needs numpy alone; the
+protobuf classes of the same messages are in `eas_processor.wire.schema`.
 """
 
 from eas_processor.wire.decode import decode_request, decode_response

@@ -1,9 +1,10 @@
 """
 From the bytes of a request or response to arrays.
 
-The body is walked in place and its float values become views of it, so the cost does not grow with a tensor:
-784 floats or 4 million, one input takes about 4 µs. Protobuf's own parser, given a schema whose packed
-fields are bytes, takes 4.2 µs and 1,550 µs for these, and 27 µs for the first on Python 3.6.
+The body is walked in place and its floats become views of it, so the cost does not grow with their
+number: an input of 784 or of 4 million takes 6 µs. Protobuf's C parser, given a schema whose packed
+fields are bytes, takes 4 and 1,550 µs for these; on Python 3.6 it takes 27 µs for the small one,
+this 10. And one reader means that a body of any size is accepted or refused alike.
 """
 
 from functools import lru_cache
@@ -31,7 +32,7 @@ _PACKED_DIM = tag_of(1, LENGTH)
 _DIM = tag_of(1, VARINT)
 _STRING = tag_of(dtypes.STRING_VAL, LENGTH)
 
-# A repeated number comes packed, or one element at a time with its own wire type; readers accept both.
+# A repeated number comes packed, or one element at a time with its own wire type.
 _NUMBERS = {tag_of(field, LENGTH): field for field in VALUE_FIELDS}
 del _NUMBERS[_STRING]
 _NUMBERS.update(
@@ -111,7 +112,7 @@ def _read_tensor(view: memoryview, pieces: List[Tuple[int, int]]) -> Tensor:
                 if start < stop:
                     _add_numbers(values, _NUMBERS[tag], view[start:stop])
             elif tag == _STRING:
-                values.setdefault(dtypes.STRING_VAL, []).append(bytes(view[start:stop]))
+                values.setdefault(dtypes.STRING_VAL, []).append(view[start:stop].tobytes())
             elif tag == _DTYPE:
                 dtype = read_varint(view, start)[0]
             elif tag == _SHAPE:
@@ -165,8 +166,9 @@ def _read_shape(raw: bytes) -> Tuple[Tuple[int, ...], int]:
     dims = []
     for tag, start, stop in fields(view, 0, len(view)):
         if tag in (_PACKED_DIM, _DIM):
-            while start < stop:
-                dim, start = read_varint(view, start)
+            pos = start
+            while pos < stop:
+                dim, pos = read_varint(view, pos)
                 dims.append(dim if dim < 1 << 63 else dim - (1 << 64))
     count = 1
     for dim in dims:

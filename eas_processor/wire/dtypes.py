@@ -1,4 +1,4 @@
-"""The numbers of `ArrayDataType`, and how the values of each are stored in numpy and sent on the wire."""
+"""The numbers of `ArrayDataType`, and how each is stored in numpy and sent on the wire."""
 
 from typing import Any, Dict, NamedTuple
 
@@ -53,11 +53,17 @@ VALUE_FIELDS: Dict[int, str] = {
 
 
 class Layout(NamedTuple):
-    """Where the values of one dtype live: the field of `ArrayProto`, and the numpy dtype of an array."""
+    """
+    Where the values of one dtype live.
+
+    They are in field number `field` of `ArrayProto`, and in arrays of dtype `storage`; for the
+    fields of floats, `packed` is the dtype that views the bytes of the field.
+    """
 
     name: str
     field: int
     storage: "np.dtype[Any]"
+    packed: "np.dtype[Any]"
 
 
 _STORAGE = {
@@ -86,10 +92,12 @@ _STORAGE = {
 }
 
 LAYOUTS: Dict[int, Layout] = {
-    number: Layout(NAMES[number], field, np.dtype(storage))
+    number: Layout(NAMES[number], field, np.dtype(storage), np.dtype(storage))
     for field, dtypes in _STORAGE.items()
     for number, storage in dtypes.items()
 }
+
+LAYOUTS[DT_HALF] = LAYOUTS[DT_HALF]._replace(packed=np.dtype("<f4"))
 
 
 def dtype_name(number: int) -> str:

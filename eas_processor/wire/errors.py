@@ -7,7 +7,7 @@ What the wire room refuses, in one tree.
     ├── MisplacedValues      400    the values are in another field than the dtype's
     ├── ShapeMismatch        400    the shape is impossible, or does not fit the number of values
     ├── ValueOutOfRange      400    a value that the dtype cannot hold
-    └── EncodeError          500    an array that has no place on the wire as the dtype it is sent as
+    └── EncodeError          500    an array that the wire cannot carry as the dtype asked for
 """
 
 

@@ -10,7 +10,7 @@ FIXED64 = 1
 LENGTH = 2
 FIXED32 = 5
 
-_HIGHEST_TAG = (1 << 32) - 1
+_FIXED_SIZES = {FIXED32: 4, FIXED64: 8}
 
 
 def tag_of(field: int, wire_type: int) -> int:
@@ -24,38 +24,35 @@ def length_field(tag: int, content: bytes) -> bytes:
 
 
 def fields(view: memoryview, pos: int, stop: int) -> Iterator[Tuple[int, int, int]]:
-    """Yield the tag, start and stop of the content of each field of the message at `view[pos:stop]`."""
+    """Yield each field of the message at `view[pos:stop]`: tag, start and end of its content."""
     try:
         while pos < stop:
-            begin = pos
+            # Most tags and lengths are one byte; to read those here saves 1 µs a request.
             tag = view[pos]
-            pos += 1
+            start = pos + 1
             if tag > 127:
-                tag, pos = read_varint(view, begin)
+                tag, start = read_varint(view, pos)
             wire_type = tag & 7
             if wire_type == LENGTH:
-                # Lengths of one byte are most of them; the call costs 0.15 µs.
-                size = view[pos]
-                pos += 1
-                if size > 127:
-                    size, pos = read_varint(view, pos - 1)
-                end = pos + size
+                end = view[start]
+                start += 1
+                if end > 127:
+                    end, start = read_varint(view, start - 1)
+                end += start
             elif wire_type == VARINT:
-                end = read_varint(view, pos)[1]
-            elif wire_type == FIXED32:
-                end = pos + 4
-            elif wire_type == FIXED64:
-                end = pos + 8
+                end = start + 1 if view[start] < 128 else read_varint(view, start)[1]
+            elif wire_type in _FIXED_SIZES:
+                end = start + _FIXED_SIZES[wire_type]
             else:
-                raise MalformedMessage(f"byte {begin} begins no field of a proto3 message")
-            if tag < 8 or tag > _HIGHEST_TAG:
-                raise MalformedMessage(f"byte {begin} begins a field numbered {tag >> 3}")
-            # Whatever was read past `stop` is caught here, for the next position is past it too.
+                raise MalformedMessage(f"byte {pos} begins no field of a proto3 message")
+            if tag < 8:
+                raise MalformedMessage(f"byte {pos} begins a field numbered 0")
+            # Whatever was read past `stop` is caught here, for the end is past it too.
             if end > stop:
                 raise MalformedMessage(
-                    f"field {tag >> 3} at byte {begin} ends {end - stop} bytes past its message"
+                    f"field {tag >> 3} at byte {pos} needs {end - stop} bytes more than there are"
                 )
-            yield tag, pos, end
+            yield tag, start, end
             pos = end
     except IndexError:
-        raise MalformedMessage(f"it is cut off in the field at byte {begin}") from None
+        raise MalformedMessage(f"it is cut off in the field at byte {pos}") from None

@@ -1,8 +1,9 @@
 """
-The messages of `proto/predict.proto` as protobuf classes, for those who want messages and not arrays.
+The messages of `proto/predict.proto` as protobuf classes, for those who want messages, not arrays.
 
-They live in a descriptor pool of their own, so another copy of the same file, such as the vendor's, can be
-loaded beside them. Generated code would be tied to one major version of protobuf; this is not.
+They live in a descriptor pool of their own, so that another copy of the same file, such as the
+vendor's, can be loaded beside them. Built here and not generated, for generated code is tied to one
+major version of protobuf.
 """
 
 from typing import Any
@@ -78,7 +79,8 @@ def _message_class(name: str) -> Any:
     descriptor = _pool.FindMessageTypeByName(name)
     if hasattr(message_factory, "GetMessageClass"):
         return message_factory.GetMessageClass(descriptor)
-    return message_factory.MessageFactory(_pool).GetPrototype(descriptor)
+    factory: Any = message_factory.MessageFactory(_pool)
+    return factory.GetPrototype(descriptor)  # protobuf before 4.22
 
 
 ArrayShape = _message_class("ArrayShape")

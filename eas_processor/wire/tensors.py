@@ -12,7 +12,8 @@ class Tensor:
     One array and the dtype it has on the wire.
 
     `array` has the dtype's storage dtype: bfloat16 as float32, quantized dtypes as plain integers,
-    strings as an object array of bytes. A decoded array may be read-only, and may view the body it came from.
+    strings as an object array of bytes. A decoded array may view the body it came from: it is then
+    read-only where the body is, and not aligned to its item size.
     """
 
     __slots__ = ("array", "dtype")

@@ -8,13 +8,15 @@ from eas_processor.wire.errors import MalformedMessage
 
 LONGEST = 10
 
-# Numbers are packed and unpacked in blocks, so that the working memory stays in the cache and does not
-# grow with the tensor: its 64-bit columns take up to ten times the bytes of a block.
+_ONE_BYTE = [bytes([value]) for value in range(128)]
+
+# Numbers are packed and unpacked in blocks, so that the working arrays, of up to ten times the size
+# of a block, stay in the cache and do not grow with the tensor.
 _BLOCK = 16384
 
 
 def read_varint(view: memoryview, pos: int) -> Tuple[int, int]:
-    """The unsigned number that starts at `pos`, and the position after it; IndexError at the end."""
+    """The unsigned number at `pos`, and the position after it; IndexError when cut off."""
     value = view[pos]
     pos += 1
     if value < 128:
@@ -31,6 +33,8 @@ def read_varint(view: memoryview, pos: int) -> Tuple[int, int]:
 
 def write_varint(value: int) -> bytes:
     """The bytes of one number, which is not negative."""
+    if value < 128:
+        return _ONE_BYTE[value]
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -42,7 +46,7 @@ def write_varint(value: int) -> bytes:
 def unpack_varints(raw: Any) -> "np.ndarray[Any, Any]":
     """The packed numbers, as int64, or as uint8 where each is below 128; `raw` is a buffer."""
     data = np.frombuffer(raw, np.uint8)
-    # Token ids of a small vocabulary, labels and masks end here: 150,528 of them take 12 µs, not 2 ms.
+    # Labels, masks and small token ids end here: 150,528 of them in 12 µs, of larger ones in 2 ms.
     if not data.size or data.max() < 128:
         return data
     if data[-1] > 127:
@@ -79,7 +83,7 @@ def _unpack_block(
 
 
 def pack_varints(values: "np.ndarray[Any, Any]") -> bytes:
-    """The packed numbers of an integer array; a negative one takes ten bytes, as protobuf writes int32 and int64."""
+    """The packed numbers of an integer array; a negative one takes ten bytes, as in protobuf."""
     numbers = values.astype(np.int64).ravel().view(np.uint64)
     if not numbers.size or numbers.max() < 128:
         return numbers.astype(np.uint8).tobytes()
@@ -89,10 +93,15 @@ def pack_varints(values: "np.ndarray[Any, Any]") -> bytes:
 
 
 def _pack_block(numbers: "np.ndarray[Any, Any]") -> bytes:
-    places = (int(numbers.max()).bit_length() + 6) // 7 or 1
-    rest = numbers[:, np.newaxis] >> np.arange(0, 7 * places, 7, dtype=np.uint64)
-    out = (rest & np.uint64(127)).astype(np.uint8)
-    out[rest > 127] |= 128
-    present = rest > 0
+    highest = int(numbers.max())
+    places = max(1, (highest.bit_length() + 6) // 7)
+    rest = numbers.astype(np.min_scalar_type(highest))
+    out = np.empty((numbers.size, places), np.uint8)
+    present = np.empty(out.shape, bool)
+    for place in range(places):
+        present[:, place] = rest != 0
+        out[:, place] = rest & rest.dtype.type(127)
+        rest = rest >> rest.dtype.type(7)
+        out[:, place] |= (rest != 0).view(np.uint8) << np.uint8(7)
     present[:, 0] = True
     return out[present].tobytes()

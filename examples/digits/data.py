@@ -1,4 +1,4 @@
-"""The handwritten digits: 1,797 real ones that come with scikit-learn, brought to 28 x 28 pixels."""
+"""The 1,797 handwritten digits that come with scikit-learn, brought to 28 x 28 pixels."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """
 Train a small network on the digits and export it for serving.
 
-Writes to examples/digits/build: `model.tar.gz`, a packed SavedModel whose signature `predict_images` takes
-`images` [-1, 784] DT_FLOAT and returns `scores` [-1, 10] DT_FLOAT; and `warm_up.bin`, one request that the
-service replays before it takes traffic.
+Writes to examples/digits/build: `model.tar.gz`, a packed SavedModel whose signature
+`predict_images` takes `images` [-1, 784] DT_FLOAT and returns `scores` [-1, 10] DT_FLOAT; and
+`warm_up.bin`, one request that the service replays before it takes traffic.
 """
 
 from __future__ import annotations

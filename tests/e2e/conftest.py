@@ -59,7 +59,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of `eascmd`: a data directory and a directory for temporary files of its own."""
+    """What `eascmd` sees: a data directory and a directory for temporary files of its own."""
     return os.environ | {"EAS_HOME": str(home), "TMPDIR": str(tmp_path_factory.mktemp("tmp"))}
 
 

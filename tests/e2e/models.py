@@ -15,7 +15,7 @@ v1 = tf.compat.v1
 
 
 def save_linear(directory: Path, *, scale: float = 1.0) -> Path:
-    """Write a SavedModel whose `predict_images` takes `images` [-1, 784] and returns `scores` [-1, 10]."""
+    """Write a SavedModel whose `predict_images` takes `images` and returns `scores`."""
     weights = np.random.default_rng(0).normal(size=(784, 10)).astype(np.float32) * scale
 
     class Linear(tf.Module):
@@ -57,5 +57,3 @@ def run_frozen_graph(path: Path, fetch: str, feeds: dict[str, Any]) -> Any:
     with graph.as_default(), v1.Session(graph=graph) as session:
         tf.import_graph_def(definition, name="")
         return session.run(fetch, feeds)
-
-

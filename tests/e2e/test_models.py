@@ -17,7 +17,8 @@ from e2e.conftest import Served
 from eas_prediction import PredictException, StringRequest, TFRequest
 
 TF1 = Path(__file__).parents[1] / "tf" / "data"
-# A model for music transcription, exported by TensorFlow 2.4: one 3-D input, three outputs. It comes with this wheel.
+# This wheel carries a model for music transcription, exported by TensorFlow 2.4: one 3-D input,
+# three outputs.
 FOREIGN_WHEEL = "basic-pitch==0.4.0"
 FOREIGN_MODEL = "basic_pitch/saved_models/icassp_2022/nmp/"
 
@@ -39,8 +40,8 @@ def predict(
 @pytest.fixture(scope="module")
 def foreign_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("foreign")
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory]
-    subprocess.run([*download, FOREIGN_WHEEL], check=True)
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    subprocess.run([*download, "--dest", directory, FOREIGN_WHEEL], check=True)
     with zipfile.ZipFile(next(directory.glob("*.whl"))) as wheel:
         wheel.extractall(directory, [n for n in wheel.namelist() if n.startswith(FOREIGN_MODEL)])
     return directory / FOREIGN_MODEL

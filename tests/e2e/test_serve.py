@@ -1,4 +1,4 @@
-"""What a person sees who serves a SavedModel: the ready lines, the answers, the refusals, the end."""
+"""What a person sees who serves a SavedModel: ready lines, answers, refusals, the end."""
 
 from __future__ import annotations
 
@@ -127,9 +127,7 @@ def test_a_wrong_request_is_told_what_was_expected(
     served: Served, change: dict[str, object], says: str
 ) -> None:
     request = TFRequest(change.get("signature", "predict_images"))
-    request.add_feed(
-        *change.get("inputs", ("images", [1, 784], TFRequest.DT_FLOAT, [0.0] * 784))
-    )
+    request.add_feed(*change.get("inputs", ("images", [1, 784], TFRequest.DT_FLOAT, [0.0] * 784)))
     request.add_fetch(change.get("fetch", "scores"))
     with served.client() as client, pytest.raises(PredictException) as refusal:
         client.predict(request)

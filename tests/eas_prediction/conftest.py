@@ -36,15 +36,12 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-Answer = Callable[[Handler], None]
-
-
 class Service:
     """`answers` are given in turn, then `usual` for ever."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
-        self.answers: list[Answer] = []
+        self.answers: list[Callable[[Handler], None]] = []
         self.usual = self.status(200, b"fine")
         self.over = threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -53,7 +50,7 @@ class Service:
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     @staticmethod
-    def status(code: int, body: bytes = b"", **headers: str) -> Answer:
+    def status(code: int, body: bytes = b"", **headers: str) -> Callable[[Handler], None]:
         def answer(handler: Handler) -> None:
             handler.send_response(code, "Because")
             for name, value in headers.items():

@@ -33,7 +33,7 @@ def test_inside_the_cluster_no_endpoint_is_needed(monkeypatch):
 
 def test_outside_the_cluster_it_is(monkeypatch):
     monkeypatch.delenv("NAMESPACE", raising=False)
-    with pytest.raises(InvalidRequest, match="no endpoint.*http://127.0.0.1:8080"):
+    with pytest.raises(InvalidRequest, match=r"no endpoint: .*http://127\.0\.0\.1:8080"):
         predict_url("", "lonely")
 
 

@@ -142,7 +142,7 @@ class TestHeaders:
 
 
 class TestAgainstAService:
-    """What the client does with whatever a gateway may answer: how often it sends, what it raises."""
+    """What the client does with each answer: how often it sends, and what it raises."""
 
     @pytest.mark.parametrize(
         ("first", "sent", "raised"),

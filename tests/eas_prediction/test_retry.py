@@ -83,8 +83,9 @@ def test_pauses_double_up_to_the_longest(naps):
     policy = RetryPolicy(attempts=6, backoff=1, max_backoff=5)
     attempt, _ = attempts(lost(), lost(), lost(), lost(), "answer")
     retry(attempt, lost(), policy, time.monotonic() + SOON)
-    for nap, longest in zip(naps, (1, 2, 4, 5, 5)):
-        assert longest / 2 <= nap <= longest
+    assert len(naps) == 5
+    for number, longest in enumerate((1, 2, 4, 5, 5)):
+        assert longest / 2 <= naps[number] <= longest
 
 
 def overloaded(retry_after: float) -> Overloaded:

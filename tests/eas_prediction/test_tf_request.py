@@ -166,7 +166,7 @@ class TestResponse:
 
     def test_an_unknown_output_lists_the_known(self):
         response = TFResponse(tf_answer({"b": [1], "a": [1]}))
-        with pytest.raises(UnknownOutput, match="no output 'score'.*it has 'a', 'b'"):
+        with pytest.raises(UnknownOutput, match=r"no output 'score' .*it has 'a', 'b'"):
             response.get_values("score")
         with pytest.raises(UnknownOutput, match="it has none"):
             TFResponse(b"").numpy("score")

@@ -1,4 +1,4 @@
-"""A home of its own for every test, service files made from keywords, and a file server that misbehaves."""
+"""A home for every test, service files made from keywords, and a file server that misbehaves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., LoadedService]:
-    """Return a function that loads a service file of these keys, besides the ones it has to have."""
+    """Return a function that loads a service file of these keys and the required ones."""
 
     def _load(**keys: Any) -> LoadedService:
         required = {"name": "svc", "processor": "tensorflow_cpu", "model_path": "model"}
@@ -48,9 +48,10 @@ class Reply:
 
 @dataclass
 class Server:
-    """A server that answers from a function of the path and headers, and remembers the headers."""
+    """A server that answers what `answer` makes of a path and headers; it keeps the headers."""
 
     url: str = ""
+    reply = Reply
     answer: Callable[[str, dict[str, str]], Reply] = lambda path, headers: Reply(status=404)
     seen: list[dict[str, str]] = field(default_factory=list)
 

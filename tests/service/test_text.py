@@ -12,7 +12,9 @@ from eas_processor.errors import ServiceFileError
 from eas_processor.service.text import parse_json, read_json
 
 # What may stand between the parts of a JSON text: json itself knows only the first four.
-FILLING = st.sampled_from(["", " ", "\n", "\t", "/* a, ] */", "# ,}\n", '// "b\n', "/**/", "/*\n*/"])
+FILLING = st.sampled_from(
+    ["", " ", "\n", "\t", "/* a, ] */", "# ,}\n", '// "b\n', "/**/", "/*\n*/"]
+)
 TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -62,12 +62,13 @@ def test_a_clear_winner_is_settled_within_a_warm_up(monkeypatch, caplog, caller,
     assert "y:0 runs " + ("on the caller's" if chosen else "through") in record.getMessage()
 
 
-def test_a_close_race_takes_nine_calls(monkeypatch):
-    ways = Ways(monkeypatch, 1.1, 1.0)
+@pytest.mark.parametrize("caller, pool", [(1.1, 1.0), (20e-6, 10e-6)], ids=["close", "short"])
+def test_a_close_race_and_a_short_run_take_more_calls(monkeypatch, caller, pool):
+    ways = Ways(monkeypatch, caller, pool)
     calls = GraphCallable(None, ["x:0"], ["y:0"], None)
-    for _ in range(12):
+    for _ in range(44):
         calls.run(X)
-    assert ways.calls == [True, False] * 4 + [True] + [False] * 3
+    assert ways.calls == [True, False] * 20 + [True] + [False] * 3
 
 
 def test_the_first_call_of_each_way_does_not_count(monkeypatch):

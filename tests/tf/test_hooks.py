@@ -1,7 +1,4 @@
 import json
-import subprocess
-import sys
-import threading
 
 import numpy as np
 import pytest
@@ -11,7 +8,6 @@ pytest.importorskip("tensorflow", reason="needs TensorFlow")
 from eas_processor import wire
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import BadRequest, ModelConfigError, ModelRefusal, RunError
-from eas_processor.tf.model import MAX_PLANS
 from eas_processor.tf.runtime import tf, v1
 
 IMAGES = np.ones((2, 784), np.float32)
@@ -110,50 +106,3 @@ def test_scalars_and_empty_batches(load, predict):
     assert outputs["sum"].item() == 6
     outputs = predict(model, {"x": np.ones((0, 2), np.float32), "factor": factor})
     assert outputs["y"].shape == (0, 2)
-
-
-def test_threads_share_a_model(load, request_of):
-    model = load(digits)
-    wrong = []
-
-    def work(number):
-        images = np.full((1, 784), number, np.float32)
-        body = request_of({"images": images}, ["scores"] if number % 2 else [])
-        for _ in range(50):
-            scores = wire.decode_response(hooks.process(model, body))["scores"].array
-            if not np.allclose(scores, number, rtol=1e-3):
-                wrong.append(scores)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-
-
-def test_plans_are_bounded_and_their_callables_released(load, predict):
-    def many():
-        x = v1.placeholder(tf.float32, [None], name="x")
-        outputs = {f"y{n}": x + float(n) for n in range(MAX_PLANS + 6)}
-        return {"serving_default": ({"x": x}, outputs)}
-
-    model = load(many)
-    for n in range(MAX_PLANS + 6):
-        name = f"y{n}"
-        assert predict(model, {"x": np.zeros(1, np.float32)}, [name])[name].tolist() == [n]
-    assert len(model._plans) == MAX_PLANS
-    assert len(model._callables) == MAX_PLANS
-    assert predict(model, {"x": np.zeros(1, np.float32)}, ["y0"])["y0"].tolist() == [0]
-
-
-def test_importing_starts_nothing_and_says_nothing():
-    code = (
-        "import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'; import eas_processor.tf.hooks; "
-        "print(len(os.listdir('/proc/self/task')))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True
-    )
-    assert done.stderr == b""
-    assert done.stdout == b"1\n"

@@ -146,7 +146,7 @@ class Engine:
         return instance
 
     def worker(self, hooks="echo.py", **options):
-        """Start a launcher and a worker that becomes ready; return the former's link and the latter."""
+        """Start a launcher and a worker that becomes ready; return the first's link, the second."""
         _, launcher = self.start(hooks)
         instance = self.launch(launcher, **options)
         assert instance.kind == READY, instance.said

@@ -1,0 +1,134 @@
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import eas_processor
+from eas_processor.builds import rooms
+from eas_processor.builds.rooms import rooms_directory
+from eas_processor.errors import BuildError
+
+PACKAGE = Path(eas_processor.__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """An empty data directory."""
+    directory = tmp_path / "home"
+    monkeypatch.setenv("EAS_HOME", str(directory))
+    return directory
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of our own in place of the real one."""
+    directory = tmp_path / "package" / "eas_processor"
+    for room in rooms.ROOMS:
+        (directory / room).mkdir(parents=True)
+        (directory / room / "__init__.py").write_text(f"# {room}\n")
+    (directory / "__init__.py").touch()
+    (directory / "worker" / "start.py").write_text("print('started')\n")
+    monkeypatch.setattr(rooms, "_PACKAGE", directory)
+    return directory
+
+
+def content(directory):
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_holds_the_four_rooms_and_the_program_and_nothing_else(home):
+    directory = rooms_directory()
+    assert directory.parent == home / "rooms"
+    wanted = {
+        str(Path("eas_processor") / path.relative_to(PACKAGE)): path.read_bytes()
+        for room in ("wire", "link", "worker", "tf")
+        for path in (PACKAGE / room).rglob("*.py")
+    }
+    wanted["eas_processor/__init__.py"] = b""
+    wanted["__main__.py"] = (PACKAGE / "worker" / "start.py").read_bytes()
+    assert content(directory) == wanted
+
+
+def test_runs_as_a_program(package):
+    command = [sys.executable, "-sE", str(rooms_directory())]
+    assert subprocess.check_output(command, timeout=60) == b"started\n"
+
+
+def test_its_rooms_come_before_what_is_installed():
+    directory = rooms_directory()
+    (directory / "__main__.py").write_text("import eas_processor as it; print(it.__file__)")
+    printed = subprocess.check_output(
+        [sys.executable, "-sE", str(directory)], cwd=PACKAGE.parent, text=True, timeout=60
+    )
+    assert Path(printed.strip()).parent.parent == directory
+
+
+def test_the_same_content_is_the_same_directory(package):
+    first = rooms_directory()
+    marked = first / "mark"
+    marked.touch()
+    assert rooms_directory() == first
+    assert marked.exists()
+
+
+@pytest.mark.parametrize("change", ["edit", "add", "rename"])
+def test_other_content_is_another_directory(package, change):
+    before = rooms_directory()
+    path = package / "tf" / "__init__.py"
+    if change == "edit":
+        path.write_text("# edited\n")
+    elif change == "add":
+        (package / "wire" / "more.py").touch()
+    else:
+        path.rename(package / "tf" / "other.py")
+    after = rooms_directory()
+    assert after != before
+    assert before.is_dir()
+
+
+def test_those_who_ask_at_the_same_time_get_the_same_whole_directory(home, package):
+    with ThreadPoolExecutor(8) as pool:
+        directories = set(pool.map(lambda _: rooms_directory(), range(40)))
+    assert len(directories) == 1
+    assert os.listdir(home / "rooms") == [directories.pop().name]
+
+
+def test_the_second_of_two_that_make_it_takes_the_firsts(home, package, monkeypatch):
+    rename = os.rename
+
+    def after_another(source, target):
+        monkeypatch.setattr(os, "rename", rename)
+        rooms_directory()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", after_another)
+    directory = rooms_directory()
+    assert os.listdir(home / "rooms") == [directory.name]
+    assert (directory / "__main__.py").is_file()
+
+
+def test_a_data_directory_that_cannot_be_made_is_said(home):
+    home.write_text("a file")
+    with pytest.raises(BuildError) as caught:
+        rooms_directory()
+    assert str(caught.value) == (
+        f"the data directory {home} cannot be written (Not a directory); "
+        "set EAS_HOME to one that can"
+    )
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_made(home, package, monkeypatch):
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(BuildError, match="No space left on device"):
+        rooms_directory()
+    assert os.listdir(home / "rooms") == []

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from eas_processor.cli.main import main
+
+DATA = Path(__file__).parents[1] / "tf" / "data"
+
+
+def inspect(path: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    assert main(["inspect", str(path), *options]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_saved_model_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = json.loads(inspect(DATA / "tf1_saved_model", capsys, "--json"))
+    assert facts["kind"] == "SavedModel"
+    assert facts["tensorflow_version"] == "1.15.5"
+    assert facts["signatures"][1] == {
+        "signature_name": "predict_images",
+        "method_name": "tensorflow/serving/predict",
+        "tags": ["serve"],
+        "inputs": [
+            {"name": "images", "shape": [-1, 4], "type": "DT_FLOAT", "tensor_name": "images:0"}
+        ],
+        "outputs": [
+            {"name": "scores", "shape": [-1, 3], "type": "DT_FLOAT", "tensor_name": "scores:0"}
+        ],
+    }
+
+
+def test_a_saved_model_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = inspect(DATA / "tf1_saved_model", capsys).splitlines()
+    assert "signature predict_images (tensorflow/serving/predict; tags: serve)" in lines
+    rows = [line.split() for line in lines]
+    assert ["input", "images", "DT_FLOAT", "[-1,", "4]", "images:0"] in rows
+
+
+def test_a_frozen_graph(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = json.loads(inspect(DATA / "tf1_frozen.pb", capsys, "--json"))
+    assert facts["kind"] == "frozen graph"
+    assert [each["name"] for each in facts["placeholders"]] == ["images"]
+    assert facts["likely_outputs"] == [
+        {"name": "scores", "shape": None, "type": None, "tensor_name": "scores:0"}
+    ]
+    table = inspect(DATA / "tf1_frozen.pb", capsys)
+    assert ["likely", "output", "scores", "?", "?", "scores:0"] in [
+        line.split() for line in table.splitlines()
+    ]
+
+
+def test_an_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        archive.add(DATA / "tf1_saved_model", arcname=".")
+    packed = json.loads(inspect(tmp_path / "model.tar.gz", capsys, "--json"))
+    plain = json.loads(inspect(DATA / "tf1_saved_model", capsys, "--json"))
+    assert packed["signatures"] == plain["signatures"]
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "corrupt.pb"])
+def test_what_is_no_model(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "corrupt.pb").write_bytes(b"\xff")
+    assert main(["inspect", str(tmp_path / name)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / name) in line

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eas_processor.cli.main import main
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("eascmd ")
+
+
+@pytest.mark.parametrize("words", [[], ["nothing"], ["serve"], ["serve", "x", "--port", "65536"]])
+def test_wrong_usage_is_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert "usage: eascmd" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "test"])
+def test_a_refusal_is_status_1_and_one_sentence(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, str(tmp_path / "none.json")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("eascmd: ")
+    assert "none.json" in line
+
+
+def test_schema_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    assert "$defs" in json.loads(capsys.readouterr().out)

@@ -1,0 +1,184 @@
+import json
+import os
+import socket
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eas_processor.link.blocking import FrameReader, connect
+from eas_processor.link.frames import (
+    HEAD,
+    HEAD_SIZE,
+    HELLO,
+    LINK_VERSION,
+    PREDICT,
+    LinkError,
+)
+
+BUFFER = 256 * 1024
+TIMEOUT_S = 30.0
+
+
+def frame(number, payload):
+    return HEAD.pack(len(payload), PREDICT, 0, 0, number, 1.5) + payload
+
+
+def body(size):
+    return (bytes(bytearray(range(251))) * (size // 251 + 1))[:size]
+
+
+class Pipe:
+    """A socket pair whose sending end has a thread of its own."""
+
+    def __init__(self):
+        self.ours, self.theirs = socket.socketpair()
+        self.theirs.settimeout(TIMEOUT_S)
+        self._sender = None
+
+    def send(self, data, last=False):
+        """Send without waiting for a reader; close after what is `last`."""
+
+        def run():
+            self.ours.sendall(data)
+            if last:
+                self.ours.shutdown(socket.SHUT_WR)
+
+        self._sender = threading.Thread(target=run)
+        self._sender.start()
+
+    def close(self):
+        self.theirs.close()
+        if self._sender is not None:
+            self._sender.join()
+        self.ours.close()
+
+
+@pytest.fixture
+def pipe():
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+def read(reader, count):
+    """Read `count` frames and return their numbers and payloads."""
+    frames = []
+    while len(frames) < count:
+        frames += reader.read()
+    assert all(
+        (kind, status, deadline) == (PREDICT, 0, 1.5) for kind, status, _, deadline, _ in frames
+    )
+    return [(number, bytes(payload)) for _, _, number, _, payload in frames]
+
+
+@pytest.mark.parametrize(
+    "size",
+    [0, 1, 3000, BUFFER - HEAD_SIZE - 1, BUFFER - HEAD_SIZE, BUFFER - HEAD_SIZE + 1]
+    + [BUFFER, BUFFER + 1, 5 * 1024 * 1024 + 7],
+)
+def test_a_payload_of_any_size_arrives_whole_between_small_ones(pipe, size):
+    pipe.send(frame(1, b"before") + frame(2, body(size)) + frame(3, b"after"))
+    assert read(FrameReader(pipe.theirs), 3) == [(1, b"before"), (2, body(size)), (3, b"after")]
+
+
+def test_a_burst_larger_than_the_buffer_arrives_whole(pipe):
+    bodies = [(number, body(3000 + number)) for number in range(400)]
+    pipe.send(b"".join(frame(*each) for each in bodies))
+    assert read(FrameReader(pipe.theirs), 400) == bodies
+
+
+def test_a_burst_is_read_with_one_call(pipe):
+    pipe.ours.sendall(frame(1, b"one") + frame(2, b"two") + frame(3, b""))
+    assert len(FrameReader(pipe.theirs).read()) == 3
+
+
+def test_two_large_payloads_do_not_share_memory(pipe):
+    pipe.send(frame(1, b"a" * 2 * BUFFER) + frame(2, b"b" * 2 * BUFFER))
+    reader = FrameReader(pipe.theirs)
+    frames = []
+    while len(frames) < 2:
+        frames += reader.read()
+    assert bytes(frames[0][4]) == b"a" * 2 * BUFFER
+    assert bytes(frames[1][4]) == b"b" * 2 * BUFFER
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.binary(max_size=100), min_size=1, max_size=6),
+    st.lists(st.integers(1, 700), max_size=10),
+)
+def test_any_cut_of_a_stream_gives_the_same_frames(payloads, places):
+    data = b"".join(frame(number, payload) for number, payload in enumerate(payloads))
+    places = sorted(place % len(data) for place in places)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        reader, frames = FrameReader(theirs), []
+        for start, end in zip([0] + places, places + [len(data)]):
+            ours.sendall(data[start:end])
+            frames += reader.read_arrived()
+    assert [(each[2], bytes(each[4])) for each in frames] == list(enumerate(payloads))
+
+
+def test_what_has_not_arrived_is_not_waited_for(pipe):
+    pipe.theirs.settimeout(None)
+    reader = FrameReader(pipe.theirs)
+    assert reader.read_arrived() == []
+    whole = frame(1, b"payload")
+    pipe.ours.sendall(whole[:-1])
+    assert reader.read_arrived() == []
+    pipe.ours.sendall(whole[-1:] + whole)
+    assert [each[2] for each in reader.read_arrived()] == [1, 1]
+
+
+@pytest.mark.parametrize("sent", [b"", frame(1, b"cut off")[:-2], frame(1, body(3 * BUFFER))[:-1]])
+def test_a_link_that_is_closed_is_an_error(pipe, sent):
+    pipe.send(sent, last=True)
+    with pytest.raises(LinkError, match="the link was closed"):
+        FrameReader(pipe.theirs).read()
+
+
+def test_a_closed_link_is_an_error_to_who_does_not_wait_too(pipe):
+    pipe.ours.close()
+    with pytest.raises(LinkError):
+        FrameReader(pipe.theirs).read_arrived()
+
+
+def test_what_came_before_the_close_is_read_first(pipe):
+    pipe.ours.sendall(frame(1, b"last"))
+    pipe.ours.close()
+    reader = FrameReader(pipe.theirs)
+    assert read(reader, 1) == [(1, b"last")]
+    with pytest.raises(LinkError):
+        reader.read()
+
+
+def test_connect_introduces_the_process(tmp_path):
+    path = str(tmp_path / "link.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        with connect(path, "data", instance=3):
+            accepted = listener.accept()[0]
+    with accepted:
+        kind, _, _, _, payload = FrameReader(accepted).read()[0]
+    assert kind == HELLO
+    assert json.loads(payload.decode()) == {
+        "link": LINK_VERSION,
+        "channel": "data",
+        "pid": os.getpid(),
+        "instance": 3,
+    }
+
+
+def test_connect_where_no_engine_answers_says_so_and_keeps_nothing_open(tmp_path):
+    path = str(tmp_path / "link.sock")
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(LinkError, match=r"no engine answers at .*link\.sock: No such file"):
+        connect(path, "data")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+    with pytest.raises(LinkError, match="Connection refused"):
+        connect(path, "data")
+    assert len(os.listdir("/proc/self/fd")) == len(before)

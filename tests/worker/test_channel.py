@@ -1,0 +1,304 @@
+"""One channel over socket pairs, with a processor and a clock that the test controls."""
+
+import queue
+import socket
+import threading
+
+import pytest
+
+from eas_processor.link.blocking import FrameReader
+from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY
+from eas_processor.worker import channel as channel_module
+from eas_processor.worker.channel import Channel, Outlet
+
+TIMEOUT_S = 30.0
+SHORT_S, LONG_S = 0.0001, 0.01
+
+
+class Clock:
+    """Stands in for the `time` module; a run lasts as long as the processor says."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.run_s = SHORT_S
+
+    def monotonic(self):
+        return self.now
+
+    def perf_counter(self):
+        # Read at the start and at the end of each run.
+        self.now += self.run_s
+        return self.now
+
+
+class Processor:
+    """Records what it runs; `gate`, when there is one, holds every run back."""
+
+    def __init__(self):
+        self.runs = queue.Queue()
+        self.threads = set()
+        self.gate = None
+
+    def process(self, request):
+        return self.batch_process([request])[0]
+
+    def batch_process(self, requests):
+        self.threads.add(threading.get_ident())
+        self.runs.put([bytes(request) for request in requests])
+        if self.gate is not None:
+            self.gate.wait(TIMEOUT_S)
+        return [(200, bytes(request) * (BULK_SIZE // 8)) for request in requests]
+
+    def next_run(self):
+        return self.runs.get(timeout=TIMEOUT_S)
+
+
+class Peer:
+    """The engine's ends of a data and a bulk socket."""
+
+    def __init__(self, processor, threads, batch_size):
+        self.data, data = socket.socketpair()
+        self.bulk, bulk = socket.socketpair()
+        self._sockets = [self.data, self.bulk, data, bulk]
+        self._readers = {}
+        for name, sock in (("data", self.data), ("bulk", self.bulk)):
+            sock.settimeout(TIMEOUT_S)
+            self._readers[name] = FrameReader(sock)
+        self._arrived = {"data": [], "bulk": []}
+        self._running = threads
+        self._lost = threading.Semaphore(0)
+        channel = Channel(Outlet(data), Outlet(bulk), processor, threads, batch_size)
+        channel.start(on_lost=self._lost.release)
+
+    def send(self, *frames):
+        """Send frames in one burst: each is a kind, a number, and what else it has."""
+        burst = b""
+        for kind, number, payload, deadline in frames:
+            burst += HEAD.pack(len(payload), kind, 0, 0, number, deadline) + payload
+        self.data.sendall(burst)
+
+    def answers(self, count, channel="data"):
+        """Return {number: (status, payload)} of the next `count` answers."""
+        arrived = self._arrived[channel]
+        while len(arrived) < count:
+            arrived += self._readers[channel].read()
+        taken = arrived[:count]
+        del arrived[:count]
+        assert {frame[0] for frame in taken} == {REPLY}
+        return {frame[2]: (frame[1], bytes(frame[4])) for frame in taken}
+
+    def all_threads_ended(self):
+        while self._running and self._lost.acquire(timeout=TIMEOUT_S):
+            self._running -= 1
+        return not self._running
+
+    def close(self):
+        self.data.close()
+        assert self.all_threads_ended()
+        for sock in self._sockets:
+            sock.close()
+
+
+def predict(number, payload=b"12345678", deadline=0.0):
+    return PREDICT, number, payload, deadline
+
+
+def cancel(number):
+    return CANCEL, number, b"", 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(channel_module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def processor():
+    return Processor()
+
+
+@pytest.fixture
+def serve(clock, processor):
+    """Start a channel and return its peer."""
+    peers = []
+
+    def start(threads=1, batch_size=1):
+        peers.append(Peer(processor, threads, batch_size))
+        return peers[-1]
+
+    yield start
+    if processor.gate is not None:
+        processor.gate.set()
+    for peer in peers:
+        peer.close()
+
+
+def test_answers_carry_number_and_status(serve):
+    peer = serve()
+    peer.send(predict(7, b"a"), predict(9, b"b"))
+    assert peer.answers(2) == {
+        7: (200, b"a" * (BULK_SIZE // 8)),
+        9: (200, b"b" * (BULK_SIZE // 8)),
+    }
+
+
+def test_short_runs_stay_in_one_thread(serve, processor):
+    peer = serve(threads=4)
+    for number in range(20):
+        peer.send(predict(number, b""), predict(100 + number, b""))
+        peer.answers(2)
+    assert len(processor.threads) == 1
+
+
+def test_long_runs_are_side_by_side_as_many_as_there_are_threads(serve, processor, clock):
+    peer = serve(threads=3)
+    clock.run_s = LONG_S
+    peer.send(predict(0, b"first"))
+    peer.answers(1)
+    processor.next_run()
+
+    processor.gate = threading.Event()
+    peer.send(*[predict(number, b"%d" % number) for number in range(1, 6)])
+    running = [processor.next_run()[0] for _ in range(3)]
+    assert sorted(running) == [b"1", b"2", b"3"]
+    assert processor.runs.empty()
+    processor.gate.set()
+    assert set(peer.answers(5)) == {1, 2, 3, 4, 5}
+
+
+def test_one_thread_runs_long_requests_one_after_the_other(serve, processor, clock):
+    peer = serve(threads=1)
+    clock.run_s = LONG_S
+    peer.send(*[predict(number) for number in range(5)])
+    assert set(peer.answers(5)) == set(range(5))
+    assert len(processor.threads) == 1
+
+
+def test_returns_to_one_thread_when_runs_become_short_again(serve, processor, clock):
+    peer = serve(threads=2)
+    clock.run_s = LONG_S
+    peer.send(predict(0, b""))
+    peer.answers(1)
+    clock.run_s = SHORT_S
+    for number in range(60):
+        peer.send(predict(number, b""))
+        peer.answers(1)
+    processor.threads.clear()
+    for number in range(20):
+        peer.send(predict(number, b""))
+        peer.answers(1)
+    assert len(processor.threads) == 1
+
+
+def test_a_request_past_its_deadline_is_answered_408_without_a_run(serve, processor):
+    peer = serve()
+    peer.send(predict(1, b"late", deadline=999.0), predict(2, b"in time", deadline=2000.0))
+    answers = peer.answers(2)
+    assert answers[1] == (408, b"the request's deadline passed before it was run")
+    assert answers[2][0] == 200
+    assert processor.next_run() == [b"in time"]
+    assert processor.runs.empty()
+
+
+def test_the_deadline_is_looked_at_when_the_turn_has_come(serve, processor, clock):
+    processor.gate = threading.Event()
+    peer = serve()
+    peer.send(predict(1, b"long"), predict(2, b"waits", deadline=1005.0))
+    assert processor.next_run() == [b"long"]
+    clock.now = 1006.0
+    processor.gate.set()
+    assert peer.answers(2)[2][0] == 408
+
+
+def test_expired_requests_alone_are_answered_too(serve):
+    peer = serve(threads=2, batch_size=4)
+    peer.send(predict(1, deadline=1.0), predict(2, deadline=1.0))
+    assert {status for status, _ in peer.answers(2).values()} == {408}
+
+
+def test_a_waiting_request_that_is_cancelled_is_answered_499_without_a_run(serve, processor):
+    processor.gate = threading.Event()
+    peer = serve()
+    peer.send(predict(1, b"runs"))
+    assert processor.next_run() == [b"runs"]
+    peer.send(predict(2, b"waits"), predict(3, b"last"), cancel(2))
+    processor.gate.set()
+    answers = peer.answers(3)
+    assert [answers[number][0] for number in (1, 2, 3)] == [200, 499, 200]
+    assert processor.next_run() == [b"last"]
+
+
+def test_a_cancel_that_comes_after_the_answer_is_no_matter(serve):
+    peer = serve()
+    peer.send(predict(1))
+    peer.answers(1)
+    peer.send(cancel(1), predict(2))
+    assert set(peer.answers(1)) == {2}
+
+
+def test_an_answer_goes_out_on_the_bulk_channel_when_it_is_large(serve):
+    peer = serve()
+    peer.send(predict(1, b"12345678"), predict(2, b"123456789"))
+    assert {number: len(body) for number, (_, body) in peer.answers(1).items()} == {1: BULK_SIZE}
+    assert set(peer.answers(1, "bulk")) == {2}
+
+
+def test_an_idle_worker_runs_a_lone_request_at_once(serve, processor):
+    peer = serve(batch_size=8)
+    peer.send(predict(1, b"alone"))
+    peer.answers(1)
+    assert processor.next_run() == [b"alone"]
+
+
+def test_what_arrives_together_runs_together_up_to_the_batch_size(serve, processor):
+    peer = serve(batch_size=4)
+    peer.send(*[predict(number, b"%d" % number) for number in range(6)])
+    assert set(peer.answers(6)) == set(range(6))
+    assert [processor.next_run() for _ in range(2)] == [[b"0", b"1", b"2", b"3"], [b"4", b"5"]]
+
+
+def test_a_batch_takes_what_has_arrived_while_the_one_before_ran(serve, processor):
+    processor.gate = threading.Event()
+    peer = serve(batch_size=2)
+    peer.send(predict(1, b"1"), predict(2, b"2"), predict(3, b"3"))
+    assert processor.next_run() == [b"1", b"2"]
+    peer.send(predict(4, b"4"), predict(5, b"5"))
+    processor.gate.set()
+    assert processor.next_run() == [b"3", b"4"]
+    assert processor.next_run() == [b"5"]
+
+
+def test_an_expired_request_does_not_take_a_place_in_a_batch(serve, processor):
+    peer = serve(batch_size=2)
+    peer.send(predict(1, b"1"), predict(2, b"2", deadline=1.0), predict(3, b"3"))
+    peer.answers(3)
+    assert processor.next_run() == [b"1", b"3"]
+
+
+def test_batches_of_long_runs_are_side_by_side_too(serve, processor, clock):
+    peer = serve(threads=2, batch_size=2)
+    clock.run_s = LONG_S
+    peer.send(predict(0, b"first"))
+    peer.answers(1)
+    processor.next_run()
+    processor.gate = threading.Event()
+    peer.send(*[predict(number, b"%d" % number) for number in range(1, 5)])
+    assert sorted(processor.next_run() for _ in range(2)) == [[b"1", b"2"], [b"3", b"4"]]
+
+
+def test_every_thread_ends_when_the_link_closes(serve):
+    peer = serve(threads=4)
+    peer.data.shutdown(socket.SHUT_RDWR)
+    assert peer.all_threads_ended()
+
+
+def test_a_link_that_closes_before_the_answer_ends_the_threads(serve, processor):
+    processor.gate = threading.Event()
+    peer = serve(threads=2)
+    peer.send(predict(1))
+    processor.next_run()
+    peer.data.close()
+    processor.gate.set()
+    assert peer.all_threads_ended()
