@@ -113,10 +113,8 @@ class HttpConnection(asyncio.Protocol):
         del self._parser
 
     def data_received(self, data: bytes) -> None:
-        if self._missing and not self._deaf:
-            data = self._receive_body(data)
         while data and not self._deaf:
-            data = self._parse(data)
+            data = self._receive_body(data) if self._missing else self._parse(data)
 
     def pause_writing(self) -> None:
         self._write_blocked = True
@@ -154,8 +152,11 @@ class HttpConnection(asyncio.Protocol):
         self._pipeline.append(request)
         if len(self._pipeline) > _MAX_PIPELINED:
             self._read_or_hold()
+        if refusal := malformed(version, headers):
+            self._refuse_now(request, refusal)
+            return
         self._missing = length = int(headers.get(b"content-length", 0))
-        request.refusal = malformed(version, headers) or self._admit(request, length)
+        request.refusal = self._admit(request, length)
         if request.refusal is None:
             if b"expect" in headers and len(self._pipeline) == 1:
                 self._transport.write(CONTINUE)
@@ -168,7 +169,8 @@ class HttpConnection(asyncio.Protocol):
         self._keep(data)
 
     def on_message_complete(self) -> None:
-        if self._deaf:
+        # To the parser, a request that offers an upgrade ends with its head.
+        if self._deaf or self._missing:
             return
         request, self._request = self._request, None
         if request is None:

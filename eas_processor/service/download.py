@@ -111,6 +111,8 @@ class _Download:
             arrived = self._resumable().size
             fruitless = 0 if arrived > furthest else fruitless + 1
             furthest = max(furthest, arrived)
+        if not self._resumable().size:
+            self._drop_part()
         if self._cached() is None:
             raise self._refusal(f"{reason} ({TRIES} tries)")
         note(f"{self._shown}: {reason}; the copy fetched earlier is used")

@@ -35,8 +35,7 @@ def fetch_model(loaded: LoadedService, *, progress: bool = True) -> Path:
     except ModelFetchError as error:
         raise ModelFetchError(f"{loaded.path}: {key}: {error}") from error
     except OSError as error:
-        reason = f"{error.filename or loaded.service.model_path}: {error.strerror or error}"
-        raise ModelFetchError(f"{loaded.path}: {key}: {reason}") from error
+        raise ModelFetchError(f"{loaded.path}: {key}: {reason(error)}") from error
 
 
 def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
@@ -54,6 +53,12 @@ def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
         f"{scheme[0]} is not supported{yet}: "
         "download it and give the local path, or give its http(s) URL"
     )
+
+
+def reason(error: OSError) -> str:
+    """Return what the system says, and of which file where it tells."""
+    said = error.strerror or str(error)
+    return f"{error.filename}: {said}" if error.filename else said
 
 
 def _unpacked(archive: Path) -> Path:

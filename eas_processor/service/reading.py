@@ -30,7 +30,7 @@ _BY_LAST_PART = {last: path for last, path in _LEAVES if _TIMES[last] == 1}
 
 @dataclass(frozen=True)
 class LoadedService:
-    """A service, the file it came from, and one line for each thing in it that has no effect."""
+    """A service, the file it came from, and one line for each thing that a person should know."""
 
     service: Service
     path: Path

@@ -16,7 +16,7 @@ from eas_processor.service.store import private_directory
 
 @dataclass(frozen=True)
 class Token:
-    """What a caller must show: '' is a public service; `path` is the file of a generated token."""
+    """What a caller must show: '' is a public service; `path` is a private file that holds it."""
 
     value: str
     path: Path | None = None
@@ -27,34 +27,43 @@ class Token:
 
 def resolve_token(service: Service) -> Token:
     """Return the service's token, made and kept on the first call; raises ServiceFileError."""
-    if service.token or (service.token == "" and not service.generate_token):
-        return Token(service.token)
-    if service.generate_token is False:
-        return Token("")
     try:
+        if service.token:
+            # In a file too, so that callers can be shown where it is without being shown it.
+            path = private_directory("given-tokens") / service.name
+            _draft(path, service.token).replace(path)
+            return Token(service.token, path)
+        if service.generate_token is False or (service.token == "" and not service.generate_token):
+            return Token("")
         path = private_directory("tokens") / service.name
         if not path.exists():
             _make(path)
         return Token(_read(path), path)
     except OSError as error:
         raise ServiceFileError(
-            f"token: the generated one cannot be kept in {error.filename}: {error.strerror}; "
-            "set EAS_HOME to a directory of yours, or give a token in the service file"
+            f"token: it cannot be kept in {error.filename}: {error.strerror}; "
+            "set EAS_HOME to a directory of yours"
         ) from error
 
 
 def _make(path: Path) -> None:
-    """Write a token file whole; of two processes that try, one wins and both read its token."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Make a token file; of two processes that try, one wins and both read its token."""
+    draft = _draft(path, secrets.token_urlsafe(32))
     try:
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
         os.link(draft, path)
     except FileExistsError:
         pass
     finally:
         draft.unlink()
+
+
+def _draft(path: Path, token: str) -> Path:
+    """Write a file beside `path`, to become that file whole."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="ascii") as file:
+        file.write(token + "\n")
+    return draft
 
 
 def _read(path: Path) -> str:

@@ -7,7 +7,7 @@ import binascii
 from pathlib import Path
 
 from eas_processor.errors import ModelFetchError, WarmUpError
-from eas_processor.service.fetch import locate
+from eas_processor.service.fetch import locate, reason
 from eas_processor.service.reading import LoadedService
 
 
@@ -21,14 +21,11 @@ def read_warm_up(loaded: LoadedService) -> list[bytes]:
     if not named:
         return []
     try:
-        path = locate(named, loaded, progress=False)
-        return _requests(path)
+        return _requests(locate(named, loaded, progress=False))
     except ModelFetchError as error:
         raise WarmUpError(f"{loaded.path}: warm_up_data_path: {error}") from error
     except OSError as error:
-        raise WarmUpError(
-            f"{loaded.path}: warm_up_data_path: {named} cannot be read: {error.strerror}"
-        ) from error
+        raise WarmUpError(f"{loaded.path}: warm_up_data_path: {reason(error)}") from error
 
 
 def _requests(path: Path) -> list[bytes]:

@@ -18,7 +18,7 @@ from eas_processor.wire.errors import MalformedMessage, MisplacedValues, ShapeMi
 from eas_processor.wire.fields import FIXED32, FIXED64, LENGTH, VARINT, fields, tag_of
 from eas_processor.wire.tensors import Request, Tensor
 from eas_processor.wire.values import unpack_values
-from eas_processor.wire.varints import read_varint
+from eas_processor.wire.varints import read_varint, unpack_varints
 
 _SIGNATURE_NAME = tag_of(1, LENGTH)
 _INPUTS = tag_of(2, LENGTH)
@@ -141,8 +141,14 @@ def _assemble(dtype: int, shape: bytes, values: Dict[int, Any]) -> Tensor:
         raise MisplacedValues(
             f"the values of {layout.name} go in {VALUE_FIELDS[layout.field]}, got {found}"
         )
-    array = unpack_values(layout, raw)
-    dims, count = _read_shape(shape)
+    try:
+        array = unpack_values(layout, raw)
+    except MalformedMessage as error:
+        raise MalformedMessage(f"{VALUE_FIELDS[layout.field]}: {error}") from None
+    try:
+        dims, count = _read_shape(shape)
+    except MalformedMessage as error:
+        raise MalformedMessage(f"array_shape: {error}") from None
     if not dims:
         # Senders leave the shape out for a scalar, and for a vector too.
         return Tensor(dtype, array.reshape(()) if array.size == 1 else array)
@@ -163,13 +169,10 @@ def _reshape(array: "np.ndarray[Any, Any]", dims: Tuple[int, ...]) -> "np.ndarra
 def _read_shape(raw: bytes) -> Tuple[Tuple[int, ...], int]:
     """Read an `ArrayShape`, and how many values it needs."""
     view = memoryview(raw)
-    dims = []
+    dims: List[int] = []
     for tag, start, stop in fields(view, 0, len(view)):
         if tag in (_PACKED_DIM, _DIM):
-            pos = start
-            while pos < stop:
-                dim, pos = read_varint(view, pos)
-                dims.append(dim if dim < 1 << 63 else dim - (1 << 64))
+            dims.extend(unpack_varints(view[start:stop]).tolist())
     count = 1
     for dim in dims:
         if dim < 0:

@@ -48,7 +48,7 @@ def _add_entry(parts: Parts, role: str, tag: int, name: str, tensor: Tensor) -> 
     try:
         values = pack_values(layout_of(tensor.dtype), tensor.array)
         parts.append(_head(tag, name, tensor.dtype, tensor.array.shape, len(values)))
-    except WireError as error:
+    except (WireError, UnicodeEncodeError) as error:
         raise EncodeError(f"{role} {name!r}: {error}") from None
     parts.append(values)
 

@@ -34,8 +34,7 @@ def _no_floats(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
         return np.empty(0, layout.packed)
     item = 4 if layout.field == dtypes.FLOAT_VAL else 8
     if len(raw) % item:
-        field = dtypes.VALUE_FIELDS[layout.field]
-        raise MalformedMessage(f"the {len(raw)} bytes of {field} are not a multiple of {item}")
+        raise MalformedMessage(f"{len(raw)} bytes are not a multiple of {item}")
     raise ShapeMismatch(f"{layout.name} takes pairs (re, im), got {len(raw) // item} values")
 
 

@@ -79,7 +79,7 @@ class Channel:
     def _lead_once(self) -> None:
         with self._lead:
             batch = self._take()
-            while self._threads == 1 or self._typical_run_s < _INLINE_RUN_S:
+            while self._typical_run_s < _INLINE_RUN_S:
                 self._replies += self._run(batch)
                 batch = self._take()
             self._flush()

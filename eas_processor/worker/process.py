@@ -50,8 +50,10 @@ def leave_signals_to_engine() -> None:
     """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Not SIG_IGN, which every program that the hooks start would inherit.
+        signal.signal(number, lambda *_: None)
+        signal.siginterrupt(number, False)
 
 
 def redirect_output(sock: socket.socket) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -158,24 +159,20 @@ def test_a_given_token_is_used(serve: Callable[..., Served], model: Path) -> Non
 def test_a_signal_ends_it_with_nothing_left(
     serve: Callable[..., Served], model: Path, environment: dict[str, str], ending: int
 ) -> None:
+    before = left_behind(environment)
     ended = serve(model)
+    assert left_behind(environment) != before
     ended.process.send_signal(ending)
     ended.process.communicate(timeout=60)
     assert ended.process.returncode == 0
-    assert not workers_of(environment)
-    assert os.listdir(environment["TMPDIR"]) == []
+    assert left_behind(environment) == before
 
 
-def workers_of(environment: dict[str, str]) -> list[int]:
-    """Return the processes that run the rooms of this test's data directory."""
-    rooms = environment["EAS_HOME"] + "/rooms/"
-    pids = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if rooms in words:
-                pids.append(int(entry.name))
-    return pids
+def left_behind(environment: dict[str, str]) -> set[str]:
+    """Return the launchers and workers of this module's services, and their temporary files."""
+    found = set(os.listdir(environment["TMPDIR"]))
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if environment["EAS_HOME"] in (process / "cmdline").read_text():
+                found.add(process.name)
+    return found

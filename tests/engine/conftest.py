@@ -1,37 +1,47 @@
-"""What the tests of the engine share: settings, a client without sockets, and real engines."""
+"""What the tests of the engine share: settings, a server without sockets, and gates for workers."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import json
+import inspect
 import os
-import signal
-import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import pytest
+import uvloop
 
 from eas_processor.builds.rooms import rooms_directory
 from eas_processor.engine.connection import HttpConnection
-from eas_processor.engine.settings import ServiceSettings, WorkerSettings
+from eas_processor.engine.router import Endpoint, Router
+from eas_processor.engine.server import HttpServer
+from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.errors import RequestError
 
 HERE = Path(__file__).parent
 ECHO = str(HERE.parent / "processors" / "echo.py")
 PATIENCE_S = 20.0
 
 
-@pytest.fixture
-def patience() -> float:
-    """Seconds after which a test that waits for something has failed."""
-    return PATIENCE_S
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine in the engine's own kind of loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {
+        name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters
+    }
+
+    async def run() -> None:
+        await asyncio.wait_for(pyfuncitem.obj(**arguments), 3 * PATIENCE_S)
+
+    uvloop.run(run())
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -169,9 +179,57 @@ class FakeClient:
         return response
 
 
-@pytest.fixture
-def fake_client() -> type[FakeClient]:
-    return FakeClient
+class FakeAdmission:
+    """Notes what it is asked; the test answers the requests."""
+
+    ready = True
+
+    def __init__(self) -> None:
+        self.watched: list[Any] = []
+        self.submitted: list[Any] = []
+        self.withdrawn: list[Any] = []
+        self.bodies: list[bytes] = []
+        self.busy: RequestError | None = None
+
+    def begin(self, request: Any) -> None:
+        self.watched.append(request)
+
+    def end(self, request: Any) -> None:
+        if request in self.watched:
+            self.watched.remove(request)
+
+    def refusal(self, size: int) -> RequestError | None:
+        return self.busy
+
+    def submit(self, request: Any) -> None:
+        self.submitted.append(request)
+        self.bodies.append(b"".join(request.body))
+
+    def withdraw(self, request: Any) -> None:
+        self.end(request)
+        self.withdrawn.append(request)
+
+
+class Desk:
+    """A server with the service `echo`, its admission, and a client of it."""
+
+    def __init__(self, service: ServiceSettings, **settings: Any) -> None:
+        self.admission = FakeAdmission()
+        self.info = {"info_status": 200, "info": '{"signature_name": "echo"}'}
+        supervisor = SimpleNamespace(info=self.info)
+        endpoint = Endpoint(service, self.admission, supervisor)  # type: ignore[arg-type]
+        self.server = HttpServer(EngineSettings(**settings), Router([endpoint]))
+        self.client = self.new_client()
+
+    def new_client(self) -> FakeClient:
+        return FakeClient(self.server)
+
+    def answer_all(self) -> None:
+        """Answer every request with its body, the last to arrive first."""
+        for request, body in reversed(
+            [*zip(self.admission.submitted, self.admission.bodies, strict=True)]
+        ):
+            request.answer(200, [body])
 
 
 @pytest.fixture
@@ -180,12 +238,34 @@ def fake_transport() -> type[FakeTransport]:
 
 
 @pytest.fixture
-def post() -> Callable[..., bytes]:
-    """Makes the bytes of a POST to the service `echo`."""
+def make_desk(service: Callable[..., ServiceSettings]) -> Callable[..., Desk]:
+    """Makes a Desk with the given settings of the engine."""
+    return lambda **settings: Desk(service(token="t"), **settings)
 
-    def make(body: bytes = b"", *lines: str, path: str = "/api/predict/echo") -> bytes:
-        head = [f"POST {path} HTTP/1.1", "Host: h", f"Content-Length: {len(body)}", *lines]
-        return "\r\n".join([*head, "", ""]).encode() + body
+
+@pytest.fixture
+def desk(make_desk: Callable[..., Desk]) -> Desk:
+    return make_desk()
+
+
+def http(method: str, target: str, *lines: str, version: str = "1.1") -> bytes:
+    return "\r\n".join([f"{method} {target} HTTP/{version}", "Host: h", *lines, "", ""]).encode()
+
+
+@pytest.fixture(name="http")
+def http_fixture() -> Callable[..., bytes]:
+    """Makes the head of a request."""
+    return http
+
+
+@pytest.fixture
+def post() -> Callable[..., bytes]:
+    """Makes the bytes of a POST with the token "t" to the service `echo`."""
+
+    def make(body: bytes = b"", *lines: str, token: str = "t", size: int | None = None) -> bytes:
+        length = len(body) if size is None else size
+        head = [f"Authorization: {token}", f"Content-Length: {length}", *lines]
+        return http("POST", "/api/predict/echo", *head) + body
 
     return make
 
@@ -258,115 +338,3 @@ def gate_hooks() -> str:
 @pytest.fixture
 def threaded_hooks() -> str:
     return str(HERE / "processors" / "threaded.py")
-
-
-class RunningEngine:
-    """An engine in a process of its own."""
-
-    def __init__(self, directory: Path, options: dict[str, Any]) -> None:
-        self.directory = directory
-        self._tag = uuid.uuid4().hex
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "serve.py"), json.dumps(options)],
-            env={**os.environ, "TMPDIR": str(directory), "EAS_TEST_TAG": self._tag},
-            stdout=subprocess.PIPE,
-            stderr=(directory / "stderr").open("w"),
-            text=True,
-        )
-        self._address = ""
-
-    @property
-    def address(self) -> str:
-        """`HOST:PORT`, once it is ready."""
-        if not self._address:
-            assert self.process.stdout is not None
-            line = self.process.stdout.readline()
-            assert line, f"it is not ready: {self.stderr}"
-            self._address = urlsplit(line.strip()).netloc
-        return self._address
-
-    @property
-    def stderr(self) -> str:
-        return (self.directory / "stderr").read_text()
-
-    @property
-    def processes(self) -> list[int]:
-        """Every live process of this engine: itself, launchers, workers."""
-        tag = f"EAS_TEST_TAG={self._tag}".encode()
-        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _has(pid, tag)]
-
-    @property
-    def left_over(self) -> list[str]:
-        """The files that it has made and not removed."""
-        return [name for name in os.listdir(self.directory) if name != "stderr"]
-
-    @property
-    def workers(self) -> list[int]:
-        """The processes that hold a model, oldest first; found by what the log says of them."""
-        lines = [line for line in self.stderr.splitlines() if "is ready (pid " in line]
-        return [int(line.rpartition("pid ")[2].rstrip(")")) for line in lines]
-
-    def connect(self) -> HTTPConnection:
-        return HTTPConnection(self.address, timeout=PATIENCE_S)
-
-    def post(self, body: bytes) -> tuple[int, bytes]:
-        connection = self.connect()
-        try:
-            connection.request("POST", "/api/predict/echo", body)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
-
-    def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def wait(self) -> int:
-        return self.process.wait(PATIENCE_S)
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        for pid in self.processes:
-            os.kill(pid, signal.SIGKILL)
-
-
-def _has(pid: int, tag: bytes) -> bool:
-    try:
-        return tag in Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
-
-
-@pytest.fixture
-def start_engine(
-    tmp_path_factory: pytest.TempPathFactory, eas_home: Path
-) -> Iterator[Callable[..., RunningEngine]]:
-    """
-    Starts an engine with the processor `echo`.
-
-    Keywords are settings: of the worker (hooks, model_config, threads), of the engine (port,
-    drain_moment), and otherwise of the service.
-    """
-    started: list[RunningEngine] = []
-    worker_keys, engine_keys = {"hooks", "model_config", "threads"}, {"port", "drain_moment"}
-
-    def start(**changes: Any) -> RunningEngine:
-        worker = {"hooks": ECHO, "model_config": "", "threads": 2, "batch_size": 1}
-        engine = {"port": 0, "drain_moment": 0.05}
-        worker |= {key: changes.pop(key) for key in worker_keys & changes.keys()}
-        engine |= {key: changes.pop(key) for key in engine_keys & changes.keys()}
-        options = {
-            "worker": worker,
-            "engine": engine,
-            "service": {"token": "", "keepalive": PATIENCE_S, **changes},
-        }
-        running = RunningEngine(tmp_path_factory.mktemp("engine"), options)
-        started.append(running)
-        return running
-
-    yield start
-    for running in started:
-        running.end()

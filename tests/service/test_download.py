@@ -155,12 +155,29 @@ def test_without_a_proof_of_sameness_nothing_is_resumed(
 
 
 def test_always_cut_off_without_a_proof_ends(
-    get: Callable[[str], Path], file_of: Callable[..., None], server: Any
+    get: Callable[[str], Path], file_of: Callable[..., None], server: Any, home: Path
 ) -> None:
     file_of(BODY, (1000,) * 100)
     with pytest.raises(ModelFetchError, match="1000"):
         get("/m")
     assert len(server.seen) == module.TRIES
+    assert not list(home.rglob("part"))
+
+
+def test_a_server_that_gives_less_than_the_range(
+    get: Callable[[str], Path], file_of: Callable[..., None], server: Any
+) -> None:
+    file_of(BODY, (1000,), ETag='"1"')
+    honest = server.answer
+
+    def answer(path: str, asked: dict[str, str]) -> Any:
+        reply = honest(path, asked)
+        return server.reply(reply.body[:150_000], reply.status, reply.headers, reply.cut)
+
+    server.answer = lambda path, asked: (answer if "range" in asked else honest)(path, asked)
+    assert get("/m").read_bytes() == BODY
+    ranges = [None, "bytes=1000-", "bytes=151000-"]
+    assert [each.get("range") for each in server.seen] == ranges
 
 
 @pytest.mark.parametrize("content_range", ["bytes 5-9/300000", "nonsense"])

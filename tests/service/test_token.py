@@ -14,8 +14,19 @@ Load = Callable[..., LoadedService]
 
 
 def test_a_given_token_is_used(load: Load, home: Path) -> None:
-    assert resolve_token(load(token="secret").service) == Token("secret")
-    assert not home.exists()
+    given = resolve_token(load(token="secret").service)
+    assert given == Token("secret", home / "given-tokens" / "svc")
+    assert given.path is not None
+    assert given.path.read_text() == "secret\n"
+    assert stat.S_IMODE(given.path.stat().st_mode) == 0o600
+
+
+def test_the_newest_given_token_is_used(load: Load) -> None:
+    resolve_token(load(token="before").service)
+    given = resolve_token(load(token="after").service)
+    assert given.path is not None
+    assert given.path.read_text() == "after\n"
+    assert [each.name for each in given.path.parent.iterdir()] == ["svc"]
 
 
 @pytest.mark.parametrize("keys", [{"token": ""}, {"generate_token": "false"}])

@@ -32,12 +32,19 @@ class Clock:
 
 
 class Processor:
-    """Records what it runs; `gate`, when there is one, holds every run back."""
+    """Records what it runs; with `hold` each run waits until `let_go` lets it end."""
 
     def __init__(self):
         self.runs = queue.Queue()
         self.threads = set()
-        self.gate = None
+        self._gate = None
+
+    def hold(self):
+        self._gate = threading.Semaphore(0)
+
+    def let_go(self, runs=100):
+        for _ in range(runs if self._gate else 0):
+            self._gate.release()
 
     def process(self, request):
         return self.batch_process([request])[0]
@@ -45,8 +52,8 @@ class Processor:
     def batch_process(self, requests):
         self.threads.add(threading.get_ident())
         self.runs.put([bytes(request) for request in requests])
-        if self.gate is not None:
-            self.gate.wait(TIMEOUT_S)
+        if self._gate is not None:
+            self._gate.acquire(timeout=TIMEOUT_S)
         return [(200, bytes(request) * (BULK_SIZE // 8)) for request in requests]
 
     def next_run(self):
@@ -129,8 +136,7 @@ def serve(clock, processor):
         return peers[-1]
 
     yield start
-    if processor.gate is not None:
-        processor.gate.set()
+    processor.let_go()
     for peer in peers:
         peer.close()
 
@@ -159,21 +165,25 @@ def test_long_runs_are_side_by_side_as_many_as_there_are_threads(serve, processo
     peer.answers(1)
     processor.next_run()
 
-    processor.gate = threading.Event()
+    processor.hold()
     peer.send(*[predict(number, b"%d" % number) for number in range(1, 6)])
     running = [processor.next_run()[0] for _ in range(3)]
     assert sorted(running) == [b"1", b"2", b"3"]
     assert processor.runs.empty()
-    processor.gate.set()
+    processor.let_go()
     assert set(peer.answers(5)) == {1, 2, 3, 4, 5}
 
 
-def test_one_thread_runs_long_requests_one_after_the_other(serve, processor, clock):
-    peer = serve(threads=1)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_answer_of_a_long_run_does_not_wait_for_the_next_one(serve, processor, clock, threads):
+    peer = serve(threads=threads)
     clock.run_s = LONG_S
-    peer.send(*[predict(number) for number in range(5)])
-    assert set(peer.answers(5)) == set(range(5))
-    assert len(processor.threads) == 1
+    peer.send(predict(0, b"first"))
+    peer.answers(1)
+    processor.hold()
+    peer.send(predict(1, b"1"), predict(2, b"2"))
+    processor.let_go(runs=1)
+    assert set(peer.answers(1)) <= {1, 2}
 
 
 def test_returns_to_one_thread_when_runs_become_short_again(serve, processor, clock):
@@ -203,12 +213,12 @@ def test_a_request_past_its_deadline_is_answered_408_without_a_run(serve, proces
 
 
 def test_the_deadline_is_looked_at_when_the_turn_has_come(serve, processor, clock):
-    processor.gate = threading.Event()
+    processor.hold()
     peer = serve()
     peer.send(predict(1, b"long"), predict(2, b"waits", deadline=1005.0))
     assert processor.next_run() == [b"long"]
     clock.now = 1006.0
-    processor.gate.set()
+    processor.let_go()
     assert peer.answers(2)[2][0] == 408
 
 
@@ -219,12 +229,12 @@ def test_expired_requests_alone_are_answered_too(serve):
 
 
 def test_a_waiting_request_that_is_cancelled_is_answered_499_without_a_run(serve, processor):
-    processor.gate = threading.Event()
+    processor.hold()
     peer = serve()
     peer.send(predict(1, b"runs"))
     assert processor.next_run() == [b"runs"]
     peer.send(predict(2, b"waits"), predict(3, b"last"), cancel(2))
-    processor.gate.set()
+    processor.let_go()
     answers = peer.answers(3)
     assert [answers[number][0] for number in (1, 2, 3)] == [200, 499, 200]
     assert processor.next_run() == [b"last"]
@@ -260,12 +270,12 @@ def test_what_arrives_together_runs_together_up_to_the_batch_size(serve, process
 
 
 def test_a_batch_takes_what_has_arrived_while_the_one_before_ran(serve, processor):
-    processor.gate = threading.Event()
+    processor.hold()
     peer = serve(batch_size=2)
     peer.send(predict(1, b"1"), predict(2, b"2"), predict(3, b"3"))
     assert processor.next_run() == [b"1", b"2"]
     peer.send(predict(4, b"4"), predict(5, b"5"))
-    processor.gate.set()
+    processor.let_go()
     assert processor.next_run() == [b"3", b"4"]
     assert processor.next_run() == [b"5"]
 
@@ -283,7 +293,7 @@ def test_batches_of_long_runs_are_side_by_side_too(serve, processor, clock):
     peer.send(predict(0, b"first"))
     peer.answers(1)
     processor.next_run()
-    processor.gate = threading.Event()
+    processor.hold()
     peer.send(*[predict(number, b"%d" % number) for number in range(1, 5)])
     assert sorted(processor.next_run() for _ in range(2)) == [[b"1", b"2"], [b"3", b"4"]]
 
@@ -295,10 +305,10 @@ def test_every_thread_ends_when_the_link_closes(serve):
 
 
 def test_a_link_that_closes_before_the_answer_ends_the_threads(serve, processor):
-    processor.gate = threading.Event()
+    processor.hold()
     peer = serve(threads=2)
     peer.send(predict(1))
     processor.next_run()
     peer.data.close()
-    processor.gate.set()
+    processor.let_go()
     assert peer.all_threads_ended()

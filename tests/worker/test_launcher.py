@@ -94,9 +94,9 @@ def test_processes_that_the_hooks_started_do_not_confuse_it(engine, tmp_path):
         "def process(model, request): return b'%d' % child.pid\n"
     )
     launcher, worker = engine.worker(str(path))
-    os.kill(int(worker.ask(b"")[1]), signal.SIGKILL)
+    os.kill(int(worker.ask(b"")[1]), signal.SIGTERM)
     os.kill(worker.pid, signal.SIGKILL)
-    assert engine.exited(launcher)["instance"] == 1
+    assert engine.exited(launcher) == {"instance": 1, "pid": worker.pid, "status": signal.SIGKILL}
     assert engine.launch(launcher, number=2).kind == READY
 
 

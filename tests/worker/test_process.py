@@ -207,12 +207,17 @@ def test_one_thread_is_counted_as_one():
     subprocess.run([sys.executable, "-c", command, REPOSITORY], check=True, timeout=60)
 
 
-def test_signals_are_left_to_the_engine():
+def test_signals_are_left_to_the_engine_but_not_by_programs_that_are_started():
     command = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[1])\n"
         "from eas_processor.worker import process\n"
         "process.leave_signals_to_engine()\n"
         "os.kill(os.getpid(), signal.SIGTERM), os.kill(os.getpid(), signal.SIGINT)\n"
+        "os.execlp('sh', 'sh', '-c', 'echo still here; exec cat')\n"
     )
-    ended = subprocess.run([sys.executable, "-c", command, REPOSITORY], check=False, timeout=60)
-    assert ended.returncode == 0, signal.Signals(-ended.returncode)
+    with subprocess.Popen(
+        [sys.executable, "-c", command, REPOSITORY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdout.readline() == b"still here\n"
+        running.terminate()
+        assert running.wait(30) == -signal.SIGTERM

@@ -14,7 +14,7 @@ def initialize(model_entry, model_config):
         _wait(path)
     elif command == "crash" and os.path.exists(path):
         os.abort()
-    return None
+    return
 
 
 def process(model, request):

@@ -1,0 +1,212 @@
+"""What the engine knows of one worker; the worker's ends of the sockets are in the test's hands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from eas_processor.engine.instance import BYTE_CREDIT, Instance, State
+from eas_processor.engine.request import Request
+from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY, STOP, WARMED, pack
+
+
+class ARequest(Request):
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = [body]
+        self.size = len(body)
+        self.answers: list[tuple[int, bytes]] = []
+
+    def answer(self, status: int, payload: list[bytes]) -> None:
+        self.answers.append((status, b"".join(payload)))
+
+
+class Worker:
+    """An instance with fake sockets, and what it has said."""
+
+    def __init__(self, settings: Any, fake_transport: Any) -> None:
+        self.deaths: list[State] = []
+        self.credits = 0
+        self.links = {name: fake_transport() for name in ("control", "data", "bulk")}
+        self.instance = Instance(7, settings, self._credit, lambda _, was: self.deaths.append(was))
+
+    def _credit(self, _: Instance) -> None:
+        self.credits += 1
+
+    def attach(self, *channels: str) -> None:
+        for channel in channels or self.links:
+            self.instance.attach(channel, self.links[channel], pid=42)
+
+    @property
+    def loaded(self) -> bool:
+        return self.instance._loaded.done()
+
+
+@pytest.fixture
+def make_worker(service: Any, fake_transport: Any) -> Callable[..., Worker]:
+    return lambda **settings: Worker(service(**settings), fake_transport)
+
+
+FACTS = b'{"info_status": 200, "info": "{}"}'
+
+
+async def test_it_is_loaded_when_every_socket_has_introduced_itself(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach("control")
+    worker.instance.has_loaded(FACTS)
+    assert not worker.loaded
+    worker.attach("bulk")
+    assert not worker.loaded
+    worker.attach("data")
+    await worker.instance.loaded()
+    assert worker.instance.state is State.WARMING and worker.instance.info["info"] == "{}"
+
+
+async def test_a_failure_ends_the_wait_and_the_first_one_counts(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach("control")
+    worker.instance.has_failed("no such file: model.pb")
+    worker.instance.died("exit status 0")
+    await worker.instance.loaded()
+    assert worker.instance.failure == "no such file: model.pb"
+
+
+async def test_a_death_while_loading_tells_how_and_the_last_words(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.instance.last_words = "F check failed"
+    worker.instance.died("killed by SIGABRT")
+    await worker.instance.loaded()
+    assert worker.instance.failure == (
+        "the worker died while it loaded the model (killed by SIGABRT); "
+        "its last words: F check failed"
+    )
+    assert worker.deaths == [State.STARTING]
+
+
+async def test_requests_go_out_on_the_socket_of_their_size(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    small, large = ARequest(b"s"), ARequest(b"L" * (BULK_SIZE + 1))
+    small.deadline = 12.5
+    for request in (small, large):
+        worker.instance.send(request)
+    head = HEAD.pack(1, PREDICT, 0, 0, small.number, 12.5)
+    assert worker.links["data"].written == head + b"s"
+    assert worker.links["bulk"].written[HEAD.size :] == large.body[0]
+
+
+async def test_answers_reach_whoever_waits(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    one, two, gone = (ARequest(b"x") for _ in range(3))
+    for request in (one, two, gone):
+        worker.instance.send(request)
+    worker.instance.cancel(gone)
+    assert worker.links["data"].written.endswith(pack(CANCEL, number=gone.number))
+    worker.instance.replies(
+        [
+            (REPLY, 200, two.number, 0.0, [b"t", b"wo"]),
+            (REPLY, 499, gone.number, 0.0, [b""]),
+            (REPLY, 400, one.number, 0.0, [b"bad"]),
+        ]
+    )
+    assert (one.answers, two.answers, gone.answers) == ([(400, b"bad")], [(200, b"two")], [])
+    assert worker.credits == 1 and not worker.instance.held
+
+
+async def test_credit_is_counted_in_requests(make_worker: Any) -> None:
+    worker = make_worker(threads=2)
+    worker.attach()
+    for _ in range(2):
+        assert worker.instance.has_credit(1)
+        worker.instance.send(ARequest(b"x"))
+    assert not worker.instance.has_credit(1)
+    with_batching = make_worker(threads=2, batch_size=3)
+    with_batching.attach()
+    for _ in range(6):
+        assert with_batching.instance.has_credit(1)
+        with_batching.instance.send(ARequest(b"x"))
+    assert not with_batching.instance.has_credit(1)
+
+
+async def test_credit_is_counted_in_bytes_of_large_bodies(make_worker: Any) -> None:
+    worker = make_worker(threads=9)
+    worker.attach()
+    assert worker.instance.has_credit(BYTE_CREDIT + 1)
+    worker.instance.send(ARequest(b"x"))
+    assert worker.instance.has_credit(BYTE_CREDIT + 1)
+    large = ARequest(b"x" * (BULK_SIZE + 1))
+    worker.instance.send(large)
+    assert not worker.instance.has_credit(BYTE_CREDIT)
+    assert worker.instance.has_credit(BYTE_CREDIT - large.size)
+    assert worker.instance.has_credit(BULK_SIZE)
+    worker.instance.replies([(REPLY, 200, large.number, 0.0, [])])
+    assert worker.instance.has_credit(BYTE_CREDIT)
+
+
+async def test_a_death_refuses_what_the_worker_held(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    worker.instance.has_loaded(FACTS)
+    worker.instance.has_warmed()
+    held, gone = ARequest(b"x"), ARequest(b"x")
+    worker.instance.send(held)
+    worker.instance.send(gone)
+    worker.instance.cancel(gone)
+    worker.instance.died("killed by SIGKILL")
+    assert held.answers == [
+        (503, b"the worker with this request died (killed by SIGKILL); try again")
+    ]
+    assert gone.answers == []
+    assert worker.deaths == [State.READY]
+    assert all(link.closed for link in worker.links.values())
+
+
+async def test_a_worker_that_is_dying_is_sent_nothing(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    for link in worker.links.values():
+        link.close()
+    request = ARequest(b"x")
+    worker.instance.send(request)
+    worker.instance.take_no_more()
+    assert not worker.instance.has_credit(1)
+    worker.instance.cancel(request)
+    worker.instance.has_warmed()
+    worker.instance.stop()
+    assert not any(link.written for link in worker.links.values())
+    worker.instance.died("killed by SIGKILL")
+    assert request.answers == []
+
+
+async def test_control_messages(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.instance.stop()
+    worker.attach()
+    worker.instance.has_warmed()
+    worker.instance.stop()
+    assert worker.links["control"].written == pack(WARMED) + pack(STOP)
+    assert worker.instance.state is State.STOPPING
+
+
+async def test_silence_counts_only_while_it_serves(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    assert not any(worker.instance.silent() for _ in range(100))
+    worker.instance.has_warmed()
+    worker.instance.beat()
+    assert not any(worker.instance.silent() for _ in range(15))
+    assert worker.instance.silent()
+    worker.instance.beat()
+    assert not worker.instance.silent()
+
+
+async def test_a_worker_loads_only_once(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    worker.instance.has_loaded(FACTS)
+    worker.instance.has_failed("late")
+    await asyncio.wait_for(worker.instance.loaded(), 1)
