@@ -26,8 +26,8 @@ $(STAMP): setup.py pyproject.toml
 	echo "Setting up $(VENV) with $$($$python --version) ..."; \
 	"$$python" -m venv --clear $(VENV) || { \
 		echo "make: $$python cannot create virtual environments (on Debian: apt install python3-venv)" >&2; exit 1; }
-	@# pip draws its progress on a terminal; elsewhere it is quiet.
-	@quiet=$$([ -t 1 ] || echo --quiet); \
+	@# pip draws its progress on a terminal; elsewhere it is quiet, and so are its warnings.
+	@quiet=$$([ -t 1 ] || echo --quiet); export PYTHONWARNINGS=ignore; \
 	$(BIN)/python -m pip install --quiet --upgrade pip && \
 	$(BIN)/python -m pip install $$quiet --editable '.[server,tensorflow,examples,dev]'
 	@touch $(STAMP)

@@ -66,6 +66,7 @@ class Rpc(Struct, frozen=True, kw_only=True):
         key(
             "Milliseconds that a batch waits for more requests; without it, none.",
             "a number of milliseconds, 0 or more",
+            Effect.LATER,
         ),
     ] = None
     keepalive: Annotated[

@@ -20,6 +20,7 @@ from eas_prediction import PredictClient, StringRequest, TFRequest
 
 HERE = Path(__file__).parent
 EASCMD = Path(sys.executable).parent / "eascmd"
+LOG = HERE / "build" / "serve.log"
 SHOWN = 5
 
 
@@ -39,12 +40,10 @@ def serve() -> tuple[subprocess.Popen[str], str, str]:
     """Start the service on a free port; return it with its URL and token."""
     service = HERE / "service.json"
     print(f"Serving it: {EASCMD} serve {service} --port 0", flush=True)
-    process = subprocess.Popen(
-        [EASCMD, "serve", service, "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL if sys.stderr.isatty() else None,
-        text=True,
-    )
+    with LOG.open("w") as log:
+        process = subprocess.Popen(
+            [EASCMD, "serve", service, "--port", "0"], stdout=subprocess.PIPE, stderr=log, text=True
+        )
     assert process.stdout is not None
     facts = {}
     for line in process.stdout:
@@ -53,7 +52,7 @@ def serve() -> tuple[subprocess.Popen[str], str, str]:
         facts[key] = value
         if "Token" in facts:
             return process, facts["Serving at"], Path(facts["Token"]).read_text().strip()
-    sys.exit("the service did not start")
+    sys.exit(f"{LOG.read_text()}the service did not start")
 
 
 def call(client: PredictClient, digits: Digits) -> tuple[np.ndarray, list[float]]:

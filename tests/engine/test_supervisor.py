@@ -1,0 +1,288 @@
+"""The lives of instances, with real workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from eas_processor.engine import instance as instance_module
+from eas_processor.engine import supervisor as module
+from eas_processor.engine.admission import Admission
+from eas_processor.engine.instance import Instance
+from eas_processor.engine.request import Request
+from eas_processor.engine.settings import ServiceSettings
+from eas_processor.engine.supervisor import Supervisor
+from eas_processor.errors import StartError, WarmUpError
+
+
+class ARequest(Request):
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = [body]
+        self.size = len(body)
+        self.deadline = monotonic() + 60
+        self.answered: asyncio.Future[tuple[int, bytes]] = asyncio.Future()
+
+    def answer(self, status: int, payload: list[bytes]) -> None:
+        self.answered.set_result((status, b"".join(payload)))
+
+
+class Desk:
+    """A supervisor with its admission."""
+
+    def __init__(self, settings: ServiceSettings, directory: Path, start_timeout: float) -> None:
+        self.admission = Admission(settings)
+        self.supervisor = Supervisor(settings, self.admission, directory, start_timeout)
+
+    @property
+    def instances(self) -> list[Instance]:
+        return list(self.supervisor._instances.values())
+
+    @property
+    def pids(self) -> set[int]:
+        return {each.pid for each in self.instances}
+
+    def ask(self, body: bytes) -> asyncio.Future[tuple[int, bytes]]:
+        request = ARequest(body)
+        self.admission.submit(request)
+        return request.answered
+
+
+@asynccontextmanager
+async def supervised(settings: ServiceSettings, start_timeout: float = 60) -> AsyncIterator[Desk]:
+    """Starts and stops; when it stops, every worker it had is gone."""
+    with TemporaryDirectory(prefix="eas-") as directory:
+        desk = Desk(settings, Path(directory), start_timeout)
+        try:
+            await desk.supervisor.start()
+            yield desk
+        finally:
+            pids = desk.pids
+            await desk.supervisor.stop()
+            assert desk.pids == set() and not any(map(alive, pids))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return bool(pid) and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+# Starting
+
+
+async def test_an_instance_answers_and_describes_its_model(real_service: Any) -> None:
+    async with supervised(real_service()) as desk:
+        assert await desk.ask(b"hello") == (200, b"hello")
+        assert await desk.ask(b"refuse") == (400, b"refused as asked")
+        large = b"grow 300000" + b" " * 100_000
+        assert await desk.ask(large) == (200, b"x" * 300_000)
+        assert "echo" in desk.supervisor.info["info"]
+
+
+@pytest.mark.parametrize("hooks", ["gate_hooks", "threaded_hooks"])
+async def test_several_instances_are_several_processes(
+    real_service: Any, hooks: str, request: pytest.FixtureRequest
+) -> None:
+    settings = real_service(instances=3, hooks=request.getfixturevalue(hooks))
+    async with supervised(settings) as desk:
+        assert len(desk.pids) == 3
+        answers = await asyncio.gather(*(desk.ask(b"%d" % number) for number in range(30)))
+        assert answers == [(200, b"%d" % number) for number in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("model_config", "words"),
+    [
+        ("refuse", "this model is refused"),
+        ("fail", "failed to load the model: RuntimeError: initialize fails"),
+        ("die", r"died while it loaded the model \(killed by SIGABRT\)"),
+    ],
+)
+@pytest.mark.parametrize("instances", [1, 2])
+async def test_a_model_that_does_not_load_ends_the_start(
+    real_service: Any, model_config: str, words: str, instances: int
+) -> None:
+    settings = real_service(model_config=model_config, instances=instances)
+    with pytest.raises(StartError, match=words):
+        async with supervised(settings):
+            pass
+
+
+async def test_a_build_that_does_not_import_ends_the_start_of_all(real_service: Any) -> None:
+    with pytest.raises(StartError, match="no_such_module"):
+        async with supervised(real_service(hooks="no_such_module", instances=3)):
+            pass
+
+
+async def test_a_model_that_loads_for_ever_ends_the_start(
+    real_service: Any, gate_hooks: str, gate: Any
+) -> None:
+    settings = real_service(hooks=gate_hooks, model_config=gate.command)
+    with pytest.raises(StartError, match="not loaded and warmed up within 1 s"):
+        async with supervised(settings, start_timeout=1):
+            pass
+
+
+async def test_a_launcher_that_never_introduces_itself_ends_the_start(
+    real_service: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "__main__.py").write_text("import signal; signal.pause()")
+    settings = real_service()
+    object.__setattr__(settings.worker, "rooms", tmp_path)
+    with pytest.raises(StartError, match="within 0 s"):
+        async with supervised(settings, start_timeout=0.2):
+            pass
+
+
+async def test_a_path_too_long_for_a_socket_is_said(service: Any, tmp_path: Path) -> None:
+    supervisor = Supervisor(service(), Admission(service()), tmp_path / ("x" * 120), 60)
+    with pytest.raises(StartError, match=r"workers' socket .* cannot be made"):
+        await supervisor.start()
+    await supervisor.stop()
+
+
+# Warm-up
+
+
+async def test_each_warm_up_request_is_sent_five_times_to_each_instance(
+    real_service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, bytes]] = []
+    send = Instance.send
+    monkeypatch.setattr(
+        Instance,
+        "send",
+        lambda self, each: (sent.append((self.number, *each.body)), send(self, each)),
+    )
+    # More than the queue has room for and than any client may wait: neither applies to warm-up.
+    settings = real_service(warm_up=(b"one", b"two"), instances=2, max_queue_size=0, keepalive=0.0)
+    async with supervised(settings) as desk:
+        for each in desk.instances:
+            mine = [body for number, body in sent if number == each.number]
+            assert mine == [b"one"] * 5 + [b"two"] * 5
+
+
+async def test_a_refused_warm_up_ends_the_start(real_service: Any) -> None:
+    words = "warm_up_data_path: request 2 of the file was refused with 400: refused as asked"
+    with pytest.raises(WarmUpError, match=words):
+        async with supervised(real_service(warm_up=(b"fine", b"refuse"))):
+            pass
+
+
+async def test_a_death_in_warm_up_ends_the_start(real_service: Any) -> None:
+    with pytest.raises(StartError, match=r"the worker died \(killed by SIGABRT\)"):
+        async with supervised(real_service(warm_up=(b"die",))):
+            pass
+
+
+# Death and replacement
+
+
+@pytest.mark.parametrize("hooks", ["gate_hooks", "threaded_hooks"])
+async def test_a_worker_that_dies_is_replaced(
+    real_service: Any, hooks: str, request: pytest.FixtureRequest, eventually_async: Any
+) -> None:
+    async with supervised(real_service(hooks=request.getfixturevalue(hooks))) as desk:
+        for _ in range(3):
+            (pid,) = desk.pids
+            os.kill(pid, signal.SIGKILL)
+            await eventually_async(lambda: pid not in desk.pids)
+            assert await desk.ask(b"hello") == (200, b"hello")
+        assert len(desk.supervisor._launchers) <= 2
+
+
+async def test_requests_caught_in_a_death_are_refused_and_those_that_wait_are_answered(
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any
+) -> None:
+    async with supervised(real_service(hooks=gate_hooks, threads=1)) as desk:
+        caught, waiting = desk.ask(gate.command.encode()), desk.ask(b"hello")
+        await eventually_async(gate.reached)
+        os.kill(*desk.pids, signal.SIGKILL)
+        status, sentence = await caught
+        assert status == 503 and b"killed by SIGKILL" in sentence
+        assert await waiting == (200, b"hello")
+
+
+async def test_a_death_under_load_refuses_some_and_loses_none(real_service: Any) -> None:
+    async with supervised(real_service(max_queue_size=10_000, instances=2)) as desk:
+        asked = [desk.ask(b"%d" % number) for number in range(2000)]
+        await asked[100]
+        os.kill(min(desk.pids), signal.SIGKILL)
+        statuses = [status for status, _ in await asyncio.gather(*asked)]
+        assert set(statuses) <= {200, 503} and statuses.count(503) <= desk.instances[0]._credit
+
+
+async def test_a_worker_that_loses_a_link_gets_no_more_and_is_replaced(
+    real_service: Any, eventually_async: Any
+) -> None:
+    async with supervised(real_service()) as desk:
+        (instance,) = desk.instances
+        desk.supervisor._link_lost(instance)
+        assert not desk.admission.ready
+        assert await desk.ask(b"hello") == (200, b"hello")
+        assert instance not in desk.instances
+
+
+async def test_enable_crash_block_leaves_it_dead(real_service: Any, eventually_async: Any) -> None:
+    async with supervised(real_service(restart_crashed=False)) as desk:
+        os.kill(*desk.pids, signal.SIGKILL)
+        await eventually_async(lambda: not desk.instances)
+        assert (await desk.ask(b"hello"))[0] == 503
+        assert desk.supervisor.info == {}
+
+
+async def test_a_replacement_that_fails_is_tried_again(
+    real_service: Any,
+    gate_hooks: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually_async: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(module, "_BACK_OFF_S", (0.05,))
+    broken = tmp_path / "broken"
+    settings = real_service(hooks=gate_hooks, model_config=f"crash {broken}")
+    async with supervised(settings) as desk:
+        broken.touch()
+        os.kill(*desk.pids, signal.SIGKILL)
+        waiting = desk.ask(b"hello")
+        assert (await waiting)[0] == 503
+        await eventually_async(lambda: caplog.text.count("could not be started, next try") >= 2)
+        broken.unlink()
+        await eventually_async(lambda: desk.admission.ready)
+        assert await desk.ask(b"hello") == (200, b"hello")
+
+
+async def test_a_worker_that_gives_no_sign_of_life_is_replaced(
+    real_service: Any, monkeypatch: pytest.MonkeyPatch, eventually_async: Any
+) -> None:
+    monkeypatch.setattr(instance_module, "_HEARTBEATS_MISSED", 2)
+    async with supervised(real_service()) as desk:
+        (pid,) = desk.pids
+        os.kill(pid, signal.SIGSTOP)
+        await eventually_async(lambda: pid not in desk.pids)
+        assert await desk.ask(b"hello") == (200, b"hello")
+
+
+# What workers print
+
+
+async def test_what_a_worker_logs_keeps_its_level(
+    real_service: Any, eventually_async: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with supervised(real_service()) as desk:
+        assert (await desk.ask(b"fail"))[0] == 500
+        await eventually_async(lambda: "RuntimeError: failed as asked" in caplog.text)
+    records = [each for each in caplog.records if each.name == "eas_processor.worker"]
+    assert any(each.levelname == "ERROR" and "instance" in each.message for each in records)
