@@ -16,6 +16,7 @@ from eas_processor.wire import dtypes
 from eas_processor.wire.dtypes import VALUE_FIELDS, layout_of
 from eas_processor.wire.errors import MalformedMessage, MisplacedValues, ShapeMismatch, WireError
 from eas_processor.wire.fields import FIXED32, FIXED64, LENGTH, VARINT, fields, tag_of
+from eas_processor.wire.outlines import Outlines
 from eas_processor.wire.tensors import Request, Tensor
 from eas_processor.wire.values import unpack_values
 from eas_processor.wire.varints import read_varint, unpack_varints
@@ -48,12 +49,22 @@ _NUMBERS.update(
 MAX_RANK = 32  # numpy 1.x has no more
 _MAX_SHAPE_BYTES = MAX_RANK * 12  # each dimension alone in a field, as ten bytes
 
+_outlines = Outlines()
+
 Body = Union[bytes, bytearray, memoryview]
 
 
 def decode_request(data: Body) -> Request:
     """Read a `PredictRequest`; its arrays may view `data`."""
     view = memoryview(data).cast("B")
+    request = _outlines.recall(view)
+    if request is None:
+        request = _read_request(view)
+        _outlines.learn(view, request)
+    return request
+
+
+def _read_request(view: memoryview) -> Request:
     request = Request("", {}, [])
     try:
         for tag, start, stop in fields(view, 0, len(view)):

@@ -301,6 +301,34 @@ def eventually_async_fixture() -> Callable[[Callable[[], Any]], Any]:
     return eventually_async
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def running(word: str) -> list[int]:
+    """Return the live processes that have `word` in their arguments or environment."""
+    paths = [*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")]
+    return sorted({int(each.parent.name) for each in paths if word.encode() in _read(each)})
+
+
+@pytest.fixture(name="running")
+def running_fixture() -> Callable[[str], list[int]]:
+    return running
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not reaped yet does not."""
+    return b"\nState:\tZ" not in (_read(Path(f"/proc/{pid}/status")) or b"\nState:\tZ")
+
+
+@pytest.fixture(name="alive")
+def alive_fixture() -> Callable[[int], bool]:
+    return alive
+
+
 class Gate:
     """A named pipe on which a worker waits, with the processor `gate`."""
 

@@ -1,4 +1,4 @@
-"""The handle on a launcher, with real launcher processes and a test in the place of the supervisor."""
+"""The handle on a launcher, with real launchers, and the test in the place of the supervisor."""
 
 from __future__ import annotations
 
@@ -50,14 +50,6 @@ async def bench(settings: ServiceSettings) -> AsyncIterator[Bench]:
             server.close()
 
 
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that nobody has reaped yet does not."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
-
-
 async def test_it_forks_workers_and_reports_how_they_end(
     real_service: Any, eventually_async: Any
 ) -> None:
@@ -71,7 +63,7 @@ async def test_it_forks_workers_and_reports_how_they_end(
 
 
 async def test_stop_ends_it_and_what_it_has_forked(
-    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any, alive: Any
 ) -> None:
     settings = real_service(hooks=gate_hooks, model_config=gate.command)
     async with bench(settings) as made:
@@ -124,7 +116,7 @@ async def test_a_launcher_that_dies_at_once_has_last_words(
 
 
 async def test_a_start_that_is_cancelled_leaves_no_process(
-    real_service: Any, tmp_path: Path, eventually_async: Any
+    real_service: Any, tmp_path: Path, eventually_async: Any, running: Any
 ) -> None:
     (tmp_path / "__main__.py").write_text("import signal; signal.pause()")
     settings = real_service()
@@ -137,18 +129,6 @@ async def test_a_start_that_is_cancelled_leaves_no_process(
             start.cancel()
             await asyncio.gather(start, return_exceptions=True)
         await eventually_async(lambda: not running(str(tmp_path)))
-
-
-def running(word: str) -> list[int]:
-    """Return the processes whose command line has `word`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if word.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            pass
-    return found
 
 
 @pytest.mark.parametrize(

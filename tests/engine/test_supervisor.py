@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -59,23 +60,14 @@ class Desk:
 
 @asynccontextmanager
 async def supervised(settings: ServiceSettings, start_timeout: float = 60) -> AsyncIterator[Desk]:
-    """Starts and stops; when it stops, every worker it had is gone."""
     with TemporaryDirectory(prefix="eas-") as directory:
         desk = Desk(settings, Path(directory), start_timeout)
         try:
             await desk.supervisor.start()
             yield desk
         finally:
-            pids = desk.pids
             await desk.supervisor.stop()
-            assert desk.pids == set() and not any(map(alive, pids))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return bool(pid) and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
+            assert desk.instances == []
 
 
 # Starting
@@ -189,15 +181,19 @@ async def test_a_death_in_warm_up_ends_the_start(real_service: Any) -> None:
 # Death and replacement
 
 
+def _have_changed(desk: Desk, before: list[Instance]) -> bool:
+    return desk.instances != before
+
+
 @pytest.mark.parametrize("hooks", ["gate_hooks", "threaded_hooks"])
 async def test_a_worker_that_dies_is_replaced(
     real_service: Any, hooks: str, request: pytest.FixtureRequest, eventually_async: Any
 ) -> None:
     async with supervised(real_service(hooks=request.getfixturevalue(hooks))) as desk:
         for _ in range(3):
-            (pid,) = desk.pids
-            os.kill(pid, signal.SIGKILL)
-            await eventually_async(lambda: pid not in desk.pids)
+            before = desk.instances
+            os.kill(*desk.pids, signal.SIGKILL)
+            await eventually_async(partial(_have_changed, desk, before))
             assert await desk.ask(b"hello") == (200, b"hello")
         assert len(desk.supervisor._launchers) <= 2
 
@@ -275,12 +271,35 @@ async def test_a_worker_that_gives_no_sign_of_life_is_replaced(
         assert await desk.ask(b"hello") == (200, b"hello")
 
 
-# What workers print
+# Ending, and what workers print
+
+
+async def test_stop_ends_workers_that_do_not_listen(real_service: Any, alive: Any) -> None:
+    async with supervised(real_service(instances=2)) as desk:
+        pids = desk.pids
+        os.kill(min(pids), signal.SIGSTOP)
+    assert not any(map(alive, pids))
+
+
+async def test_stop_while_models_load_leaves_no_process(
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any, alive: Any
+) -> None:
+    settings = real_service(hooks=gate_hooks, model_config=gate.command, instances=2)
+    with TemporaryDirectory(prefix="eas-") as directory:
+        desk = Desk(settings, Path(directory), start_timeout=60)
+        start = asyncio.create_task(desk.supervisor.start())
+        await eventually_async(lambda: len(desk.pids - {0}) == 2)
+        pids = desk.pids
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
+        await desk.supervisor.stop()
+        assert not any(map(alive, pids))
 
 
 async def test_what_a_worker_logs_keeps_its_level(
     real_service: Any, eventually_async: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     async with supervised(real_service()) as desk:
         assert (await desk.ask(b"fail"))[0] == 500
         await eventually_async(lambda: "RuntimeError: failed as asked" in caplog.text)
