@@ -71,6 +71,8 @@ class Instance:
         """Take over a socket that the worker has opened."""
         self._links[channel] = transport
         self.pid = pid
+        if self.state is State.STOPPING:
+            self.stop()
         self._settle()
 
     async def loaded(self) -> None:
@@ -115,7 +117,8 @@ class Instance:
     def has_loaded(self, facts: bytes) -> None:
         """Note that the model is loaded; `facts` is the payload of the READY frame."""
         self.info = json.loads(facts)
-        self.state = State.WARMING
+        if self.state is State.STARTING:
+            self.state = State.WARMING
         self._settle()
 
     def has_failed(self, sentence: str) -> None:

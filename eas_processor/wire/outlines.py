@@ -2,9 +2,9 @@
 Requests that differ from an earlier one in their floats alone.
 
 A client sends the same request over and over with other numbers in it. When each of its tensors is
-a view of the body, all other bytes (names, dtypes, shapes, lengths) are the same at the same places,
-and then they mean the same. To compare them takes 1 µs where reading them takes 6; for a request of
-50 inputs, 25 and 250.
+a view of the body, all its other bytes (names, dtypes, shapes, lengths) come again at the same
+places, and so they mean the same. To compare them takes 1.5 µs where to read them takes 6; for a
+request of 50 inputs, 30 and 250.
 """
 
 from typing import Any, Dict, List, Optional, Tuple
@@ -71,7 +71,7 @@ class Outlines:
 
 def outline_of(view: memoryview, request: Request) -> Optional[Outline]:
     """The outline of a body and what was read from it; None when not all values are views."""
-    if not request.inputs:
+    if not all(tensor.array.dtype.kind in "fc" for tensor in request.inputs.values()):
         return None
     body = _address(np.frombuffer(view, np.uint8))
     tensors = []

@@ -184,11 +184,19 @@ async def test_a_worker_that_is_dying_is_sent_nothing(make_worker: Any) -> None:
 
 async def test_control_messages(make_worker: Any) -> None:
     worker = make_worker()
-    worker.instance.stop()
     worker.attach()
     worker.instance.has_warmed()
     worker.instance.stop()
     assert worker.links["control"].written == pack(WARMED) + pack(STOP)
+    assert worker.instance.state is State.STOPPING
+
+
+async def test_a_worker_that_comes_late_is_told_to_end(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.instance.stop()
+    worker.attach("control")
+    assert worker.links["control"].written == pack(STOP)
+    worker.instance.has_loaded(FACTS)
     assert worker.instance.state is State.STOPPING
 
 

@@ -1,11 +1,13 @@
 """
-A processor without a model, for tests: it answers with the request, or does what the request's words say.
+A processor without a model: it answers with the request, or does what the request's words say.
 
     sleep S     answer after S seconds, with the GIL released, as TensorFlow does
     die         kill the process, as a crash in C++ code does
     refuse      refuse the request with status 400
     fail        raise an exception that no hook should
     grow N      answer with N bytes
+
+A request of more than a million bytes is answered with `ok`.
 """
 
 import os
@@ -43,13 +45,14 @@ def process(model, request):
 
 
 def batch_process(model, requests):
-    results = []
-    for request in requests:
-        try:
-            results.append(process(model, request))
-        except Exception as error:
-            results.append(error)
-    return results
+    return [_outcome(model, request) for request in requests]
+
+
+def _outcome(model, request):
+    try:
+        return process(model, request)
+    except Exception as error:
+        return error
 
 
 def get_serving_model_info(model):
