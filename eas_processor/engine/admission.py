@@ -64,6 +64,7 @@ class Admission:
         """Send `request` to an instance, or let it wait, or refuse it."""
         if instance := self._free(request.size):
             instance.send(request)
+            instance.flush()
         elif refusal := self.refusal(request.size):
             request.refuse(refusal)
         else:
@@ -106,6 +107,7 @@ class Admission:
         """Send waiting requests to `instance` while it has credit."""
         while (self._small or self._large) and (request := self._next(instance)):
             instance.send(request)
+        instance.flush()
 
     def _not_ready(self) -> NotReady:
         return NotReady(f"service {self._settings.name!r} has no instance that can answer now")
@@ -125,10 +127,12 @@ class Admission:
 
     def _next(self, instance: Instance) -> Request | None:
         """Take the oldest of the waiting requests that `instance` has credit for."""
-        firsts = [next(iter(line.values())) for line in (self._small, self._large) if line]
-        for request in sorted(firsts, key=lambda each: each.number):
-            if instance.has_credit(request.size):
-                return self._line(request.size).pop(request.number)
+        lines = self._small, self._large
+        if all(lines) and next(iter(self._large)) < next(iter(self._small)):
+            lines = self._large, self._small
+        for line in lines:
+            if line and instance.has_credit(next(iter(line.values())).size):
+                return line.popitem(last=False)[1]
         return None
 
     def _watch(self, request: Request) -> None:

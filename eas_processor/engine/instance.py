@@ -62,6 +62,7 @@ class Instance:
         self._credit = settings.credit
         self._held_bytes = 0
         self._links: dict[str, asyncio.Transport] = {}
+        self._unsent: dict[str, list[bytes]] = {"data": [], "bulk": []}
         self._on_credit = on_credit
         self._on_death = on_death
         self._loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -88,14 +89,21 @@ class Instance:
         return size <= BULK_SIZE or not held or held + size <= BYTE_CREDIT
 
     def send(self, request: Request) -> None:
-        """Give the worker a request; its answer comes back through `Request.answer`."""
+        """Give the worker a request, with the next `flush`; see `Request.answer` for the answer."""
         size = request.size
         request.instance = self
         self.held[request.number] = request
         if size > BULK_SIZE:
             self._held_bytes += size
         head = HEAD.pack(size, PREDICT, 0, 0, request.number, request.deadline)
-        self._write(_channel(request), [head, *request.body])
+        self._unsent[_channel(request)] += [head, *request.body]
+
+    def flush(self) -> None:
+        """Write what was sent, with one system call for each socket: one takes about 10 us."""
+        for channel, parts in self._unsent.items():
+            if parts:
+                self._write(channel, parts)
+                self._unsent[channel] = []
 
     def cancel(self, request: Request) -> None:
         """Tell the worker that nobody waits for `request`; its credit is free after the answer."""

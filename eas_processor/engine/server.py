@@ -46,19 +46,20 @@ class HttpServer:
         """Accept connections from now on."""
         assert self._socket is not None
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                lambda: HttpConnection(self), sock=self._socket, backlog=_BACKLOG
-            )
+            # Two engines that start together can both bind; the second to listen is refused, here:
+            # uvloop says nothing of it.
+            self._socket.listen(_BACKLOG)
         except OSError as error:
-            # Two engines that start together can both bind; the second to listen is refused.
             raise self._taken(error) from error
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: HttpConnection(self), sock=self._socket, backlog=_BACKLOG
+        )
         self._clock = asyncio.create_task(self._watch_times())
 
     async def drain(self, grace: float, moment: float) -> None:
         """Answer what was accepted, then close every connection, at the latest after `grace` s."""
+        assert self._server is not None
         self.draining = self.router.draining = True
-        if self._server is None:
-            return
         await asyncio.sleep(moment)
         self._server.close()
         with contextlib.suppress(asyncio.TimeoutError):

@@ -260,6 +260,7 @@ class Supervisor:
 async def _warm_up(instance: Instance, number: int, body: bytes) -> None:
     request = _WarmUpRequest(body)
     instance.send(request)
+    instance.flush()
     status, payload = await request.answered
     if status != 200 and not instance.failure:
         reason = payload.decode(errors="replace")

@@ -3,23 +3,13 @@
 from functools import lru_cache
 from typing import Dict, List, Tuple, Union
 
-from eas_processor.wire import dtypes
+from eas_processor.wire import dtypes, tags
 from eas_processor.wire.dtypes import layout_of
 from eas_processor.wire.errors import EncodeError, WireError
-from eas_processor.wire.fields import LENGTH, VARINT, length_field, tag_of
+from eas_processor.wire.fields import LENGTH, length_field, tag_of
 from eas_processor.wire.tensors import Request, Tensor
 from eas_processor.wire.values import pack_values
 from eas_processor.wire.varints import write_varint
-
-_SIGNATURE_NAME = tag_of(1, LENGTH)
-_INPUTS = tag_of(2, LENGTH)
-_OUTPUT_FILTER = tag_of(3, LENGTH)
-_OUTPUTS = tag_of(1, LENGTH)
-_KEY = tag_of(1, LENGTH)
-_VALUE = tag_of(2, LENGTH)
-_DTYPE = tag_of(1, VARINT)
-_SHAPE = tag_of(2, LENGTH)
-_PACKED_DIM = tag_of(1, LENGTH)
 
 Parts = List[Union[bytes, memoryview]]
 
@@ -28,11 +18,11 @@ def encode_request(request: Request) -> bytes:
     """Write a `PredictRequest`; the inputs keep their order."""
     parts: Parts = []
     if request.signature_name:
-        parts.append(length_field(_SIGNATURE_NAME, _text(request.signature_name)))
+        parts.append(length_field(tags.SIGNATURE_NAME, _text(request.signature_name)))
     for name, tensor in request.inputs.items():
-        _add_entry(parts, "input", _INPUTS, name, tensor)
+        _add_entry(parts, "input", tags.INPUTS, name, tensor)
     for name in request.output_filter:
-        parts.append(length_field(_OUTPUT_FILTER, _text(name)))
+        parts.append(length_field(tags.OUTPUT_FILTER, _text(name)))
     return b"".join(parts)
 
 
@@ -40,7 +30,7 @@ def encode_response(outputs: Dict[str, Tensor]) -> bytes:
     """Write a `PredictResponse`; the outputs keep their order."""
     parts: Parts = []
     for name, tensor in outputs.items():
-        _add_entry(parts, "output", _OUTPUTS, name, tensor)
+        _add_entry(parts, "output", tags.OUTPUTS, name, tensor)
     return b"".join(parts)
 
 
@@ -58,13 +48,13 @@ def _add_entry(parts: Parts, role: str, tag: int, name: str, tensor: Tensor) -> 
 def _head(tag: int, name: str, dtype: int, shape: Tuple[int, ...], size: int) -> bytes:
     """All bytes of a map entry that come before its `size` bytes of values."""
     dims = b"".join([write_varint(dim) for dim in shape])
-    array = write_varint(_DTYPE) + write_varint(dtype)
-    array += length_field(_SHAPE, length_field(_PACKED_DIM, dims) if dims else b"")
+    array = write_varint(tags.DTYPE) + write_varint(dtype)
+    array += length_field(tags.SHAPE, length_field(tags.PACKED_DIM, dims) if dims else b"")
     field = layout_of(dtype).field
     if size and field != dtypes.STRING_VAL:
         array += write_varint(tag_of(field, LENGTH)) + write_varint(size)
-    key = length_field(_KEY, _text(name))
-    value = write_varint(_VALUE) + write_varint(len(array) + size) + array
+    key = length_field(tags.KEY, _text(name))
+    value = write_varint(tags.VALUE) + write_varint(len(array) + size) + array
     return write_varint(tag) + write_varint(len(key) + len(value) + size) + key + value
 
 

@@ -71,8 +71,11 @@ class Outlines:
 
 def outline_of(view: memoryview, request: Request) -> Optional[Outline]:
     """The outline of a body and what was read from it; None when not all values are views."""
-    if not all(tensor.array.dtype.kind in "fc" for tensor in request.inputs.values()):
+    if not request.inputs:
         return None
+    for tensor in request.inputs.values():
+        if tensor.array.dtype.kind not in "fc":
+            return None
     body = _address(np.frombuffer(view, np.uint8))
     tensors = []
     spans = []

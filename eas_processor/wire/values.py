@@ -4,13 +4,11 @@ from typing import Any, List, Union
 
 import numpy as np
 
-from eas_processor.wire import dtypes
+from eas_processor.wire import dtypes, tags
 from eas_processor.wire.dtypes import Layout
 from eas_processor.wire.errors import EncodeError, MalformedMessage, ShapeMismatch, ValueOutOfRange
-from eas_processor.wire.fields import LENGTH, length_field, tag_of
+from eas_processor.wire.fields import length_field
 from eas_processor.wire.varints import pack_varints, unpack_varints
-
-_STRING_TAG = tag_of(dtypes.STRING_VAL, LENGTH)
 
 # From here on a copy of the values costs more than the two extra calls that avoid it.
 _VIEW_BYTES = 65536
@@ -107,7 +105,7 @@ def _pack_strings(array: "np.ndarray[Any, Any]") -> bytes:
     if array.dtype.kind not in "OSU":
         raise EncodeError(f"DT_STRING is written from bytes or str, got an array of {array.dtype}")
     items: List[Any] = array.ravel().tolist()
-    return b"".join([length_field(_STRING_TAG, _as_bytes(item)) for item in items])
+    return b"".join([length_field(tags.STRING, _as_bytes(item)) for item in items])
 
 
 def _as_bytes(item: Any) -> bytes:

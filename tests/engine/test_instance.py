@@ -89,12 +89,16 @@ async def test_a_death_while_loading_tells_how_and_the_last_words(make_worker: A
 async def test_requests_go_out_on_the_socket_of_their_size(make_worker: Any) -> None:
     worker = make_worker()
     worker.attach()
-    small, large = ARequest(b"s"), ARequest(b"L" * (BULK_SIZE + 1))
+    small, large, another = ARequest(b"s"), ARequest(b"L" * (BULK_SIZE + 1)), ARequest(b"a")
     small.deadline = 12.5
-    for request in (small, large):
+    for request in (small, large, another):
         worker.instance.send(request)
+    assert not any(link.written for link in worker.links.values())
+    worker.instance.flush()
+    worker.instance.flush()
     head = HEAD.pack(1, PREDICT, 0, 0, small.number, 12.5)
-    assert worker.links["data"].written == head + b"s"
+    next_head = HEAD.pack(1, PREDICT, 0, 0, another.number, 0.0)
+    assert worker.links["data"].written == head + b"s" + next_head + b"a"
     assert worker.links["bulk"].written[HEAD.size :] == large.body[0]
 
 
@@ -172,6 +176,7 @@ async def test_a_worker_that_is_dying_is_sent_nothing(make_worker: Any) -> None:
         link.close()
     request = ARequest(b"x")
     worker.instance.send(request)
+    worker.instance.flush()
     worker.instance.take_no_more()
     assert not worker.instance.has_credit(1)
     worker.instance.cancel(request)
