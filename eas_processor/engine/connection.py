@@ -158,7 +158,7 @@ class HttpConnection(asyncio.Protocol):
         self._missing = length = int(headers.get(b"content-length", 0))
         request.refusal = self._admit(request, length)
         if request.refusal is None:
-            if b"expect" in headers and len(self._pipeline) == 1:
+            if b"expect" in headers and len(self._pipeline) == 1 and not request.old:
                 self._transport.write(CONTINUE)
         elif length > _READ_AWAY or b"expect" in headers or b"transfer-encoding" in headers:
             self._refuse_now(request, request.refusal)

@@ -107,8 +107,10 @@ class Launcher:
             "batch_size": settings.batch_size,
         }
         self._instances.add(instance)
-        assert self._link is not None
-        self._link.write(pack(LAUNCH, json.dumps(spec).encode()))
+        if self._link is not None and not self._link.is_closing():
+            self._link.write(pack(LAUNCH, json.dumps(spec).encode()))
+        elif self.ended:
+            self._ended(instance, "its launcher has ended")
 
     async def stop(self) -> None:
         """End the process and whatever it has forked, and wait until it is gone."""

@@ -152,6 +152,12 @@ def test_100_continue_is_sent_to_who_waits_for_it(desk: Any, post: Bytes) -> Non
     assert [each.status for each in desk.client.responses] == [100, 200]
 
 
+def test_100_continue_is_not_for_http_1_0(desk: Any, http: Bytes) -> None:
+    lines = [*LINES, "Expect: 100-continue", "Content-Length: 3"]
+    desk.client.send(http("POST", "/api/predict/echo", *lines, version="1.0"))
+    assert desk.client.transport.written == b""
+
+
 def test_a_refusal_comes_instead_of_100_continue(desk: Any, post: Bytes) -> None:
     desk.client.send(post(b"", "Expect: 100-continue", token="wrong", size=3))
     assert desk.client.response.status == 401

@@ -76,6 +76,14 @@ async def test_stop_ends_it_and_what_it_has_forked(
         await eventually_async(lambda: not alive(made.pids[1]))
 
 
+async def test_a_worker_asked_of_a_launcher_that_has_ended_has_ended_too(real_service: Any) -> None:
+    async with bench(real_service()) as made:
+        await made.start()
+        await made.launcher.stop()
+        made.launcher.launch(1)
+        assert made.exits == [(1, "its launcher has ended")]
+
+
 async def test_hooks_that_cannot_be_imported(real_service: Any) -> None:
     async with bench(real_service(hooks="no_such_module")) as made:
         with pytest.raises(StartError, match="no_such_module cannot be imported"):
