@@ -315,9 +315,10 @@ class HttpConnection(asyncio.Protocol):
 
     # Its end
 
-    def close_if_idle(self) -> None:
-        """Close the connection if nothing is asked of it now."""
-        if not self._closing and not self._pipeline and not self._in_head:
+    def close_if_idle(self, since: float) -> None:
+        """Close the connection if nothing has been asked of it since that time."""
+        idle = not self._pipeline and not self._in_head and self.since <= since
+        if idle and not self._closing:
             self._close(linger=False)
 
     def abort(self) -> None:

@@ -61,9 +61,14 @@ class HttpServer:
         assert self._server is not None
         self.draining = self.router.draining = True
         await asyncio.sleep(moment)
+        # What the kernel has accepted and we have not would be reset when the listener closes.
+        backlog = self._take_backlog()
         self._server.close()
+        loop = asyncio.get_running_loop()
+        for accepted in backlog:
+            await loop.connect_accepted_socket(lambda: HttpConnection(self), accepted)
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._all_closed(), grace)
+            await asyncio.wait_for(self._all_closed(moment), grace)
 
     def close(self) -> None:
         """Close whatever is still open."""
@@ -82,10 +87,19 @@ class HttpServer:
             f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
         )
 
-    async def _all_closed(self) -> None:
+    def _take_backlog(self) -> list[socket.socket]:
+        assert self._socket is not None
+        accepted = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                accepted.append(self._socket.accept()[0])
+        return accepted
+
+    async def _all_closed(self, moment: float) -> None:
         while self.connections:
+            now = monotonic()
             for connection in list(self.connections):
-                connection.close_if_idle()
+                connection.close_if_idle(now - moment)
             await asyncio.sleep(0.01)
 
     async def _watch_times(self) -> None:

@@ -8,7 +8,7 @@ import inspect
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -45,12 +45,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture(scope="session")
-def eas_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data directory of its own for all the tests of the engine."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EAS_HOME", str(home))
-        yield home
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def eas_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data directory of the tests of the engine, one for all of them."""
+    monkeypatch.setenv("EAS_HOME", str(home))
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def service() -> Callable[..., ServiceSettings]:
 
 @pytest.fixture
 def real_service(
-    service: Callable[..., ServiceSettings], eas_home: Path
+    service: Callable[..., ServiceSettings], eas_home: None
 ) -> Callable[..., ServiceSettings]:
     """Like `service`, with the rooms that a launcher runs."""
     return lambda **changes: service(rooms=rooms_directory(), **changes)

@@ -266,9 +266,19 @@ def test_when_draining_a_request_that_has_begun_is_still_answered(desk: Any, pos
     desk.client.send(data + data[:10])
     desk.server.draining = True
     desk.answer_all()
-    desk.client.connection.close_if_idle()
+    desk.client.connection.close_if_idle(desk.client.connection.since)
     assert not desk.client.transport.closed
     desk.client.send(data[10:])
     desk.admission.submitted[1].answer(200, [b"2"])
     assert [each.body for each in desk.client.responses] == [b"1", b"2"]
+    assert desk.client.transport.closed
+
+
+def test_only_a_connection_that_has_been_idle_for_a_while_is_closed_when_draining(
+    desk: Any,
+) -> None:
+    since = desk.client.connection.since
+    desk.client.connection.close_if_idle(since - 0.1)
+    assert not desk.client.transport.closed
+    desk.client.connection.close_if_idle(since)
     assert desk.client.transport.closed

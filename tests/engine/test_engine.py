@@ -118,7 +118,7 @@ class RunningEngine:
 
 @pytest.fixture
 def start_engine(
-    tmp_path_factory: pytest.TempPathFactory, eas_home: Path, running: Any
+    tmp_path_factory: pytest.TempPathFactory, eas_home: None, running: Any
 ) -> Iterator[Callable[..., RunningEngine]]:
     """
     Starts an engine with the processor `echo`.
