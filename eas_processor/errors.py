@@ -9,11 +9,14 @@ The errors of engine, service, builds and cli, in one tree.
     │   ├── BuildError              the processor build, its interpreter or its TensorFlow
     │   └── StartError              no instance became ready, or the address is taken
     └── RequestError            refuses one request: the status goes with it
-        ├── BadRequest          400     ├── DeadlineExceeded    408
-        ├── Unauthorized        401     ├── BodyTooLarge        413
-        ├── NotFound            404     ├── QueueFull           450
-        ├── MethodNotAllowed    405     ├── InternalError       500
-        └── HeadersTooLarge     431     └── NotReady            503
+        ├── BadRequest          400     ├── UnsupportedCoding   415
+        ├── Unauthorized        401     ├── TooManyRequests     429
+        ├── NotFound            404     ├── HeadersTooLarge     431
+        ├── MethodNotAllowed    405     ├── QueueFull           450
+        ├── DeadlineExceeded    408     ├── InternalError       500
+        ├── LengthRequired      411     └── NotReady            503
+        ├── BodyTooLarge        413
+        └── TargetTooLong       414
 
 What the 3.6 rooms raise (`wire.WireError`, `tf.errors.ProcessorError`) knows its status too; it
 crosses the link as that number and its sentence.
@@ -84,10 +87,34 @@ class DeadlineExceeded(RequestError):
     status = 408
 
 
+class LengthRequired(RequestError):
+    """A body is announced without saying how long it is."""
+
+    status = 411
+
+
 class BodyTooLarge(RequestError):
     """The body is larger than the engine accepts."""
 
     status = 413
+
+
+class TargetTooLong(RequestError):
+    """The path and query are longer than the engine accepts."""
+
+    status = 414
+
+
+class UnsupportedCoding(RequestError):
+    """The body comes in a coding or format that is not understood here."""
+
+    status = 415
+
+
+class TooManyRequests(RequestError):
+    """More requests came than `metadata.rpc.rate_limit` lets in."""
+
+    status = 429
 
 
 class HeadersTooLarge(RequestError):

@@ -67,6 +67,25 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         default=8080,
         help="port to listen on; 0 takes a free one (default: 8080)",
     )
+    parser.add_argument(
+        "--max-body", type=_positive, default=64, metavar="MIB", help="largest body (default: 64)"
+    )
+    parser.add_argument(
+        "--max-connections",
+        type=_positive,
+        default=10_000,
+        metavar="N",
+        help="most connections at a time (default: 10000)",
+    )
+    parser.add_argument(
+        "--access-log",
+        type=_share,
+        nargs="?",
+        const=1.0,
+        default=0.0,
+        metavar="SHARE",
+        help="log every answer, or a share of them such as 0.01 (default: none)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log what happens in detail")
     parser.set_defaults(run=_serve)
 
@@ -77,13 +96,39 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
 
 
+def _positive(text: str) -> int:
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if 0 <= share <= 1:
+        return share
+    raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
+
+
 # Imported by the command that needs them, so that `eascmd --help` answers in 0.1 s.
 
 
 def _serve(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.logs import set_up
     from eas_processor.cli.serve import serve
+    from eas_processor.engine.settings import ENVELOPE, MIB, EngineSettings
 
-    serve(arguments.service, arguments.host, arguments.port, verbose=arguments.verbose)
+    set_up(verbose=arguments.verbose)
+    settings = EngineSettings(
+        host=arguments.host,
+        port=arguments.port,
+        max_body=arguments.max_body * MIB + ENVELOPE,
+        max_connections=arguments.max_connections,
+        access_log=arguments.access_log,
+    )
+    serve(arguments.service, settings)
 
 
 def _inspect(arguments: argparse.Namespace) -> None:

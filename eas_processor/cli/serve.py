@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from eas_processor.builds.catalogue import Build, find_build
@@ -24,11 +25,8 @@ from eas_processor.service import (
 log = logging.getLogger("eas_processor")
 
 
-def serve(path: Path, host: str, port: int, *, verbose: bool) -> None:
+def serve(path: Path, settings: EngineSettings) -> None:
     """Serve the service file at `path` until SIGTERM or Ctrl-C; raises SetupError."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(message)s"
-    )
     loaded = load_service(path)
     service = loaded.service
     build = find_build(service.processor)
@@ -44,7 +42,7 @@ def serve(path: Path, host: str, port: int, *, verbose: bool) -> None:
         print(*lines, sep="\n", flush=True)
 
     run(
-        EngineSettings(host=host, port=port, grace=service.metadata.eas.termination_grace_period),
+        replace(settings, grace=service.metadata.eas.termination_grace_period),
         _service_settings(service, token, _worker_settings(service, build, model_entry), warm_up),
         announce,
     )
@@ -56,9 +54,11 @@ def _service_settings(
     return ServiceSettings(
         name=service.name,
         token=token.value,
+        previous_token=service.previous_token or "",
         worker=worker,
         keepalive=service.metadata.rpc.keepalive / 1000,
         max_queue_size=service.metadata.rpc.max_queue_size,
+        rate_limit=service.metadata.rpc.rate_limit * service.metadata.instance,
         instances=service.metadata.instance,
         restart_crashed=not service.runtime.enable_crash_block,
         warm_up=tuple(warm_up),

@@ -21,10 +21,11 @@ class TokenCheck:
     The token itself, `Bearer <token>`, or `EAS <signature>`: base64 of HMAC-SHA1, keyed with the
     token, over method, Content-MD5, Content-Type, Date and path. The signature is checked over the
     headers as they came: SDKs send local time as GMT, and an MD5 that is short or of other bytes.
+    A `previous` token is let in as well, while clients change over.
     """
 
-    def __init__(self, token: str, name: str) -> None:
-        self._token = token.encode()
+    def __init__(self, token: str, name: str, previous: str = "") -> None:
+        self._tokens = [each.encode() for each in (token, previous) if each] if token else []
         self._service_path = f"/api/predict/{name}".encode()
 
     def refusal(
@@ -35,15 +36,16 @@ class TokenCheck:
 
         `target` is the request target as received, `headers` has lower-case names.
         """
-        if not self._token:
+        if not self._tokens:
             return None
         given = headers.get(b"authorization")
         if given is None:
             return Unauthorized(_MISSING)
         # Both are compared: a token may itself begin with `Bearer `.
         bare = given[7:] if given[:7].lower() == b"bearer " else given
-        if hmac.compare_digest(given, self._token) or hmac.compare_digest(bare, self._token):
-            return None
+        for token in self._tokens:
+            if hmac.compare_digest(given, token) or hmac.compare_digest(bare, token):
+                return None
         if given.startswith(b"EAS "):
             return self._check_signature(given[4:].strip(), method, target, headers)
         return Unauthorized(_WRONG)
@@ -58,7 +60,8 @@ class TokenCheck:
         # Go's and Java's SDKs sign path and query; Python's the service's path, whatever it calls.
         for path in {target, target.partition(b"?")[0], self._service_path}:
             text = b"\n".join([*signed, path]).strip()
-            expected = base64.b64encode(hmac.new(self._token, text, hashlib.sha1).digest())
-            if hmac.compare_digest(given, expected):
-                return None
+            for token in self._tokens:
+                expected = base64.b64encode(hmac.new(token, text, hashlib.sha1).digest())
+                if hmac.compare_digest(given, expected):
+                    return None
         return Unauthorized(_WRONG_SIGNATURE)

@@ -6,21 +6,37 @@ from collections.abc import Mapping
 
 import httptools
 
-from eas_processor.errors import BadRequest
+from eas_processor.errors import (
+    BadRequest,
+    LengthRequired,
+    RequestError,
+    TargetTooLong,
+    UnsupportedCoding,
+)
+
+_MAX_TARGET = 8 * 1024
 
 
-def malformed(version: str, headers: Mapping[bytes, bytes]) -> BadRequest | None:
+def malformed(version: str, target: bytes, headers: Mapping[bytes, bytes]) -> RequestError | None:
     """
     Return why the request cannot be taken, in the cases that the parser lets pass.
 
     `headers` has lower-case names.
     """
+    if len(target) > _MAX_TARGET:
+        return TargetTooLong(f"the path and query are longer than {_MAX_TARGET} bytes")
     if version not in ("1.1", "1.0"):
         return BadRequest(f"the request is HTTP/{version}; HTTP/1.1 and HTTP/1.0 are spoken here")
     if version == "1.1" and b"host" not in headers:
         return BadRequest("the request has no Host header, which HTTP/1.1 requires")
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() not in (b"gzip", b"x-gzip", b"identity"):
+        shown = encoding.decode("latin-1")
+        return UnsupportedCoding(f"Content-Encoding: {shown!r} is not understood; gzip is")
     coding = headers.get(b"transfer-encoding")
     if coding is None:
+        if b"expect" in headers and b"content-length" not in headers:
+            return LengthRequired("the body is announced by Expect, but not its Content-Length")
         return None
     # With any other coding before `chunked`, or an upgrade, the parser would lose the body's end.
     if coding.lower() != b"chunked":

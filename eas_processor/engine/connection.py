@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from eas_processor.engine.checks import malformed, origin_form
-from eas_processor.engine.heads import BYTES, CONTINUE, JSON, TEXT
-from eas_processor.engine.request import Request
-from eas_processor.engine.router import Endpoint
+from eas_processor.engine.heads import CONTINUE, JSON, TEXT
+from eas_processor.engine.http_request import HttpRequest
+from eas_processor.engine.inflate import Inflater
 from eas_processor.errors import (
     BadRequest,
     BodyTooLarge,
     DeadlineExceeded,
     HeadersTooLarge,
     InternalError,
+    NotReady,
     RequestError,
+    TooManyRequests,
 )
 from eas_processor.link.frames import BULK_SIZE
 
 if TYPE_CHECKING:
+    from eas_processor.engine.router import Endpoint
     from eas_processor.engine.server import HttpServer
 
 log = logging.getLogger("eas_processor.engine")
@@ -35,37 +38,6 @@ _SMALL_PIECE = 4096
 """Pieces of a body below this are joined: a list of single bytes takes 8 times their memory."""
 _LINGER_S = 2.0
 _MAX_PIPELINED = 32
-
-
-class HttpRequest(Request):
-    """
-    A request with the connection that its answer goes to.
-
-    `endpoint` is None unless a service is asked; `refusal` is why the request is not let in;
-    `reply` is status, content type and payload, once they are known.
-    """
-
-    __slots__ = ("connection", "endpoint", "keep_alive", "method", "old", "refusal", "reply")
-
-    def __init__(
-        self, connection: HttpConnection, method: bytes, *, keep_alive: bool, old: bool
-    ) -> None:
-        super().__init__()
-        self.connection = connection
-        self.method = method
-        self.keep_alive = keep_alive
-        self.old = old
-        self.endpoint: Endpoint | None = None
-        self.refusal: RequestError | None = None
-        self.reply: tuple[int, bytes, list[bytes]] | None = None
-
-    def answer(self, status: int, payload: list[bytes]) -> None:
-        if self.endpoint is not None:
-            self.endpoint.admission.end(self)
-        self.body = []
-        if status == 408:
-            self.keep_alive = False
-        self.connection.reply(self, status, BYTES if status == 200 else TEXT, payload)
 
 
 class HttpConnection(asyncio.Protocol):
@@ -103,7 +75,12 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._server.connections.add(self)
+        connections, limit = self._server.connections, self._server.settings.max_connections
+        connections.add(self)
+        if len(connections) > limit:
+            self._refuse_unparsed(
+                NotReady(f"{limit} connections are open, the most that are taken here")
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = self._deaf = True
@@ -147,12 +124,17 @@ class HttpConnection(asyncio.Protocol):
         parser, headers = self._parser, self._headers
         version = parser.get_http_version()
         self._request = request = HttpRequest(
-            self, parser.get_method(), keep_alive=parser.should_keep_alive(), old=version == "1.0"
+            self,
+            parser.get_method(),
+            self._target,
+            headers,
+            keep_alive=parser.should_keep_alive(),
+            old=version == "1.0",
         )
         self._pipeline.append(request)
         if len(self._pipeline) > _MAX_PIPELINED:
             self._read_or_hold()
-        if refusal := malformed(version, headers):
+        if refusal := malformed(version, self._target, headers):
             self._refuse_now(request, refusal)
             return
         self._missing = length = int(headers.get(b"content-length", 0))
@@ -220,6 +202,13 @@ class HttpConnection(asyncio.Protocol):
             return self._too_large_body()
         if length > BULK_SIZE and (busy := endpoint.admission.refusal(length)):
             return busy
+        if endpoint.rate is not None and not endpoint.rate.take():
+            return TooManyRequests(
+                f"more than {endpoint.settings.rate_limit:g} requests a second came "
+                "(metadata.rpc.rate_limit); try again in a moment"
+            )
+        if self._headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            request.inflater = Inflater(self._server.settings.max_body)
         request.endpoint = endpoint
         request.deadline = monotonic() + endpoint.settings.keepalive
         endpoint.admission.begin(request)
@@ -238,6 +227,14 @@ class HttpConnection(asyncio.Protocol):
         request = self._request
         if request is None or request.endpoint is None or request.reply is not None:
             return
+        if request.inflater is not None:
+            try:
+                data = request.inflater.feed(data)
+            except RequestError as refusal:
+                self._refuse_now(request, refusal)
+                return
+            if not data:
+                return
         body = request.body
         if body and len(body[-1]) < _SMALL_PIECE and len(data) < _SMALL_PIECE:
             body[-1] += data
@@ -257,11 +254,21 @@ class HttpConnection(asyncio.Protocol):
             status, text = self._server.router.health(path) or (404, b"")
             self.reply(request, status, TEXT, [text])
         elif request.size and request.method == b"POST":
-            endpoint.admission.submit(request)
+            self._submit(request, endpoint)
         else:
             endpoint.admission.end(request)
             status, text = endpoint.describe()
             self.reply(request, status, JSON if status == 200 else TEXT, [text])
+
+    def _submit(self, request: HttpRequest, endpoint: Endpoint) -> None:
+        try:
+            if request.inflater is not None:
+                request.inflater.finish()
+        except RequestError as refusal:
+            request.refuse(refusal)
+        else:
+            request.choose_kind()
+            endpoint.admission.submit(request)
 
     # Answers
 
@@ -288,13 +295,24 @@ class HttpConnection(asyncio.Protocol):
         self, request: HttpRequest, status: int, content_type: bytes, payload: list[bytes]
     ) -> None:
         length = sum(map(len, payload))
+        if self._server.access_log is not None:
+            self._server.access_log.note(request, self._client(), status, length)
         head = self._server.heads.build(
-            status, content_type, length, keep_alive=request.keep_alive, old=request.old
+            status,
+            request.id,
+            content_type,
+            length,
+            keep_alive=request.keep_alive,
+            old=request.old,
         )
         if request.method == b"HEAD":
             self._transport.write(head)
         else:
             self._transport.writelines([head, *payload])
+
+    def _client(self) -> str:
+        host, port, *_ = self._transport.get_extra_info("peername") or ("unknown", 0)
+        return f"{host}:{port}"
 
     def _refuse_now(self, request: HttpRequest, refusal: RequestError) -> None:
         """Refuse a request before its body has arrived; the rest is thrown away."""
@@ -307,7 +325,7 @@ class HttpConnection(asyncio.Protocol):
         if self._deaf:
             return
         if (request := self._request) is None:
-            request = HttpRequest(self, b"", keep_alive=False, old=False)
+            request = HttpRequest(self, b"", b"", {}, keep_alive=False, old=False)
             self._request = request
             self._pipeline.append(request)
         self._in_head = False

@@ -15,6 +15,7 @@ from typing import Any
 import uvloop
 
 from eas_processor.engine.admission import Admission
+from eas_processor.engine.open_files import raise_limit
 from eas_processor.engine.router import Endpoint, Router
 from eas_processor.engine.server import HttpServer
 from eas_processor.engine.settings import EngineSettings, ServiceSettings
@@ -31,6 +32,7 @@ def run(
 
     Raises SetupError when the service cannot start. Leaves no process and no file behind.
     """
+    raise_limit(settings.max_connections)
     uvloop.run(_Engine(settings, service).run(on_ready))
 
 

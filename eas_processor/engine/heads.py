@@ -13,14 +13,15 @@ JSON = b"application/json"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus} | {450: b"Queue Full"}
-_EXTRA = {405: b"Allow: GET, POST\r\n", 450: b"Retry-After: 1\r\n"}
+_RETRY = b"Retry-After: 1\r\n"
+_EXTRA = {405: b"Allow: GET, POST\r\n", 429: _RETRY, 450: _RETRY, 503: _RETRY}
 _KEEP_ALIVE = {True: b"", False: b"Connection: close\r\n"}
 # HTTP/1.0 closes unless both sides say otherwise.
 _KEEP_ALIVE_10 = {True: b"Connection: keep-alive\r\n", False: b"Connection: close\r\n"}
 
 _FORM = (
-    b"HTTP/1.1 %d %b\r\nServer: eas\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b%b"
-    b"\r\n"
+    b"HTTP/1.1 %d %b\r\nServer: eas\r\nDate: %b\r\nX-Request-Id: %b\r\nContent-Type: %b\r\n"
+    b"Content-Length: %d\r\n%b%b\r\n"
 )
 
 
@@ -32,7 +33,14 @@ class Heads:
         self._date = b""
 
     def build(
-        self, status: int, content_type: bytes, length: int, *, keep_alive: bool, old: bool = False
+        self,
+        status: int,
+        request_id: bytes,
+        content_type: bytes,
+        length: int,
+        *,
+        keep_alive: bool,
+        old: bool = False,
     ) -> bytes:
         """Return the head of a response; `old` is for a client that speaks HTTP/1.0."""
         now = int(time.time())
@@ -43,6 +51,7 @@ class Heads:
             status,
             _REASONS.get(status, b"Unknown"),
             self._date,
+            request_id,
             content_type,
             length,
             (_KEEP_ALIVE_10 if old else _KEEP_ALIVE)[keep_alive],

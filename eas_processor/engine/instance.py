@@ -11,7 +11,7 @@ from typing import Any
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.errors import NotReady
-from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, STOP, WARMED, Frame, pack
+from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, STOP, WARMED, Frame, pack
 
 BYTE_CREDIT = 64 * 1024 * 1024
 """Bytes of large bodies that one worker holds at a time, unless a single body is larger."""
@@ -95,7 +95,7 @@ class Instance:
         self.held[request.number] = request
         if size > BULK_SIZE:
             self._held_bytes += size
-        head = HEAD.pack(size, PREDICT, 0, 0, request.number, request.deadline)
+        head = HEAD.pack(size, request.kind, 0, 0, request.number, request.deadline)
         self._unsent[_channel(request)] += [head, *request.body]
 
     def flush(self) -> None:

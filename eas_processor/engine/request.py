@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from eas_processor.link.frames import PREDICT
+
 if TYPE_CHECKING:
     from eas_processor.engine.instance import Instance
     from eas_processor.errors import RequestError
@@ -16,15 +18,17 @@ class Request:
     """
     A request body on its way to a worker, and a place for the answer.
 
-    `body` is the list of pieces it arrived in: it is never joined in the engine. `deadline` is in
-    seconds of CLOCK_MONOTONIC, 0.0 for none. `instance` is set while a worker holds the request and
-    somebody waits for its answer. Whoever sends a request subclasses this and implements `answer`.
+    `kind` is that of its frame. `body` is the list of pieces it arrived in: it is never joined in
+    the engine. `deadline` is in seconds of CLOCK_MONOTONIC, 0.0 for none. `instance` is set while a
+    worker holds the request and somebody waits for its answer. Whoever sends a request subclasses
+    this and implements `answer`.
     """
 
-    __slots__ = ("body", "deadline", "instance", "number", "size")
+    __slots__ = ("body", "deadline", "instance", "kind", "number", "size")
 
     def __init__(self) -> None:
         self.number = next(_numbers)
+        self.kind = PREDICT
         self.body: list[bytes] = []
         self.size = 0
         self.deadline = 0.0

@@ -6,6 +6,7 @@ from urllib.parse import unquote_to_bytes
 
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.auth import TokenCheck
+from eas_processor.engine.rate import RateLimit
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
 from eas_processor.errors import MethodNotAllowed, NotFound, RequestError
@@ -14,7 +15,7 @@ PREFIX = b"/api/predict/"
 
 
 class Endpoint:
-    """What answers at `/api/predict/NAME`: a service, its token, its queue and its instances."""
+    """What answers at `/api/predict/NAME`: a service with token, rate, queue and instances."""
 
     def __init__(
         self, settings: ServiceSettings, admission: Admission, supervisor: Supervisor
@@ -22,7 +23,8 @@ class Endpoint:
         self.settings = settings
         self.admission = admission
         self.supervisor = supervisor
-        self.auth = TokenCheck(settings.token, settings.name)
+        self.auth = TokenCheck(settings.token, settings.name, settings.previous_token)
+        self.rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
 
     def describe(self) -> tuple[int, bytes]:
         """Return status and text for a GET or an empty POST: the signature JSON, or why not."""

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from time import monotonic
 
+from eas_processor.engine.access_log import AccessLog
 from eas_processor.engine.connection import HttpConnection
 from eas_processor.engine.heads import Heads
 from eas_processor.engine.router import Router
@@ -23,6 +24,7 @@ class HttpServer:
         self.settings = settings
         self.router = router
         self.heads = Heads()
+        self.access_log = AccessLog(settings.access_log) if settings.access_log else None
         self.connections: set[HttpConnection] = set()
         self.draining = False
         self._socket: socket.socket | None = None

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+MIB = 1024 * 1024
+ENVELOPE = 64 * 1024
+"""What a body may have above its limit: names and shapes around a tensor that fills it."""
+
 
 @dataclass(frozen=True)
 class WorkerSettings:
@@ -29,8 +33,12 @@ class ServiceSettings:
     token: str
     """Empty for a public service."""
     worker: WorkerSettings
+    previous_token: str = ""
+    """Let in as well, while clients change over; empty for none."""
     keepalive: float = 5.0
     max_queue_size: int = 64
+    rate_limit: float = 0.0
+    """Requests a second, over all instances; 0 for no limit."""
     instances: int = 1
     restart_crashed: bool = True
     warm_up: tuple[bytes, ...] = field(default=(), repr=False)
@@ -51,11 +59,13 @@ class EngineSettings:
     """How long a shutdown waits for the requests that were accepted."""
     drain_moment: float = 1.0
     """How long a shutdown still accepts, so that clients move on before the listener closes."""
-    max_body: int = 64 * 1024 * 1024 + 64 * 1024
-    """A tensor of 64 MiB with its envelope."""
+    max_body: int = 64 * MIB + ENVELOPE
+    max_connections: int = 10_000
     max_head: int = 64 * 1024
     """Request line and headers; what comes with the first read (256 KB at most) is not counted."""
     head_timeout: float = 10.0
     idle_timeout: float = 600.0
+    access_log: float = 0.0
+    """The share of answers that are logged."""
     start_timeout: float = 600.0
     """How long loading and warming up a model may take."""

@@ -9,8 +9,8 @@ Every frame is a head of 24 bytes, little-endian, and a payload:
     5       1     u8    reserved, 0
     6       2     u16   status of a REPLY: an HTTP status code; else 0
     8       8     u64   number of the request, chosen by the engine; 0 outside requests
-    16      8     f64   deadline of a PREDICT, in seconds of CLOCK_MONOTONIC, which all processes
-                        share; 0 for none
+    16      8     f64   deadline of a PREDICT or PREDICT_JSON, in seconds of CLOCK_MONOTONIC, which
+                        all processes share; 0 for none
     24      n           payload
 
 A process opens each of its sockets with a HELLO frame, whose payload is a JSON object:
@@ -24,10 +24,12 @@ After that:
     channel    engine sends                               the process sends
     launcher   LAUNCH (JSON: what the worker loads)       EXITED (JSON: instance, pid, wait status)
     control    WARMED, STOP                               READY (JSON), FAILED (text), HEARTBEAT
-    data,bulk  PREDICT (request body), CANCEL             REPLY (response body, or one sentence)
+    data,bulk  PREDICT, PREDICT_JSON (request body),      REPLY (response body, or one sentence)
+               CANCEL
     log        nothing                                    the lines it prints, without frames
 
 `bulk` carries the payloads above BULK_SIZE, so that they do not delay the small ones on `data`.
+PREDICT_JSON is a PREDICT whose body is JSON, and so is the body of its answer.
 """
 
 import struct
@@ -46,6 +48,7 @@ STOP = 8
 PREDICT = 16
 CANCEL = 17
 REPLY = 18
+PREDICT_JSON = 19
 
 HEAD = struct.Struct("<IBBHQd")
 HEAD_SIZE = HEAD.size

@@ -100,7 +100,6 @@ class Rpc(Struct, frozen=True, kw_only=True):
         key(
             "Requests a second for each instance; above that, 429. 0 is no limit.",
             "a number of requests a second, 0 or more",
-            Effect.LATER,
         ),
     ] = 0
     enable_sigterm: Annotated[
@@ -263,6 +262,14 @@ class Service(Struct, frozen=True, kw_only=True):
         Annotated[str, Meta(pattern=TOKEN_PATTERN)] | None,
         key(
             "What a caller must show; without it one is made and kept, '' is a public service.",
+            TOKEN_RULE,
+            secret=True,
+        ),
+    ] = None
+    previous_token: Annotated[
+        Annotated[str, Meta(pattern=TOKEN_PATTERN)] | None,
+        key(
+            "The token before a change of `token`: let in as well, until this key is taken away.",
             TOKEN_RULE,
             secret=True,
         ),

@@ -9,7 +9,8 @@ What the TensorFlow processor refuses, in one tree.
     └── RunError                500   the run failed for a reason that is not the request's
 
 The order in which one request can meet them: decode (`wire.WireError`, 400), resolve and check
-(`BadRequest`), run (`ModelRefusal` or `RunError`), encode (`wire.WireError`).
+(`BadRequest`), run (`ModelRefusal` or `RunError`), encode (`wire.WireError`). In JSON it meets
+`BadRequest` instead of `WireError`.
 """
 
 

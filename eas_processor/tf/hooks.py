@@ -10,6 +10,9 @@ from typing import Any, List, Union
 from eas_processor.tf.batching import run_batch
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.json_answer import write_columns, write_rows
+from eas_processor.tf.json_inputs import read_tensor
+from eas_processor.tf.json_request import JsonRequest
 from eas_processor.tf.loader import load
 from eas_processor.tf.model import Model
 from eas_processor.wire import decode_request, encode_response
@@ -29,6 +32,16 @@ def process(model: Model, request: Any) -> bytes:
     """
     plan, arrays = model.prepare(decode_request(request))
     return encode_response(plan.give(model.run(plan, arrays)))
+
+
+def process_json(model: Model, request: Any) -> bytes:
+    """Answer a request in JSON, which the signature gives dtypes to, with JSON."""
+    asked = JsonRequest(request)
+    columns = asked.columns(model.signature(asked.signature_name))
+    plan = model.plan(asked.signature_name, columns, asked.output_filter)
+    arrays = plan.take({spec.name: read_tensor(spec, columns[spec.name]) for spec, _ in plan.feeds})
+    outputs = plan.give(model.run(plan, arrays))
+    return write_rows(outputs) if asked.by_rows else write_columns(outputs)
 
 
 def batch_process(model: Model, requests: List[Any]) -> List[Union[bytes, Exception]]:

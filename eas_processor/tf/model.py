@@ -1,7 +1,7 @@
 """A loaded model: plans and checks requests, and runs them."""
 
 import threading
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 from weakref import WeakValueDictionary
 
 from eas_processor.tf.callables import GraphCallable
@@ -44,11 +44,25 @@ class Model:
 
     def prepare(self, request: Request) -> Tuple[Plan, Arrays]:
         """Return how `request` runs and what to feed; raise `BadRequest` when it does not fit."""
-        key = (request.signature_name, tuple(request.inputs), tuple(request.output_filter))
+        plan = self.plan(request.signature_name, request.inputs, request.output_filter)
+        return plan, plan.take(request.inputs)
+
+    def plan(
+        self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
+    ) -> Plan:
+        """Return how a request with these names runs; raise `BadRequest` when one does not fit."""
+        key = (signature_name, tuple(inputs), tuple(output_filter))
         plan = self._plans.get(key)
         if plan is None:
             plan = self._make_plan(key)
-        return plan, plan.take(request.inputs)
+        return plan
+
+    def signature(self, name: str) -> Optional[Signature]:
+        """Return the signature that a request names; None when the model has none at all."""
+        # A frozen graph takes any signature name: the SDKs make their users give one.
+        if not name or self.default_signature is None:
+            return self.default_signature
+        return find_signature(self._signatures, name)
 
     def run(self, plan: Plan, arrays: Arrays) -> Sequence[Any]:
         """Return the values fetched; raise `ModelRefusal` or `RunError`."""
@@ -58,7 +72,7 @@ class Model:
             raise translate(error) from error
 
     def _make_plan(self, key: _Key) -> Plan:
-        signature = self._signature(key[0])
+        signature = self.signature(key[0])
         with self._lock:
             try:
                 plan = self._resolve(signature, key[1], key[2])
@@ -68,12 +82,6 @@ class Model:
                 del self._plans[next(iter(self._plans))]
             self._plans[key] = plan
         return plan
-
-    def _signature(self, name: str) -> Optional[Signature]:
-        # A frozen graph takes any signature name: the SDKs make their users give one.
-        if not name or self.default_signature is None:
-            return self.default_signature
-        return find_signature(self._signatures, name)
 
     def _resolve(
         self, signature: Optional[Signature], inputs: Sequence[str], output_filter: Sequence[str]

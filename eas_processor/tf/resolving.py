@@ -39,7 +39,7 @@ class Resolver:
         for name in names:
             spec = aliases.get(name) or self._find(name, signature is None)
             if spec is None:
-                raise BadRequest(f"unexpected input '{name}': {_inputs_of(signature)}")
+                raise BadRequest(f"unexpected input '{name}': {describe_inputs(signature)}")
             self._refuse_absent("input", spec)
             other = by_tensor.setdefault(spec.tensor_name, name)
             if other != name:
@@ -83,7 +83,8 @@ class Resolver:
     def _tensor(self, tensor_name: str) -> Any:
         try:
             return self._graph.get_tensor_by_name(tensor_name)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, TypeError):
+            # TypeError is of half a surrogate pair in the name, which JSON can write.
             return None
 
     def _find(self, name: str, complete: bool) -> Optional[TensorSpec]:
@@ -133,7 +134,7 @@ def refuse_missing(signature: Signature, feeds: Sequence[TensorSpec]) -> None:
     missing = [spec.name for spec in signature.inputs.values() if spec.tensor_name not in fed]
     if missing:
         word = "input" if len(missing) == 1 else "inputs"
-        raise BadRequest(f"missing {word} {list_names(missing)}: {_inputs_of(signature)}")
+        raise BadRequest(f"missing {word} {list_names(missing)}: {describe_inputs(signature)}")
 
 
 def _refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec]) -> None:
@@ -145,7 +146,8 @@ def _refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec]) -> None:
         )
 
 
-def _inputs_of(signature: Optional[Signature]) -> str:
+def describe_inputs(signature: Optional[Signature]) -> str:
+    """Return what a signature takes, as messages say it; None is a graph without signatures."""
     if signature is None:
         return _NO_SIGNATURE
     return f"signature '{signature.name}' takes {_list_specs(signature.inputs)}"

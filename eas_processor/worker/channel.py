@@ -8,7 +8,7 @@ from collections import deque
 from typing import Callable, Deque, List, Tuple
 
 from eas_processor.link.blocking import FrameReader
-from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY, Frame
+from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, PREDICT_JSON, REPLY, Frame
 from eas_processor.worker import process
 from eas_processor.worker.hooks import Answer, Processor
 
@@ -104,7 +104,7 @@ class Channel:
 
     def _accept(self, frames: List[Frame]) -> None:
         for frame in frames:
-            if frame[0] == PREDICT:
+            if frame[0] == PREDICT or frame[0] == PREDICT_JSON:
                 self._waiting.append(frame)
             elif frame[0] == CANCEL:
                 self._cancel(frame[2])
@@ -118,16 +118,25 @@ class Channel:
 
     def _run(self, batch: List[Frame]) -> List[bytes]:
         start = time.perf_counter()
-        if len(batch) == 1:
+        if len(batch) == 1 and batch[0][0] == PREDICT:
             answers = [self._processor.process(batch[0][4])]
         else:
-            answers = self._processor.batch_process([frame[4] for frame in batch])
+            answers = self._process(batch)
         replies: List[bytes] = []
         for frame, answer in zip(batch, answers):
             replies += self._answer(frame[2], answer)
         self._typical_run_s += 0.2 * (time.perf_counter() - start - self._typical_run_s)
         self.served += len(batch)
         return replies
+
+    def _process(self, batch: List[Frame]) -> List[Answer]:
+        """Return the answers in order; requests in JSON are run one by one."""
+        joined = [frame[4] for frame in batch if frame[0] == PREDICT]
+        answers = iter(self._processor.batch_process(joined) if joined else ())
+        return [
+            next(answers) if frame[0] == PREDICT else self._processor.process_json(frame[4])
+            for frame in batch
+        ]
 
     def _answer(self, number: int, answer: Answer) -> Tuple[bytes, ...]:
         """Return what is left to send on this channel: a large answer leaves by the bulk one."""

@@ -12,6 +12,7 @@ log = logging.getLogger("eas_processor.worker")
 Answer = Tuple[int, bytes]
 """HTTP status, and the response body or one sentence of UTF-8 text."""
 
+_NO_JSON = b"this processor takes no JSON; send a PredictRequest as application/octet-stream"
 
 # Not the file's own name, which may be that of a module which others import.
 _FILE_MODULE = "processor_hooks"
@@ -50,6 +51,7 @@ class Processor:
 
     def __init__(self, hooks: ModuleType, model_entry: str, model_config: str) -> None:
         self._process = hooks.process
+        self._process_json = getattr(hooks, "process_json", None)
         self._batch_process = getattr(hooks, "batch_process", None)
         self._describe = getattr(hooks, "get_serving_model_info", None)
         try:
@@ -75,6 +77,15 @@ class Processor:
         """Answer one request body."""
         try:
             return 200, _body(self._process(self._model, request))
+        except Exception as error:
+            return refusal(error)
+
+    def process_json(self, request: Any) -> Answer:
+        """Answer one request body in JSON."""
+        if self._process_json is None:
+            return 415, _NO_JSON
+        try:
+            return 200, _body(self._process_json(self._model, request))
         except Exception as error:
             return refusal(error)
 

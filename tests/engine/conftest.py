@@ -119,6 +119,9 @@ class FakeTransport:
     def is_closing(self) -> bool:
         return self.closed
 
+    def get_extra_info(self, name: str) -> Any:
+        return {"peername": ("127.0.0.1", 1)}[name]
+
     def pause_reading(self) -> None:
         assert self.reading
         self.reading = False

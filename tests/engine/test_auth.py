@@ -98,3 +98,14 @@ def test_a_signature_is_for_its_headers_only(name: bytes) -> None:
 )
 def test_a_wrong_signature_is_refused(authorization: bytes) -> None:
     assert "`EAS` signature" in str(refusal(authorization))
+
+
+def test_during_a_change_two_tokens_are_let_in() -> None:
+    check = TokenCheck("new", "svc", previous="old")
+    for token in (b"new", b"old", b"Bearer old"):
+        assert check.refusal(b"POST", b"/", {b"authorization": token}) is None
+    assert check.refusal(b"POST", b"/", {b"authorization": b"other"}) is not None
+
+
+def test_a_previous_token_does_not_close_a_public_service() -> None:
+    assert TokenCheck("", "svc", previous="old").refusal(b"POST", b"/", {}) is None

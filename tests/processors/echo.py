@@ -7,9 +7,10 @@ A processor without a model: it answers with the request, or does what the reque
     fail        raise an exception that no hook should
     grow N      answer with N bytes
 
-A request of more than a million bytes is answered with `ok`.
+A request of more than a million bytes is answered with `ok`, one in JSON with {"echo": request}.
 """
 
+import json
 import os
 import time
 
@@ -42,6 +43,10 @@ def process(model, request):
     elif command == b"grow":
         return b"x" * int(words[1])
     return b"ok" if len(request) > 1000000 else bytes(request)
+
+
+def process_json(model, request):
+    return json.dumps({"echo": json.loads(bytes(request).decode())}).encode()
 
 
 def batch_process(model, requests):

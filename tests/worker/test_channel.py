@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from eas_processor.link.blocking import FrameReader
-from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY
+from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, PREDICT_JSON, REPLY
 from eas_processor.worker import channel as channel_module
 from eas_processor.worker.channel import Channel, Outlet
 
@@ -55,6 +55,10 @@ class Processor:
         if self._gate is not None:
             self._gate.acquire(timeout=TIMEOUT_S)
         return [(200, bytes(request) * (BULK_SIZE // 8)) for request in requests]
+
+    def process_json(self, request):
+        self.runs.put(bytes(request))
+        return 200, b"json"
 
     def next_run(self):
         return self.runs.get(timeout=TIMEOUT_S)
@@ -108,6 +112,10 @@ class Peer:
 
 def predict(number, payload=b"12345678", deadline=0.0):
     return PREDICT, number, payload, deadline
+
+
+def predict_json(number, payload=b"{}", deadline=0.0):
+    return PREDICT_JSON, number, payload, deadline
 
 
 def cancel(number):
@@ -296,6 +304,39 @@ def test_batches_of_long_runs_are_side_by_side_too(serve, processor, clock):
     processor.hold()
     peer.send(*[predict(number, b"%d" % number) for number in range(1, 5)])
     assert sorted(processor.next_run() for _ in range(2)) == [[b"1", b"2"], [b"3", b"4"]]
+
+
+def test_a_lone_request_in_json_goes_to_its_own_hook(serve, processor):
+    peer = serve(batch_size=4)
+    peer.send(predict_json(1, b"[1]"))
+    assert peer.answers(1) == {1: (200, b"json")}
+    assert processor.next_run() == b"[1]"
+    assert processor.runs.empty()
+
+
+def test_requests_in_json_run_one_by_one_beside_their_batch(serve, processor):
+    peer = serve(batch_size=4)
+    peer.send(predict_json(1, b"[1]"), predict(2, b"2"), predict_json(3, b"[3]"), predict(4, b"4"))
+    answers = peer.answers(4)
+    assert {number: body[:4] for number, (_, body) in answers.items()} == {
+        1: b"json",
+        2: b"2222",
+        3: b"json",
+        4: b"4444",
+    }
+    assert [processor.next_run() for _ in range(3)] == [[b"2", b"4"], b"[1]", b"[3]"]
+
+
+def test_a_request_in_json_is_dropped_like_any_other(serve, processor):
+    processor.hold()
+    peer = serve()
+    peer.send(predict(1, b"runs"))
+    assert processor.next_run() == [b"runs"]
+    peer.send(predict_json(2), cancel(2), predict_json(3, deadline=1.0))
+    processor.let_go()
+    answers = peer.answers(3)
+    assert [answers[number][0] for number in (1, 2, 3)] == [200, 499, 408]
+    assert processor.runs.empty()
 
 
 def test_every_thread_ends_when_the_link_closes(serve):

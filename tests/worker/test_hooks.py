@@ -129,6 +129,25 @@ def test_a_bytearray_is_an_answer_too():
     assert processor(process=lambda model, request: bytearray(b"abc")).process(b"") == (200, b"abc")
 
 
+def test_json_goes_to_a_hook_of_its_own():
+    made = processor(process_json=lambda model, request: b"{}")
+    assert made.process_json(b"[1]") == (200, b"{}")
+    assert made.process(b"[1]") == (200, b"[1]")
+
+
+def test_json_without_that_hook_is_415():
+    assert processor().process_json(b"[1]") == (
+        415,
+        b"this processor takes no JSON; send a PredictRequest as application/octet-stream",
+    )
+
+
+def test_an_exception_over_json_becomes_a_status_too(caplog):
+    assert processor(process_json=raising(Refusal(400))).process_json(b"") == (400, b"refused")
+    assert processor(process_json=lambda model, request: "{}").process_json(b"")[0] == 500
+    assert "expected bytes" in caplog.text
+
+
 def test_hooks_without_batch_process_run_one_by_one():
     made = processor()
     assert not made.batches

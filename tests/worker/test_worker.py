@@ -10,6 +10,7 @@ from eas_processor.link.frames import (
     FAILED,
     HEARTBEAT,
     PREDICT,
+    PREDICT_JSON,
     REPLY,
     STOP,
     WARMED,
@@ -78,6 +79,14 @@ def test_a_body_of_many_megabytes_goes_there_and_back_on_the_bulk_channel(engine
     sender.start()
     assert worker.bulk.next() == (REPLY, 200, 5, body)
     sender.join()
+
+
+def test_a_request_in_json_is_answered_in_json_on_either_channel(engine):
+    _, worker = engine.worker()
+    worker.data.send(PREDICT_JSON, b"[1]", 1)
+    assert worker.data.next() == (REPLY, 200, 1, b'{"echo": [1]}')
+    worker.bulk.send(PREDICT_JSON, b"[1]" + b" " * BULK_SIZE, 2)
+    assert worker.bulk.next() == (REPLY, 200, 2, b'{"echo": [1]}')
 
 
 def test_large_answers_to_small_requests_do_not_mix_with_the_bulk_channels_own(engine):

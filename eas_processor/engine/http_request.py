@@ -1,0 +1,108 @@
+"""One HTTP request: what its head said, and how it is answered."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from eas_processor.engine.heads import BYTES, JSON, TEXT
+from eas_processor.engine.request import Request
+from eas_processor.link.frames import PREDICT_JSON
+
+if TYPE_CHECKING:
+    from eas_processor.engine.connection import HttpConnection
+    from eas_processor.engine.inflate import Inflater
+    from eas_processor.engine.router import Endpoint
+    from eas_processor.errors import RequestError
+
+_JSON_TYPE = b"application/json"
+# What `curl -d` sends when it is told nothing else.
+_FORM_TYPE = b"application/x-www-form-urlencoded"
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+_RUN = secrets.token_hex(4).encode()
+
+
+class HttpRequest(Request):
+    """
+    A request with the connection that its answer goes to.
+
+    `endpoint` is None unless a service is asked; `refusal` is why the request is not let in;
+    `reply` is status, content type and payload, once they are known.
+    """
+
+    __slots__ = (
+        "began",
+        "connection",
+        "content_type",
+        "endpoint",
+        "id",
+        "inflater",
+        "keep_alive",
+        "method",
+        "old",
+        "refusal",
+        "reply",
+        "takes_json",
+        "target",
+    )
+
+    def __init__(
+        self,
+        connection: HttpConnection,
+        method: bytes,
+        target: bytes,
+        headers: Mapping[bytes, bytes],
+        *,
+        keep_alive: bool,
+        old: bool,
+    ) -> None:
+        super().__init__()
+        self.connection = connection
+        self.began = connection.since
+        self.method = method
+        self.target = target
+        self.keep_alive = keep_alive
+        self.old = old
+        self.endpoint: Endpoint | None = None
+        self.inflater: Inflater | None = None
+        self.refusal: RequestError | None = None
+        self.reply: tuple[int, bytes, list[bytes]] | None = None
+        given = headers.get(b"x-request-id")
+        self.id: bytes = b"%b-%x" % (_RUN, self.number)
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            self.id = given
+        self.content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        self.takes_json = self.content_type == _JSON_TYPE or _JSON_TYPE in headers.get(
+            b"accept", b""
+        )
+
+    def choose_kind(self) -> None:
+        """Find out, from its head and the begin of its body, whether the request is JSON."""
+        if self.content_type == _FORM_TYPE:
+            is_json = self.body[0].lstrip()[:1] == b"{"
+        else:
+            is_json = self.content_type == _JSON_TYPE
+        if is_json:
+            self.kind = PREDICT_JSON
+            self.takes_json = True
+
+    def answer(self, status: int, payload: list[bytes]) -> None:
+        if self.endpoint is not None:
+            self.endpoint.admission.end(self)
+        self.body = []
+        if status == 408:
+            self.keep_alive = False
+        if status == 200:
+            content_type = JSON if self.kind == PREDICT_JSON else BYTES
+        elif self.takes_json:
+            content_type, payload = JSON, [self._json_error(status, b"".join(payload))]
+        else:
+            content_type = TEXT
+        self.connection.reply(self, status, content_type, payload)
+
+    def _json_error(self, status: int, sentence: bytes) -> bytes:
+        error = {"error": sentence.decode(), "code": status, "request_id": self.id.decode()}
+        return json.dumps(error).encode()
