@@ -73,6 +73,17 @@ def test_an_empty_request_returns_the_signature(served: Served) -> None:
         assert json.loads(client.predict(StringRequest("")).response_data) == expected
 
 
+@pytest.mark.parametrize("form", ["inputs", "instances"])
+def test_json_gives_the_same_answer(served: Served, form: str) -> None:
+    body = {form: IMAGES.tolist() if form == "inputs" else [{"images": r.tolist()} for r in IMAGES]}
+    status, text = http(served.url, json.dumps(body).encode(), served.token)
+    assert status == 200
+    answered = json.loads(text)["outputs" if form == "inputs" else "predictions"]
+    with served.client() as client:
+        scores = client.predict(predict_images(IMAGES)).numpy("scores")
+    assert np.array(answered, dtype=np.float32).tobytes() == scores.tobytes()
+
+
 def test_the_printed_curl_line_works_when_pasted(served: Served) -> None:
     line = next(line for line in served.lines if line.startswith("curl "))
     printed = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout
