@@ -7,7 +7,6 @@ import contextlib
 import gc
 import logging
 import signal
-import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import uvloop
 
 from eas_processor.engine.admission import Admission
+from eas_processor.engine.directory import socket_directory
 from eas_processor.engine.open_files import raise_limit
 from eas_processor.engine.router import Endpoint, Router
 from eas_processor.engine.server import HttpServer
@@ -47,9 +47,8 @@ class _Engine:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        # It is made with mode 0700: only this user can reach the workers.
-        with tempfile.TemporaryDirectory(prefix="eas-", ignore_cleanup_errors=True) as directory:
-            await self._serve(Path(directory), on_ready)
+        with socket_directory() as directory:
+            await self._serve(directory, on_ready)
 
     async def _serve(self, directory: Path, on_ready: Callable[[str], None]) -> None:
         admission = Admission(self._service)

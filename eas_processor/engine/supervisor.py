@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eas_processor.engine.admission import Admission
+from eas_processor.engine.directory import SOCKET
 from eas_processor.engine.instance import Instance, State
 from eas_processor.engine.launcher import Launcher
 from eas_processor.engine.links import FrameLink, LineLink, listen
@@ -61,7 +62,7 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._admission = admission
-        self._socket = directory / "link.sock"
+        self._socket = directory / SOCKET
         self._start_timeout = start_timeout
         self._server: asyncio.Server | None = None
         self._numbers = itertools.count(1)
