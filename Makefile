@@ -13,7 +13,7 @@ help:  ## show this list
 
 install: $(STAMP)  ## create .venv with the server, the newest TensorFlow processor and the tools
 
-$(STAMP): setup.py pyproject.toml
+$(STAMP): setup.py
 	@python=''; \
 	for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.10; do \
 		if "$$candidate" -c '$(SUPPORTED)' >/dev/null 2>&1; then python="$$candidate"; break; fi; \

@@ -6,6 +6,7 @@ The errors of engine, service, builds and cli, in one tree.
     │   ├── ServiceFileError        service.json: a key, what was expected, what came
     │   ├── ModelFetchError         model_path: missing, corrupt, unsafe or cut off
     │   ├── WarmUpError             warm_up_data_path: unreadable, or refused by the model
+    │   ├── HomeError               the data directory (EAS_HOME) cannot be written
     │   ├── BuildError              the processor build, its interpreter or its TensorFlow
     │   └── StartError              no instance became ready, or the address is taken
     └── RequestError            refuses one request: the status goes with it
@@ -41,6 +42,10 @@ class ModelFetchError(SetupError):
 
 class WarmUpError(SetupError):
     """The warm-up file is unreadable, or the model refused a request from it."""
+
+
+class HomeError(SetupError):
+    """The data directory cannot be written."""
 
 
 class BuildError(SetupError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib.metadata
 import importlib.util
 import sys
@@ -40,10 +39,8 @@ def find_build(processor: str) -> Build:
     """
     name = _ALIASES.get(processor, processor)
     if name != _NEWEST_CPU:
-        close = difflib.get_close_matches(processor, known_processors(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         known = ", ".join(known_processors())
-        raise BuildError(f"processor: {processor!r} is not known; known are {known}{hint}")
+        raise BuildError(f"processor: {processor!r} is not known; known are {known}")
     _require_tensorflow(name)
     return Build(name=name, python=Path(sys.executable), hooks=_HOOKS)
 

@@ -9,8 +9,7 @@ import tempfile
 from pathlib import Path
 
 import eas_processor
-from eas_processor.errors import BuildError
-from eas_processor.home import home
+from eas_processor.home import private_directory, unwritable
 
 ROOMS = ("wire", "link", "worker", "tf")
 _PACKAGE = Path(eas_processor.__file__).parent
@@ -28,15 +27,12 @@ def rooms_directory() -> Path:
     digest = hashlib.sha256()
     for path in sources:
         digest.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
-    directory = home() / "rooms" / digest.hexdigest()[:16]
+    directory = private_directory("rooms") / digest.hexdigest()[:16]
     if not directory.is_dir():
         try:
             _make(directory, sources)
         except OSError as error:
-            raise BuildError(
-                f"the data directory {home()} cannot be written ({error.strerror}); "
-                "set EAS_HOME to one that can"
-            ) from error
+            raise unwritable(error) from error
     return directory
 
 
@@ -48,7 +44,6 @@ def _sources() -> list[Path]:
 
 
 def _make(directory: Path, sources: list[Path]) -> None:
-    directory.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".rooms-", dir=directory.parent))
     try:
         for source in sources:

@@ -37,6 +37,8 @@ def _read(path: Path) -> dict[str, Any]:
         return _facts(path, read_model(str(path)))
     except ModelError as error:
         raise ModelFetchError(str(error)) from error
+    except OSError as error:
+        raise ModelFetchError(f"{error.filename or path}: {error.strerror or error}") from error
 
 
 def _facts(path: Path, model: SavedModelSummary | FrozenGraphSummary) -> dict[str, Any]:

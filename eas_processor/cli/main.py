@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +32,9 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # The interpreter would try to write the rest when it ends, and print a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -59,7 +63,10 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "service", type=Path, metavar="SERVICE", help="the service file, such as service.json"
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine alone)"
+        "--host",
+        type=_host,
+        default="127.0.0.1",
+        help="address to listen on (default: this machine alone)",
     )
     parser.add_argument(
         "--port",
@@ -88,6 +95,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--verbose", action="store_true", help="log what happens in detail")
     parser.set_defaults(run=_serve)
+
+
+def _host(text: str) -> str:
+    if text:
+        return text
+    raise argparse.ArgumentTypeError("expected an address, got ''; 0.0.0.0 is all interfaces")
 
 
 def _port(text: str) -> int:

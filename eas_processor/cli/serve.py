@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eas_processor.builds.catalogue import Build, find_build
 from eas_processor.builds.rooms import rooms_directory
-from eas_processor.cli.hints import ready_lines
+from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.engine.engine import run
 from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
 from eas_processor.service import (
@@ -37,9 +37,13 @@ def serve(path: Path, settings: EngineSettings) -> None:
         log.warning("%s", note)
     log.info("loading %s with %s", model_entry, build.name)
 
-    def announce(address: str) -> None:
-        lines = ready_lines(address, service.name, token, model_entry, terminal=sys.stdout.isatty())
-        print(*lines, sep="\n", flush=True)
+    def announce(address: str, signature: str) -> None:
+        signature = signature or frozen_graph_signature(model_entry)
+        lines = ready_lines(address, service.name, token, signature, terminal=sys.stdout.isatty())
+        try:
+            print(*lines, sep="\n", flush=True)
+        except BrokenPipeError:
+            log.warning("serving at %s; nobody reads stdout", address)
 
     run(
         replace(settings, grace=service.metadata.eas.termination_grace_period),
@@ -73,13 +77,13 @@ def _worker_settings(service: Service, build: Build, model_entry: Path) -> Worke
         rooms=rooms_directory(),
         hooks=build.hooks,
         model_entry=model_entry,
-        model_config=_with_threads(service.model_config, service.metadata.cpu),
+        model_config=_with_threads(service.model_config, service.metadata.cpu, rpc.worker_threads),
         threads=rpc.worker_threads,
         batch_size=rpc.max_batch_size if rpc.batching else 1,
     )
 
 
-def _with_threads(model_config: str, cpu: float | None) -> str:
+def _with_threads(model_config: str, cpu: float | None, worker_threads: int) -> str:
     """Return the model config with thread pools that follow `metadata.cpu`, unless it sets them."""
     try:
         config = json.loads(model_config or "{}")
@@ -88,5 +92,9 @@ def _with_threads(model_config: str, cpu: float | None) -> str:
     if cpu is None or not isinstance(config, dict):
         return model_config
     threads = max(1, round(cpu))
-    sizes = {"intra_op_parallelism_threads": threads, "inter_op_parallelism_threads": threads}
+    sizes = {
+        "intra_op_parallelism_threads": threads,
+        # A request that runs through this pool holds one of its threads to the end.
+        "inter_op_parallelism_threads": max(threads, worker_threads),
+    }
     return json.dumps(sizes | config)

@@ -14,6 +14,11 @@ from eas_processor.errors import (
     UnsupportedCoding,
 )
 
+SINGLE = frozenset([b"host", b"authorization", b"transfer-encoding", b"content-encoding"])
+"""Headers that a request may have once: of two, a proxy in front might have obeyed the other."""
+REPEATED = b""
+"""Where the headers of a request keep the name of one of these that came again."""
+
 _MAX_TARGET = 8 * 1024
 
 
@@ -29,15 +34,25 @@ def malformed(version: str, target: bytes, headers: Mapping[bytes, bytes]) -> Re
         return BadRequest(f"the request is HTTP/{version}; HTTP/1.1 and HTTP/1.0 are spoken here")
     if version == "1.1" and b"host" not in headers:
         return BadRequest("the request has no Host header, which HTTP/1.1 requires")
+    if repeated := headers.get(REPEATED):
+        name = repeated.decode().title()
+        return BadRequest(f"the request has more than one {name} header; send one")
     encoding = headers.get(b"content-encoding")
     if encoding is not None and encoding.lower() not in (b"gzip", b"x-gzip", b"identity"):
         shown = encoding.decode("latin-1")
         return UnsupportedCoding(f"Content-Encoding: {shown!r} is not understood; gzip is")
+    return _endless(version, headers)
+
+
+def _endless(version: str, headers: Mapping[bytes, bytes]) -> RequestError | None:
+    """Return why the end of the body cannot be told for sure."""
     coding = headers.get(b"transfer-encoding")
     if coding is None:
         if b"expect" in headers and b"content-length" not in headers:
             return LengthRequired("the body is announced by Expect, but not its Content-Length")
         return None
+    if version == "1.0":
+        return BadRequest("HTTP/1.0 has no Transfer-Encoding; send Content-Length")
     # With any other coding before `chunked`, or an upgrade, the parser would lose the body's end.
     if coding.lower() != b"chunked":
         shown = coding.decode("latin-1")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from eas_processor.engine.checks import malformed, origin_form
+from eas_processor.engine.checks import REPEATED, SINGLE, malformed, origin_form
 from eas_processor.engine.heads import CONTINUE, JSON, TEXT
 from eas_processor.engine.http_request import HttpRequest
 from eas_processor.engine.inflate import Inflater
@@ -115,7 +115,11 @@ class HttpConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # else it is a trailer
-            self._headers[name.lower()] = value
+            name = name.lower()
+            if name in self._headers and name in SINGLE:
+                self._headers[REPEATED] = name
+            # The parser takes away the whitespace before a value, and leaves what is behind it.
+            self._headers[name] = value.rstrip()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -351,7 +355,7 @@ class HttpConnection(asyncio.Protocol):
             unsent = self._transport.get_write_buffer_size()
             if waited > (settings.idle_timeout if unsent else _LINGER_S):
                 self.abort()
-        elif self._in_head or (request is not None and request.endpoint is None):
+        elif self._reading and (self._in_head or (request and request.endpoint is None)):
             # The body of a request that a service answers has the deadline of that service.
             if waited > settings.head_timeout:
                 late = f"the request took more than {settings.head_timeout:.0f} s to arrive"
@@ -384,6 +388,7 @@ class HttpConnection(asyncio.Protocol):
         if reading != self._reading and not self._transport.is_closing():
             self._reading = reading
             if reading:
+                self.since = monotonic()
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()

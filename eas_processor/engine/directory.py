@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import tempfile
@@ -28,14 +29,18 @@ def _remove_leftovers() -> None:
     # A launcher removes the directory of its engine, unless it was killed together with it.
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{SOCKET}"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _YOUNG_S and not _answers(path):
+            old = time.time() - path.lstat().st_mtime > _YOUNG_S
+            if old and path.parent.lstat().st_uid == os.getuid() and not _answers(path):
                 shutil.rmtree(path.parent)
 
 
 def _answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a full backlog is an answer too
         try:
             probe.connect(str(path))
+        except BlockingIOError:
+            return True
         except ConnectionRefusedError:
             return False
     return True

@@ -23,12 +23,15 @@ from eas_processor.engine.supervisor import Supervisor
 
 log = logging.getLogger("eas_processor.engine")
 
+OnReady = Callable[[str, str], None]
 
-def run(
-    settings: EngineSettings, service: ServiceSettings, on_ready: Callable[[str], None]
-) -> None:
+
+def run(settings: EngineSettings, service: ServiceSettings, on_ready: OnReady) -> None:
     """
-    Serve until SIGTERM or SIGINT; `on_ready` gets `http://HOST:PORT` when requests are taken.
+    Serve until SIGTERM or SIGINT.
+
+    When requests are taken, `on_ready` gets `http://HOST:PORT` and the signature JSON, or "" for a
+    model that has none.
 
     Raises SetupError when the service cannot start. Leaves no process and no file behind.
     """
@@ -43,14 +46,14 @@ class _Engine:
         self._stop = asyncio.Event()
         self._stop_at_once = asyncio.Event()
 
-    async def run(self, on_ready: Callable[[str], None]) -> None:
+    async def run(self, on_ready: OnReady) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         with socket_directory() as directory:
             await self._serve(directory, on_ready)
 
-    async def _serve(self, directory: Path, on_ready: Callable[[str], None]) -> None:
+    async def _serve(self, directory: Path, on_ready: OnReady) -> None:
         admission = Admission(self._service)
         supervisor = Supervisor(self._service, admission, directory, self._settings.start_timeout)
         endpoint = Endpoint(self._service, admission, supervisor)
@@ -62,11 +65,14 @@ class _Engine:
                 # What lives as long as the process is not looked at by the collector again.
                 gc.collect()
                 gc.freeze()
-                on_ready(address)
+                status, info = endpoint.describe()
+                on_ready(address, info.decode() if status == 200 else "")
                 await self._stop.wait()
                 log.info("shutting down: %d request(s) to finish", admission.outstanding)
                 drain = server.drain(self._settings.grace, self._settings.drain_moment)
                 await _unless(self._stop_at_once, drain)
+            else:
+                log.info("stopped before the service was ready")
         finally:
             server.close()
             await supervisor.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from time import monotonic
 
@@ -85,8 +86,9 @@ class HttpServer:
 
     def _taken(self, error: OSError) -> StartError:
         host, port = self.settings.host, self.settings.port
+        option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
         return StartError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with {option}"
         )
 
     def _take_backlog(self) -> list[socket.socket]:

@@ -18,7 +18,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from urllib3.exceptions import HTTPError
 
 from eas_processor.errors import ModelFetchError
-from eas_processor.service.store import locked, private_directory, short_hash
+from eas_processor.home import private_directory
+from eas_processor.service.store import locked, short_hash
 
 MAX_SIZE = 64 * 2**30
 TRIES = 5

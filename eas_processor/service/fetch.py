@@ -8,9 +8,10 @@ import shutil
 from pathlib import Path
 
 from eas_processor.errors import ModelFetchError
+from eas_processor.home import private_directory
 from eas_processor.service.download import download
 from eas_processor.service.reading import LoadedService
-from eas_processor.service.store import hold, is_held, locked, private_directory, short_hash
+from eas_processor.service.store import hold, is_held, locked, short_hash
 from eas_processor.service.unpack import is_archive, unpack
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

@@ -43,12 +43,13 @@ NAME_PATTERN = rf"^[A-Za-z0-9_][A-Za-z0-9_.-]{{0,63}}{_END}"
 TOKEN_PATTERN = rf"^[!-~]{{0,512}}{_END}"
 
 NAME_RULE = "1 to 64 letters, digits, '_', '-' or '.', not beginning with '-' or '.'"
-TOKEN_RULE = "up to 512 visible ASCII characters without spaces, as an HTTP header can hold"
+TOKEN_RULE = "text of up to 512 visible ASCII characters without spaces"
 _SHARE_RULE = "a number of instances or a percentage such as '20%'"
 
 _INT_MAX = 2**31 - 1
 Count = Annotated[int, Meta(ge=0, le=_INT_MAX)]
 Positive = Annotated[int, Meta(ge=1, le=_INT_MAX)]
+Few = Annotated[int, Meta(ge=1, le=1024)]
 Share = Count | Annotated[str, Meta(pattern=rf"^[0-9]+%?{_END}")]
 
 
@@ -85,8 +86,8 @@ class Rpc(Struct, frozen=True, kw_only=True):
         ),
     ] = 4
     worker_threads: Annotated[
-        Positive,
-        key("Requests that an instance takes at a time.", "a number of threads above 0"),
+        Few,
+        key("Requests that an instance takes at a time.", "a number of threads from 1 to 1024"),
     ] = 5
     max_queue_size: Annotated[
         Count,
@@ -135,8 +136,8 @@ class Eas(Struct, frozen=True, kw_only=True):
 
 class Metadata(Struct, frozen=True, kw_only=True):
     instance: Annotated[
-        Positive,
-        key("Running copies of the service.", "a number of instances above 0"),
+        Few,
+        key("Running copies of the service.", "a number of instances from 1 to 1024"),
     ] = 1
     cpu: Annotated[
         Annotated[float, Meta(gt=0, le=4096)] | None,

@@ -1,4 +1,4 @@
-"""Directories below the project's home, for their owner only, and locks on what is in them."""
+"""Names for what is kept below the project's home, and locks on it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eas_processor.home import home
-
 _held: list[int] = []
-
-
-def private_directory(*parts: str) -> Path:
-    """Return the directory `parts` below the home, made with mode 0700 where it is missing."""
-    directory = home()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for part in parts:
-        directory /= part
-        directory.mkdir(mode=0o700, exist_ok=True)
-    return directory
 
 
 def short_hash(*values: object) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eas_processor.errors import ServiceFileError
+from eas_processor.home import private_directory
 from eas_processor.service.schema import TOKEN_PATTERN, Service
-from eas_processor.service.store import private_directory
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def resolve_token(service: Service) -> Token:
     except OSError as error:
         raise ServiceFileError(
             f"token: it cannot be kept in {error.filename}: {error.strerror}; "
-            "set EAS_HOME to a directory of yours"
+            "set EAS_HOME to another directory"
         ) from error
 
 

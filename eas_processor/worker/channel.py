@@ -17,6 +17,8 @@ log = logging.getLogger("eas_processor.worker")
 # Handing the socket to another thread costs about 50 us (a wake-up and a change of the GIL's
 # owner): worth it when requests run longer than this, so that several run side by side.
 _INLINE_RUN_S = 0.0005
+# Longer runs count as this, so that 1,500 short ones at most are run the slower way after them.
+_LONG_RUN_S = 0.01
 _EXPIRED: Answer = (408, b"the request's deadline passed before it was run")
 _CANCELLED: Answer = (499, b"the client left before the request was run")
 
@@ -125,7 +127,7 @@ class Channel:
         replies: List[bytes] = []
         for frame, answer in zip(batch, answers):
             replies += self._answer(frame[2], answer)
-        self._typical_run_s += 0.2 * (time.perf_counter() - start - self._typical_run_s)
+        self._note_run(time.perf_counter() - start)
         self.served += len(batch)
         return replies
 
@@ -137,6 +139,13 @@ class Channel:
             next(answers) if frame[0] == PREDICT else self._processor.process_json(frame[4])
             for frame in batch
         ]
+
+    def _note_run(self, seconds: float) -> None:
+        # Quick to rise and slow to fall: a few long runs among many short ones keep the lead
+        # changing hands, or each of them would hold up all that is read after it.
+        seconds = min(seconds, _LONG_RUN_S)
+        weight = 0.2 if seconds > self._typical_run_s else 0.002
+        self._typical_run_s += weight * (seconds - self._typical_run_s)
 
     def _answer(self, number: int, answer: Answer) -> Tuple[bytes, ...]:
         """Return what is left to send on this channel: a large answer leaves by the bulk one."""

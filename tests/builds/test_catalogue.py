@@ -45,12 +45,6 @@ def test_an_unknown_name_is_refused_with_those_that_are_known():
     )
 
 
-@pytest.mark.parametrize("name", ["tensorflow_cpu_2.12", "tensorflow-cpu", "tensorflow_cpu_2.21 "])
-def test_a_name_that_is_nearly_right_gets_a_hint(name):
-    with pytest.raises(BuildError, match=r"did you mean 'tensorflow_cpu"):
-        find_build(name)
-
-
 def test_a_missing_tensorflow_is_said_with_the_command_that_installs_it(install):
     install()
     with pytest.raises(BuildError) as caught:

@@ -9,7 +9,7 @@ import pytest
 import eas_processor
 from eas_processor.builds import rooms
 from eas_processor.builds.rooms import rooms_directory
-from eas_processor.errors import BuildError
+from eas_processor.errors import HomeError
 
 PACKAGE = Path(eas_processor.__file__).parent
 
@@ -116,11 +116,10 @@ def test_the_second_of_two_that_make_it_takes_the_firsts(home, package, monkeypa
 
 def test_a_data_directory_that_cannot_be_made_is_said(home):
     home.write_text("a file")
-    with pytest.raises(BuildError) as caught:
+    with pytest.raises(HomeError) as caught:
         rooms_directory()
     assert str(caught.value) == (
-        f"the data directory {home} cannot be written (Not a directory); "
-        "set EAS_HOME to one that can"
+        f"the data directory {home} cannot be written (File exists); set EAS_HOME to one that can"
     )
 
 
@@ -129,6 +128,6 @@ def test_a_disk_that_is_full_leaves_nothing_half_made(home, package, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copyfile", full)
-    with pytest.raises(BuildError, match="No space left on device"):
+    with pytest.raises(HomeError, match="No space left on device"):
         rooms_directory()
     assert os.listdir(home / "rooms") == []

@@ -370,4 +370,4 @@ def gate_hooks() -> str:
 
 @pytest.fixture
 def threaded_hooks() -> str:
-    return str(HERE / "processors" / "threaded.py")
+    return str(HERE.parent / "processors" / "threaded.py")

@@ -24,7 +24,9 @@ def main() -> int:
     service = ServiceSettings(name="echo", worker=worker, **options["service"])
     try:
         run(
-            EngineSettings(**options["engine"]), service, lambda address: print(address, flush=True)
+            EngineSettings(**options["engine"]),
+            service,
+            lambda address, _: print(address, flush=True),
         )
     except SetupError as error:
         print(error, file=sys.stderr)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from eas_processor.engine.checks import malformed, origin_form
+from eas_processor.engine.checks import REPEATED, malformed, origin_form
 
 HOST = {b"host": b"h"}
 
@@ -28,6 +28,8 @@ def test_what_is_well_formed_passes(version: str, headers: dict[bytes, bytes]) -
         ("2.0", HOST, 400, "HTTP/2.0"),
         ("0.9", HOST, 400, "HTTP/0.9"),
         ("1.1", {}, 400, "no Host header"),
+        ("1.1", {**HOST, REPEATED: b"host"}, 400, "more than one Host header"),
+        ("1.0", {b"transfer-encoding": b"chunked"}, 400, "HTTP/1.0 has no Transfer-Encoding"),
         ("1.1", {**HOST, b"transfer-encoding": b"gzip, chunked"}, 400, "'gzip, chunked'"),
         ("1.1", {**HOST, b"transfer-encoding": b"chunked", b"upgrade": b"h2c"}, 400, "Upgrade"),
         ("1.1", {**HOST, b"content-encoding": b"br"}, 415, "'br'"),

@@ -63,6 +63,14 @@ def test_a_body_in_tiny_pieces_does_not_become_a_long_list(desk: Any, post: Byte
     assert len(desk.admission.submitted[0].body) < 10
 
 
+def test_whitespace_around_a_header_value_is_not_part_of_it(desk: Any, post: Bytes) -> None:
+    data = post(b"x", "Content-Encoding: \t identity \t", token=" t \t ")
+    desk.client.send(data)
+    desk.client.send(data.replace(b"Content-Length: 1", b"Transfer-Encoding: chunked ")[:-1])
+    desk.client.send(b"1\r\nx\r\n0\r\n\r\n")
+    assert desk.admission.bodies == [b"x", b"x"]
+
+
 def test_the_service_is_found_by_percent_encoded_name_and_by_whole_url(
     desk: Any, http: Bytes
 ) -> None:

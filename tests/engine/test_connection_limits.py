@@ -35,6 +35,11 @@ CHUNKED = "Transfer-Encoding: chunked"
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"
+        b"\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nhost: h\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nAuthorization: t\r\nAuthorization: t\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Encoding: gzip\r\n\r\n",
         b"POST /api/predict/echo HTTP/1.1\r\nHost: h\r\nAuthorization: t\r\n"
         b"Transfer-Encoding: chunked\r\n\r\nfour\r\nabcd",
     ],
@@ -228,6 +233,20 @@ def test_half_a_head_is_not_waited_for_longer_than_its_time(desk: Any, http: Byt
     desk.client.connection.check_time(since + limit + 1)
     assert desk.client.response.status == 408
     assert desk.client.transport.half_closed
+
+
+def test_half_a_head_that_is_left_in_the_socket_is_not_late(desk: Any, post: Bytes) -> None:
+    connection, limit = desk.client.connection, desk.server.settings.head_timeout
+    desk.client.send(post(b"x") * 33 + post(b"x")[:10])
+    assert not desk.client.transport.reading
+    connection.check_time(connection.since + limit + 1)
+    desk.admission.submitted[0].answer(200, [b"x"])
+    assert desk.client.transport.reading
+    connection.check_time(connection.since + limit - 1)
+    assert desk.client.response.status == 200
+    connection.check_time(connection.since + limit + 1)
+    desk.answer_all()
+    assert desk.client.responses[-1].status == 408
 
 
 @pytest.mark.parametrize("path", ["/api/predict/nobody", "/healthz"])

@@ -56,6 +56,25 @@ def test_a_living_and_a_starting_engine_keep_theirs(
             assert (temporary / "eas-other" / SOCKET).exists()
 
 
+def test_one_that_is_too_busy_to_answer_lives(temporary: Path) -> None:
+    path = temporary / "eas-busy" / SOCKET
+    with listener(temporary / "eas-busy", age_s=100) as sock:
+        sock.listen(0)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waiting:
+            waiting.connect(str(path))
+            with socket_directory():
+                assert path.exists()
+
+
+def test_what_belongs_to_others_is_left_alone(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener(temporary / "eas-of-another", age_s=100).close()
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    with socket_directory():
+        assert (temporary / "eas-of-another" / SOCKET).exists()
+
+
 def test_other_directories_are_left_alone(temporary: Path) -> None:
     (temporary / "eas-of-somebody").mkdir()
     with socket_directory():

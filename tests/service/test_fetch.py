@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eas_processor.errors import ModelFetchError
+from eas_processor.errors import HomeError, ModelFetchError
 from eas_processor.service import LoadedService, fetch_model
 
 Load = Callable[..., LoadedService]
@@ -194,4 +194,5 @@ def test_other_places(load: Load, path: str, message: str) -> None:
 def test_a_home_that_cannot_be_written(load: Load, model: Path, tmp_path: Path, home: Path) -> None:
     pack(tmp_path / "model.tar.gz", model)
     home.write_text("a file")
-    assert refusal(load(model_path="model.tar.gz")) == f"model_path: {home}: File exists"
+    with pytest.raises(HomeError, match="set EAS_HOME"):
+        fetch_model(load(model_path="model.tar.gz"))

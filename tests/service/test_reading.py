@@ -99,11 +99,11 @@ def test_name_in_metadata(tmp_path: Path) -> None:
         ),
         (
             {"metadata": {"instance": 0}},
-            "metadata.instance: expected a number of instances above 0, got 0",
+            "metadata.instance: expected a number of instances from 1 to 1024, got 0",
         ),
         (
             {"metadata": {"instance": True}},
-            "metadata.instance: expected a number of instances above 0, got true",
+            "metadata.instance: expected a number of instances from 1 to 1024, got true",
         ),
         (
             {"metadata": {"memory": -1}},
@@ -120,7 +120,7 @@ def test_name_in_metadata(tmp_path: Path) -> None:
         ),
         (
             {"metadata": {"rpc": {"worker_threads": 0}}},
-            "metadata.rpc.worker_threads: expected a number of threads above 0, got 0",
+            "metadata.rpc.worker_threads: expected a number of threads from 1 to 1024, got 0",
         ),
         (
             {"metadata": {"rpc": {"max_queue_size": -1}}},
@@ -184,7 +184,7 @@ def test_names_that_are_taken(load: Load, name: str) -> None:
 @pytest.mark.parametrize("token", ["two words", "tök", "line\n", "x" * 513, 5])
 def test_a_refused_token_is_not_repeated(load: Load, tmp_path: Path, token: Any) -> None:
     message = refusal(load, tmp_path, token=token)
-    assert message.startswith("token: expected up to 512 visible ASCII characters")
+    assert message.startswith("token: expected text of up to 512 visible ASCII characters")
     assert message.endswith(", got something else")
 
 

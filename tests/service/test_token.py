@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eas_processor.errors import ServiceFileError
+from eas_processor.errors import HomeError, ServiceFileError
 from eas_processor.service import LoadedService, Token, resolve_token, token
 
 Load = Callable[..., LoadedService]
@@ -87,7 +87,7 @@ def test_a_token_file_that_others_can_read(load: Load) -> None:
 
 def test_a_home_that_cannot_be_written(load: Load, home: Path) -> None:
     home.write_text("a file")
-    with pytest.raises(ServiceFileError, match="set EAS_HOME"):
+    with pytest.raises(HomeError, match="set EAS_HOME"):
         resolve_token(load().service)
 
 

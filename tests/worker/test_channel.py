@@ -194,13 +194,27 @@ def test_the_answer_of_a_long_run_does_not_wait_for_the_next_one(serve, processo
     assert set(peer.answers(1)) <= {1, 2}
 
 
+def test_one_long_run_among_many_short_ones_keeps_the_lead_changing_hands(serve, processor, clock):
+    peer = serve(threads=2)
+    for run_s in [SHORT_S] * 100 + [LONG_S] + [SHORT_S] * 100:
+        clock.run_s = run_s
+        peer.send(predict(0, b""))
+        peer.answers(1)
+        processor.next_run()
+    processor.hold()
+    peer.send(predict(1, b"held"), predict(2, b"beside"))
+    assert [processor.next_run(), processor.next_run()] == [[b"held"], [b"beside"]]
+    processor.let_go()
+    peer.answers(2)
+
+
 def test_returns_to_one_thread_when_runs_become_short_again(serve, processor, clock):
     peer = serve(threads=2)
     clock.run_s = LONG_S
     peer.send(predict(0, b""))
     peer.answers(1)
     clock.run_s = SHORT_S
-    for number in range(60):
+    for number in range(1500):
         peer.send(predict(number, b""))
         peer.answers(1)
     processor.threads.clear()
