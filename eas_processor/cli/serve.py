@@ -13,6 +13,7 @@ from eas_processor.builds.rooms import rooms_directory
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.engine.engine import run
 from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.errors import BuildError
 from eas_processor.service import (
     Service,
     Token,
@@ -29,7 +30,10 @@ def serve(path: Path, settings: EngineSettings) -> None:
     """Serve the service file at `path` until SIGTERM or Ctrl-C; raises SetupError."""
     loaded = load_service(path)
     service = loaded.service
-    build = find_build(service.processor)
+    try:
+        build = find_build(service.processor)
+    except BuildError as error:
+        raise BuildError(f"{path}: {error}") from error
     model_entry = fetch_model(loaded)
     warm_up = read_warm_up(loaded)
     token = resolve_token(service)

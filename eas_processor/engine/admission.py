@@ -147,8 +147,8 @@ class Admission:
             if request.deadline > now:
                 self._watch(request)
                 return
+            submitted = request.instance or request.number in self._line(request.size)
             self.withdraw(request)
+            late = "not answered" if submitted else "the body did not arrive"
             limit = f"{self._settings.keepalive * 1000:.0f} ms"
-            request.refuse(
-                DeadlineExceeded(f"not answered within {limit} (metadata.rpc.keepalive)")
-            )
+            request.refuse(DeadlineExceeded(f"{late} within {limit} (metadata.rpc.keepalive)"))

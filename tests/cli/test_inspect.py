@@ -61,6 +61,11 @@ def test_an_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert packed["signatures"] == plain["signatures"]
 
 
+def test_a_path_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "/dev/null"]) == 1
+    assert capsys.readouterr().err.startswith("eascmd: /dev/null: ")
+
+
 @pytest.mark.parametrize("name", ["missing", "empty", "corrupt.pb"])
 def test_what_is_no_model(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()

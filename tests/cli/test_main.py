@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("eascmd ")
 
 
-@pytest.mark.parametrize("words", [[], ["nothing"], ["serve"], ["serve", "x", "--port", "65536"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["nothing"], ["serve"], ["serve", "x", "--port", "65536"], ["serve", "x", "--host", ""]],
+)
 def test_wrong_usage_is_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(words)
@@ -31,6 +37,17 @@ def test_a_refusal_is_status_1_and_one_sentence(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("eascmd: ")
     assert "none.json" in line
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    program = "import sys; from eas_processor.cli.main import main; sys.exit(main(['schema']))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_schema_prints_json(capsys: pytest.CaptureFixture[str]) -> None:

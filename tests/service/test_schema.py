@@ -8,6 +8,7 @@ import pytest
 
 from eas_processor.service import json_schema, load_service
 from eas_processor.service.keys import KEYS, Key
+from eas_processor.service.schema import Effect
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
@@ -34,6 +35,11 @@ def test_every_key_has_its_row_in_the_page(key: Key) -> None:
     default = ROWS[key.path].split(" | ")[0]
     if key.default not in (None, "") and isinstance(key.default, int | str):
         assert default.split()[0] == f"`{json.dumps(key.default)}`".replace('"', "")
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS.values() if not key.children], ids=str)
+def test_the_page_says_of_each_key_what_the_schema_does(key: Key) -> None:
+    assert ("*Not yet" in ROWS[key.path]) == (key.effect is Effect.LATER)
 
 
 def test_the_page_names_no_key_that_does_not_exist() -> None:
