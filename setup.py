@@ -24,6 +24,7 @@ SERVER = [
 TENSORFLOW = ["tensorflow-cpu>=2.21,<2.22"]
 EXAMPLES = ["scikit-learn>=1.4"]
 DEV = [
+    "h11>=0.14",
     "hypothesis>=6.100",
     "mypy>=1.14",
     "pytest>=8",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import socket
+import struct
 from time import monotonic
 
 from eas_processor.engine.access_log import AccessLog
@@ -16,6 +18,9 @@ from eas_processor.engine.settings import EngineSettings
 from eas_processor.errors import StartError
 
 _BACKLOG = 4096
+# Of linux/socket.h and linux/bpf_common.h.
+_SO_ATTACH_FILTER = 26
+_BPF_RETURN = 0x06
 
 
 class HttpServer:
@@ -93,6 +98,7 @@ class HttpServer:
 
     def _take_backlog(self) -> list[socket.socket]:
         assert self._socket is not None
+        _drop_arrivals(self._socket)
         accepted = []
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -112,3 +118,17 @@ class HttpServer:
             now = monotonic()
             for connection in list(self.connections):
                 connection.check_time(now)
+
+
+def _drop_arrivals(listener: socket.socket) -> None:
+    """
+    Let nobody connect any more, without closing.
+
+    Between the last `accept` and the closing somebody would still get in, and be reset: 3 of 100
+    shutdowns under load had one. The kernel runs this filter of one instruction, "take 0 bytes",
+    over what arrives; who connects now tries again a second later, and is then refused.
+    """
+    take_nothing = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
+    program = struct.pack("HP", 1, ctypes.addressof(take_nothing))
+    with contextlib.suppress(OSError):  # not every sandbox has filters
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)

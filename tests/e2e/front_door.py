@@ -102,7 +102,7 @@ class Client:
         """Read to the end of the connection; `of_head`: the first response is to a HEAD request."""
         while piece := self.socket.recv(1 << 18):
             self._received += piece
-        responses = []
+        responses: list[Response] = []
         while self._received:
             cut = _cut(self._received, bodiless=of_head and not responses)
             assert cut, f"half a response: {self._received!r}"

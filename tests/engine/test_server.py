@@ -115,6 +115,13 @@ async def test_a_drain_answers_what_is_in_flight_and_closes_the_rest(
             await connect(desk)
 
 
+async def test_nobody_gets_in_between_the_last_accept_and_the_closing(make_desk: Any) -> None:
+    async with listening(make_desk) as desk:
+        desk.server._take_backlog()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(connect(desk), 0.1)
+
+
 async def test_a_drain_does_not_wait_longer_than_its_grace(
     make_desk: Any, post: Any, eventually_async: Any
 ) -> None:
