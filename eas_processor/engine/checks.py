@@ -8,6 +8,8 @@ import httptools
 
 from eas_processor.errors import (
     BadRequest,
+    BodyTooLarge,
+    HeadersTooLarge,
     LengthRequired,
     RequestError,
     TargetTooLong,
@@ -71,3 +73,13 @@ def origin_form(target: bytes) -> bytes:
     except httptools.HttpParserInvalidURLError:
         return target
     return (url.path or b"/") + (b"?" + url.query if url.query else b"")
+
+
+def head_too_large(limit: int) -> HeadersTooLarge:
+    """Return the refusal of a head above `limit` bytes."""
+    return HeadersTooLarge(f"the head of the request is larger than {limit} bytes")
+
+
+def body_too_large(limit: int) -> BodyTooLarge:
+    """Return the refusal of a body above `limit` bytes."""
+    return BodyTooLarge(f"the body is larger than {limit} bytes, the most that is taken here")

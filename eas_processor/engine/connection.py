@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, cast
 
 import httptools
 
-from eas_processor.engine.checks import REPEATED, SINGLE, malformed, origin_form
+from eas_processor.engine import checks
 from eas_processor.engine.heads import CONTINUE, JSON, TEXT
 from eas_processor.engine.http_request import HttpRequest
 from eas_processor.engine.inflate import Inflater
 from eas_processor.errors import (
     BadRequest,
-    BodyTooLarge,
     DeadlineExceeded,
-    HeadersTooLarge,
     InternalError,
     NotReady,
     RequestError,
@@ -68,6 +66,9 @@ class HttpConnection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._in_head = False
         self._head_size = 0
+        """Bytes received while the head was not complete."""
+        self._field_size = 0
+        """Bytes of the head's names and values."""
         self._missing = 0
         """Body bytes that have not arrived yet, when Content-Length says how many there are."""
 
@@ -106,6 +107,7 @@ class HttpConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._in_head = True
         self._head_size = 0
+        self._field_size = 0
         self._target = b""
         self._headers = {}
         self.since = monotonic()
@@ -115,9 +117,10 @@ class HttpConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # else it is a trailer
+            self._field_size += len(name) + len(value)
             name = name.lower()
-            if name in self._headers and name in SINGLE:
-                self._headers[REPEATED] = name
+            if name in self._headers and name in checks.SINGLE:
+                self._headers[checks.REPEATED] = name
             # The parser takes away the whitespace before a value, and leaves what is behind it.
             self._headers[name] = value.rstrip()
 
@@ -138,7 +141,10 @@ class HttpConnection(asyncio.Protocol):
         self._pipeline.append(request)
         if len(self._pipeline) > _MAX_PIPELINED:
             self._read_or_hold()
-        if refusal := malformed(version, self._target, headers):
+        refusal = checks.malformed(version, self._target, headers)
+        if self._field_size > self._server.settings.max_head:
+            refusal = checks.head_too_large(self._server.settings.max_head)
+        if refusal is not None:
             self._refuse_now(request, refusal)
             return
         self._missing = length = int(headers.get(b"content-length", 0))
@@ -185,14 +191,14 @@ class HttpConnection(asyncio.Protocol):
             self._refuse_unparsed(BadRequest(f"the request is not valid HTTP/1.1: {error}"))
         else:
             if self._in_head and self._head_size > self._server.settings.max_head:
-                self._refuse_unparsed(self._too_large_head())
+                self._refuse_unparsed(checks.head_too_large(self._server.settings.max_head))
             elif self._missing:
                 self._parser = httptools.HttpRequestParser(self)
         return b""
 
     def _admit(self, request: HttpRequest, length: int) -> RequestError | None:
         """Find out who is to answer the request; return why it is refused, if it is."""
-        target = self._target = origin_form(self._target)
+        target = self._target = checks.origin_form(self._target)
         path = target.partition(b"?")[0]
         router = self._server.router
         if router.health(path) is not None:
@@ -203,7 +209,7 @@ class HttpConnection(asyncio.Protocol):
         if unauthorized := endpoint.auth.refusal(request.method, target, self._headers):
             return unauthorized
         if length > self._server.settings.max_body:
-            return self._too_large_body()
+            return checks.body_too_large(self._server.settings.max_body)
         if length > BULK_SIZE and (busy := endpoint.admission.refusal(length)):
             return busy
         if endpoint.rate is not None and not endpoint.rate.take():
@@ -246,7 +252,7 @@ class HttpConnection(asyncio.Protocol):
             body.append(data)
         request.size += len(data)
         if request.size > self._server.settings.max_body:
-            self._refuse_now(request, self._too_large_body())
+            self._refuse_now(request, checks.body_too_large(self._server.settings.max_body))
 
     def _respond(self, request: HttpRequest) -> None:
         """Act on a request that has arrived whole."""
@@ -392,11 +398,3 @@ class HttpConnection(asyncio.Protocol):
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
-
-    def _too_large_body(self) -> BodyTooLarge:
-        limit = self._server.settings.max_body
-        return BodyTooLarge(f"the body is larger than {limit} bytes, the most that is taken here")
-
-    def _too_large_head(self) -> HeadersTooLarge:
-        limit = self._server.settings.max_head
-        return HeadersTooLarge(f"the head of the request is larger than {limit} bytes")

@@ -62,7 +62,7 @@ class EngineSettings:
     max_body: int = 64 * MIB + ENVELOPE
     max_connections: int = 10_000
     max_head: int = 64 * 1024
-    """Request line and headers; what comes with the first read (256 KB at most) is not counted."""
+    """Names and values of the headers."""
     head_timeout: float = 10.0
     idle_timeout: float = 600.0
     access_log: float = 0.0

@@ -176,6 +176,18 @@ def test_a_head_without_end_is_refused(make_desk: Any, http: Bytes) -> None:
     assert desk.client.transport.half_closed
 
 
+@pytest.mark.parametrize("piece", [0, 100])
+def test_a_whole_head_over_the_limit_is_refused_however_it_comes(
+    make_desk: Any, http: Bytes, piece: int
+) -> None:
+    lines = [f"A{number}: {'x' * 90}" for number in range(20)]
+    assert len(http("GET", "/healthz", *lines)) < 2000
+    desk = make_desk(max_head=2000)
+    desk.client.send(http("GET", "/healthz", *lines), piece)
+    desk.client.send(http("GET", "/healthz", *lines, *lines), piece)
+    assert [each.status for each in desk.client.responses] == [200, 431]
+
+
 def test_what_comes_before_a_head_does_not_count_as_head(make_desk: Any, http: Bytes) -> None:
     desk = make_desk(max_head=1000)
     request = http("GET", "/healthz")
