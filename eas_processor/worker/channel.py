@@ -17,8 +17,8 @@ log = logging.getLogger("eas_processor.worker")
 # Handing the socket to another thread costs about 50 us (a wake-up and a change of the GIL's
 # owner): worth it when requests run longer than this, so that several run side by side.
 _INLINE_RUN_S = 0.0005
-# Longer runs count as this, so that 1,500 short ones at most are run the slower way after them.
-_LONG_RUN_S = 0.01
+# Longer runs count as this, so that 2,500 short ones at most are run the slower way after them.
+_LONG_RUN_S = 0.1
 _EXPIRED: Answer = (408, b"the request's deadline passed before it was run")
 _CANCELLED: Answer = (499, b"the client left before the request was run")
 
@@ -141,10 +141,11 @@ class Channel:
         ]
 
     def _note_run(self, seconds: float) -> None:
-        # Quick to rise and slow to fall: a few long runs among many short ones keep the lead
-        # changing hands, or each of them would hold up all that is read after it.
+        # Quicker to rise than to fall: a few long runs among many short ones keep the lead changing
+        # hands, or each of them would hold up all that is read after it. Not so quick that a short
+        # run which the kernel interrupts for some milliseconds is taken for a long one.
         seconds = min(seconds, _LONG_RUN_S)
-        weight = 0.2 if seconds > self._typical_run_s else 0.002
+        weight = 0.02 if seconds > self._typical_run_s else 0.002
         self._typical_run_s += weight * (seconds - self._typical_run_s)
 
     def _answer(self, number: int, answer: Answer) -> Tuple[bytes, ...]:

@@ -12,7 +12,7 @@ from eas_processor.worker import channel as channel_module
 from eas_processor.worker.channel import Channel, Outlet
 
 TIMEOUT_S = 30.0
-SHORT_S, LONG_S = 0.0001, 0.01
+SHORT_S, LONG_S = 0.0001, 0.1
 
 
 class Clock:
