@@ -198,7 +198,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _admit(self, request: HttpRequest, length: int) -> RequestError | None:
         """Find out who is to answer the request; return why it is refused, if it is."""
-        target = self._target = checks.origin_form(self._target)
+        target = request.target = checks.origin_form(request.target)
         path = target.partition(b"?")[0]
         router = self._server.router
         if router.health(path) is not None:
@@ -260,15 +260,14 @@ class HttpConnection(asyncio.Protocol):
         if request.refusal is not None:
             request.refuse(request.refusal)
         elif endpoint is None:
-            path = self._target.partition(b"?")[0]
+            path = request.target.partition(b"?")[0]
             status, text = self._server.router.health(path) or (404, b"")
             self.reply(request, status, TEXT, [text])
         elif request.size and request.method == b"POST":
             self._submit(request, endpoint)
         else:
-            endpoint.admission.end(request)
             status, text = endpoint.describe()
-            self.reply(request, status, JSON if status == 200 else TEXT, [text])
+            request.answer(status, [text], JSON)
 
     def _submit(self, request: HttpRequest, endpoint: Endpoint) -> None:
         try:

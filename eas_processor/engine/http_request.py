@@ -89,14 +89,14 @@ class HttpRequest(Request):
             self.kind = PREDICT_JSON
             self.takes_json = True
 
-    def answer(self, status: int, payload: list[bytes]) -> None:
+    def answer(self, status: int, payload: list[bytes], content_type: bytes = b"") -> None:
         if self.endpoint is not None:
             self.endpoint.admission.end(self)
         self.body = []
         if status == 408:
             self.keep_alive = False
         if status == 200:
-            content_type = JSON if self.kind == PREDICT_JSON else BYTES
+            content_type = content_type or (JSON if self.kind == PREDICT_JSON else BYTES)
         elif self.takes_json:
             content_type, payload = JSON, [self._json_error(status, b"".join(payload))]
         else:

@@ -50,6 +50,7 @@ _INT_MAX = 2**31 - 1
 Count = Annotated[int, Meta(ge=0, le=_INT_MAX)]
 Positive = Annotated[int, Meta(ge=1, le=_INT_MAX)]
 Few = Annotated[int, Meta(ge=1, le=1024)]
+TokenText = Annotated[str, Meta(pattern=TOKEN_PATTERN)]
 Share = Count | Annotated[str, Meta(pattern=rf"^[0-9]+%?{_END}")]
 
 
@@ -260,7 +261,7 @@ class Service(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     token: Annotated[
-        Annotated[str, Meta(pattern=TOKEN_PATTERN)] | None,
+        TokenText | None,
         key(
             "What a caller must show; without it one is made and kept, '' is a public service.",
             TOKEN_RULE,
@@ -268,7 +269,7 @@ class Service(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     previous_token: Annotated[
-        Annotated[str, Meta(pattern=TOKEN_PATTERN)] | None,
+        TokenText | None,
         key(
             "The token before a change of `token`: let in as well, until this key is taken away.",
             TOKEN_RULE,

@@ -28,6 +28,14 @@ def test_every_answer_has_a_line_with_its_facts(
     assert "secret" not in str([record.__dict__ for record in caplog.records])
 
 
+def test_the_address_of_a_whole_url_is_not_logged(
+    make_desk: Any, http: Bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    make_desk(access_log=1.0).client.send(http("GET", "http://user:secret@h/healthz"))
+    assert caplog.records[0].getMessage() == "GET /healthz 200"
+
+
 def test_a_share_is_a_share(
     make_desk: Any, post: Bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

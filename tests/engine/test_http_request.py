@@ -53,6 +53,13 @@ def test_who_speaks_json_is_refused_in_json(desk: Any, post: Bytes, line: str) -
     }
 
 
+def test_a_model_without_a_signature_is_refused_in_json_too(desk: Any, post: Bytes) -> None:
+    desk.info.update(info_status=400, info="a frozen graph has no signature")
+    desk.client.send(post(b"", "Accept: application/json"))
+    assert desk.client.response.status == 400
+    assert json.loads(desk.client.response.body)["error"] == "a frozen graph has no signature"
+
+
 def test_others_are_refused_in_one_sentence(desk: Any, post: Bytes) -> None:
     desk.client.send(post(b"x", "Accept: */*"))
     desk.admission.submitted[0].refuse(NotReady("nobody is ready"))
