@@ -19,6 +19,7 @@ SERVER = [
     "platformdirs>=4",
     "requests>=2.31",
     "rich>=13",
+    "uv>=0.5",
     "uvloop>=0.21",
 ]
 TENSORFLOW = ["tensorflow-cpu>=2.21,<2.22"]
@@ -43,7 +44,10 @@ setup(
     # The floor of the SDK; the engine and `eascmd` need 3.10, and say so when started on less.
     python_requires=">=3.8",
     packages=find_packages(include=["eas_processor*", "eas_prediction*"]),
-    package_data={"eas_processor": ["py.typed"], "eas_prediction": ["py.typed"]},
+    package_data={
+        "eas_processor": ["py.typed", "builds/locks/*.txt"],
+        "eas_prediction": ["py.typed"],
+    },
     install_requires=CLIENT,
     extras_require={
         "server": SERVER,

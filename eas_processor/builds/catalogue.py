@@ -1,70 +1,200 @@
-"""The processor builds that this release knows, and the interpreter each runs in."""
+"""
+The processor builds that this release knows: one entry each, and its lock in `locks/`.
+
+A new TensorFlow is one more entry here and one more lock: a file of `name==version` lines, to
+which `python tools/lock.py NAME` adds the hashes.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
-import importlib.util
-import sys
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from eas_processor.errors import BuildError
 
-_HOOKS = "eas_processor.tf.hooks"
-_NEWEST_CPU = "tensorflow_cpu_2.21"
-_ALIASES = {"tensorflow_cpu": _NEWEST_CPU}
-_DISTRIBUTIONS = ("tensorflow-cpu", "tensorflow")
+_LOCKS = Path(__file__).parent / "locks"
 
 
 @dataclass(frozen=True)
-class Build:
-    """One processor frozen with its interpreter: `python` imports the module `hooks`."""
+class Cuda:
+    """
+    What the kernels of a GPU build need of the machine.
+
+    `libraries` are the files that TensorFlow opens by these names. `capabilities` are the compute
+    capabilities of its compiled kernels; `ptx` is the one that the driver can compile further, for
+    newer cards, or "" for none. A card fits when its major version is that of a compiled kernel
+    whose minor is not above its own.
+    """
+
+    version: str
+    cudnn: str
+    driver: str
+    libraries: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    ptx: str = ""
+    linked: bool = False
+    """Whether importing TensorFlow already needs the libraries."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    One build.
+
+    `pythons` are the interpreters that its lock fits, the preferred one first; `size` is about what
+    it takes on disk, in MB; `instructions` are what the processor must have beyond x86-64.
+    """
 
     name: str
-    python: Path
-    hooks: str
+    tensorflow: str
+    pythons: tuple[str, ...]
+    size: int
+    cuda: Cuda | None = None
+    cuda_wheels: bool = False
+    glibc: tuple[int, int] = (2, 17)
+    instructions: tuple[str, ...] = ("avx",)
+
+    @property
+    def gpu(self) -> bool:
+        """Whether this TensorFlow has GPU kernels."""
+        return self.cuda is not None
+
+    @property
+    def lock(self) -> Path:
+        """The file of exact versions and hashes."""
+        return _LOCKS / f"{self.name}.txt"
+
+    @property
+    def cuda_lock(self) -> Path | None:
+        """The lock of the CUDA libraries that come as wheels, where there are such."""
+        return _LOCKS / f"{self.name}+cuda.txt" if self.cuda_wheels else None
+
+
+def _libraries(cuda: str, **versions: str) -> tuple[str, ...]:
+    """Return file names: `cudart` and `cublas` carry the version of CUDA, the rest their own."""
+    named = {"cudart": cuda, "cublas": cuda} | versions
+    return tuple(f"lib{name}.so.{version}" for name, version in named.items())
+
+
+_UP_TO_VOLTA = ("3.5", "3.7", "5.2", "6.0", "6.1", "7.0")
+_UP_TO_TURING = ("3.5", "5.0", "6.0", "7.0", "7.5")
+
+_CUDA_9_0 = Cuda(
+    version="9.0",
+    cudnn="7",
+    driver="384.81",
+    libraries=_libraries("9.0", cufft="9.0", curand="9.0", cusolver="9.0", cudnn="7"),
+    capabilities=_UP_TO_VOLTA,
+    linked=True,
+)
+_CUDA_10_0 = Cuda(
+    version="10.0",
+    cudnn="7",
+    driver="410.48",
+    libraries=_libraries(
+        "10.0", cufft="10.0", curand="10.0", cusolver="10.0", cusparse="10.0", cudnn="7"
+    ),
+    capabilities=_UP_TO_VOLTA,
+)
+_CUDA_11_0 = Cuda(
+    version="11.0",
+    cudnn="8",
+    driver="450.36.06",
+    libraries=_libraries(
+        "11.0",
+        cublas="11",
+        cublasLt="11",
+        cufft="10",
+        curand="10",
+        cusolver="10",
+        cusparse="11",
+        cudnn="8",
+    ),
+    capabilities=_UP_TO_TURING,
+    ptx="8.0",
+)
+_CUDA_11_2 = Cuda(
+    version="11.2",
+    cudnn="8",
+    driver="450.80.02",
+    # CUDA 11.1 to 11.8 keep the name libcudart.so.11.0.
+    libraries=_libraries(
+        "11.0",
+        cublas="11",
+        cublasLt="11",
+        cufft="10",
+        curand="10",
+        cusolver="11",
+        cusparse="11",
+        cudnn="8",
+    ),
+    capabilities=_UP_TO_TURING,
+    ptx="8.0",
+)
+_CUDA_12_5 = Cuda(
+    version="12.5",
+    cudnn="9",
+    driver="525.60.13",
+    libraries=_libraries(
+        "12",
+        cublasLt="12",
+        cufft="11",
+        cusolver="11",
+        cusparse="12",
+        cudnn="9",
+    ),
+    capabilities=("6.0", "7.0", "8.0", "8.9"),
+    ptx="9.0",
+)
+
+# The newest lock fits four Pythons, so that the engine's own is among them.
+_NEWEST_PYTHONS = ("3.13", "3.12", "3.11", "3.10")
+
+ENTRIES = (
+    Entry("tensorflow_cpu_1.12", "1.12.3", ("3.6",), 360),
+    Entry("tensorflow_cpu_1.14", "1.14.0", ("3.7",), 480, glibc=(2, 23)),
+    Entry("tensorflow_cpu_1.15", "1.15.5", ("3.7",), 480),
+    Entry("tensorflow_cpu_2.3", "2.3.4", ("3.8",), 620),
+    Entry("tensorflow_cpu_2.4", "2.4.4", ("3.8",), 620),
+    Entry("tensorflow_cpu_2.7", "2.7.4", ("3.9",), 780),
+    Entry("tensorflow_cpu_2.21", "2.21.0", _NEWEST_PYTHONS, 1320, glibc=(2, 27)),
+    Entry("tensorflow_gpu_1.12", "1.12.0", ("3.6",), 750, _CUDA_9_0),
+    Entry("tensorflow_gpu_1.14", "1.14.0", ("3.7",), 1050, _CUDA_10_0, glibc=(2, 23)),
+    Entry("tensorflow_gpu_1.15", "1.15.5", ("3.7",), 1350, _CUDA_10_0),
+    Entry("tensorflow_gpu_2.4", "2.4.4", ("3.8",), 1000, _CUDA_11_0),
+    Entry("tensorflow_gpu_2.7", "2.7.4", ("3.9",), 1300, _CUDA_11_2, cuda_wheels=True),
+    Entry(
+        "tensorflow_gpu_2.21",
+        "2.21.0",
+        _NEWEST_PYTHONS,
+        1950,
+        _CUDA_12_5,
+        cuda_wheels=True,
+        glibc=(2, 27),
+    ),
+)
+
+NEWEST_CPU = "tensorflow_cpu_2.21"
+ALIASES = {"tensorflow_cpu": NEWEST_CPU, "tensorflow_gpu": "tensorflow_gpu_2.21"}
+
+_BY_NAME = {entry.name: entry for entry in ENTRIES}
 
 
 def known_processors() -> list[str]:
     """Return every name that `processor` in a service file may have."""
-    return sorted([_NEWEST_CPU, *_ALIASES])
+    return sorted([*_BY_NAME, *ALIASES])
 
 
-def find_build(processor: str) -> Build:
-    """
-    Return the build that `processor` names.
-
-    Raises BuildError for an unknown name, or when the build's TensorFlow is not installed.
-    """
-    name = _ALIASES.get(processor, processor)
-    if name != _NEWEST_CPU:
-        known = ", ".join(known_processors())
-        raise BuildError(f"processor: {processor!r} is not known; known are {known}")
-    _require_tensorflow(name)
-    return Build(name=name, python=Path(sys.executable), hooks=_HOOKS)
-
-
-def _require_tensorflow(name: str) -> None:
-    wanted = name.rpartition("_")[2]
-    install = f"{sys.executable} -m pip install 'eas-processor[tensorflow]'"
-    found = _tensorflow_version()
-    if found is None:
+def find_entry(processor: str) -> Entry:
+    """Return the entry that `processor` names. Raises BuildError with the nearest known names."""
+    if entry := _BY_NAME.get(ALIASES.get(processor, processor)):
+        return entry
+    nearest = difflib.get_close_matches(processor, known_processors(), n=3, cutoff=0.6)
+    if nearest:
         raise BuildError(
-            f"processor: {name} needs TensorFlow {wanted}, which is not installed here; "
-            f"get it with: {install}"
+            f"processor: {processor!r} is not known; did you mean {' or '.join(nearest)}? "
+            "`eascmd builds` lists all"
         )
-    if found.split(".")[:2] != wanted.split("."):
-        raise BuildError(
-            f"processor: {name} needs TensorFlow {wanted}, but {found} is installed in "
-            f"{sys.prefix}; get it with: {install}"
-        )
-
-
-def _tensorflow_version() -> str | None:
-    if importlib.util.find_spec("tensorflow") is None:
-        return None
-    for distribution in _DISTRIBUTIONS:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            return importlib.metadata.version(distribution)
-    return None
+    known = ", ".join(known_processors())
+    raise BuildError(f"processor: {processor!r} is not known; known are {known}")

@@ -53,9 +53,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     inspect.add_argument("--json", action="store_true", help="print JSON")
     inspect.set_defaults(run=_inspect)
+    builds = commands.add_parser("builds", help="list the processor builds")
+    builds.add_argument("--json", action="store_true", help="print JSON")
+    builds.set_defaults(run=_builds)
+    _add_build(commands.add_parser("build", help="make, check or remove processor builds"))
     schema = commands.add_parser("schema", help="print the JSON Schema of a service file")
     schema.set_defaults(run=_schema)
     return parser
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as tensorflow_cpu_1.15")
+    parser.add_argument("--all-cpu", action="store_true", help="every build for the CPU")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--remove", action="store_true", help="remove it from this machine")
+    parser.add_argument(
+        "--wheels",
+        type=Path,
+        metavar="DIR",
+        help="take the packages from this directory, not from the index",
+    )
+    parser.add_argument(
+        "--with-cuda", action="store_true", help="with its CUDA libraries, where they are wheels"
+    )
+    parser.add_argument(
+        "--fetch-python",
+        action="store_true",
+        help="let uv download a Python (3.8 or newer) where none is installed",
+    )
+    parser.set_defaults(run=_build)
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +174,18 @@ def _inspect(arguments: argparse.Namespace) -> None:
     from eas_processor.cli.inspect import inspect
 
     inspect(arguments.path, as_json=arguments.json)
+
+
+def _builds(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.builds import print_builds
+
+    print_builds(as_json=arguments.json)
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.build import build
+
+    build(arguments)
 
 
 def _schema(_: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from eas_processor.builds.catalogue import Build, find_build
+from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.rooms import rooms_directory
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.engine.engine import run

@@ -1,74 +1,78 @@
-import importlib.metadata
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
-from eas_processor.builds.catalogue import Build, find_build, known_processors
+from eas_processor.builds.catalogue import ALIASES, ENTRIES, find_entry, known_processors
+from eas_processor.builds.locks import build_tools, content_hash, read_pins, versions
 from eas_processor.errors import BuildError
 
-
-@pytest.fixture
-def install(monkeypatch):
-    """Pretend that these distributions, by name and version, are all that is installed."""
-
-    def pretend(**versions):
-        found = {name.replace("_", "-"): version for name, version in versions.items()}
-
-        def version(name):
-            if name not in found:
-                raise importlib.metadata.PackageNotFoundError(name)
-            return found[name]
-
-        spec = object() if found else None
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-        monkeypatch.setattr(importlib.metadata, "version", version)
-
-    return pretend
+NAMES = [entry.name for entry in ENTRIES]
 
 
-@pytest.mark.parametrize("distribution", ["tensorflow", "tensorflow_cpu"])
-@pytest.mark.parametrize("name", ["tensorflow_cpu", "tensorflow_cpu_2.21"])
-def test_a_known_name_is_found(install, distribution, name):
-    install(**{distribution: "2.21.0"})
-    assert find_build(name) == Build(
-        name="tensorflow_cpu_2.21", python=Path(sys.executable), hooks="eas_processor.tf.hooks"
-    )
+def test_the_documented_processors_are_known():
+    cpu = [f"tensorflow_cpu_{version}" for version in ("1.12", "1.14", "1.15", "2.3", "2.4", "2.7")]
+    gpu = [f"tensorflow_gpu_{version}" for version in ("1.12", "1.14", "1.15", "2.4", "2.7")]
+    newest = ["tensorflow_cpu", "tensorflow_gpu", "tensorflow_cpu_2.21", "tensorflow_gpu_2.21"]
+    assert set(known_processors()) == {*cpu, *gpu, *newest}
 
 
-def test_an_unknown_name_is_refused_with_those_that_are_known():
+@pytest.mark.parametrize("alias", ["tensorflow_cpu", "tensorflow_gpu"])
+def test_a_name_without_version_is_the_newest(alias):
+    assert find_entry(alias) == find_entry(f"{alias}_2.21") == find_entry(ALIASES[alias])
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("tensorflow_cpu_1.16", "tensorflow_cpu_1.15"),
+        ("tensorflow-cpu-2.7", "tensorflow_cpu_2.7"),
+        ("tensorflow_gpu_2.3", "tensorflow_gpu_2.4"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(name, nearest):
+    with pytest.raises(BuildError, match=f"'{name}' is not known; did you mean .*{nearest}"):
+        find_entry(name)
+
+
+def test_a_name_that_is_near_to_none_is_refused_with_all():
     with pytest.raises(BuildError) as caught:
-        find_build("pmml")
+        find_entry("pmml")
     assert str(caught.value) == (
-        "processor: 'pmml' is not known; known are tensorflow_cpu, tensorflow_cpu_2.21"
+        f"processor: 'pmml' is not known; known are {', '.join(known_processors())}"
     )
 
 
-def test_a_missing_tensorflow_is_said_with_the_command_that_installs_it(install):
-    install()
-    with pytest.raises(BuildError) as caught:
-        find_build("tensorflow_cpu")
-    assert str(caught.value) == (
-        "processor: tensorflow_cpu_2.21 needs TensorFlow 2.21, which is not installed here; "
-        f"get it with: {sys.executable} -m pip install 'eas-processor[tensorflow]'"
-    )
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lock_names_the_tensorflow_of_its_entry(name):
+    entry = find_entry(name)
+    found = {n: v for n, v in versions(entry.lock).items() if n.startswith("tensorflow")}
+    found.pop("tensorflow-estimator", None)
+    assert list(found.values()) == [entry.tensorflow]
 
 
-@pytest.mark.parametrize("version", ["2.20.0", "2.2.1", "3.21.0"])
-def test_another_tensorflow_is_said_with_where_it_is(install, version):
-    install(tensorflow=version)
-    with pytest.raises(BuildError) as caught:
-        find_build("tensorflow_cpu")
-    assert f"but {version} is installed in {sys.prefix}" in str(caught.value)
+@pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
+def test_every_line_of_a_lock_is_a_pin_with_hashes(entry):
+    for lock in filter(None, (entry.lock, entry.cuda_lock)):
+        text = lock.read_text()
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        pins = [line for line in lines if "==" in line]
+        assert len(pins) == len(read_pins(lock)) == len(versions(lock))
+        assert all(line.endswith(" \\") for line in pins)
+        hashes = [line for line in lines if "==" not in line]
+        assert len(hashes) >= len(pins)
+        assert all(line.startswith("    --hash=sha256:") for line in hashes)
 
 
-def test_a_directory_called_tensorflow_is_no_tensorflow(install):
-    install(another="1.0")
-    with pytest.raises(BuildError, match="is not installed here"):
-        find_build("tensorflow_cpu")
+@pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
+def test_the_tools_that_build_source_archives_are_locked_too(entry):
+    tools = build_tools(entry.lock)
+    assert [line.partition("==")[0] for line in tools.splitlines() if "==" in line] == [
+        "setuptools",
+        "wheel",
+    ]
+    assert tools.count("--hash=sha256:") == 2
 
 
-def test_every_known_name_is_accepted(install):
-    install(tensorflow_cpu="2.21.1")
-    assert {find_build(name).name for name in known_processors()} == {"tensorflow_cpu_2.21"}
+def test_the_content_hash_follows_the_locks():
+    entry = find_entry("tensorflow_gpu_2.7")
+    assert content_hash(entry) == content_hash(entry)
+    assert content_hash(entry, with_cuda=True) != content_hash(entry)
+    assert len({content_hash(each) for each in ENTRIES}) == len(ENTRIES)

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[Make, str]] = {
     "no model_path": (a_file('{"name": "m", "processor": "tensorflow_cpu"}'), "model_path"),
     "impossible keepalive": (keys(metadata={"rpc": {"keepalive": 0}}), "metadata.rpc.keepalive"),
     "wrong type": (keys(metadata={"instance": "two"}), "metadata.instance"),
-    "unknown processor": (keys(processor="tensorflow_cpu_9.9"), "tensorflow_cpu_2.21"),
+    "unknown processor": (keys(processor="tensorflow_cpu_9.9"), "did you mean tensorflow_cpu"),
     "missing model": (keys(model_path="nowhere"), "nowhere"),
     "oss": (keys(model_path="oss://bucket/model"), "model_path"),
     "empty directory": (keys(model_path="."), "saved_model.pb"),

@@ -1,0 +1,36 @@
+"""Reading a lock: exact versions with hashes, in the form that pip and uv take."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from eas_processor.builds.catalogue import Entry
+
+# What builds the source archives of a lock is installed before them, from the same lock.
+_BUILD_TOOLS = ("setuptools", "wheel")
+
+
+def read_pins(lock: Path) -> list[str]:
+    """Return the `name==version` of each package of a lock, in order."""
+    return re.findall(r"^[\w.-]+==[\w.+!-]+", lock.read_text(encoding="ascii"), re.MULTILINE)
+
+
+def versions(lock: Path) -> dict[str, str]:
+    """Return the version of each package of a lock, by name."""
+    return {name: version for name, _, version in (pin.partition("==") for pin in read_pins(lock))}
+
+
+def build_tools(lock: Path) -> str:
+    """Return the part of a lock that has to be there before its source archives are built."""
+    blocks = re.findall(r"^\w[^\n]*(?:\n +--hash[^\n]*)+", lock.read_text("ascii"), re.MULTILINE)
+    return "\n".join(block for block in blocks if block.partition("==")[0] in _BUILD_TOOLS) + "\n"
+
+
+def content_hash(entry: Entry, *, with_cuda: bool = False) -> str:
+    """Return a hash over the locks of a build, which says whether one that was made is this one."""
+    digest = hashlib.sha256(entry.lock.read_bytes())
+    if with_cuda and entry.cuda_lock is not None:
+        digest.update(entry.cuda_lock.read_bytes())
+    return digest.hexdigest()[:16]

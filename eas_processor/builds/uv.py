@@ -1,0 +1,116 @@
+"""Running uv: found, watched, and its refusals turned into one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from eas_processor.errors import BuildError
+
+OnProgress = Callable[[float], None]
+"""Called with the megabytes that have been written so far."""
+
+# The kernel ends uv with its parent, so that no orphan goes on writing into a build.
+_DIE_WITH_PARENT = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
+    "os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])"
+)
+_POLL_S = 0.1
+# uv draws the chain of causes with boxes and arrows.
+_ORNAMENTS = re.compile(r"^[^\w`'\"<(./]+|^error:\s*|^\s*Caused by:\s*")
+_HASH = re.compile(r"Hash mismatch for `([^`]+)`.*?Expected:(.*?)Computed:\s*(\S+)", re.DOTALL)
+
+
+def uv() -> str:
+    """Return the path of uv. Raises BuildError where it is not installed."""
+    try:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        if found := shutil.which("uv"):
+            return found
+    raise BuildError(
+        f"uv, which makes processor builds, is not installed; get it with: "
+        f"{sys.executable} -m pip install uv"
+    )
+
+
+def run_uv(
+    name: str,
+    arguments: Sequence[str],
+    *,
+    directory: Path,
+    lock: int,
+    progress: OnProgress | None = None,
+    environment: dict[str, str] | None = None,
+) -> None:
+    """
+    Run uv in `directory` for the build `name`; it holds the lock file open as long as it lives.
+
+    Raises BuildError with what uv says.
+    """
+    command = [sys.executable, "-ISc", _DIE_WITH_PARENT, str(os.getpid()), uv(), *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=directory,
+        env=_environment() | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        pass_fds=[lock],
+        text=True,
+        errors="replace",
+    ) as process:
+        said: list[str] = []
+        assert process.stderr is not None
+        reader = threading.Thread(target=said.extend, args=(process.stderr,))
+        reader.start()
+        try:
+            while process.poll() is None:
+                if progress is not None:
+                    progress(_written(process.pid))
+                time.sleep(_POLL_S)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            reader.join()
+    if process.returncode:
+        raise BuildError(f"{name} cannot be made: {explain(''.join(said))}")
+
+
+def _environment() -> dict[str, str]:
+    # An activated environment is none of a build's business.
+    left_out = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME")
+    return {name: value for name, value in os.environ.items() if name not in left_out}
+
+
+def _written(pid: int) -> float:
+    """Return the megabytes that a process has written, to disk for the most part."""
+    try:
+        with open(f"/proc/{pid}/io", encoding="ascii") as file:
+            facts = dict(line.split(": ") for line in file)
+        return int(facts["wchar"]) / 1e6
+    except (OSError, ValueError, KeyError):
+        return 0.0
+
+
+def explain(said: str) -> str:
+    """Return what uv printed as one sentence."""
+    if mismatch := _HASH.search(said):
+        package, expected, computed = mismatch.groups()
+        wanted = " or ".join(re.findall(r"sha256:\w+", expected)) or "none"
+        return (
+            f"what was downloaded for {package} is not what the lock names, and was refused "
+            f"(expected {wanted}, got {computed})"
+        )
+    lines = [_ORNAMENTS.sub("", line).strip() for line in said.splitlines()]
+    return ": ".join(line for line in lines if line)[-1500:] or "uv failed without a word"

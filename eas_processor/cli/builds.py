@@ -1,0 +1,82 @@
+"""`eascmd builds` and `eascmd build`: the catalogue, and making one of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from eas_processor.builds.catalogue import ALIASES, ENTRIES, Entry
+from eas_processor.builds.find import is_own
+from eas_processor.builds.installed import find_installed
+from eas_processor.builds.uv import OnProgress
+
+
+def print_builds(*, as_json: bool) -> None:
+    """Print the catalogue."""
+    rows = [_facts(entry) for entry in ENTRIES]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "TensorFlow", "Python", "runs on", "installed"):
+        table.add_column(title)
+    table.add_column("size", justify="right")
+    for row in rows:
+        size = f"{row['size_mb']:,} MB"
+        table.add_row(
+            row["name"],
+            row["tensorflow"],
+            " ".join(row["python"]),
+            f"GPU (CUDA {row['cuda']}, cuDNN {row['cudnn']})" if row["gpu"] else "CPU",
+            row["installed"] or "no",
+            # What is not here yet is an estimate, and of the engine's own there is no second copy.
+            size if row["installed"] == "yes" else f"about {size}",
+        )
+    console.print(table)
+    for alias, name in sorted(ALIASES.items()):
+        console.print(f"{alias} is {name}")
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    found = find_installed(entry)
+    installed = "yes" if found else "with eascmd" if is_own(entry) else ""
+    return {
+        "name": entry.name,
+        "tensorflow": entry.tensorflow,
+        "python": list(entry.pythons),
+        "gpu": entry.gpu,
+        "cuda": entry.cuda.version if entry.cuda else None,
+        "cudnn": entry.cuda.cudnn if entry.cuda else None,
+        "installed": installed,
+        "directory": str(found.directory) if found else sys.prefix if installed else None,
+        "size_mb": round(found.size / 1e6) if found else entry.size,
+    }
+
+
+@contextlib.contextmanager
+def progress_bar(entry: Entry) -> Iterator[OnProgress | None]:
+    """Draw how much of a build is there on a terminal; give nothing to call elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(entry.name, total=entry.size, said="")
+
+        def show(megabytes: float) -> None:
+            # What the cache already has is linked, not written, so that a bar may end early.
+            shown = min(megabytes, entry.size * 0.99)
+            bar.update(task, completed=shown, said=f"{megabytes:,.0f} of about {entry.size:,} MB")
+
+        yield show
