@@ -15,6 +15,8 @@ Client of PAI-EAS services, self-hosted or in the cloud.
 from ._other_processors import (
     BladeRequest,
     BladeResponse,
+    OnnxData,
+    OnnxDataHelper,
     OnnxRequest,
     OnnxResponse,
     QueueClient,
@@ -57,6 +59,8 @@ __all__ = [
     "BladeResponse",
     "ConnectionLost",
     "InvalidRequest",
+    "OnnxData",
+    "OnnxDataHelper",
     "OnnxRequest",
     "OnnxResponse",
     "Overloaded",

@@ -29,6 +29,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> PredictE
     """The error that an answer with this `status` stands for, to be raised by the caller."""
     kind = _BY_STATUS.get(status) or (ServiceFailed if status >= 500 else Refused)
     failure = kind(status, body.decode("utf-8", "replace").strip() or _sentence(status, headers))
+    failure.status = status
     failure.retry_after = _retry_after(_header(headers, "retry-after"))
     return failure
 

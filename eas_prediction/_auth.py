@@ -7,7 +7,7 @@ A gateway address is called with a signature: the token is the key of an HMAC-SH
     <Content-MD5>
     <Content-Type>
     <Date>
-    /api/predict/<service name>
+    /api/predict/<service name>[<path>][?<query>]
 
 and never travels itself. A custom URL, whose path the signature does not know, gets the token as
 it is.
@@ -25,10 +25,10 @@ DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 
 def signed_headers(
-    token: str, service_name: str, content_type: str, content_md5: str, date: str
+    token: str, path: str, content_type: str, content_md5: str, date: str
 ) -> dict[str, str]:
-    """The headers of a request signed with `token`."""
-    lines = ("POST", content_md5, content_type, date, f"/api/predict/{service_name}")
+    """The headers of a request to `path` signed with `token`."""
+    lines = ("POST", content_md5, content_type, date, path)
     digest = hmac.digest(token.encode(), "\n".join(lines).encode(), "sha1")
     return {
         "Content-MD5": content_md5,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from abc import ABC, abstractmethod
 
 from .exception import InvalidRequest
 
@@ -20,27 +20,39 @@ _UNAVAILABLE = {
 }
 
 
-def check_endpoint_type(endpoint_type: str) -> None:
-    """Raise `InvalidRequest` for a type that cannot be used."""
+class Endpoint(ABC):
+    """Knows the addresses of a service; asked before every attempt, by many threads at once."""
+
+    @abstractmethod
+    def get(self) -> str:
+        """Return the address to send the next attempt to, such as `http://127.0.0.1:8080`."""
+
+
+class GatewayEndpoint(Endpoint):
+    """One address: `host`, `host:port`, or with `http://` or `https://`."""
+
+    def __init__(self, endpoint: str, service_name: str) -> None:
+        if not service_name:
+            raise InvalidRequest(
+                "no service name: PredictClient(endpoint, service_name) needs both"
+            )
+        base = endpoint.strip().rstrip("/") or _inside_the_cluster(service_name)
+        # People paste the whole address that a service prints.
+        base = base.split("/api/predict/")[0]
+        self.domain = base if "://" in base else "http://" + base
+
+    def get(self) -> str:
+        return self.domain
+
+
+def endpoint_of(endpoint_type: str, endpoint: str, service_name: str) -> Endpoint:
+    """The endpoint of this type; raises `InvalidRequest` for a type that cannot be used."""
     if endpoint_type in ("", ENDPOINT_TYPE_GATEWAY, ENDPOINT_TYPE_DEFAULT):
-        return
+        return GatewayEndpoint(endpoint, service_name)
     reason = _UNAVAILABLE.get(endpoint_type)
     raise InvalidRequest(
         reason or f"endpoint type: expected ENDPOINT_TYPE_GATEWAY, got {endpoint_type!r}"
     )
-
-
-@lru_cache(maxsize=256)
-def predict_url(endpoint: str, service_name: str) -> str:
-    """The address of `service_name` behind `endpoint`: `host`, `host:port`, or with `http(s)://`."""
-    if not service_name:
-        raise InvalidRequest("no service name: PredictClient(endpoint, service_name) needs both")
-    base = endpoint.strip().rstrip("/") or _inside_the_cluster(service_name)
-    # People paste the whole address that a service prints.
-    base = base.split("/api/predict/")[0]
-    if "://" not in base:
-        base = "http://" + base
-    return f"{base}/api/predict/{service_name}"
 
 
 def _inside_the_cluster(service_name: str) -> str:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 from .exception import InvalidRequest
 
 
-class _Absent:
+def _sentence(name: str) -> str:
+    return (
+        f"{name} is not part of this package, which has TFRequest and StringRequest; the vendor's "
+        "eas-prediction has it: install that in an environment of its own"
+    )
+
+
+class _Named(type):
+    def __getattr__(cls, name: str) -> Any:
+        # Its constants and class methods; what begins with an underscore is asked for by Python.
+        raise AttributeError(name if name.startswith("_") else _sentence(f"{cls.__name__}.{name}"))
+
+
+class _Absent(metaclass=_Named):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise InvalidRequest(
-            f"{type(self).__name__} is not part of this package, which has TFRequest and "
-            "StringRequest; the vendor's eas-prediction has it: install that in an environment of "
-            "its own"
-        )
+        raise InvalidRequest(_sentence(type(self).__name__))
+
+
+class _AbsentModule(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _Named(name, (_Absent,), {})
 
 
 class BladeRequest(_Absent):
@@ -42,3 +60,46 @@ class TorchRequest(_Absent):
 
 class TorchResponse(_Absent):
     """A response of a PyTorch service."""
+
+
+_CLASSES = {
+    "blade_request": (BladeRequest, BladeResponse),
+    "onnx_request": (OnnxRequest, OnnxResponse),
+    "queue_client": (QueueClient,),
+    "torch_request": (TorchRequest, TorchResponse),
+}
+_OTHER_MODULES = (
+    "blade_pb2",
+    "blade_tf_request",
+    "easyrec_predict_pb2",
+    "easyrec_request",
+    "onnx_processor_data_helper",
+    "onnx_processor_data_pb2",
+    "pytorch_predict_pb2",
+    "queue_types",
+    "queue_types.queueservice_pb2",
+    "torchrec_predict_pb2",
+    "torchrec_request",
+)
+
+
+def _register() -> dict[str, ModuleType]:
+    """Make the vendor's modules of these processors, which import whatever is asked of them."""
+    modules: dict[str, ModuleType] = {}
+    package = __name__.rpartition(".")[0]
+    for name in (*_CLASSES, *_OTHER_MODULES):
+        module = _AbsentModule(f"{package}.{name}", _sentence(name))
+        for each in _CLASSES.get(name, ()):
+            setattr(module, each.__name__, each)
+        modules[name] = sys.modules[module.__name__] = module
+    modules["queue_types"].__path__ = []  # a package
+    modules["queue_types"].queueservice_pb2 = modules["queue_types.queueservice_pb2"]  # type: ignore[attr-defined]
+    for name in modules:
+        if "." not in name:
+            setattr(sys.modules[package], name, modules[name])
+    return modules
+
+
+_modules = _register()
+OnnxData = _modules["onnx_processor_data_pb2"]
+OnnxDataHelper = _modules["onnx_processor_data_helper"]

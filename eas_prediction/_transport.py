@@ -7,22 +7,26 @@ How a request reaches a host and its answer comes back.
 
 from __future__ import annotations
 
-import io
-import math
 import os
+import queue
 import socket
+import ssl
 import threading
 import time
 from abc import ABC, abstractmethod
+from base64 import b64encode
+from collections import deque
+from contextlib import suppress
 from functools import lru_cache
-from http.client import HTTPResponse
-from typing import Any, Mapping
+from typing import Mapping, NamedTuple
+from urllib.parse import unquote
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3 import exceptions as http_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import Url, parse_url
+from urllib3.util import Url, parse_url, wait_for_read
+from urllib3.util.ssl_ import create_urllib3_context
 
+from ._http import Answer, Patience, exchange, request_head
 from .exception import (
     NO_ANSWER,
     ConnectionLost,
@@ -56,12 +60,30 @@ class PooledTransport(Transport):
     """
     Keeps connections open, at most `max_connections` to a host; more requests than that wait.
 
-    `ca_certs` is a file of certificates to trust instead of the system's.
+    `ca_certs` is a file of certificates to trust instead of the system's; `ssl_context` decides all
+    of TLS instead, client certificates too. `proxy` is the address of an HTTP proxy to go through,
+    `http://user:password@host:port` where it asks who calls; the environment names none.
+
+    `connect_timeout` and `read_timeout` (seconds) bound the opening of a connection, and the
+    silence between two pieces of an answer, within the timeout of the whole.
     """
 
-    def __init__(self, max_connections: int = 100, ca_certs: str | None = None) -> None:
+    def __init__(
+        self,
+        max_connections: int = 100,
+        ca_certs: str | None = None,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        connect_timeout: float | None = None,
+        read_timeout: float | None = None,
+    ) -> None:
         self.ca_certs = ca_certs
-        self._hosts: dict[tuple[str, str, int | None], _Connections]
+        self.ssl_context = ssl_context
+        self.proxy = None if proxy is None else _proxy(proxy)
+        self.connect_timeout = connect_timeout
+        self.read_timeout = read_timeout
+        self._hosts: dict[tuple[str, str, int | None], _Host]
         self._lock: threading.Lock
         self._start_afresh()
         self.limit(max_connections)
@@ -69,31 +91,31 @@ class PooledTransport(Transport):
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> tuple[int, Mapping[str, str], bytes]:
-        deadline = time.monotonic() + timeout
-        scheme, host, port, target = _split(url)
-        connections = self._host(scheme, host, port)
-        if not connections.free.acquire(timeout=timeout):
+        patience = Patience(time.monotonic() + timeout, self.read_timeout)
+        address = _split(url)
+        host = self._host(address)
+        target = address.target
+        if host.forwards and self.proxy is not None:
+            target, headers = url, {**headers, **self.proxy.headers}
+        head = request_head(method, target, address.authority, headers, len(body))
+        try:
+            host.turns.get(timeout=timeout)
+        except queue.Empty:
             raise TimedOut(
                 NO_ANSWER,
                 f"{url}: all {self.max_connections} connections were busy for {timeout:.3g} s; "
                 "allow more with set_max_connection_count, or use fewer threads",
-            )
+            ) from None
         try:
-            answer = connections.pool.urlopen(
-                method,
-                target,
-                body=body,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=Timeout(total=max(deadline - time.monotonic(), 0.001)),
-            )
+            answer = host.exchange(head, body, patience, self.connect_timeout)
+        except PredictException as error:
+            error.message = f"{url}: {error.message}"
+            raise
         except (http_errors.HTTPError, OSError) as error:
-            raise _failure(error, url, timeout) from error
+            raise _failure(error, url, timeout, patience) from error
         finally:
-            connections.free.release()
-        return answer.status, answer.headers, answer.data
+            host.turns.put(None)
+        return answer.status, answer.headers, answer.body
 
     def limit(self, max_connections: int) -> None:
         """Allow `max_connections` to one host from now on."""
@@ -105,21 +127,22 @@ class PooledTransport(Transport):
     def close(self) -> None:
         with self._lock:
             hosts, self._hosts = self._hosts, {}
-        for connections in hosts.values():
-            connections.pool.close()
+        for host in hosts.values():
+            host.close()
 
-    def _host(self, scheme: str, host: str, port: int | None) -> _Connections:
+    def _host(self, address: _Address) -> _Host:
         # A forked child must not speak on its parent's connections, nor wait for its parent's lock.
         if self._pid != os.getpid():
             self._start_afresh()
-        found = self._hosts.get((scheme, host, port))
+        key = address[:3]
+        found = self._hosts.get(key)
         if found is not None:
             return found
         with self._lock:
-            return self._hosts.setdefault(
-                (scheme, host, port),
-                _Connections(scheme, host, port, self.max_connections, self.ca_certs),
-            )
+            if address.scheme == "https" and self.ssl_context is None:
+                self.ssl_context = _trusting(self.ca_certs)
+            host = _Host(address, self.max_connections, self.ssl_context, self.proxy)
+            return self._hosts.setdefault(key, host)
 
     def _start_afresh(self) -> None:
         self._hosts = {}
@@ -127,94 +150,152 @@ class PooledTransport(Transport):
         self._pid = os.getpid()
 
 
-class _Connections:
-    """The connections to one host, and the right to use one of them."""
+class _Host:
+    """The connections to one host, and the turns to use one of them."""
 
     def __init__(
-        self, scheme: str, host: str, port: int | None, limit: int, ca_certs: str | None
+        self,
+        address: _Address,
+        limit: int,
+        ssl_context: ssl.SSLContext | None,
+        proxy: _Proxy | None,
     ) -> None:
-        self.pool: HTTPConnectionPool
-        if scheme == "https":
-            self.pool = _SecurePool(
-                host, port, maxsize=limit, cert_reqs="CERT_REQUIRED", ca_certs=ca_certs
-            )
-        else:
-            self.pool = _Pool(host, port, maxsize=limit)
-        # The pool could wait as well, but not within the same deadline.
-        self.free = threading.BoundedSemaphore(limit)
+        self._address = address
+        self._ssl_context = ssl_context
+        self._proxy = proxy
+        self.forwards = proxy is not None and address.scheme == "http"
+        self._closed = False
+        # The one used last is used next, so that those not needed any more grow old and close.
+        self._idle: deque[HTTPConnection] = deque()
+        # A semaphore, but in C: `threading.Semaphore` costs 4 us a request.
+        self.turns: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(limit):
+            self.turns.put(None)
 
-
-class _UntilDeadline(io.RawIOBase):
-    """A socket with one timeout for all it receives; its own starts anew with every packet."""
-
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
-        self._raw = raw
-        self._sock = sock
-        timeout = sock.gettimeout()
-        self._deadline = time.monotonic() + (math.inf if timeout is None else timeout)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise socket.timeout("timed out")  # noqa: UP041 - another class before Python 3.10
-        self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
+    def exchange(
+        self, head: bytes, body: bytes, patience: Patience, connect_timeout: float | None
+    ) -> Answer:
+        connection = self._kept() or self._opened(patience, connect_timeout)
+        answer = None
+        try:
+            answer = exchange(connection.sock, head, body, patience)
+        finally:
+            if answer is not None and answer.keep and not self._closed:
+                self._idle.append(connection)
+            else:
+                connection.close()
+        return answer
 
     def close(self) -> None:
-        self._raw.close()
-        super().close()
+        self._closed = True
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _kept(self) -> HTTPConnection | None:
+        try:
+            connection = self._idle.pop()
+            # Nothing is expected on an idle connection: bytes or an end mean that it is over.
+            while wait_for_read(connection.sock, timeout=0):
+                connection.close()
+                connection = self._idle.pop()
+        except IndexError:
+            return None
+        return connection
+
+    def _opened(self, patience: Patience, connect_timeout: float | None) -> HTTPConnection:
+        left = patience.left()
+        timeout = left if connect_timeout is None else min(left, connect_timeout)
+        scheme, host, port, *_ = self._address
+        port = port or (443 if scheme == "https" else 80)
+        to, at = (host, port) if self._proxy is None else (self._proxy.host, self._proxy.port)
+        connection: HTTPConnection
+        if scheme == "https":
+            connection = HTTPSConnection(to, at, timeout=timeout, ssl_context=self._ssl_context)
+            if self._proxy is not None:
+                connection.set_tunnel(host, port, headers=dict(self._proxy.headers))
+        else:
+            connection = HTTPConnection(to, at, timeout=timeout)
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
-class _Response(HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), sock))
-
-
-class _Connection(HTTPConnection):
-    response_class = _Response
-
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        # urllib3 1.26 leaves a kept connection with what the answer before had left of its time.
-        if self.sock is not None:
-            self.sock.settimeout(self.timeout)
-        super().putrequest(*args, **kwargs)
-
-
-class _SecureConnection(HTTPSConnection, _Connection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+class _Address(NamedTuple):
+    scheme: str
+    host: str
+    port: int | None
+    target: str
+    authority: str
 
 
 @lru_cache(maxsize=256)
-def _split(url: str) -> tuple[str, str, int | None, str]:
-    """Scheme, host, port and request target of `url`."""
+def _split(url: str) -> _Address:
     try:
         parts = parse_url(url)
     except http_errors.LocationParseError:
         parts = Url()
     if parts.scheme not in ("http", "https") or not parts.host:
         raise InvalidRequest(f"expected an address such as http://127.0.0.1:8080, got {url!r}")
-    return parts.scheme, parts.host, parts.port, parts.request_uri
+    authority = parts.host if parts.port is None else f"{parts.host}:{parts.port}"
+    # The brackets of an IPv6 address belong to the authority, not to the address.
+    host = parts.host.strip("[]")
+    return _Address(parts.scheme, host, parts.port, parts.request_uri, authority)
 
 
-def _failure(error: Exception, url: str, timeout: float) -> PredictException:
+class _Proxy(NamedTuple):
+    host: str
+    port: int
+    headers: Mapping[str, str]
+
+
+def _proxy(address: str) -> _Proxy:
+    try:
+        parts = parse_url(address)
+    except http_errors.LocationParseError:
+        parts = Url()
+    if parts.scheme != "http" or not parts.host:
+        raise InvalidRequest(
+            f"proxy: expected an address such as http://host:3128, got {address!r}"
+        )
+    headers = {}
+    if parts.auth:
+        credentials = b64encode(unquote(parts.auth).encode()).decode()
+        headers["Proxy-Authorization"] = f"Basic {credentials}"
+    return _Proxy(parts.host.strip("[]"), parts.port or 80, headers)
+
+
+def _trusting(ca_certs: str | None) -> ssl.SSLContext:
+    """TLS as urllib3 sets it up; made once, because reading the certificates takes 10 ms."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    if ca_certs is None:
+        context.load_default_certs()
+        return context
+    try:
+        context.load_verify_locations(ca_certs)
+    except OSError as error:
+        raise InvalidRequest(
+            f"ca_certs: cannot read certificates from {ca_certs!r}: {error}"
+        ) from None
+    return context
+
+
+def _failure(error: Exception, url: str, timeout: float, patience: Patience) -> PredictException:
     """What an error of urllib3 or of the socket means to the caller."""
-    if isinstance(error, http_errors.SSLError):
+    if isinstance(error, (http_errors.SSLError, ssl.SSLError)) and "timed out" not in str(error):
         return Untrusted(NO_ANSWER, f"{url}: {error}")
     # In urllib3 1.26 a connection that was refused is a kind of connection that took too long.
     if isinstance(error, http_errors.NewConnectionError):
         return ConnectionLost(NO_ANSWER, f"{url}: could not connect: {error.__cause__ or error}")
-    if isinstance(error, (http_errors.TimeoutError, socket.timeout)):
-        return TimedOut(NO_ANSWER, f"{url}: no answer within {timeout:.3g} s (see set_timeout)")
+    if isinstance(error, (http_errors.TimeoutError, socket.timeout)) or "timed out" in str(error):
+        failure = TimedOut(NO_ANSWER, f"{url}: no answer within {timeout:.3g} s (see set_timeout)")
+        if patience.deadline - time.monotonic() > 0.001:
+            # The connect or the read timeout is over, not the time of the whole.
+            what = "answer" if isinstance(error, socket.timeout) else "connection"
+            failure.message = f"{url}: no {what} within the time set for it"
+            failure.transient = True
+        return failure
     return ConnectionLost(NO_ANSWER, f"{url}: the connection was lost: {error}")

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any, Iterable
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from eas_processor import wire
 
 from . import _feed
 from .exception import NO_ANSWER, BadResponse, InvalidRequest, UnknownOutput
 from .request import Request, Response
-from .tf_request_pb2 import PredictRequest, PredictResponse
+
+
+def _messages() -> Any:
+    # Most scripts never look at a message, and protobuf takes 20 ms to import.
+    from . import tf_request_pb2
+
+    return tf_request_pb2
 
 
 class TFRequest(Request):
@@ -54,7 +59,7 @@ class TFRequest(Request):
         self._message: Any = None
 
     def __str__(self) -> str:
-        return str(PredictRequest.FromString(self.to_string()))
+        return str(_messages().PredictRequest.FromString(self.to_string()))
 
     @property
     def signature_name(self) -> str:
@@ -106,7 +111,7 @@ class TFRequest(Request):
     def request_data(self) -> Any:
         """The request as a `PredictRequest` message; what is changed there is sent."""
         if self._message is None:
-            self._message = PredictRequest.FromString(self.to_string())
+            self._message = _messages().PredictRequest.FromString(self.to_string())
             self._inputs.clear()
         return self._message
 
@@ -146,9 +151,10 @@ class TFResponse(Response):
     def response(self) -> Any:
         """The answer as a `PredictResponse` message."""
         if self._message is None:
+            messages = _messages()
             try:
-                self._message = PredictResponse.FromString(self._data)
-            except DecodeError as error:
+                self._message = messages.PredictResponse.FromString(self._data)
+            except messages.DecodeError as error:
                 raise BadResponse(
                     NO_ANSWER, f"the answer is not a PredictResponse: {error}"
                 ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.message import DecodeError
 
 from eas_processor.wire.dtypes import (
     DT_BFLOAT16,
@@ -58,6 +59,7 @@ __all__ = [
     "ArrayDataType",
     "ArrayProto",
     "ArrayShape",
+    "DecodeError",
     "PredictRequest",
     "PredictResponse",
 ]

@@ -18,7 +18,7 @@ OCTETS = "application/octet-stream"
     ],
 )
 def test_signs_as_the_vendors_clients(md5, authorization):
-    assert signed_headers("tok", "svc", OCTETS, md5, DATE) == {
+    assert signed_headers("tok", "/api/predict/svc", OCTETS, md5, DATE) == {
         "Content-MD5": md5,
         "Date": DATE,
         "Content-Type": OCTETS,

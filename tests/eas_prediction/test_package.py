@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import importlib
+import shutil
 import subprocess
 import sys
-from types import ModuleType
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,7 @@ import eas_prediction
 
 def test_all_lists_the_public_names():
     public = {
-        name
-        for name, value in vars(eas_prediction).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+        name for name in vars(eas_prediction) if not name.startswith("_") and not name.islower()
     }
     assert public == set(eas_prediction.__all__)
 
@@ -24,10 +24,111 @@ def test_imports_nothing_of_the_server_nor_tensorflow():
     loaded = set(output.decode().split())
     rooms = {name.split(".")[1] for name in loaded if name.startswith("eas_processor.")}
     assert rooms == {"wire"}
-    assert not loaded & {"tensorflow", "requests", "msgspec", "rich", "httptools", "uvloop"}
+    assert not loaded & {
+        "tensorflow",
+        "tenacity",
+        "google.protobuf",
+        "requests",
+        "msgspec",
+        "rich",
+        "httptools",
+        "uvloop",
+    }
 
 
 @pytest.mark.parametrize("name", ["TorchRequest", "BladeRequest", "OnnxResponse", "QueueClient"])
 def test_names_for_other_processors_say_where_they_are(name):
     with pytest.raises(eas_prediction.InvalidRequest, match=f"{name} is not part of this package"):
         getattr(eas_prediction, name)("endpoint", "service")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "blade_pb2",
+        "blade_request",
+        "blade_tf_request",
+        "easyrec_predict_pb2",
+        "easyrec_request",
+        "onnx_processor_data_helper",
+        "onnx_request",
+        "pytorch_predict_pb2",
+        "queue_client",
+        "queue_types.queueservice_pb2",
+        "torch_request",
+        "torchrec_predict_pb2",
+        "torchrec_request",
+    ],
+)
+def test_modules_for_other_processors_import_and_say_where_they_are(module):
+    imported = importlib.import_module(f"eas_prediction.{module}")
+    with pytest.raises(eas_prediction.InvalidRequest, match="Anything is not part of this package"):
+        imported.Anything(1, two=3)
+    assert not hasattr(imported, "__path__") or module == "queue_types"
+
+
+def test_constants_of_other_processors_say_where_they_are():
+    with pytest.raises(AttributeError, match=r"TorchRequest\.DT_FLOAT is not part of this package"):
+        _ = eas_prediction.TorchRequest.DT_FLOAT
+    with pytest.raises(eas_prediction.InvalidRequest):
+        eas_prediction.OnnxDataHelper.to_array(None)
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["exception", "predict_client", "request", "string_request", "tf_request", "tf_request_pb2"],
+)
+def test_modules_that_users_import(module):
+    importlib.import_module(f"eas_prediction.{module}")
+
+
+class TestVendorsPackage:
+    """Both packages have the import name `eas_prediction`."""
+
+    @pytest.fixture
+    def site(self, tmp_path):
+        root = Path(eas_prediction.__file__).parents[1]
+        for package in ("eas_prediction", "eas_processor"):
+            shutil.copytree(
+                root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        return tmp_path
+
+    def run(self, site, code):
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=site, capture_output=True, text=True, check=False
+        )
+
+    def installed(self, site):
+        information = site / "eas_prediction-0.36.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text("Name: eas-prediction\nVersion: 0.36\n")
+
+    def test_over_ours(self, site):
+        package = site / "eas_prediction"
+        (package / "__init__.py").write_text("from .exception import PredictException\n")
+        (package / "exception.py").write_text("class PredictException(Exception): pass\n")
+        done = self.run(site, "import eas_prediction")
+        assert "ImportError: the vendor's package eas-prediction was installed over" in done.stderr
+        assert "pip uninstall eas-prediction" in done.stderr
+
+    def test_under_ours(self, site):
+        self.installed(site)
+        code = "import eas_prediction as e; e.PredictClient(); e.PredictClient()"
+        done = self.run(site, code)
+        assert done.returncode == 0
+        assert done.stderr.count("eas-prediction 0.36 is installed in the same directory") == 1
+        assert "`pip uninstall eas-prediction`, then `pip install --force" in done.stderr
+
+    def test_beside_ours(self, site, tmp_path_factory):
+        other = tmp_path_factory.mktemp("other")
+        self.installed(other)
+        code = f"import sys; sys.path.append({str(other)!r}); "
+        code += "import eas_prediction as e; e.PredictClient()"
+        done = self.run(site, code)
+        assert f"installed too ({other}/eas_prediction)" in done.stderr
+        assert "run `pip uninstall eas-prediction`\n" in done.stderr
+
+    def test_absent(self, site):
+        done = self.run(site, "import eas_prediction as e; e.PredictClient()")
+        assert (done.returncode, done.stderr) == (0, "")

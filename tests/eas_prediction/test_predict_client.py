@@ -9,6 +9,7 @@ from base64 import b64encode
 
 import numpy as np
 import pytest
+import urllib3
 
 from eas_prediction import (
     ENDPOINT_TYPE_DIRECT,
@@ -138,6 +139,7 @@ class TestHeaders:
         client = client_of(lambda sent: b"")
         client.set_token("tok")
         headers = client.generate_singaure(b"abc")
+        assert headers["Content-Length"] == "3"
         assert headers["Authorization"] == signature("tok", headers, "/api/predict/svc")
 
 
@@ -254,7 +256,106 @@ class TestAttempts:
         assert len(client.transport.requests) == 1
 
 
+class TestOneCall:
+    """What `predict` takes besides the request, for that call alone."""
+
+    def test_path_and_query_are_sent_and_signed(self):
+        client = client_of(lambda sent: b"")
+        client.set_token("tok")
+        client.predict(StringRequest("abc"), path="v2/größe", query={"a": "x y", "b": [1, 2]})
+        (sent,) = client.transport.requests
+        path = "/api/predict/svc/v2/gr%C3%B6%C3%9Fe?a=x+y&b=1&b=2"
+        assert sent.url == "http://nowhere" + path
+        assert sent.headers["Authorization"] == signature("tok", sent.headers, path)
+
+    @pytest.mark.parametrize(("given", "sent"), [("a=1", "?a=1"), ("?a=b c", "?a=b%20c")])
+    def test_a_query_can_be_text(self, given, sent):
+        client = client_of(lambda sent: b"")
+        client.predict(StringRequest("abc"), query=given)
+        assert client.transport.requests[0].url == "http://nowhere/api/predict/svc" + sent
+
+    def test_headers(self):
+        client = client_of(lambda sent: b"")
+        client.add_extra_headers({"X-Mine": "1", "X-Other": "2"})
+        client.predict(StringRequest("abc"), headers={"X-Mine": "3"})
+        client.predict(StringRequest("abc"))
+        first, second = (dict(sent.headers) for sent in client.transport.requests)
+        assert first == {"X-Mine": "3", "X-Other": "2"}
+        assert second == {"X-Mine": "1", "X-Other": "2"}
+
+    def test_timeout(self):
+        client = client_of(lambda sent: b"")
+        client.predict(StringRequest("abc"), timeout=700)
+        assert 0.6 < client.transport.requests[0].timeout <= 0.7
+        with pytest.raises(InvalidRequest, match="more than 0, got -1"):
+            client.predict(StringRequest("abc"), timeout=-1)
+
+    @pytest.mark.parametrize(("url", "sent"), [("http://h/a", "?x=1"), ("http://h/a?b=2", "&x=1")])
+    def test_a_custom_url_takes_a_query_but_no_path(self, url, sent):
+        client = client_of(lambda sent: b"", custom_url=url)
+        client.predict(StringRequest("abc"), query={"x": 1})
+        assert client.transport.requests[0].url == url + sent
+        with pytest.raises(InvalidRequest, match="path: a client with a custom_url"):
+            client.predict(StringRequest("abc"), path="/v2")
+
+
+class TestRetryPolicy:
+    def test_says_which_statuses_are_tried_again(self):
+        client = client_of(lambda sent: (404, {}, b"not yet"))
+        client.set_retry_policy(RetryPolicy(attempts=3, backoff=0, statuses={404}))
+        with pytest.raises(Refused):
+            client.predict(StringRequest("abc"))
+        assert len(client.transport.requests) == 3
+        client.transport.answer = lambda sent: (503, {}, b"")
+        with pytest.raises(ServiceFailed):
+            client.predict(StringRequest("abc"))
+        assert len(client.transport.requests) == 4
+
+    def test_says_whether_lost_connections_are(self, service):
+        service.usual = service.cut
+        policy = RetryPolicy(lost_connections=False)
+        client = PredictClient(service.address, "svc", retry_policy=policy)
+        with client, pytest.raises(ConnectionLost):
+            client.predict(StringRequest("abc"))
+        assert len(service.requests) == 1
+
+
 class TestSettings:
+    def test_phases_of_the_timeout(self, service):
+        service.answers = [service.silence]
+        with PredictClient(service.address, "svc", retry_policy=AT_ONCE) as client:
+            client.set_connect_timeout(2000)
+            client.set_read_timeout(100)
+            assert str(client.predict(StringRequest("abc"))) == "fine"
+            assert client.transport.connect_timeout == 2
+        assert len(service.requests) == 2
+
+    def test_phases_belong_to_the_pooled_transport(self):
+        with pytest.raises(InvalidRequest, match="FakeTransport has a timeout of its own"):
+            client_of(lambda sent: b"").set_read_timeout(1)
+
+    def test_a_pool_manager_of_the_users(self, service):
+        service.answers = [service.status(450), service.cut]
+        client = PredictClient(service.address, "svc", retry_policy=AT_ONCE)
+        client.connection_pool = urllib3.PoolManager()
+        client.set_token("tok")
+        client.init()
+        assert str(client.predict(StringRequest("abc"))) == "fine"
+        assert [request.body for request in service.requests] == [b"abc"] * 3
+        service.usual = service.silence
+        with pytest.raises(TimedOut, match=r"no answer within 0\.1 s"):
+            client.predict(StringRequest("abc"), timeout=100)
+        client.close()
+
+    def test_the_endpoint_is_made_once(self):
+        client = client_of(lambda sent: b"")
+        assert client.endpoint is None
+        client.init()
+        assert client.endpoint.get() == "http://nowhere"
+        client.set_endpoint("https://elsewhere")
+        client.predict(StringRequest("abc"))
+        assert client.endpoint.get() == "https://elsewhere"
+
     def test_init_checks_them(self):
         with pytest.raises(InvalidRequest, match="no service name"):
             PredictClient("h").init()

@@ -10,8 +10,14 @@ import time
 
 import pytest
 
-from eas_prediction._transport import PooledTransport, _Connection, _UntilDeadline
-from eas_prediction.exception import ConnectionLost, InvalidRequest, TimedOut, Untrusted
+from eas_prediction import _http
+from eas_prediction._transport import PooledTransport
+from eas_prediction.exception import (
+    ConnectionLost,
+    InvalidRequest,
+    TimedOut,
+    Untrusted,
+)
 
 
 @pytest.fixture
@@ -128,24 +134,41 @@ def test_the_timeout_is_for_everything_together(service, transport, answer):
 def test_bytes_that_never_pause_do_not_outlast_the_timeout(monkeypatch):
     ours, theirs = socket.socketpair()
     with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 200 OK\r\n")
+        patience = _http.Patience(deadline=105.0)
+        monkeypatch.setattr(time, "monotonic", lambda: 104.9)
+        received = _http._Received(ours, patience)
+        assert received.until(b"\r\n") == b"HTTP/1.1 200 OK"
         theirs.sendall(b"more and more")
-        ours.settimeout(5)
-        monkeypatch.setattr(time, "monotonic", lambda: now)
-        now = 100.0
-        raw = _UntilDeadline(socket.SocketIO(ours, "rb"), ours)
-        assert raw.read(4) == b"more"
-        now = 105.1
+        monkeypatch.setattr(time, "monotonic", lambda: 105.1)
         with pytest.raises(socket.timeout):
-            raw.read(4)
+            received.until(b"\r\n")
 
 
-def test_a_kept_connection_starts_with_all_its_time(service):
-    connection = _Connection("127.0.0.1", service.server.server_address[1], timeout=10)
-    connection.connect()
-    connection.sock.settimeout(0.1)
-    connection.putrequest("POST", "/x")
-    assert connection.sock.gettimeout() == 10
-    connection.close()
+def test_a_read_timeout_is_for_silence_and_can_be_tried_again(service):
+    transport = PooledTransport(read_timeout=0.1)
+    service.answers = [service.silence]
+    with pytest.raises(TimedOut, match="no answer within the time set for it") as error:
+        post(transport, service)
+    assert error.value.transient
+
+
+def test_a_connect_timeout(service):
+    with socket.socket() as full:  # nobody accepts: the second handshake waits
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/x"
+        waiting = []
+        for _ in range(4):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(full.getsockname())
+        transport = PooledTransport(connect_timeout=0.1)
+        with pytest.raises(TimedOut, match="no connection within the time set for it") as error:
+            transport.send("POST", url, {}, b"", 10)
+        for each in waiting:
+            each.close()
+    assert error.value.transient
 
 
 def test_nobody_listens(transport):
@@ -202,13 +225,16 @@ def certificate(tmp_path):
     return path
 
 
-def test_tls(service, transport, certificate):
+def behind_tls(service, certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     service.server.socket = context.wrap_socket(service.server.socket, server_side=True)
     service.address = service.address.replace("http://", "https://")
     service.server.handle_error = lambda *args: None  # a refused handshake is its client's affair
 
+
+def test_tls(service, transport, certificate):
+    behind_tls(service, certificate)
     with pytest.raises(Untrusted, match=r"(?i)certificate"):
         post(transport, service)
 
@@ -218,3 +244,72 @@ def test_tls(service, transport, certificate):
     with pytest.raises(TimedOut):
         post(trusting, service, timeout=0.2)
     trusting.close()
+
+
+def test_certificates_that_cannot_be_read(transport):
+    transport.ca_certs = "/nowhere.pem"
+    with pytest.raises(InvalidRequest, match=r"ca_certs: cannot read .*/nowhere\.pem"):
+        transport.send("POST", "https://127.0.0.1:1/x", {}, b"", 10)
+
+
+class TestProxy:
+    def test_http_is_forwarded(self, service):
+        transport = PooledTransport(proxy=service.address.replace("//", "//me:a%20b@"))
+        body = transport.send("POST", "http://models.test/api/predict/svc", {}, b"x", 10)[2]
+        (received,) = service.requests
+        assert (body, received.path) == (b"fine", "http://models.test/api/predict/svc")
+        assert received.headers["host"] == "models.test"
+        assert received.headers["proxy-authorization"] == "Basic bWU6YSBi"
+
+    def test_https_goes_through_a_tunnel(self, service, certificate):
+        behind_tls(service, certificate)
+        with Tunnel(service.server.server_address) as tunnel:
+            transport = PooledTransport(ca_certs=str(certificate), proxy=tunnel.address)
+            url = service.address + "/api/predict/svc"
+            assert transport.send("POST", url, {"Authorization": "t"}, b"x", 10)[2] == b"fine"
+            transport.close()
+        target = service.address.replace("https://", "")
+        assert tunnel.heads[0].startswith(f"CONNECT {target} HTTP/1.")
+        assert "Authorization" not in tunnel.heads[0]
+
+    @pytest.mark.parametrize("address", ["", "host:3128", "socks5://h:1"])
+    def test_addresses_that_are_none(self, address):
+        with pytest.raises(InvalidRequest, match="proxy: expected an address such as"):
+            PooledTransport(proxy=address)
+
+
+class Tunnel:
+    """A proxy that connects everybody to one address."""
+
+    def __init__(self, target):
+        self.heads = []
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self._listener.close()
+
+    def _serve(self):
+        near = self._listener.accept()[0]
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += near.recv(1000)
+        self.heads.append(head.decode())
+        far = socket.create_connection(self._target)
+        near.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        threading.Thread(target=self._copy, args=(near, far), daemon=True).start()
+        self._copy(far, near)
+
+    @staticmethod
+    def _copy(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass

@@ -16,17 +16,33 @@ The errors of the client, in one tree.
 `code` is the HTTP status of the answer; where no answer came it is 500, which scripts written for
 PAI-EAS expect. What is marked ↻ is `transient`: it is raised only after the client has tried again
 as its `RetryPolicy` says.
+
+This module is a directory because Python prefers one to an `exception.py` beside it, which is there
+when the vendor's package was installed over this one; and the vendor's imports its errors first.
 """
 
 from __future__ import annotations
 
+import sys
+
 NO_ANSWER = 500
+
+# Our `__init__` begins with this module; the vendor's has none of that name.
+if __name__.rpartition(".")[0] + "._other_processors" not in sys.modules:
+    raise ImportError(
+        "the vendor's package eas-prediction was installed over the eas_prediction of "
+        "eas-processor, whose name it shares: run `pip uninstall eas-prediction`, then "
+        "`pip install --force-reinstall --no-deps eas-processor`; a script that needs the vendor's "
+        "package needs an environment of its own"
+    )
 
 
 class PredictException(Exception):
     """A prediction failed; `message` is the service's own sentence where it sent one."""
 
     transient = False
+    status: int | None = None
+    """The HTTP status of the answer; none where no answer came."""
     retry_after: float | None = None
     """Seconds that the service asked to wait, where it did."""
 

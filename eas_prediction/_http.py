@@ -1,0 +1,238 @@
+"""One request and its answer on an open connection, as HTTP/1.1 writes them."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+import zlib
+from typing import Mapping, NamedTuple
+
+from urllib3._version import __version__ as urllib3_version
+
+from .exception import NO_ANSWER, BadResponse, InvalidRequest
+
+LONGEST_HEAD = 64 << 10
+RECEIVED_AT_ONCE = 256 << 10
+# Below this a copy is cheaper than a second system call.
+SENT_AT_ONCE = 64 << 10
+
+_DEFAULT_HEADERS = {
+    "Accept-Encoding": "identity",
+    # The connections are urllib3's, and the vendor's client says the same.
+    "User-Agent": f"python-urllib3/{urllib3_version}",
+}
+_OURS = frozenset({"content-length", "transfer-encoding"})
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9]\d\d)(?: .*)?")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
+
+
+class ConnectionCut(OSError):
+    """The other side closed the connection before its answer was complete."""
+
+
+class Patience:
+    """How long to wait: for everything until `deadline`, and for silence `silence` seconds."""
+
+    __slots__ = ("deadline", "silence")
+
+    def __init__(self, deadline: float, silence: float | None = None) -> None:
+        self.deadline = deadline
+        self.silence = silence
+
+    def left(self) -> float:
+        """Seconds until the deadline; raises `socket.timeout` when there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")  # noqa: UP041 - another class before Python 3.10
+        return left
+
+    def for_bytes(self) -> float:
+        """Seconds to wait for the next bytes."""
+        left = self.left()
+        return left if self.silence is None else min(left, self.silence)
+
+
+class Answer(NamedTuple):
+    """An answer, its header names in lower case, and whether the connection may be used again."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    keep: bool
+
+
+def request_head(
+    method: str, target: str, host: str, headers: Mapping[str, str], length: int
+) -> bytes:
+    """The head of a request with a body of `length` bytes."""
+    lines = [f"{method} {target} HTTP/1.1"]
+    names = {name.lower() for name in headers}
+    if "host" not in names:
+        lines.append(f"Host: {host}")
+    lines += [f"{k}: {v}" for k, v in _DEFAULT_HEADERS.items() if k.lower() not in names]
+    for name, value in headers.items():
+        if name.lower() not in _OURS:
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            lines.append(f"{name}: {text}")
+    lines.append(f"Content-Length: {length}")
+    # A line break in a value would start a header, or a request, of somebody else's making.
+    head = "\r\n".join(lines)
+    if head.count("\n") >= len(lines) or head.count("\r") >= len(lines):
+        wrong = next(each for each in lines if "\n" in each or "\r" in each)
+        raise InvalidRequest(f"headers: a line break in {wrong.partition(':')[0]!r}")
+    try:
+        return (head + "\r\n\r\n").encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"headers: {head[error.start]!r} is not in Latin-1") from None
+
+
+def exchange(sock: socket.socket, head: bytes, body: bytes, patience: Patience) -> Answer:
+    """
+    Send a request and read its answer.
+
+    Raises `ConnectionCut`, another `OSError`, `socket.timeout`, or `BadResponse`.
+    """
+    sock.settimeout(patience.left())
+    try:
+        if len(body) < SENT_AT_ONCE:
+            sock.sendall(head + body)
+        else:
+            sock.sendall(head)
+            sock.settimeout(patience.left())
+            sock.sendall(body)
+    except (BrokenPipeError, ConnectionResetError) as error:
+        # A service that refuses a large body answers before it has read it all, and closes.
+        try:
+            return _read(_Received(sock, patience))._replace(keep=False)
+        except OSError:
+            raise error from None
+    return _read(_Received(sock, patience))
+
+
+class _Received:
+    """The bytes that have arrived and were not read yet."""
+
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
+        self._sock = sock
+        self._patience = patience
+        self.data = b""
+
+    def more(self) -> bytes:
+        """The next bytes; none at the end of the connection."""
+        self._sock.settimeout(self._patience.for_bytes())
+        return self._sock.recv(RECEIVED_AT_ONCE)
+
+    def until(self, mark: bytes) -> bytes:
+        """What comes before `mark`, which is read too."""
+        while True:
+            before, found, after = self.data.partition(mark)
+            if found:
+                self.data = after
+                return before
+            if len(self.data) > LONGEST_HEAD:
+                raise BadResponse(NO_ANSWER, "the answer is not HTTP, or its head is too long")
+            self.data += self._at_least_one()
+
+    def exactly(self, count: int) -> bytes:
+        if len(self.data) >= count:
+            body, self.data = self.data[:count], self.data[count:]
+            return body
+        parts, missing = [self.data], count - len(self.data)
+        while missing > 0:
+            parts.append(self._at_least_one())
+            missing -= len(parts[-1])
+        whole = b"".join(parts)
+        self.data = whole[count:]
+        return whole[:count] if self.data else whole
+
+    def rest(self) -> bytes:
+        parts = [self.data]
+        while parts[-1] or len(parts) == 1:
+            parts.append(self.more())
+        self.data = b""
+        return b"".join(parts)
+
+    def _at_least_one(self) -> bytes:
+        part = self.more()
+        if not part:
+            raise ConnectionCut("the service closed it before the answer was complete")
+        return part
+
+
+def _read(received: _Received) -> Answer:
+    status = 100
+    while 100 <= status < 200:  # an interim answer comes before the real one
+        minor, status, headers = _parse_head(received.until(b"\r\n\r\n"))
+    body, ends = _body(received, status, headers)
+    coding = headers.get("content-encoding")
+    if coding and body:
+        body = _decoded(coding, body)
+    connection = headers.get("connection", "").lower()
+    lives = "close" not in connection if minor == "1" else "keep-alive" in connection
+    return Answer(status, headers, body, lives and ends and not received.data)
+
+
+def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
+    lines = head.decode("latin-1").split("\r\n")
+    line = _STATUS_LINE.fullmatch(lines[0])
+    if line is None:
+        raise BadResponse(NO_ANSWER, f"the answer is not HTTP/1.1: {lines[0][:60]!r}")
+    headers: dict[str, str] = {}
+    for each in lines[1:]:
+        name, colon, value = each.partition(":")
+        if not colon:
+            raise BadResponse(NO_ANSWER, f"the answer has a header without a colon: {each[:60]!r}")
+        name, value = name.lower(), value.strip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return line[1], int(line[2]), headers
+
+
+def _body(received: _Received, status: int, headers: Mapping[str, str]) -> tuple[bytes, bool]:
+    """The body, and whether it has an end of its own rather than that of the connection."""
+    if status in (204, 304):
+        return b"", True
+    if "transfer-encoding" in headers:
+        if headers["transfer-encoding"].lower() != "chunked":
+            raise BadResponse(
+                NO_ANSWER, f"the answer has Transfer-Encoding {headers['transfer-encoding']!r}"
+            )
+        return _chunks(received), True
+    length = headers.get("content-length")
+    if length is None:
+        return received.rest(), False
+    if not (length.isascii() and length.isdigit()):
+        raise BadResponse(NO_ANSWER, f"the answer has Content-Length {length!r}")
+    return received.exactly(int(length)), True
+
+
+def _chunks(received: _Received) -> bytes:
+    chunks = []
+    while True:
+        line = received.until(b"\r\n")
+        size = _CHUNK_SIZE.fullmatch(line)
+        if size is None:
+            raise BadResponse(NO_ANSWER, f"the answer has a chunk of size {line[:20]!r}")
+        if not int(size[1], 16):
+            break
+        chunks.append(received.exactly(int(size[1], 16)))
+        if received.exactly(2) != b"\r\n":
+            raise BadResponse(NO_ANSWER, "the answer has a chunk longer than it says")
+    while received.until(b"\r\n"):  # trailers
+        pass
+    return b"".join(chunks)
+
+
+def _decoded(coding: str, body: bytes) -> bytes:
+    coding = coding.lower()
+    if coding == "identity":
+        return body
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise BadResponse(NO_ANSWER, f"the answer has Content-Encoding {coding!r}")
+    try:
+        try:
+            return zlib.decompress(body, 32 + zlib.MAX_WBITS)  # a gzip or a zlib header
+        except zlib.error:
+            return zlib.decompress(body, -zlib.MAX_WBITS)  # "deflate" without one
+    except zlib.error as error:
+        raise BadResponse(NO_ANSWER, f"the answer is not {coding}: {error}") from error

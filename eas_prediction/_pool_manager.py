@@ -1,0 +1,46 @@
+"""A `urllib3.PoolManager` or `ProxyManager` of the user's, as a transport."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from urllib3 import Timeout
+from urllib3 import exceptions as http_errors
+
+from ._transport import Transport
+from .exception import NO_ANSWER, ConnectionLost, TimedOut, Untrusted
+
+
+class PoolManagerTransport(Transport):
+    """What `client.connection_pool = urllib3.ProxyManager(...)` turns into."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        try:
+            answer = self._pool.request(
+                method,
+                url,
+                body=body,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                timeout=Timeout(total=timeout),
+            )
+        except http_errors.SSLError as error:
+            raise Untrusted(NO_ANSWER, f"{url}: {error}") from error
+        except http_errors.NewConnectionError as error:
+            raise ConnectionLost(NO_ANSWER, f"{url}: could not connect: {error}") from error
+        except http_errors.TimeoutError as error:
+            raise TimedOut(
+                NO_ANSWER, f"{url}: no answer within {timeout:.3g} s (see set_timeout)"
+            ) from error
+        except http_errors.HTTPError as error:
+            raise ConnectionLost(NO_ANSWER, f"{url}: the connection was lost: {error}") from error
+        return answer.status, answer.headers, answer.data
+
+    def close(self) -> None:
+        self._pool.clear()
