@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install run test test-fast test-py36 lint format clean
+.PHONY: help install run test test-fast test-py36 test-sdk vendor lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,9 +35,9 @@ $(STAMP): setup.py
 run: install  ## train a small model on real handwritten digits, serve it, call it
 	@$(BIN)/python examples/digits/demo.py
 
-test: install  ## run the tests, and those of the 3.6 rooms on Python 3.6 where it is found
+test: install  ## run the tests, and those of the 3.6 rooms and of the SDK on the Pythons they support, where found
 	$(BIN)/python -m pytest
-	@$(MAKE) --no-print-directory test-py36
+	@$(MAKE) --no-print-directory test-py36 test-sdk
 
 test-fast: install  ## run the tests that take no more than a few seconds
 	$(BIN)/python -m pytest -m 'not slow'
@@ -65,14 +65,61 @@ test-py36:  ## run the tests of the 3.6 rooms on Python 3.6 with protobuf 3.19
 	fi; \
 	PYTHONPATH=. $(PY36_VENV)/bin/python -m pytest $(PY36_TESTS)
 
+# The SDK with the oldest and with the newest of what setup.py lets it need.
+SDK_OLDEST := 'numpy==1.17.*' 'protobuf==3.19.*' 'tenacity==8.0.*' 'urllib3==1.26.*'
+SDK_NEWEST := numpy protobuf tenacity urllib3
+
+test-sdk:  ## run the tests of the SDK on Python 3.8 with the oldest packages it takes, and on 3.13 with the newest
+	@$(call sdk_tests,3.8,$(SDK_OLDEST))
+	@$(call sdk_tests,3.13,$(SDK_NEWEST))
+
+define sdk_tests
+	venv=.venv-sdk-$(1); python=''; \
+	for candidate in python$(1) $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$(1).*/bin/python; do \
+		if "$$candidate" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(1)")' >/dev/null 2>&1; then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo 'make: no Python $(1) found, so the SDK was not tested on it; pyenv has it (pyenv install $(1))'; \
+		exit 0; \
+	fi; \
+	set -e; \
+	if [ ! -f $$venv/.installed ]; then \
+		echo "Setting up $$venv with $$($$python --version) ..."; \
+		"$$python" -m venv --clear $$venv; \
+		$$venv/bin/python -m pip install --quiet --upgrade pip; \
+		$$venv/bin/python -m pip install --quiet $(2) pytest; \
+		touch $$venv/.installed; \
+	fi; \
+	PYTHONPATH=. $$venv/bin/python -m pytest -q -m 'not slow' tests/eas_prediction
+endef
+
+VENDOR_VENV := .venv-vendor
+
+vendor: $(VENDOR_VENV)/.installed  ## set up the vendor's own client in an environment of its own, for the tests that compare
+
+$(VENDOR_VENV)/.installed:
+	@python=''; \
+	for candidate in $(PYTHON_VENDOR) python3.11 python3.10 python3.9 python3.8 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.{11,10,9,8}.*/bin/python; do \
+		if "$$candidate" -c 'import sys; sys.exit(not (3, 8) <= sys.version_info[:2] <= (3, 11))' >/dev/null 2>&1; then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo 'make: no Python from 3.8 to 3.11 found, which the vendor'"'"'s client needs; set PYTHON_VENDOR=/path/to/python3.11' >&2; \
+		exit 1; \
+	fi; \
+	set -e; \
+	"$$python" -m venv --clear $(VENDOR_VENV); \
+	PYTHONWARNINGS=ignore $(VENDOR_VENV)/bin/python -m pip install --quiet 'eas-prediction==0.36'; \
+	touch $@
+
 lint: install  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict tests/typing/client.py
 
 format: install  ## bring the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets above created
-	rm -rf $(VENV) $(PY36_VENV) build dist *.egg-info examples/digits/build
+	rm -rf $(VENV) $(PY36_VENV) .venv-sdk-* $(VENDOR_VENV) build dist *.egg-info examples/digits/build

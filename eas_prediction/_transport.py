@@ -212,6 +212,7 @@ class _Host:
         connection: HTTPConnection
         if scheme == "https":
             connection = HTTPSConnection(to, at, timeout=timeout, ssl_context=self._ssl_context)
+            connection.assert_hostname = None  # urllib3 1.26 leaves it undefined
             if self._proxy is not None:
                 connection.set_tunnel(host, port, headers=dict(self._proxy.headers))
         else:

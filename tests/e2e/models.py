@@ -43,11 +43,21 @@ def save_identity(directory: Path, dtypes: list[tf.DType]) -> Path:
 
 def run_saved_model(directory: Path, signature: str, feeds: dict[str, Any]) -> dict[str, Any]:
     """Return what TensorFlow itself answers: a v1 Session on the SavedModel in `directory`."""
+    return run_saved_model_often(directory, signature, [feeds])[0]
+
+
+def run_saved_model_often(
+    directory: Path, signature: str, each: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return what TensorFlow itself answers to these feeds, one after the other."""
     with v1.Session(graph=tf.Graph()) as session:
         meta = v1.saved_model.loader.load(session, ["serve"], str(directory))
         definition = meta.signature_def[signature]
         fetches = {alias: info.name for alias, info in definition.outputs.items()}
-        return session.run(fetches, {definition.inputs[k].name: v for k, v in feeds.items()})
+        return [
+            session.run(fetches, {definition.inputs[k].name: v for k, v in feeds.items()})
+            for feeds in each
+        ]
 
 
 def run_frozen_graph(path: Path, fetch: str, feeds: dict[str, Any]) -> Any:
