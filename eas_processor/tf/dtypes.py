@@ -21,6 +21,14 @@ _BFLOAT16 = tf.bfloat16.as_numpy_dtype
 Converter = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
 
 
+def _as_bfloat16(array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    # To the nearest, ties to even, by bits: the casts of TensorFlow 2.3 and 2.4 make subnormals 0.
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+    rounded = np.where(np.isnan(array), np.uint32(0x7FC0), rounded)
+    return rounded.astype(np.uint16).reshape(array.shape).view(_BFLOAT16)
+
+
 def _as_quantized(dtype: Any) -> Converter:
     structure = np.dtype(dtype.as_numpy_dtype)
     return lambda array: array.view(structure)
@@ -28,7 +36,7 @@ def _as_quantized(dtype: Any) -> Converter:
 
 # What has to be done to an input of a dtype before TensorFlow takes it, where something has.
 TO_TENSORFLOW: Dict[int, Converter] = {
-    wire.DT_BFLOAT16: lambda array: array.astype(_BFLOAT16),
+    wire.DT_BFLOAT16: _as_bfloat16,
     wire.DT_QINT8: _as_quantized(tf.qint8),
     wire.DT_QUINT8: _as_quantized(tf.quint8),
     wire.DT_QINT16: _as_quantized(tf.qint16),
@@ -40,7 +48,8 @@ TO_TENSORFLOW: Dict[int, Converter] = {
 def from_tensorflow(dtype: int, value: Any) -> "np.ndarray[Any, Any]":
     """Return an output of the graph as the array the wire stores for `dtype`."""
     if dtype == wire.DT_BFLOAT16:
-        return np.asarray(value).astype(np.float32)
+        bits = np.asarray(value).view(np.uint16).astype(np.uint32) << np.uint32(16)
+        return np.asarray(bits).view(np.float32)
     if dtype == wire.DT_STRING:
         # A scalar arrives as bytes, from which numpy alone would drop trailing NULs.
         return np.asarray(value, dtype=object)
