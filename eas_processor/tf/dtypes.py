@@ -26,7 +26,8 @@ def _as_bfloat16(array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
     rounded = np.where(np.isnan(array), np.uint32(0x7FC0), rounded)
-    return rounded.astype(np.uint16).reshape(array.shape).view(_BFLOAT16)
+    converted: "np.ndarray[Any, Any]" = rounded.astype(np.uint16).reshape(array.shape)
+    return converted.view(_BFLOAT16)
 
 
 def _as_quantized(dtype: Any) -> Converter:

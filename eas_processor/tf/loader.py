@@ -1,19 +1,30 @@
 """Loading a SavedModel or a frozen graph into one v1 session."""
 
+import contextlib
 import logging
 import os
 import re
-from typing import Any, Dict, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 from google.protobuf.message import DecodeError
 
+from eas_processor.tf.adapted_copy import adapted_copy
 from eas_processor.tf.config import ModelConfig
 from eas_processor.tf.dtypes import WIRE_DTYPES
 from eas_processor.tf.errors import ModelError
 from eas_processor.tf.model import Model
 from eas_processor.tf.model_files import MetaGraph, find_model, read_saved_model
+from eas_processor.tf.older_runtimes import (
+    UNKNOWN_ATTR,
+    UNKNOWN_OP,
+    Changes,
+    adapt,
+    is_of_newer_runtime,
+    oldest_build,
+)
 from eas_processor.tf.run_errors import clean
-from eas_processor.tf.runtime import ConfigProto, tf, v1
+from eas_processor.tf.runtime import tf, v1
+from eas_processor.tf.session_config import session_config
 from eas_processor.tf.signatures import Signature, list_names, public_names
 
 log = logging.getLogger(__name__)
@@ -22,47 +33,64 @@ SERVE_TAGS = ("serve",)
 
 _VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 
-# What TensorFlow says of a graph that it has no op, or no attribute of an op, for.
-_UNKNOWN_OP = re.compile(r"Op type not registered '([^']+)'|No Op named (\S+) in")
-_UNKNOWN_ATTR = re.compile(r"NodeDef mentions attr '([^']+)' not in Op<name=(\w+)")
-
 
 def load(model_entry: str, config: ModelConfig) -> Model:
     """Load the model that `model_entry` means; raise `ModelError` with what is wrong with it."""
     path = find_model(model_entry)
-    graph = tf.Graph()
-    session = v1.Session(
-        graph=graph,
-        config=ConfigProto(
-            intra_op_parallelism_threads=config.intra_op_parallelism_threads,
-            inter_op_parallelism_threads=config.inter_op_parallelism_threads,
-        ),
-    )
+    if os.path.isdir(path):
+        meta = _choose_meta_graph(path, config.tags or SERVE_TAGS)
+        session = _load_saved_model(path, meta, config)
+        _log_signatures(meta.signatures)
+        return Model(session, meta.signatures, meta.saver_filename, config)
+    return Model(_load_frozen_graph(path, config), {}, "", config)
+
+
+def _open(fill: Callable[[Any], None], config: ModelConfig) -> Any:
+    """Return a session with a new graph that `fill` has put a model into."""
+    with tf.Graph().as_default() as graph:
+        session = v1.Session(graph=graph, config=session_config(config))
+        try:
+            fill(session)
+        except BaseException:
+            session.close()
+            raise
+    return session
+
+
+def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Any:
+    def fill(session: Any, directory: str = path) -> None:
+        v1.saved_model.loader.load(session, list(meta.tags), directory)
+
+    def fill_adapted(session: Any) -> None:
+        with adapted_copy(path, meta.tags) as (directory, changes):
+            with _reported(changes, path, *writer):
+                fill(session, directory)
+
+    version = _version(meta.tensorflow_version)
+    newer = version > _version(tf.__version__)
+    written_by = f"TensorFlow {meta.tensorflow_version}" if meta.tensorflow_version else ""
+    writer = written_by, oldest_build(tensorflow=version) if newer else ""
     try:
-        if os.path.isdir(path):
-            meta = _load_saved_model(session, path, config.tags or SERVE_TAGS)
-            _log_signatures(meta.signatures)
-            return Model(session, meta.signatures, meta.saver_filename, config)
-        _load_frozen_graph(graph, path)
-        return Model(session, {}, "", config)
-    except Exception:
-        session.close()
+        return _open_either_way(fill, fill_adapted, config)
+    except ModelError:
         raise
-
-
-def _load_saved_model(session: Any, path: str, tags: Tuple[str, ...]) -> MetaGraph:
-    meta = _choose_meta_graph(path, tags)
-    try:
-        with session.graph.as_default():
-            v1.saved_model.loader.load(session, list(meta.tags), path)
     except Exception as error:
         index = os.path.join(path, "variables", "variables.index")
         if meta.saver_filename and not os.path.exists(index):
             raise ModelError(f"cannot load the model at {path}: {index} is missing") from error
-        writer = f"TensorFlow {meta.tensorflow_version}"
-        newer = _version(meta.tensorflow_version) > _version(tf.__version__)
-        raise _explain(error, path, writer, newer) from error
-    return meta
+        raise _explain(error, path, *writer) from error
+
+
+def _open_either_way(
+    fill: Callable[[Any], None], fill_adapted: Callable[[Any], None], config: ModelConfig
+) -> Any:
+    """Open the model as it is; where this TensorFlow is too old for it, adapted."""
+    try:
+        return _open(fill, config)
+    except Exception as error:
+        if not is_of_newer_runtime(error):
+            raise
+    return _open(fill_adapted, config)
 
 
 def _choose_meta_graph(path: str, tags: Tuple[str, ...]) -> MetaGraph:
@@ -77,7 +105,28 @@ def _choose_meta_graph(path: str, tags: Tuple[str, ...]) -> MetaGraph:
     )
 
 
-def _load_frozen_graph(graph: Any, path: str) -> None:
+def _load_frozen_graph(path: str, config: ModelConfig) -> Any:
+    definition = _read_frozen_graph(path)
+    producer, running = definition.versions.producer, _graph_version()
+    written_by = f"a TensorFlow of graph version {producer} (here {running})" if producer else ""
+    writer = written_by, oldest_build(producer=producer) if producer > running else ""
+
+    def fill(session: Any) -> None:
+        v1.import_graph_def(definition, name="")
+
+    def fill_adapted(session: Any) -> None:
+        with _reported(adapt(definition), path, *writer):
+            fill(session)
+
+    try:
+        return _open_either_way(fill, fill_adapted, config)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise _explain(error, path, *writer) from error
+
+
+def _read_frozen_graph(path: str) -> Any:
     definition = v1.GraphDef()
     with open(path, "rb") as file:
         data = file.read()
@@ -96,13 +145,7 @@ def _load_frozen_graph(graph: Any, path: str) -> None:
                 f"{path} is not frozen: it has the variable '{node.name}', whose value is "
                 "elsewhere; freeze it, or export a SavedModel"
             )
-    try:
-        with graph.as_default():
-            v1.import_graph_def(definition, name="")
-    except Exception as error:
-        producer, running = definition.versions.producer, _graph_version()
-        writer = f"a TensorFlow of graph version {producer} (here {running})"
-        raise _explain(error, path, writer if producer else "", producer > running) from error
+    return definition
 
 
 def _graph_version() -> int:
@@ -114,22 +157,43 @@ def _version(text: str) -> Tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
-def _explain(error: Exception, path: str, writer: str, newer: bool) -> ModelError:
+@contextlib.contextmanager
+def _reported(changes: Changes, path: str, written_by: str, oldest: str) -> Iterator[None]:
+    """Log what was taken from a graph once it is loaded; name what could not be if it is not."""
+    if changes.kept_in_functions:
+        raise _refusal(path, changes.kept_in_functions[0], written_by, oldest)
+    try:
+        yield
+    except Exception as error:
+        if changes.kept and UNKNOWN_ATTR.search(str(error)):
+            raise _refusal(path, changes.kept[0], written_by, oldest) from error
+        raise
+    log.warning(
+        "TensorFlow %s does not have %s, which the model at %s, written by %s, does not need: "
+        "loaded without",
+        tf.__version__,
+        ", ".join(changes.removed),
+        path,
+        written_by or "an unknown TensorFlow",
+    )
+
+
+def _explain(error: Exception, path: str, written_by: str, oldest: str) -> ModelError:
     message = str(error)
-    attr = _UNKNOWN_ATTR.search(message)
-    op = _UNKNOWN_OP.search(message)
-    if attr is None and op is None:
-        return ModelError(f"cannot load the model at {path}: {clean(message)}")
+    attr = UNKNOWN_ATTR.search(message)
+    op = UNKNOWN_OP.search(message)
     if attr:
         what = f"the attribute '{attr.group(1)}' of the op '{attr.group(2)}'"
+    elif op:
+        what = f"the op '{op.group(1) or op.group(2)}'"
     else:
-        what = f"the op '{op.group(1) or op.group(2)}'" if op else ""
-    advice = (
-        "use a processor of that TensorFlow or a newer one"
-        if newer
-        else "a custom op needs the library that defines it"
-    )
-    written = f"was written by {writer} and " if writer else ""
+        return ModelError(f"cannot load the model at {path}: {clean(message)}")
+    return _refusal(path, what, written_by, oldest)
+
+
+def _refusal(path: str, what: str, written_by: str, oldest: str) -> ModelError:
+    advice = oldest or "a custom op needs the library that defines it"
+    written = f"was written by {written_by} and " if written_by else ""
     return ModelError(
         f"cannot load the model at {path}: it {written}uses {what}, which TensorFlow "
         f"{tf.__version__} does not have; {advice}"

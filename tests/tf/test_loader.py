@@ -204,8 +204,8 @@ def test_a_saved_model_of_a_newer_tensorflow(save_model):
     path = save_model(double, edit=edit)
     assert refusal(path) == (
         f"cannot load the model at {path}: it was written by TensorFlow 9.1.0 and uses the op "
-        f"'MultiplyQuickly', which TensorFlow {tf.__version__} does not have; use a processor of "
-        "that TensorFlow or a newer one"
+        f"'MultiplyQuickly', which TensorFlow {tf.__version__} does not have; it is newer than "
+        "every processor, whose newest is tensorflow_cpu_2.21"
     )
 
 
@@ -225,7 +225,7 @@ def test_a_frozen_graph_of_a_newer_tensorflow(save_graph):
     sentence = refusal(path)
     assert f"cannot load the model at {path}: it was written by a TensorFlow of graph" in sentence
     assert "version 99999 (here " in sentence
-    assert sentence.endswith("use a processor of that TensorFlow or a newer one")
+    assert sentence.endswith("every processor, whose newest is tensorflow_cpu_2.21")
 
 
 @pytest.mark.parametrize(
