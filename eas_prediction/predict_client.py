@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, Mapping
+from typing import Any, Mapping, TypeVar
 from urllib.parse import quote, urlencode
 
 from ._answer import failure_of
@@ -25,7 +25,9 @@ from ._retry import RetryPolicy, retry
 from ._transport import PooledTransport, Transport
 from ._vendor import warn_if_installed
 from .exception import NO_ANSWER, InvalidRequest, PredictException, TimedOut
-from .request import Body, body_of
+from .request import Body, Sendable, body_of
+
+R = TypeVar("R")
 
 __all__ = [
     "ENDPOINT_TYPE_DEFAULT",
@@ -174,13 +176,13 @@ class PredictClient:
 
     def predict(
         self,
-        req: Any,
+        req: Sendable[R],
         *,
         timeout: float | None = None,
         headers: Mapping[str, str] | None = None,
         path: str = "",
         query: Mapping[str, Any] | str = "",
-    ) -> Any:
+    ) -> R:
         """
         Send `req` and return its response; raises `PredictException`.
 

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from .exception import InvalidRequest
 
 # Machines in FIPS mode refuse MD5 unless told that nothing rests on it.
 _MD5_OPTIONS: dict[str, Any] = {} if sys.version_info < (3, 9) else {"usedforsecurity": False}
+
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Sendable(Protocol[R_co]):
+    """What `predict` takes: anything with these two methods, such as a `Request`."""
+
+    def to_string(self) -> str | bytes:
+        """Return the body to send."""
+        ...
+
+    def parse_response(self, response_data: bytes) -> R_co:
+        """Return what `predict` returns, from the body of the answer."""
+        ...
 
 
 class Body:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,11 +26,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         service: Service = self.server.service  # type: ignore[attr-defined]
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        if length > service.longest_body:
+            # As a gateway refuses it: at once, unread, and the connection is over.
+            service.requests.append(Received(self.command, self.path, {}, b"", self.client_address))
+            service.status(413, b"body larger than 1 MB")(self)
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
+            while length > 0 and (read := len(self.rfile.read(min(length, 65536)))):
+                length -= read
+            self.close_connection = True
+            return
+        body = self.rfile.read(length)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        service.requests.append(
-            Received(self.command, self.path, headers, body, self.client_address)
-        )
+        self.received = Received(self.command, self.path, headers, body, self.client_address)
+        service.requests.append(self.received)
         answer = service.answers.pop(0) if service.answers else service.usual
         answer(self)
 
@@ -41,6 +53,7 @@ class Service:
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
+        self.longest_body = 1 << 40
         self.answers: list[Callable[[Handler], None]] = []
         self.usual = self.status(200, b"fine")
         self.over = threading.Event()
@@ -62,6 +75,13 @@ class Service:
         return answer
 
     @staticmethod
+    def reset(handler: Handler) -> None:
+        """Cut without a goodbye, as a gateway does that is killed."""
+        linger = struct.pack("ii", 1, 0)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        handler.close_connection = True
+
+    @staticmethod
     def cut(handler: Handler) -> None:
         handler.close_connection = True
 
@@ -71,6 +91,26 @@ class Service:
         handler.send_header("Content-Length", "100")
         handler.end_headers()
         handler.wfile.write(b"half")
+        handler.close_connection = True
+
+    @staticmethod
+    def cut_in_the_head(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+        handler.close_connection = True
+
+    @staticmethod
+    def cut_in_a_chunk(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nhalf")
+        handler.close_connection = True
+
+    @staticmethod
+    def chunks(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        handler.wfile.write(b"2\r\nfi\r\n2\r\nne\r\n0\r\n\r\n")
+
+    @staticmethod
+    def not_http(handler: Handler) -> None:
+        handler.wfile.write(b"220 mail.example ESMTP\r\n\r\n")
         handler.close_connection = True
 
     @staticmethod

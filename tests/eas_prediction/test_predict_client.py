@@ -25,7 +25,6 @@ from eas_prediction import (
     StringRequest,
     TFRequest,
     TimedOut,
-    Unauthorized,
 )
 from eas_prediction.testing import FakeTransport, tf_answer
 
@@ -144,40 +143,6 @@ class TestHeaders:
 
 
 class TestAgainstAService:
-    """What the client does with each answer: how often it sends, and what it raises."""
-
-    @pytest.mark.parametrize(
-        ("first", "sent", "raised"),
-        [
-            (("status", 200), 1, None),
-            (("status", 302), 1, Refused),
-            (("status", 400), 1, Refused),
-            (("status", 401), 1, Unauthorized),
-            (("status", 404), 1, Refused),
-            (("status", 408), 1, TimedOut),
-            (("status", 413), 1, Refused),
-            (("status", 429), 2, None),
-            (("status", 450), 2, None),
-            (("status", 500), 2, None),
-            (("status", 502), 2, None),
-            (("status", 503), 2, None),
-            (("status", 504), 2, None),
-            (("cut",), 2, None),
-            (("cut_in_the_body",), 2, None),
-        ],
-    )
-    def test_first_answer(self, service, first, sent, raised):
-        answer = getattr(service, first[0])
-        service.answers = [answer(*first[1:]) if len(first) > 1 else answer]
-        with PredictClient(service.address, "svc", retry_policy=AT_ONCE) as client:
-            if raised is None:
-                client.predict(StringRequest("abc"))
-            else:
-                with pytest.raises(raised):
-                    client.predict(StringRequest("abc"))
-        assert len(service.requests) == sent
-        assert {request.body for request in service.requests} == {b"abc"}
-
     @pytest.mark.parametrize(("status", "raised"), [(450, Overloaded), (503, ServiceFailed)])
     @pytest.mark.parametrize(("count", "sent"), [(0, 1), (1, 1), (3, 3), (5, 5)])
     def test_retry_count_is_all_attempts(self, service, status, raised, count, sent):
@@ -391,21 +356,38 @@ class TestSettings:
         assert client.transport.closed
 
 
-def test_threads_never_mix_requests():
-    def check(sent):
-        assert sent.headers["Content-MD5"] == hashlib.md5(sent.body).hexdigest()
-        assert sent.headers["Authorization"] == signature("tok", sent.headers, "/api/predict/svc")
-        return sent.body
+@pytest.mark.parametrize("real", [True, False], ids=["over sockets", "with forced switches"])
+def test_threads_never_mix_requests(service, real):
+    """Headers, MD5 and body of a request belong together, and its answer to it."""
 
-    client = client_of(check)
+    def check(headers, body):
+        assert headers["Content-MD5"] == hashlib.md5(body).hexdigest()
+        assert headers["X-Call"].encode() == body
+        assert headers["Authorization"] == signature("tok", headers, "/api/predict/svc")
+        return body
+
+    def echo(handler):
+        names = ("Content-MD5", "Content-Type", "Date", "Authorization", "X-Call")
+        body = handler.received.body
+        check({name: handler.headers[name] for name in names}, body)
+        service.status(200, body)(handler)
+
+    service.usual = echo
+    client = PredictClient(service.address, "svc")
+    if not real:
+        client.connection_pool = FakeTransport(lambda sent: check(sent.headers, sent.body))
     client.set_token("tok")
+    client.set_max_connection_count(12)
     wrong = []
 
     def predict(number):
         for turn in range(50):
             text = f"{number} {turn}"
-            if str(client.predict(StringRequest(text))) != text:
-                wrong.append(text)
+            try:
+                if str(client.predict(StringRequest(text), headers={"X-Call": text})) != text:
+                    wrong.append(text)
+            except Exception as error:
+                wrong.append(f"{text}: {error}")
 
     threads = [threading.Thread(target=predict, args=(number,)) for number in range(16)]
     interval = sys.getswitchinterval()
@@ -417,5 +399,10 @@ def test_threads_never_mix_requests():
             thread.join()
     finally:
         sys.setswitchinterval(interval)
+    client.close()
     assert not wrong
-    assert len(client.transport.requests) == 16 * 50
+    sent = service.requests if real else client.transport.requests
+    assert len(sent) == 16 * 50
+    assert {each.body for each in sent} == {
+        f"{number} {turn}".encode() for number in range(16) for turn in range(50)
+    }

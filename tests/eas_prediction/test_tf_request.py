@@ -7,6 +7,7 @@ from eas_prediction import TFRequest, TFResponse
 from eas_prediction.exception import BadResponse, InvalidRequest, UnknownOutput
 from eas_prediction.testing import tf_answer
 from eas_prediction.tf_request_pb2 import DT_FLOAT, DT_INT32, PredictRequest, PredictResponse
+from eas_processor import wire
 
 
 def documented_request() -> TFRequest:
@@ -140,6 +141,82 @@ VALUES = {
     "wave": ([1], [1 + 2j]),
     "words": ([2], [b"a\0", "ü".encode()]),
 }
+
+
+EVERY_DTYPE = {
+    "DT_FLOAT": [1.5, -2.0],
+    "DT_DOUBLE": [0.1, -1e300],
+    "DT_HALF": [0.5, -2.0],
+    "DT_BFLOAT16": [0.5, -2.0],
+    "DT_COMPLEX64": [1 + 2j, -0.5j],
+    "DT_COMPLEX128": [0.1 + 2j, -0.5j],
+    "DT_INT8": [-128, 127],
+    "DT_INT16": [-(2**15), 2**15 - 1],
+    "DT_INT32": [-(2**31), 2**31 - 1],
+    "DT_INT64": [-(2**63), 2**63 - 1],
+    "DT_UINT8": [0, 255],
+    "DT_UINT16": [0, 65535],
+    "DT_QINT8": [-128, 127],
+    "DT_QINT16": [-(2**15), 2**15 - 1],
+    "DT_QINT32": [-(2**31), 2**31 - 1],
+    "DT_QUINT8": [0, 255],
+    "DT_QUINT16": [0, 65535],
+    "DT_BOOL": [True, False],
+    "DT_STRING": [b"\xff\0", "ü".encode()],
+}
+
+
+def there_and_back(request: TFRequest) -> TFResponse:
+    """The inputs of `request` as the outputs of an answer, read by protobuf on the way."""
+    message = PredictResponse()
+    for name, array in parsed(request).inputs.items():
+        message.outputs[name].CopyFrom(array)
+    return TFResponse(message.SerializeToString())
+
+
+class TestEveryDtypeBothWays:
+    def test_none_is_left_out(self):
+        constants = {name for name in vars(TFRequest) if name.startswith("DT_")}
+        assert constants == set(EVERY_DTYPE)
+
+    @pytest.mark.parametrize("shape", [[2], [1, 2], [2, 1, 1]])
+    @pytest.mark.parametrize("name", EVERY_DTYPE)
+    def test_values_come_back(self, name, shape):
+        request = TFRequest()
+        request.add_feed("x", shape, getattr(TFRequest, name), EVERY_DTYPE[name])
+        response = there_and_back(request)
+        assert response.get_values("x") == EVERY_DTYPE[name]
+        assert response.get_tensor_shape("x") == shape
+        assert response.numpy("x").ravel().tolist() == EVERY_DTYPE[name]
+
+    @pytest.mark.parametrize("name", EVERY_DTYPE)
+    def test_no_dimensions_and_no_values(self, name):
+        request = TFRequest()
+        dtype = getattr(TFRequest, name)
+        request.add_feed("scalar", [], dtype, EVERY_DTYPE[name][0])
+        request.add_feed("empty", [3, 0], dtype, [])
+        response = there_and_back(request)
+        assert response.get_values("scalar") == EVERY_DTYPE[name][:1]
+        assert response.numpy("scalar").shape == ()
+        assert (response.get_values("empty"), response.numpy("empty").shape) == ([], (3, 0))
+
+    @pytest.mark.parametrize("name", sorted(set(EVERY_DTYPE) - {"DT_STRING", "DT_BFLOAT16"}))
+    def test_arrays_of_any_layout(self, name):
+        dtype = getattr(TFRequest, name)
+        plain = np.array(EVERY_DTYPE[name] * 6, wire.storage_dtype(dtype)).reshape(3, 4)
+        request = TFRequest()
+        for layout, array in {
+            "plain": plain,
+            "big-endian": plain.astype(plain.dtype.newbyteorder(">")),
+            "columns first": np.asfortranarray(plain),
+            "transposed twice": plain.T.copy().T,
+            "view": np.repeat(plain, 2, axis=1)[:, ::2],
+            "backwards": plain[::-1].copy()[::-1],
+            "read-only": np.frombuffer(plain.tobytes(), plain.dtype).reshape(3, 4),
+        }.items():
+            request.add_feed(layout, array.shape, dtype, array)
+        for layout, array in there_and_back(request).to_dict().items():
+            assert array.tolist() == plain.tolist(), layout
 
 
 class TestResponse:
