@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.rooms import rooms_directory
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.engine.engine import run
 from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
-from eas_processor.errors import BuildError
+from eas_processor.errors import BuildError, ServiceFileError
 from eas_processor.service import (
     Service,
     Token,
@@ -69,6 +71,8 @@ def _service_settings(
         rate_limit=service.metadata.rpc.rate_limit * service.metadata.instance,
         instances=service.metadata.instance,
         restart_crashed=not service.runtime.enable_crash_block,
+        retry_crashed=_retries(service.model_config),
+        max_run=_max_run(service.model_config),
         warm_up=tuple(warm_up),
     )
 
@@ -85,6 +89,31 @@ def _worker_settings(service: Service, build: Build, model_entry: Path) -> Worke
         threads=rpc.worker_threads,
         batch_size=rpc.max_batch_size if rpc.batching else 1,
     )
+
+
+def _config(model_config: str) -> dict[str, Any]:
+    try:
+        config = json.loads(model_config or "{}")
+    except ValueError:
+        return {}  # text that only the processor understands
+    return config if isinstance(config, dict) else {}
+
+
+def _retries(model_config: str) -> bool:
+    """Return whether `model_config.retry_on_crash` lets requests be tried again."""
+    return str(_config(model_config).get("retry_on_crash", True)).lower() not in ("false", "0")
+
+
+def _max_run(model_config: str) -> float:
+    """Return the seconds of `model_config.max_run`, 0 for no limit."""
+    given = _config(model_config).get("max_run", 0)
+    try:
+        limit = float(given)
+    except (TypeError, ValueError):
+        limit = -1.0
+    if 0 <= limit < math.inf:
+        return limit
+    raise ServiceFileError(f"model_config.max_run: expected a number of seconds, got {given!r}")
 
 
 def _with_threads(model_config: str, cpu: float | None, worker_threads: int) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from time import monotonic
 
 from eas_processor.engine.instance import Instance
+from eas_processor.engine.isolation import Isolation
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.errors import DeadlineExceeded, NotReady, QueueFull, RequestError
 from eas_processor.link.frames import BULK_SIZE
+
+log = logging.getLogger("eas_processor.engine")
 
 
 class Admission:
@@ -29,6 +33,7 @@ class Admission:
         self._large: OrderedDict[int, Request] = OrderedDict()
         self._deadlines: OrderedDict[int, Request] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._isolation = Isolation(settings.name, self._serve)
         self._expecting = True
         """Whether an instance is on its way, so that waiting makes sense while none is ready."""
 
@@ -79,13 +84,17 @@ class Admission:
         self.end(request)
         if request.instance is not None:
             request.instance.cancel(request)
-        else:
-            self._line(request.size).pop(request.number, None)
+        elif self._line(request.size).pop(request.number, None) is None:
+            self._isolation.withdraw(request)
 
     def instance_ready(self, instance: Instance) -> None:
-        """Let requests go to `instance` from now on."""
-        self._ready.append(instance)
-        self.refill(instance)
+        """Let requests go to `instance` from now on, those that wait to be tried alone first."""
+        if not self._isolation.admit(instance):
+            self._serve(instance)
+
+    def try_again(self, caught: list[Request], *, alone: bool, how: str) -> None:
+        """Try what a worker held when it died again, alone in an instance that will be ready."""
+        self._isolation.take(caught, alone=alone, how=how)
 
     def instance_gone(self, instance: Instance) -> None:
         """Send no more requests to `instance`."""
@@ -97,7 +106,7 @@ class Admission:
         self._expecting = expecting
         if self._ready or expecting:
             return
-        waiting = [*self._small.values(), *self._large.values()]
+        waiting = [*self._isolation.give_up(), *self._small.values(), *self._large.values()]
         self._small.clear()
         self._large.clear()
         for request in waiting:
@@ -108,6 +117,12 @@ class Admission:
         while (self._small or self._large) and (request := self._next(instance)):
             instance.send(request)
         instance.flush()
+
+    def _serve(self, instance: Instance) -> None:
+        instance.serve()
+        self._ready.append(instance)
+        log.info("instance %d is ready (pid %d)", instance.number, instance.pid)
+        self.refill(instance)
 
     def _not_ready(self) -> NotReady:
         return NotReady(f"service {self._settings.name!r} has no instance that can answer now")
@@ -147,7 +162,8 @@ class Admission:
             if request.deadline > now:
                 self._watch(request)
                 return
-            submitted = request.instance or request.number in self._line(request.size)
+            waits = request.number in self._line(request.size) or request in self._isolation
+            submitted = request.instance or waits
             self.withdraw(request)
             late = "not answered" if submitted else "the body did not arrive"
             limit = f"{self._settings.keepalive * 1000:.0f} ms"

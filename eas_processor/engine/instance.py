@@ -10,7 +10,6 @@ from typing import Any
 
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
-from eas_processor.errors import NotReady
 from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, STOP, WARMED, Frame, pack
 
 BYTE_CREDIT = 64 * 1024 * 1024
@@ -18,6 +17,9 @@ BYTE_CREDIT = 64 * 1024 * 1024
 
 _HEARTBEATS_MISSED = 15
 _SERVING_LINKS = {"control", "data", "bulk"}
+_ANSWERING_LINKS = {"data", "bulk"}
+_LAST_ANSWERS_S = 1.0
+"""How long after a worker's end its sockets may take to say that they have been read to the end."""
 
 
 class State(enum.Enum):
@@ -25,21 +27,30 @@ class State(enum.Enum):
     The life of an instance.
 
         STARTING ──▶ WARMING ──▶ READY ──▶ STOPPING ──▶ DEAD
-            └────────────┴─────────┴──────────────────────▲
+            │            ▼          ▲ │                    ▲
+            │         ISOLATED ─────┘ │                    │
+            └────────────┴────────────┴────────────────────┘
     """
 
     STARTING = "starting"
     WARMING = "warming up"
+    ISOLATED = "isolated"
+    """It tries requests that were caught in another's death, one at a time."""
     READY = "ready"
     STOPPING = "stopping"
     DEAD = "dead"
+
+
+SERVING = {State.ISOLATED, State.READY}
+"""The states in which clients' requests are in a worker."""
 
 
 class Instance:
     """
     One worker.
 
-    `on_credit` is called when answers have freed credit, `on_death` once, with the state it was in.
+    `on_credit` is called when answers have freed credit; `on_death` once, with the state it was in
+    and the requests in it that somebody waits for.
     """
 
     def __init__(
@@ -47,7 +58,7 @@ class Instance:
         number: int,
         settings: ServiceSettings,
         on_credit: Callable[[Instance], None],
-        on_death: Callable[[Instance, State], None],
+        on_death: Callable[[Instance, State, list[Request]], None],
     ) -> None:
         self.number = number
         self.state = State.STARTING
@@ -63,14 +74,20 @@ class Instance:
         self._held_bytes = 0
         self._links: dict[str, asyncio.Transport] = {}
         self._unsent: dict[str, list[bytes]] = {"data": [], "bulk": []}
-        self._on_credit = on_credit
+        self._on_credit = self._refill = on_credit
         self._on_death = on_death
         self._loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._missed = 0
+        self._seconds: dict[int, int] = {}
+        self._open: set[str] = set()
+        self._gone = False
+        self.how = ""
+        """How the process ended, or why it is being killed."""
 
     def attach(self, channel: str, transport: asyncio.Transport, pid: int) -> None:
         """Take over a socket that the worker has opened."""
         self._links[channel] = transport
+        self._open.add(channel)
         self.pid = pid
         if self.state is State.STOPPING:
             self.stop()
@@ -135,9 +152,18 @@ class Instance:
         self._settle()
 
     def has_warmed(self) -> None:
-        """Note that warm-up is over: the instance takes requests from now on."""
-        self.state = State.READY
+        """Note that warm-up is over, and tell the worker."""
         self._write("control", [pack(WARMED)])
+
+    def isolate(self, on_credit: Callable[[Instance], None]) -> None:
+        """Take requests from `on_credit` alone, until `serve` is called."""
+        self.state = State.ISOLATED
+        self._on_credit = on_credit
+
+    def serve(self) -> None:
+        """Take requests like any other instance from now on."""
+        self.state = State.READY
+        self._on_credit = self._refill
 
     def beat(self) -> None:
         """Note a sign of life."""
@@ -147,7 +173,13 @@ class Instance:
         """Count a second without a sign of life; whether there were too many while it serves."""
         # Counted in ticks of this loop, so that an engine that was held up does not blame a worker.
         self._missed += 1
-        return self.state is State.READY and self._missed > _HEARTBEATS_MISSED
+        return self.state in SERVING and self._missed > _HEARTBEATS_MISSED
+
+    def held_longer_than(self, limit: float) -> bool:
+        """Count a second for each request in the worker; whether one has passed `limit` seconds."""
+        # Each second, not at `send`: a request on its way takes no time for this.
+        self._seconds = {number: self._seconds.get(number, -1) + 1 for number in self.held}
+        return any(seconds >= limit for seconds in self._seconds.values())
 
     def take_no_more(self) -> None:
         """Leave the worker no credit, because one of its sockets has closed."""
@@ -159,23 +191,43 @@ class Instance:
             self.state = State.STOPPING
             self._write("control", [pack(STOP)])
 
-    def died(self, how: str) -> None:
-        """Refuse what the worker held, close its sockets, and say so to `on_death`."""
+    def blame(self, why: str) -> None:
+        """Note why the worker is about to be killed, for who asks how it ended."""
+        self.how = self.how or why
+
+    def exited(self, how: str) -> None:
+        """Note that the process is gone; it counts as dead when its last answers have been read."""
+        self.how = self.how or how
+        if self._open & _ANSWERING_LINKS:
+            # A process that the worker has started may hold its sockets open.
+            asyncio.get_running_loop().call_later(_LAST_ANSWERS_S, self._died)
+        else:
+            self._died()
+        self._gone = True
+
+    def link_lost(self, channel: str) -> None:
+        """Note that a socket has been read to its end."""
+        self._open.discard(channel)
+        if self._gone and not self._open & _ANSWERING_LINKS:
+            self._died()
+
+    def _died(self) -> None:
+        if self.state is State.DEAD:
+            return
         was, self.state = self.state, State.DEAD
         if self._loaded.done():
-            self.failure = self.failure or f"the worker died ({how})"
+            self.failure = self.failure or f"the worker died ({self.how})"
         else:
             said = f"; its last words: {self.last_words}" if self.last_words else ""
-            self.failure = f"the worker died while it loaded the model ({how}){said}"
+            self.failure = f"the worker died while it loaded the model ({self.how}){said}"
         for link in self._links.values():
             link.close()
-        held, self.held = self.held, {}
-        for request in held.values():
-            if request.instance is self:
-                request.instance = None
-                request.refuse(NotReady(f"the worker with this request died ({how}); try again"))
+        caught = [request for request in self.held.values() if request.instance is self]
+        self.held = {}
+        for request in caught:
+            request.instance = None
         self._settle()
-        self._on_death(self, was)
+        self._on_death(self, was, caught)
 
     def _write(self, channel: str, parts: Sequence[bytes]) -> None:
         # A closed link is a worker that is dying: what it held is answered by `died`.

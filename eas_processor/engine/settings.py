@@ -41,6 +41,10 @@ class ServiceSettings:
     """Requests a second, over all instances; 0 for no limit."""
     instances: int = 1
     restart_crashed: bool = True
+    retry_crashed: bool = True
+    """Whether requests caught in a worker's death are tried again."""
+    max_run: float = 0.0
+    """How long a request may be in a worker before the worker is killed; 0 for no limit."""
     warm_up: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property

@@ -15,19 +15,21 @@ from typing import Any
 
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.directory import SOCKET
-from eas_processor.engine.instance import Instance, State
+from eas_processor.engine.instance import SERVING, Instance, State
 from eas_processor.engine.launcher import Launcher
 from eas_processor.engine.links import FrameLink, LineLink, listen
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
-from eas_processor.errors import SetupError, StartError, WarmUpError
+from eas_processor.errors import NotReady, SetupError, StartError, WarmUpError
 from eas_processor.link.frames import FAILED, READY, Frame
 
 log = logging.getLogger("eas_processor.engine")
 worker_log = logging.getLogger("eas_processor.worker")
 
 _WARM_UP_TIMES = 5
-_BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+_BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+_PATIENCE = 3
+"""Starts that may fail in a row before nobody is told to wait for an instance any more."""
 _STOP_S = 2.0
 # The launcher says within milliseconds that a worker has ended; this is for when it does not.
 _EXIT_REPORT_S = 1.0
@@ -88,7 +90,7 @@ class Supervisor:
             raise StartError(
                 f"the workers' socket {self._socket} cannot be made: {error}"
             ) from error
-        self._spawn(self._watch_heartbeats())
+        self._spawn(self._watch_signs_of_life())
         starts = [self._spawn(self._start_instance()) for _ in range(self._settings.instances)]
         await asyncio.gather(*starts)
 
@@ -130,7 +132,6 @@ class Supervisor:
             raise
         instance.has_warmed()
         self._admission.instance_ready(instance)
-        log.info("instance %d is ready (pid %d)", instance.number, instance.pid)
 
     async def _bring_up(self, instance: Instance) -> None:
         launcher = await self._launcher()
@@ -175,8 +176,10 @@ class Supervisor:
             return LineLink(lambda line: _relay(instance, line))
         instance.attach(channel, transport, facts["pid"])
         if channel == "control":
-            return FrameLink(partial(self._control, instance), partial(self._link_lost, instance))
-        return FrameLink(instance.replies, partial(self._link_lost, instance))
+            return FrameLink(
+                partial(self._control, instance), partial(self._link_lost, instance, channel)
+            )
+        return FrameLink(instance.replies, partial(self._link_lost, instance, channel))
 
     def _control(self, instance: Instance, frames: list[Frame]) -> None:
         for kind, _, _, _, payload in frames:
@@ -186,35 +189,45 @@ class Supervisor:
             elif kind == FAILED:
                 instance.has_failed(b"".join(payload).decode())
 
-    def _link_lost(self, instance: Instance) -> None:
+    def _link_lost(self, instance: Instance, channel: str) -> None:
         """Keep requests from a worker that is dying; its launcher says in a moment how it ended."""
+        instance.link_lost(channel)
         if instance.state is not State.DEAD and not self._stopping:
             instance.take_no_more()
-            if instance.state is State.READY:
+            if instance.state in SERVING:
                 self._leave_out(instance)
             asyncio.get_running_loop().call_later(_EXIT_REPORT_S, self._kill, instance)
 
     def _exited(self, number: int, how: str) -> None:
         if instance := self._instances.get(number):
-            instance.died(how)
+            instance.exited(how)
 
     def _kill(self, instance: Instance) -> None:
         if instance.state is not State.DEAD and instance.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(instance.pid, signal.SIGKILL)
 
-    def _died(self, instance: Instance, was: State) -> None:
+    def _died(self, instance: Instance, was: State, caught: list[Request]) -> None:
         """Replace an instance that served; one that never did is its starter's to deal with."""
         del self._instances[instance.number]
         if not self._instances:
             self._none_left.set()
-        if was is not State.READY or self._stopping:
-            return
-        log.error("instance %d died: %s", instance.number, instance.failure)
-        self._leave_out(instance)
-        if self._settings.restart_crashed:
-            self._spawn(self._replace())
+        served = was in SERVING and not self._stopping
+        settings = self._settings
+        if served:
+            log.error("instance %d died: %s", instance.number, instance.failure)
+            self._leave_out(instance)
+        if served and settings.restart_crashed and settings.retry_crashed:
+            alone = was is State.ISOLATED
+            self._admission.try_again(caught, alone=alone, how=instance.how)
         else:
+            for request in caught:
+                request.refuse(
+                    NotReady(f"the worker with this request died ({instance.how}); try again")
+                )
+        if served and settings.restart_crashed:
+            self._spawn(self._replace())
+        elif served:
             log.error("it is left dead (runtime.enable_crash_block)")
 
     def _leave_out(self, instance: Instance) -> None:
@@ -224,9 +237,12 @@ class Supervisor:
     async def _replace(self) -> None:
         """Start an instance, at once at first, then with growing pauses until it succeeds."""
         pauses = itertools.chain(_BACK_OFF_S, itertools.repeat(_BACK_OFF_S[-1]))
-        while failure := await self._try_start():
+        for failures in itertools.count(1):
+            if not (failure := await self._try_start()):
+                return
             pause = next(pauses)
-            self._admission.expect(False)
+            if failures >= _PATIENCE:
+                self._admission.expect(False)
             log.error("an instance could not be started, next try in %.1f s: %s", pause, failure)
             await asyncio.sleep(pause)
 
@@ -237,13 +253,20 @@ class Supervisor:
             return error
         return None
 
-    async def _watch_heartbeats(self) -> None:
+    async def _watch_signs_of_life(self) -> None:
+        limit = self._settings.max_run
         while True:
             await asyncio.sleep(1.0)
             for instance in list(self._instances.values()):
                 if instance.silent():
-                    log.error("instance %d gives no sign of life and is killed", instance.number)
-                    self._kill(instance)
+                    self._end(instance, "it gave no sign of life")
+                elif limit and instance.held_longer_than(limit):
+                    self._end(instance, f"a run took more than {limit:g} s (model_config.max_run)")
+
+    def _end(self, instance: Instance, why: str) -> None:
+        log.error("instance %d is killed: %s", instance.number, why)
+        instance.blame(f"killed: {why}")
+        self._kill(instance)
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(job)

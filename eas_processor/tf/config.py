@@ -9,7 +9,7 @@ from eas_processor.tf.errors import ModelConfigError
 log = logging.getLogger(__name__)
 
 # Keys of other EAS-style processors, and of the worker, that service files may carry.
-_IGNORED = ("enable_warm_up", "retry_on_crash")
+_IGNORED = ("enable_warm_up", "max_run", "retry_on_crash")
 
 
 class ModelConfig:

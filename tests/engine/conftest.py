@@ -356,6 +356,7 @@ class Gate:
         """Let the worker go on."""
         assert self._end is not None
         os.close(self._end)
+        self._end = None
 
 
 @pytest.fixture

@@ -242,9 +242,7 @@ def test_a_model_that_does_not_load_ends_the_start_with_its_sentence(start_engin
     assert engine.processes == [] and engine.left_over == []
 
 
-def test_a_worker_killed_under_load_costs_only_what_it_held(
-    start_engine: Any, eventually: Any
-) -> None:
+def test_a_worker_killed_under_load_costs_nothing(start_engine: Any, eventually: Any) -> None:
     engine = start_engine(threads=4)
     engine.post(b"ready")
     outcomes: list[tuple[int, bytes]] = []
@@ -268,11 +266,8 @@ def test_a_worker_killed_under_load_costs_only_what_it_held(
     killed.set()
     for thread in threads:
         thread.join(PATIENCE_S)
-    refused = [body for status, body in outcomes if status == 503]
-    assert len(refused) <= 4 and all(b"killed by SIGKILL" in body for body in refused)
-    assert {each for each in outcomes if each[0] != 503} == {(200, b"hello")}
+    assert set(outcomes) == {(200, b"hello")}
     assert len(engine.workers) == 2
-    assert outcomes[-1] == (200, b"hello")
 
 
 def _refuses(engine: RunningEngine) -> bool:

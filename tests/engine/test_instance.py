@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from eas_processor.engine import instance as module
 from eas_processor.engine.instance import BYTE_CREDIT, Instance, State
 from eas_processor.engine.request import Request
 from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY, STOP, WARMED, pack
@@ -28,10 +29,12 @@ class Worker:
     """An instance with fake sockets, and what it has said."""
 
     def __init__(self, settings: Any, fake_transport: Any) -> None:
-        self.deaths: list[State] = []
+        self.deaths: list[tuple[State, list[Request]]] = []
         self.credits = 0
         self.links = {name: fake_transport() for name in ("control", "data", "bulk")}
-        self.instance = Instance(7, settings, self._credit, lambda _, was: self.deaths.append(was))
+        self.instance = Instance(
+            7, settings, self._credit, lambda _, was, caught: self.deaths.append((was, caught))
+        )
 
     def _credit(self, _: Instance) -> None:
         self.credits += 1
@@ -39,6 +42,12 @@ class Worker:
     def attach(self, *channels: str) -> None:
         for channel in channels or self.links:
             self.instance.attach(channel, self.links[channel], pid=42)
+
+    def die(self, how: str) -> None:
+        """End as a process does: the launcher says how, and its sockets reach their ends."""
+        self.instance.exited(how)
+        for channel in self.links:
+            self.instance.link_lost(channel)
 
     @property
     def loaded(self) -> bool:
@@ -69,7 +78,7 @@ async def test_a_failure_ends_the_wait_and_the_first_one_counts(make_worker: Any
     worker = make_worker()
     worker.attach("control")
     worker.instance.has_failed("no such file: model.pb")
-    worker.instance.died("exit status 0")
+    worker.die("exit status 0")
     await worker.instance.loaded()
     assert worker.instance.failure == "no such file: model.pb"
 
@@ -77,13 +86,13 @@ async def test_a_failure_ends_the_wait_and_the_first_one_counts(make_worker: Any
 async def test_a_death_while_loading_tells_how_and_the_last_words(make_worker: Any) -> None:
     worker = make_worker()
     worker.instance.last_words = "F check failed"
-    worker.instance.died("killed by SIGABRT")
+    worker.die("killed by SIGABRT")
     await worker.instance.loaded()
     assert worker.instance.failure == (
         "the worker died while it loaded the model (killed by SIGABRT); "
         "its last words: F check failed"
     )
-    assert worker.deaths == [State.STARTING]
+    assert worker.deaths == [(State.STARTING, [])]
 
 
 async def test_requests_go_out_on_the_socket_of_their_size(make_worker: Any) -> None:
@@ -151,22 +160,63 @@ async def test_credit_is_counted_in_bytes_of_large_bodies(make_worker: Any) -> N
     assert worker.instance.has_credit(BYTE_CREDIT)
 
 
-async def test_a_death_refuses_what_the_worker_held(make_worker: Any) -> None:
+async def test_a_death_hands_back_what_somebody_waits_for(make_worker: Any) -> None:
     worker = make_worker()
     worker.attach()
     worker.instance.has_loaded(FACTS)
     worker.instance.has_warmed()
+    worker.instance.serve()
     held, gone = ARequest(b"x"), ARequest(b"x")
     worker.instance.send(held)
     worker.instance.send(gone)
     worker.instance.cancel(gone)
-    worker.instance.died("killed by SIGKILL")
-    assert held.answers == [
-        (503, b"the worker with this request died (killed by SIGKILL); try again")
-    ]
-    assert gone.answers == []
-    assert worker.deaths == [State.READY]
+    worker.die("killed by SIGKILL")
+    assert worker.deaths == [(State.READY, [held])]
+    assert held.body == [b"x"] and held.instance is None
+    assert held.answers == gone.answers == []
     assert all(link.closed for link in worker.links.values())
+
+
+async def test_what_a_dead_worker_has_written_is_read_first(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    worker.instance.serve()
+    answered, lost = ARequest(b"x"), ARequest(b"x")
+    worker.instance.send(answered)
+    worker.instance.send(lost)
+    worker.instance.exited("killed by SIGKILL")
+    assert not worker.deaths
+    worker.instance.replies([(REPLY, 200, answered.number, 0.0, [b"done"])])
+    worker.instance.link_lost("data")
+    assert not worker.deaths
+    worker.instance.link_lost("bulk")
+    assert answered.answers == [(200, b"done")]
+    assert worker.deaths == [(State.READY, [lost])]
+
+
+async def test_a_socket_that_stays_open_does_not_hold_up_a_death_for_long(
+    make_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LAST_ANSWERS_S", 0.01)
+    worker = make_worker()
+    worker.attach()
+    worker.instance.exited("killed by SIGKILL")
+    await asyncio.sleep(0.1)
+    assert worker.deaths == [(State.STARTING, [])]
+
+
+async def test_a_run_that_takes_too_long_is_noticed(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    worker.instance.serve()
+    first, second = ARequest(b"x"), ARequest(b"x")
+    worker.instance.send(first)
+    assert not worker.instance.held_longer_than(2)
+    worker.instance.send(second)
+    assert not worker.instance.held_longer_than(2)
+    worker.instance.replies([(REPLY, 200, first.number, 0.0, [])])
+    assert not worker.instance.held_longer_than(2)
+    assert worker.instance.held_longer_than(2)
 
 
 async def test_a_worker_that_is_dying_is_sent_nothing(make_worker: Any) -> None:
@@ -183,7 +233,7 @@ async def test_a_worker_that_is_dying_is_sent_nothing(make_worker: Any) -> None:
     worker.instance.has_warmed()
     worker.instance.stop()
     assert not any(link.written for link in worker.links.values())
-    worker.instance.died("killed by SIGKILL")
+    worker.die("killed by SIGKILL")
     assert request.answers == []
 
 
@@ -209,7 +259,7 @@ async def test_silence_counts_only_while_it_serves(make_worker: Any) -> None:
     worker = make_worker()
     worker.attach()
     assert not any(worker.instance.silent() for _ in range(100))
-    worker.instance.has_warmed()
+    worker.instance.serve()
     worker.instance.beat()
     assert not any(worker.instance.silent() for _ in range(15))
     assert worker.instance.silent()

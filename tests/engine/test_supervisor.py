@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -198,25 +199,100 @@ async def test_a_worker_that_dies_is_replaced(
         assert len(desk.supervisor._launchers) <= 2
 
 
-async def test_requests_caught_in_a_death_are_refused_and_those_that_wait_are_answered(
+async def _kill(desk: Desk, eventually_async: Any) -> None:
+    (pid,) = desk.pids
+    os.kill(pid, signal.SIGKILL)
+    await eventually_async(lambda: pid not in desk.pids)
+
+
+async def test_requests_caught_in_a_death_are_tried_again(
     real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any
 ) -> None:
     async with supervised(real_service(hooks=gate_hooks, threads=1)) as desk:
         caught, waiting = desk.ask(gate.command.encode()), desk.ask(b"hello")
         await eventually_async(gate.reached)
+        await _kill(desk, eventually_async)
+        gate.open()
+        await eventually_async(gate.reached)
+        gate.open()
+        assert await waiting == (200, b"hello")
+        assert await caught == (200, gate.command.encode())
+
+
+@pytest.mark.parametrize("changes", [{"retry_crashed": False}, {"restart_crashed": False}])
+async def test_requests_caught_in_a_death_can_be_refused_instead(
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any, changes: Any
+) -> None:
+    async with supervised(real_service(hooks=gate_hooks, threads=1, **changes)) as desk:
+        caught = desk.ask(gate.command.encode())
+        await eventually_async(gate.reached)
         os.kill(*desk.pids, signal.SIGKILL)
         status, sentence = await caught
         assert status == 503 and b"killed by SIGKILL" in sentence
-        assert await waiting == (200, b"hello")
 
 
-async def test_a_death_under_load_refuses_some_and_loses_none(real_service: Any) -> None:
+@pytest.mark.parametrize("instances", [1, 2])
+async def test_a_poison_request_takes_no_neighbour_along(
+    real_service: Any, instances: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = real_service(threads=8, batch_size=8, instances=instances, max_queue_size=1000)
+    async with supervised(settings) as desk:
+        asked = [desk.ask(b"die" if number % 20 == 9 else b"%d" % number) for number in range(60)]
+        answers = await asyncio.gather(*asked)
+        for number, (status, body) in enumerate(answers):
+            if number % 20 == 9:
+                assert status == 500 and b"killed it (killed by SIGABRT)" in body
+            else:
+                assert (status, body) == (200, b"%d" % number)
+    found = [each.facts for each in caplog.records if "poison" in each.message]  # type: ignore[attr-defined]
+    assert len(found) == 3
+    assert found[0] == {
+        "service": "echo",
+        "sha256": sha256(b"die").hexdigest(),
+        "bytes": 3,
+        "how": "killed by SIGABRT",
+    }
+
+
+async def test_large_bodies_are_tried_again_too(real_service: Any) -> None:
+    async with supervised(real_service(threads=8)) as desk:
+        large = [desk.ask(b"%d " % number + b"." * 300_000) for number in range(7)]
+        poison = desk.ask(b"die " + b"." * 2_000_000)
+        answers = await asyncio.gather(*large)
+        assert [body[:2] for _, body in answers] == [b"%d " % number for number in range(7)]
+        assert {status for status, _ in answers} == {200}
+        assert (await poison)[0] == 500
+
+
+async def test_only_the_second_kill_from_outside_condemns_a_request(
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any
+) -> None:
+    async with supervised(real_service(hooks=gate_hooks, threads=1)) as desk:
+        asked = desk.ask(gate.command.encode())
+        for _ in range(3):
+            await eventually_async(gate.reached)
+            assert not asked.done()
+            await _kill(desk, eventually_async)
+            gate.open()
+        assert (await asked)[0] == 500
+        assert await desk.ask(b"hello") == (200, b"hello")
+
+
+async def test_a_death_under_load_loses_nothing(real_service: Any) -> None:
     async with supervised(real_service(max_queue_size=10_000, instances=2)) as desk:
         asked = [desk.ask(b"%d" % number) for number in range(2000)]
         await asked[100]
         os.kill(min(desk.pids), signal.SIGKILL)
-        statuses = [status for status, _ in await asyncio.gather(*asked)]
-        assert set(statuses) <= {200, 503} and statuses.count(503) <= desk.instances[0]._credit
+        answers = await asyncio.gather(*asked)
+        assert answers == [(200, b"%d" % number) for number in range(2000)]
+
+
+async def test_a_run_over_the_limit_ends_its_worker_and_is_refused(real_service: Any) -> None:
+    async with supervised(real_service(max_run=1.0, threads=1)) as desk:
+        slow, waiting = desk.ask(b"sleep 30"), desk.ask(b"hello")
+        assert await waiting == (200, b"hello")
+        status, sentence = await slow
+        assert status == 500 and b"more than 1 s (model_config.max_run)" in sentence
 
 
 async def test_a_worker_that_loses_a_link_gets_no_more_and_is_replaced(
@@ -224,7 +300,7 @@ async def test_a_worker_that_loses_a_link_gets_no_more_and_is_replaced(
 ) -> None:
     async with supervised(real_service()) as desk:
         (instance,) = desk.instances
-        desk.supervisor._link_lost(instance)
+        desk.supervisor._link_lost(instance, "data")
         assert not desk.admission.ready
         assert await desk.ask(b"hello") == (200, b"hello")
         assert instance not in desk.instances

@@ -1,0 +1,101 @@
+"""Requests caught in a worker's death: tried again one at a time, each alone in a worker."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+
+from eas_processor.engine.instance import Instance, State
+from eas_processor.engine.request import Request
+from eas_processor.errors import InternalError
+
+log = logging.getLogger("eas_processor.engine")
+
+_FROM_OUTSIDE = "killed by SIGKILL"
+"""What a process never does to itself: the kernel, short of memory, or a person did it."""
+
+
+class Isolation:
+    """
+    The suspects of one service.
+
+    A fresh instance gets them, one after the other, before it serves anything else, and is then
+    given to `release`. The request that is alone in a worker when it dies is refused with 500 and
+    logged; after a SIGKILL, which may have come from outside, only the second time.
+    """
+
+    def __init__(self, service: str, release: Callable[[Instance], None]) -> None:
+        self._service = service
+        self._release = release
+        self._waiting: OrderedDict[int, Request] = OrderedDict()
+        self._excused: set[int] = set()
+
+    def __len__(self) -> int:
+        """Return how many requests wait to be tried."""
+        return len(self._waiting)
+
+    def __contains__(self, request: Request) -> bool:
+        """Whether the request waits to be tried."""
+        return request.number in self._waiting
+
+    def take(self, caught: list[Request], *, alone: bool, how: str) -> None:
+        """Take over what a worker held when it died in the way `how` says."""
+        for request in caught:
+            if not alone or self._is_excused(request, how):
+                self._waiting[request.number] = request
+            else:
+                self._convict(request, how)
+
+    def admit(self, instance: Instance) -> bool:
+        """Try the suspects in `instance`, which serves nothing; whether there are any."""
+        if not self._waiting:
+            return False
+        instance.isolate(self._next)
+        self._next(instance)
+        return True
+
+    def withdraw(self, request: Request) -> None:
+        """Forget a request that nobody waits for."""
+        self._waiting.pop(request.number, None)
+        self._excused.discard(request.number)
+
+    def give_up(self) -> list[Request]:
+        """Return all that wait, and forget them."""
+        waiting = list(self._waiting.values())
+        self._waiting.clear()
+        self._excused.clear()
+        return waiting
+
+    def _next(self, instance: Instance) -> None:
+        if instance.state is not State.ISOLATED or instance.held:
+            return
+        if self._waiting:
+            _, request = self._waiting.popitem(last=False)
+            instance.send(request)
+            instance.flush()
+        else:
+            self._release(instance)
+
+    def _is_excused(self, request: Request, how: str) -> bool:
+        if how != _FROM_OUTSIDE or request.number in self._excused:
+            return False
+        self._excused.add(request.number)
+        return True
+
+    def _convict(self, request: Request, how: str) -> None:
+        self._excused.discard(request.number)
+        digest = hashlib.sha256()
+        for piece in request.body:
+            digest.update(piece)
+        facts = {
+            "service": self._service,
+            "sha256": digest.hexdigest(),
+            "bytes": request.size,
+            "how": how,
+        }
+        log.error("poison request: alone in a worker, it killed it", extra={"facts": facts})
+        request.refuse(
+            InternalError(f"this request, alone in a worker, killed it ({how}); it is not retried")
+        )
