@@ -25,5 +25,7 @@ def warn_if_installed() -> None:
         "`pip uninstall eas-prediction`%s",
         vendors.version,
         "in the same directory as this one" if mixed else f"too ({where})",
-        ", then `pip install --force-reinstall --no-deps eas-processor`" if mixed else "",
+        ", then install this one again with `pip install --force-reinstall --no-deps`"
+        if mixed
+        else "",
     )

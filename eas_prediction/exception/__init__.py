@@ -5,7 +5,8 @@ The errors of the client, in one tree.
     ├── InvalidRequest    400        the request, or a setting of the client, is wrong: nothing sent
     ├── ConnectionLost    500    ↻   the service was not reached, or cut the connection
     │   └── Untrusted     500        TLS could not be agreed on, or the certificate is not trusted
-    ├── TimedOut          500, 408   no answer within the time of `set_timeout`, or the service's
+    ├── TimedOut          500, 408   no answer within the time of `set_timeout`, or the service's;
+    │                                ↻ where the connect or read timeout passed, and time is left
     ├── Refused           3xx, 4xx   the service refused the request
     │   └── Unauthorized  401, 403   the token is missing or wrong
     ├── Overloaded        429, 450 ↻ the service has more requests than it takes
@@ -32,8 +33,8 @@ if __name__.rpartition(".")[0] + "._other_processors" not in sys.modules:
     raise ImportError(
         "the vendor's package eas-prediction was installed over the eas_prediction of "
         "eas-processor, whose name it shares: run `pip uninstall eas-prediction`, then "
-        "`pip install --force-reinstall --no-deps eas-processor`; a script that needs the vendor's "
-        "package needs an environment of its own"
+        "install eas-processor again with `pip install --force-reinstall --no-deps`; a script that "
+        "needs the vendor's package needs an environment of its own"
     )
 
 

@@ -118,7 +118,7 @@ class TestVendorsPackage:
         done = self.run(site, code)
         assert done.returncode == 0
         assert done.stderr.count("eas-prediction 0.36 is installed in the same directory") == 1
-        assert "`pip uninstall eas-prediction`, then `pip install --force" in done.stderr
+        assert "`pip uninstall eas-prediction`, then install this one again with" in done.stderr
 
     def test_beside_ours(self, site, tmp_path_factory):
         other = tmp_path_factory.mktemp("other")
