@@ -9,6 +9,7 @@ from time import monotonic
 
 from eas_processor.engine.instance import Instance
 from eas_processor.engine.isolation import Isolation
+from eas_processor.engine.metrics import ServiceMetrics
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.errors import DeadlineExceeded, NotReady, QueueFull, RequestError
@@ -28,6 +29,8 @@ class Admission:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
+        self.metrics = ServiceMetrics()
+        self._note_received = self.metrics.steps["receive"].add
         self._ready: list[Instance] = []
         self._small: OrderedDict[int, Request] = OrderedDict()
         self._large: OrderedDict[int, Request] = OrderedDict()
@@ -47,6 +50,20 @@ class Admission:
         """Whether an instance can take requests."""
         return bool(self._ready)
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for an instance, or in the socket of one."""
+        ahead = sum(instance.ahead for instance in self._ready)
+        return len(self._small) + len(self._large) + ahead
+
+    def gauges(self) -> dict[str, int]:
+        """Return what is shown beside the counters: see `metrics.exposition`."""
+        return {
+            "in_flight": self.outstanding,
+            "queue_length": self.waiting,
+            "instances_ready": len(self._ready),
+        }
+
     def begin(self, request: Request) -> None:
         """Watch the deadline of a request that has begun to arrive, later than all before it."""
         self._deadlines[request.number] = request
@@ -58,7 +75,7 @@ class Admission:
         if not self._ready and not self._expecting:
             return self._not_ready()
         limit = self._settings.max_queue_size
-        if len(self._small) + len(self._large) < limit or self._free(size):
+        if self.waiting < limit or self._free(size):
             return None
         return QueueFull(
             f"all {len(self._ready)} instance(s) of {self._settings.name!r} are busy and {limit} "
@@ -67,9 +84,11 @@ class Admission:
 
     def submit(self, request: Request) -> None:
         """Send `request` to an instance, or let it wait, or refuse it."""
+        request.submitted = now = monotonic()
+        self._note_received(now - request.began)
         if instance := self._free(request.size):
             instance.send(request)
-            instance.flush()
+            instance.flush_soon()
         elif refusal := self.refusal(request.size):
             request.refuse(refusal)
         else:
@@ -138,6 +157,9 @@ class Admission:
         for instance in self._ready:
             if instance.has_credit(size) and (best is None or len(instance.held) < len(best.held)):
                 best = instance
+        # Ahead of its credit a request waits, and for that there must be a place.
+        if best is not None and best.busy and self.waiting >= self._settings.max_queue_size:
+            return None
         return best
 
     def _next(self, instance: Instance) -> Request | None:

@@ -14,6 +14,9 @@ from eas_processor.engine import checks
 from eas_processor.engine.heads import CONTINUE, JSON, TEXT
 from eas_processor.engine.http_request import HttpRequest
 from eas_processor.engine.inflate import Inflater
+from eas_processor.engine.known_head import KnownHead, learn
+from eas_processor.engine.metrics import TEXT_FORMAT, server_timing
+from eas_processor.engine.router import METRICS
 from eas_processor.errors import (
     BadRequest,
     DeadlineExceeded,
@@ -34,6 +37,8 @@ _READ_AWAY = 1024 * 1024
 """A refused body up to this size is read to its end, so that the connection stays usable."""
 _SMALL_PIECE = 4096
 """Pieces of a body below this are joined: a list of single bytes takes 8 times their memory."""
+_LEFT = 499
+"""How a request is counted whose client left before the answer."""
 _LINGER_S = 2.0
 _MAX_PIPELINED = 32
 
@@ -65,6 +70,9 @@ class HttpConnection(asyncio.Protocol):
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._in_head = False
+        self._known: KnownHead | None = None
+        self._to_learn = b""
+        """What was received, while its first head may be worth to be known again."""
         self._head_size = 0
         """Bytes received while the head was not complete."""
         self._field_size = 0
@@ -92,7 +100,13 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         while data and not self._deaf:
-            data = self._receive_body(data) if self._missing else self._parse(data)
+            known = self._known
+            if self._missing:
+                data = self._receive_body(data)
+            elif known and self._is_next(known, data):
+                data = self._take_known(known, data)
+            else:
+                data = self._parse(data)
 
     def pause_writing(self) -> None:
         self._write_blocked = True
@@ -150,6 +164,9 @@ class HttpConnection(asyncio.Protocol):
         self._missing = length = int(headers.get(b"content-length", 0))
         request.refusal = self._admit(request, length)
         if request.refusal is None:
+            if self._to_learn:
+                self._known = learn(self._to_learn, request, headers, self._server.router)
+                self._to_learn = b""
             if b"expect" in headers and len(self._pipeline) == 1 and not request.old:
                 self._transport.write(CONTINUE)
         elif length > _READ_AWAY or b"expect" in headers or b"transfer-encoding" in headers:
@@ -178,6 +195,7 @@ class HttpConnection(asyncio.Protocol):
         """Feed the parser; return what it has left over."""
         # on_message_begin sets it to 0 again: the piece that a head begins in has other things too.
         self._head_size += len(data)
+        self._to_learn = b"" if self._in_head or self._request else data
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -201,13 +219,19 @@ class HttpConnection(asyncio.Protocol):
         target = request.target = checks.origin_form(request.target)
         path = target.partition(b"?")[0]
         router = self._server.router
-        if router.health(path) is not None:
+        if path == METRICS or router.health(path) is not None:
             return None
         endpoint = router.find(request.method, path)
         if isinstance(endpoint, RequestError):
             return endpoint
         if unauthorized := endpoint.auth.refusal(request.method, target, self._headers):
             return unauthorized
+        if self._headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            request.inflater = Inflater(self._server.settings.max_body)
+        return self._let_in(request, endpoint, length)
+
+    def _let_in(self, request: HttpRequest, endpoint: Endpoint, length: int) -> RequestError | None:
+        """Give a request with the right token to its service, or return why it is refused."""
         if length > self._server.settings.max_body:
             return checks.body_too_large(self._server.settings.max_body)
         if length > BULK_SIZE and (busy := endpoint.admission.refusal(length)):
@@ -217,12 +241,30 @@ class HttpConnection(asyncio.Protocol):
                 f"more than {endpoint.settings.rate_limit:g} requests a second came "
                 "(metadata.rpc.rate_limit); try again in a moment"
             )
-        if self._headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            request.inflater = Inflater(self._server.settings.max_body)
         request.endpoint = endpoint
         request.deadline = monotonic() + endpoint.settings.keepalive
         endpoint.admission.begin(request)
         return None
+
+    def _is_next(self, known: KnownHead, data: bytes) -> bool:
+        """Whether `data` begins, between two requests, with the head that is known."""
+        between = self._request is None and not self._in_head
+        return between and data.startswith(known.head) and known.holds()
+
+    def _take_known(self, known: KnownHead, data: bytes) -> bytes:
+        """Take a request past the parser; return what follows what has arrived of it."""
+        self.since = now = monotonic()
+        self._request = request = known.again(now)
+        self._pipeline.append(request)
+        if len(self._pipeline) > _MAX_PIPELINED:
+            self._read_or_hold()
+        self._missing = known.length
+        request.refusal = self._let_in(request, known.endpoint, known.length)
+        if request.refusal is not None and known.length > _READ_AWAY:
+            self._refuse_now(request, request.refusal)
+            return b""
+        rest = data[len(known.head) :]
+        return self._receive_body(rest) if rest else rest
 
     def _receive_body(self, data: bytes) -> bytes:
         """Take body bytes past the parser; return what follows the body."""
@@ -260,14 +302,20 @@ class HttpConnection(asyncio.Protocol):
         if request.refusal is not None:
             request.refuse(request.refusal)
         elif endpoint is None:
-            path = request.target.partition(b"?")[0]
-            status, text = self._server.router.health(path) or (404, b"")
-            self.reply(request, status, TEXT, [text])
+            self.reply(request, *self._small_route(request.target.partition(b"?")[0]))
         elif request.size and request.method == b"POST":
             self._submit(request, endpoint)
         else:
             status, text = endpoint.describe()
             request.answer(status, [text], JSON)
+
+    def _small_route(self, path: bytes) -> tuple[int, bytes, list[bytes]]:
+        """Return status, content type and text of what no service answers."""
+        server = self._server
+        if path == METRICS:
+            return 200, TEXT_FORMAT, [server.router.metrics(server.refused)]
+        status, text = server.router.health(path) or (404, b"")
+        return status, TEXT, [text]
 
     def _submit(self, request: HttpRequest, endpoint: Endpoint) -> None:
         try:
@@ -289,20 +337,40 @@ class HttpConnection(asyncio.Protocol):
             return
         request.reply = status, content_type, payload
         pipeline = self._pipeline
+        parts: list[bytes] = []
         while pipeline and (answered := pipeline[0].reply) is not None:
             first = pipeline.popleft()
             if self._server.draining and not pipeline and not self._in_head:
                 first.keep_alive = False
-            self._write(first, *answered)
+            self._add(parts, first, *answered)
             if not first.keep_alive:
+                self._write(parts)
                 self._close(linger=first is self._request or bool(pipeline) or not self._reading)
                 return
+        self._write(parts)
         if not self._reading:
             self._read_or_hold()
 
-    def _write(
-        self, request: HttpRequest, status: int, content_type: bytes, payload: list[bytes]
+    def count_refusal(self, status: int) -> None:
+        """Count the refusal of a request that no service took."""
+        self._server.refused[status] += 1
+
+    def _write(self, parts: list[bytes]) -> None:
+        """Write answers, the small ones with one copy and one buffer."""
+        if sum(map(len, parts)) <= BULK_SIZE:
+            self._transport.write(b"".join(parts))
+        else:
+            self._transport.writelines(parts)
+
+    def _add(
+        self,
+        parts: list[bytes],
+        request: HttpRequest,
+        status: int,
+        content_type: bytes,
+        payload: list[bytes],
     ) -> None:
+        """Add the bytes of an answer to `parts`."""
         length = sum(map(len, payload))
         if self._server.access_log is not None:
             self._server.access_log.note(request, self._client(), status, length)
@@ -313,11 +381,17 @@ class HttpConnection(asyncio.Protocol):
             length,
             keep_alive=request.keep_alive,
             old=request.old,
+            extra=self._timing(request) if request.timed else b"",
         )
-        if request.method == b"HEAD":
-            self._transport.write(head)
-        else:
-            self._transport.writelines([head, *payload])
+        parts.append(head)
+        if request.method != b"HEAD":
+            parts += payload
+
+    def _timing(self, request: HttpRequest) -> bytes:
+        """Return the header that says where the time of an answered request went."""
+        if request.times is None:
+            return b""
+        return server_timing(request.began, request.submitted, request.times, monotonic())
 
     def _client(self) -> str:
         host, port, *_ = self._transport.get_extra_info("peername") or ("unknown", 0)
@@ -384,6 +458,7 @@ class HttpConnection(asyncio.Protocol):
         for request in self._pipeline:
             if request.endpoint is not None and request.reply is None:
                 request.endpoint.admission.withdraw(request)
+                request.endpoint.admission.metrics.codes[_LEFT] += 1
         self._pipeline.clear()
 
     def _read_or_hold(self) -> None:

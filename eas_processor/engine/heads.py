@@ -21,8 +21,11 @@ _KEEP_ALIVE_10 = {True: b"Connection: keep-alive\r\n", False: b"Connection: clos
 
 _FORM = (
     b"HTTP/1.1 %d %b\r\nServer: eas\r\nDate: %b\r\nX-Request-Id: %b\r\nContent-Type: %b\r\n"
-    b"Content-Length: %d\r\n%b%b\r\n"
+    b"Content-Length: %d\r\n%b%b%b\r\n"
 )
+
+_USUAL_BEGIN = b"HTTP/1.1 200 OK\r\nServer: eas\r\nDate: %b\r\nX-Request-Id: "
+_USUAL = b"%b%b\r\nContent-Type: " + BYTES + b"\r\nContent-Length: %d\r\n\r\n"
 
 
 class Heads:
@@ -31,6 +34,8 @@ class Heads:
     def __init__(self) -> None:
         self._second = 0
         self._date = b""
+        self._begin = b""
+        """Of the usual answer, up to its request id."""
 
     def build(
         self,
@@ -41,12 +46,20 @@ class Heads:
         *,
         keep_alive: bool,
         old: bool = False,
+        extra: bytes = b"",
     ) -> bytes:
-        """Return the head of a response; `old` is for a client that speaks HTTP/1.0."""
+        """
+        Return the head of a response.
+
+        `old` is for a client that speaks HTTP/1.0; `extra` is more header lines.
+        """
         now = int(time.time())
         if now != self._second:
             self._second = now
             self._date = formatdate(now, usegmt=True).encode()
+            self._begin = _USUAL_BEGIN % self._date
+        if status == 200 and content_type is BYTES and keep_alive and not old and not extra:
+            return _USUAL % (self._begin, request_id, length)
         return _FORM % (
             status,
             _REASONS.get(status, b"Unknown"),
@@ -56,4 +69,5 @@ class Heads:
             length,
             (_KEEP_ALIVE_10 if old else _KEEP_ALIVE)[keep_alive],
             _EXTRA.get(status, b""),
+            extra,
         )

@@ -30,11 +30,11 @@ class HttpRequest(Request):
     A request with the connection that its answer goes to.
 
     `endpoint` is None unless a service is asked; `refusal` is why the request is not let in;
-    `reply` is status, content type and payload, once they are known.
+    `reply` is status, content type and payload, once they are known; `timed` is whether the answer
+    is to say where the time went.
     """
 
     __slots__ = (
-        "began",
         "connection",
         "content_type",
         "endpoint",
@@ -47,6 +47,7 @@ class HttpRequest(Request):
         "reply",
         "takes_json",
         "target",
+        "timed",
     )
 
     def __init__(
@@ -78,6 +79,24 @@ class HttpRequest(Request):
         self.takes_json = self.content_type == _JSON_TYPE or _JSON_TYPE in headers.get(
             b"accept", b""
         )
+        self.timed = headers.get(b"x-eas-timing") == b"1"
+
+    def again(self, now: float) -> HttpRequest:
+        """Return a request like this one that began `now`: with the same head, not let in yet."""
+        other = HttpRequest.__new__(HttpRequest)
+        Request.__init__(other)
+        other.connection = self.connection
+        other.began = now
+        other.method = self.method
+        other.target = self.target
+        other.keep_alive = True
+        other.old = False
+        other.endpoint = other.inflater = other.refusal = other.reply = None
+        other.id = b"%b-%x" % (_RUN, other.number)
+        other.content_type = self.content_type
+        other.takes_json = self.takes_json
+        other.timed = self.timed
+        return other
 
     def choose_kind(self) -> None:
         """Find out, from its head and the begin of its body, whether the request is JSON."""
@@ -91,7 +110,11 @@ class HttpRequest(Request):
 
     def answer(self, status: int, payload: list[bytes], content_type: bytes = b"") -> None:
         if self.endpoint is not None:
-            self.endpoint.admission.end(self)
+            admission = self.endpoint.admission
+            admission.end(self)
+            admission.metrics.codes[status] += 1
+        elif self.refusal is not None:
+            self.connection.count_refusal(status)
         self.body = []
         if status == 408:
             self.keep_alive = False

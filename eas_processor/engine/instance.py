@@ -6,16 +6,32 @@ import asyncio
 import enum
 import json
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
 
+from eas_processor.engine.metrics import ServiceMetrics
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
-from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, STOP, WARMED, Frame, pack
+from eas_processor.link.frames import (
+    BULK_SIZE,
+    CANCEL,
+    HEAD,
+    RUN_TIMES,
+    STOP,
+    TIMES,
+    WARMED,
+    Frame,
+    pack,
+)
 
 BYTE_CREDIT = 64 * 1024 * 1024
 """Bytes of large bodies that one worker holds at a time, unless a single body is larger."""
 
 _HEARTBEATS_MISSED = 15
+_NO_TIMES = 0.0, 0.0, 0.0
+# A worker whose runs are shorter than a trip to the engine and back would wait for its next request
+# after each of them: these lie ready in its socket, and count as waiting in the queue.
+_AHEAD = 32
 _SERVING_LINKS = {"control", "data", "bulk"}
 _ANSWERING_LINKS = {"data", "bulk"}
 _LAST_ANSWERS_S = 1.0
@@ -59,6 +75,7 @@ class Instance:
         settings: ServiceSettings,
         on_credit: Callable[[Instance], None],
         on_death: Callable[[Instance, State, list[Request]], None],
+        metrics: ServiceMetrics,
     ) -> None:
         self.number = number
         self.state = State.STARTING
@@ -74,9 +91,15 @@ class Instance:
         self._held_bytes = 0
         self._links: dict[str, asyncio.Transport] = {}
         self._unsent: dict[str, list[bytes]] = {"data": [], "bulk": []}
+        self._loop = asyncio.get_running_loop()
+        self._flush_due = False
+        self._times: dict[str, tuple[float, float, float]] = {}
+        self._metrics = metrics
+        self._ahead = 0
+        self._may_be_ahead = _AHEAD if settings.worker.batch_size == 1 else 0
         self._on_credit = self._refill = on_credit
         self._on_death = on_death
-        self._loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loaded: asyncio.Future[None] = self._loop.create_future()
         self._missed = 0
         self._seconds: dict[int, int] = {}
         self._open: set[str] = set()
@@ -99,11 +122,21 @@ class Instance:
 
     def has_credit(self, size: int) -> bool:
         """Whether the worker may be given a request of `size` bytes now."""
-        if len(self.held) >= self._credit:
+        if len(self.held) >= self._credit + (self._ahead if size <= BULK_SIZE else 0):
             return False
         # Small bodies are bounded by their number; behind a large one they would wait for its run.
         held = self._held_bytes
         return size <= BULK_SIZE or not held or held + size <= BYTE_CREDIT
+
+    @property
+    def busy(self) -> bool:
+        """Whether the worker holds all that it works on at a time."""
+        return len(self.held) >= self._credit
+
+    @property
+    def ahead(self) -> int:
+        """Requests that were sent ahead of the worker's credit: they wait, in its socket."""
+        return max(0, len(self.held) - self._credit) if self._ahead else 0
 
     def send(self, request: Request) -> None:
         """Give the worker a request, with the next `flush`; see `Request.answer` for the answer."""
@@ -115,8 +148,15 @@ class Instance:
         head = HEAD.pack(size, request.kind, 0, 0, request.number, request.deadline)
         self._unsent[_channel(request)] += [head, *request.body]
 
+    def flush_soon(self) -> None:
+        """Write what was sent once the loop has read all that has arrived: a burst at a time."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self.flush)
+
     def flush(self) -> None:
         """Write what was sent, with one system call for each socket: one takes about 10 us."""
+        self._flush_due = False
         for channel, parts in self._unsent.items():
             if parts:
                 self._write(channel, parts)
@@ -126,18 +166,51 @@ class Instance:
         """Tell the worker that nobody waits for `request`; its credit is free after the answer."""
         request.instance = None
         request.body = []
+        self.flush()  # it may not have been written itself
         self._write(_channel(request), [pack(CANCEL, number=request.number)])
 
-    def replies(self, frames: list[Frame]) -> None:
-        """Hand the answers that have arrived to whoever waits for them."""
-        for _, status, number, _, payload in frames:
+    def replies(self, frames: list[Frame], channel: str = "data") -> None:
+        """Hand the answers that have arrived on `channel` to whoever waits for them."""
+        now = monotonic()
+        decode, run, encode = self._times.get(channel, _NO_TIMES)
+        worked = decode + run + encode
+        add_queue, add_latency = self._metrics.steps["queue"].add, self._metrics.latency.add
+        answered = 0
+        for kind, status, number, _, payload in frames:
+            if kind == TIMES:
+                decode, run, encode = self._note_times(channel, status, payload)
+                worked = decode + run + encode
+                continue
             request = self.held.pop(number)
             if request.size > BULK_SIZE:
                 self._held_bytes -= request.size
             if request.instance is self:
                 request.instance = None
+                if request.submitted:
+                    answered += 1
+                    queued = now - request.submitted - worked
+                    add_queue(queued)
+                    add_latency(now - request.began)
+                    request.times = queued, decode, run, encode
                 request.answer(status, payload)
+        if answered:
+            # Of the burst: what one answer waits for those before it is part of its sending.
+            self._metrics.steps["send"].add(monotonic() - now, answered)
         self._on_credit(self)
+
+    def _note_times(
+        self, channel: str, in_turn: int, payload: list[bytes]
+    ) -> tuple[float, float, float]:
+        """Take in how long a run took; return the seconds of decoding, running and encoding."""
+        rows, requests, decode, run, encode = RUN_TIMES.unpack(b"".join(payload))
+        times = self._times[channel] = decode / 1e6, run / 1e6, encode / 1e6
+        if channel == "data" and self._credit:
+            self._ahead = self._may_be_ahead if in_turn else 0
+        if requests and self.state is State.READY:
+            self._metrics.batch_rows.add(rows)
+            for step, seconds in zip(("decode", "run", "encode"), times, strict=True):
+                self._metrics.steps[step].add(seconds, requests)
+        return times
 
     def has_loaded(self, facts: bytes) -> None:
         """Note that the model is loaded; `facts` is the payload of the READY frame."""
@@ -183,7 +256,7 @@ class Instance:
 
     def take_no_more(self) -> None:
         """Leave the worker no credit, because one of its sockets has closed."""
-        self._credit = 0
+        self._credit = self._ahead = 0
 
     def stop(self) -> None:
         """Ask the worker to end."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.auth import TokenCheck
+from eas_processor.engine.metrics import exposition
 from eas_processor.engine.rate import RateLimit
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
 from eas_processor.errors import MethodNotAllowed, NotFound, RequestError
 
 PREFIX = b"/api/predict/"
+METRICS = b"/metrics"
 
 
 class Endpoint:
@@ -21,6 +24,7 @@ class Endpoint:
         self, settings: ServiceSettings, admission: Admission, supervisor: Supervisor
     ) -> None:
         self.settings = settings
+        self.key = settings.name.encode()
         self.admission = admission
         self.supervisor = supervisor
         self.auth = TokenCheck(settings.token, settings.name, settings.previous_token)
@@ -38,7 +42,7 @@ class Router:
     """Finds the endpoint of a request."""
 
     def __init__(self, endpoints: list[Endpoint]) -> None:
-        self._endpoints = {each.settings.name.encode(): each for each in endpoints}
+        self._endpoints = {each.key: each for each in endpoints}
         self.draining = False
 
     def find(self, method: bytes, path: bytes) -> Endpoint | RequestError:
@@ -54,6 +58,18 @@ class Router:
                 f"{method.decode()} is not answered here; POST predicts, GET returns the signature"
             )
         return endpoint
+
+    def serves(self, endpoint: Endpoint) -> bool:
+        """Whether `endpoint` still answers under its name."""
+        return self._endpoints.get(endpoint.key) is endpoint
+
+    def metrics(self, refused: Mapping[int, int]) -> bytes:
+        """Return the text of `/metrics`; `refused` counts what no service took, by status."""
+        services = [
+            (each.settings.name, each.admission.metrics, each.admission.gauges())
+            for each in self._endpoints.values()
+        ]
+        return exposition(services, refused)
 
     def health(self, path: bytes) -> tuple[int, bytes] | None:
         """Return the answer of a health route, or None for any other path."""

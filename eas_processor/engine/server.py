@@ -8,6 +8,7 @@ import ctypes
 import errno
 import socket
 import struct
+from collections import defaultdict
 from time import monotonic
 
 from eas_processor.engine.access_log import AccessLog
@@ -30,6 +31,8 @@ class HttpServer:
         self.settings = settings
         self.router = router
         self.heads = Heads()
+        self.refused: defaultdict[int, int] = defaultdict(int)
+        """Refusals before a service took the request, by status."""
         self.access_log = AccessLog(settings.access_log) if settings.access_log else None
         self.connections: set[HttpConnection] = set()
         self.draining = False

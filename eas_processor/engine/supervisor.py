@@ -117,7 +117,13 @@ class Supervisor:
 
     async def _start_instance(self) -> None:
         number = next(self._numbers)
-        instance = Instance(number, self._settings, self._admission.refill, self._died)
+        instance = Instance(
+            number,
+            self._settings,
+            self._admission.refill,
+            self._died,
+            self._admission.metrics,
+        )
         try:
             await asyncio.wait_for(self._bring_up(instance), self._start_timeout)
             # Checked here: it may have died while this task was being woken.
@@ -179,7 +185,10 @@ class Supervisor:
             return FrameLink(
                 partial(self._control, instance), partial(self._link_lost, instance, channel)
             )
-        return FrameLink(instance.replies, partial(self._link_lost, instance, channel))
+        return FrameLink(
+            partial(instance.replies, channel=channel),
+            partial(self._link_lost, instance, channel),
+        )
 
     def _control(self, instance: Instance, frames: list[Frame]) -> None:
         for kind, _, _, _, payload in frames:

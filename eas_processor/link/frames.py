@@ -7,7 +7,8 @@ Every frame is a head of 24 bytes, little-endian, and a payload:
     0       4     u32   length of the payload
     4       1     u8    kind, one of the constants below
     5       1     u8    reserved, 0
-    6       2     u16   status of a REPLY: an HTTP status code; else 0
+    6       2     u16   status of a REPLY: an HTTP status code; of a TIMES: 1 if the worker runs its
+                        requests in turn, so that more may be sent ahead; else 0
     8       8     u64   number of the request, chosen by the engine; 0 outside requests
     16      8     f64   deadline of a PREDICT or PREDICT_JSON, in seconds of CLOCK_MONOTONIC, which
                         all processes share; 0 for none
@@ -25,17 +26,19 @@ After that:
     launcher   LAUNCH (JSON: what the worker loads)       EXITED (JSON: instance, pid, wait status)
     control    WARMED, STOP                               READY (JSON), FAILED (text), HEARTBEAT
     data,bulk  PREDICT, PREDICT_JSON (request body),      REPLY (response body, or one sentence)
-               CANCEL
+               CANCEL                                 TIMES, before the REPLYs of one run
     log        nothing                                    the lines it prints, without frames
 
 `bulk` carries the payloads above BULK_SIZE, so that they do not delay the small ones on `data`.
-PREDICT_JSON is a PREDICT whose body is JSON, and so is the body of its answer.
+PREDICT_JSON is a PREDICT whose body is JSON, and so is the body of its answer. A TIMES tells of the
+requests that are answered next on its channel, as five u32: the rows and the requests that ran
+together, and the microseconds that decoding, running and encoding took.
 """
 
 import struct
 from typing import Any, Tuple
 
-LINK_VERSION = 1
+LINK_VERSION = 2
 
 HELLO = 1
 LAUNCH = 2
@@ -49,9 +52,13 @@ PREDICT = 16
 CANCEL = 17
 REPLY = 18
 PREDICT_JSON = 19
+TIMES = 20
 
 HEAD = struct.Struct("<IBBHQd")
 HEAD_SIZE = HEAD.size
+
+RUN_TIMES = struct.Struct("<IIIII")
+"""The payload of a TIMES."""
 
 BULK_SIZE = 64 * 1024
 """Payloads above this many bytes travel on the bulk channel."""

@@ -1,11 +1,13 @@
 """Running requests that came together as one: joined by rows, split again afterwards."""
 
+from time import perf_counter
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from eas_processor.tf.model import Model
 from eas_processor.tf.plans import Arrays, Plan
+from eas_processor.tf.times import RunTimes
 from eas_processor.wire import decode_request, encode_response
 
 Answer = Union[bytes, Exception]
@@ -23,31 +25,34 @@ class _Member:
         self.rows = rows
 
 
-def run_batch(model: Model, requests: Sequence[Any]) -> List[Answer]:
+def run_batch(model: Model, requests: Sequence[Any], times: RunTimes) -> List[Answer]:
     """
     Return the answer to each request, in order: response bytes or the exception that refuses it.
 
     Requests are joined when they share the callable, dtypes, trailing shapes and scalars; the
-    others, and those of a run that fails, run alone.
+    others, and those of a run that fails, run alone. What that took is added to `times`.
     """
     answers: List[Answer] = [b""] * len(requests)
     groups: Dict[Any, List[_Member]] = {}
+    start = perf_counter()
     for index, data in enumerate(requests):
         try:
             plan, arrays = model.prepare(decode_request(data))
         except Exception as error:
             answers[index] = error
             continue
-        rows = _count_rows(arrays) if plan.batchable else None
+        rows = count_rows(arrays) if plan.batchable else None
         key = index if rows is None else _group_key(plan, arrays)
         groups.setdefault(key, []).append(_Member(index, plan, arrays, rows or 0))
+    times.decode += perf_counter() - start
     for members in groups.values():
         for part in _bound(members, model.config.max_batch_rows):
-            _answer(model, part, answers)
+            times.rows += sum([member.rows or 1 for member in part])
+            _answer(model, part, answers, times)
     return answers
 
 
-def _count_rows(arrays: Arrays) -> Optional[int]:
+def count_rows(arrays: Arrays) -> Optional[int]:
     """Return the first dimension that all arrays but the scalars share, None when there is none."""
     rows = {array.shape[0] for array in arrays if array.ndim}
     return rows.pop() if len(rows) == 1 else None
@@ -77,24 +82,36 @@ def _bound(members: List[_Member], max_rows: int) -> List[List[_Member]]:
     return parts
 
 
-def _answer(model: Model, members: List[_Member], answers: List[Answer]) -> None:
-    if len(members) > 1 and members[0].plan.batchable and _answer_joined(model, members, answers):
+def _answer(model: Model, members: List[_Member], answers: List[Answer], times: RunTimes) -> None:
+    joins = len(members) > 1 and members[0].plan.batchable
+    if joins and _answer_joined(model, members, answers, times):
         return
     for member in members:
-        answers[member.index] = _answer_alone(model, member)
+        answers[member.index] = _answer_alone(model, member, times)
 
 
-def _answer_alone(model: Model, member: _Member) -> Answer:
+def _answer_alone(model: Model, member: _Member, times: RunTimes) -> Answer:
+    start = perf_counter()
     try:
-        return encode_response(member.plan.give(model.run(member.plan, member.arrays)))
+        values = model.run(member.plan, member.arrays)
+        ran = perf_counter()
+        times.run += ran - start
+        response = encode_response(member.plan.give(values))
+        times.encode += perf_counter() - ran
+        return response
     except Exception as error:
         return error
 
 
-def _answer_joined(model: Model, members: List[_Member], answers: List[Answer]) -> bool:
+def _answer_joined(
+    model: Model, members: List[_Member], answers: List[Answer], times: RunTimes
+) -> bool:
     """Answer all members with one run; False when they have to run alone."""
+    begin = perf_counter()
     try:
         values = model.run(members[0].plan, _join(members))
+        ran = perf_counter()
+        times.run += ran - begin
         total = sum(member.rows for member in members)
         if any(np.shape(value)[:1] != (total,) for value in values):
             for member in members:
@@ -106,6 +123,7 @@ def _answer_joined(model: Model, members: List[_Member], answers: List[Answer]) 
             own = [value[start:stop] for value in values]
             answers[member.index] = encode_response(member.plan.give(own))
             start = stop
+        times.encode += perf_counter() - ran
     except Exception:
         # Alone, each member meets its own error, or none.
         return False

@@ -5,9 +5,10 @@ Importing this module imports TensorFlow; `initialize` is the first to start its
 """
 
 import json
-from typing import Any, List, Union
+from time import perf_counter
+from typing import Any, List, Tuple, Union
 
-from eas_processor.tf.batching import run_batch
+from eas_processor.tf.batching import count_rows, run_batch
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.errors import BadRequest
 from eas_processor.tf.json_answer import write_columns, write_rows
@@ -15,7 +16,10 @@ from eas_processor.tf.json_inputs import read_tensor
 from eas_processor.tf.json_request import JsonRequest
 from eas_processor.tf.loader import load
 from eas_processor.tf.model import Model
+from eas_processor.tf.times import RunTimes
 from eas_processor.wire import decode_request, encode_response
+
+_times = RunTimes()
 
 
 def initialize(model_entry: str, model_config: str) -> Model:
@@ -30,23 +34,40 @@ def process(model: Model, request: Any) -> bytes:
     `request` is any buffer of bytes. Its content must not change afterwards: a model with state may
     keep a view of it.
     """
+    start = perf_counter()
     plan, arrays = model.prepare(decode_request(request))
-    return encode_response(plan.give(model.run(plan, arrays)))
+    decoded = perf_counter()
+    values = model.run(plan, arrays)
+    ran = perf_counter()
+    response = encode_response(plan.give(values))
+    _note(count_rows(arrays) or 1, decoded - start, ran - decoded, perf_counter() - ran)
+    return response
 
 
 def process_json(model: Model, request: Any) -> bytes:
     """Answer a request in JSON, which the signature gives dtypes to, with JSON."""
+    start = perf_counter()
     asked = JsonRequest(request)
     columns = asked.columns(model.signature(asked.signature_name))
     plan = model.plan(asked.signature_name, columns, asked.output_filter)
     arrays = plan.take({spec.name: read_tensor(spec, columns[spec.name]) for spec, _ in plan.feeds})
-    outputs = plan.give(model.run(plan, arrays))
-    return write_rows(outputs) if asked.by_rows else write_columns(outputs)
+    decoded = perf_counter()
+    values = model.run(plan, arrays)
+    ran = perf_counter()
+    outputs = plan.give(values)
+    response = write_rows(outputs) if asked.by_rows else write_columns(outputs)
+    _note(count_rows(arrays) or 1, decoded - start, ran - decoded, perf_counter() - ran)
+    return response
 
 
 def batch_process(model: Model, requests: List[Any]) -> List[Union[bytes, Exception]]:
     """Return what `process` returns or raises for each request, in order, in fewer runs."""
-    return run_batch(model, requests)
+    return run_batch(model, requests, _times)
+
+
+def take_times() -> Tuple[int, float, float, float]:
+    """Return rows and seconds of decoding, running and encoding of this thread's last calls."""
+    return _times.take()
 
 
 def get_serving_model_info(model: Model) -> bytes:
@@ -58,3 +79,10 @@ def get_serving_model_info(model: Model) -> bytes:
             "the tensor names of its placeholders and name its outputs in output_filter"
         )
     return json.dumps(signature.to_json()).encode()
+
+
+def _note(rows: int, decode: float, run: float, encode: float) -> None:
+    _times.rows += rows
+    _times.decode += decode
+    _times.run += run
+    _times.encode += encode

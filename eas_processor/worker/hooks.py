@@ -53,6 +53,7 @@ class Processor:
         self._process = hooks.process
         self._process_json = getattr(hooks, "process_json", None)
         self._batch_process = getattr(hooks, "batch_process", None)
+        self._take_times = getattr(hooks, "take_times", None)
         self._describe = getattr(hooks, "get_serving_model_info", None)
         try:
             self._model = hooks.initialize(model_entry, model_config)
@@ -63,6 +64,17 @@ class Processor:
     def batches(self) -> bool:
         """Whether the hooks can run several requests at once."""
         return self._batch_process is not None
+
+    def take_times(self, requests: int, seconds: float) -> Tuple[int, float, float, float]:
+        """
+        Return rows and seconds of decoding, running and encoding of this thread's last call.
+
+        Hooks that do not tell have spent all of the `seconds` running, with one row a request.
+        """
+        if self._take_times is None:
+            return requests, 0.0, seconds, 0.0
+        rows, decode, run, encode = self._take_times()
+        return rows, decode, run, encode
 
     def describe(self) -> Answer:
         """Return the signature JSON, or why there is none."""

@@ -18,6 +18,7 @@ import uvloop
 
 from eas_processor.builds.rooms import rooms_directory
 from eas_processor.engine.connection import HttpConnection
+from eas_processor.engine.metrics import ServiceMetrics
 from eas_processor.engine.router import Endpoint, Router
 from eas_processor.engine.server import HttpServer
 from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
@@ -190,6 +191,7 @@ class FakeAdmission:
     ready = True
 
     def __init__(self) -> None:
+        self.metrics = ServiceMetrics()
         self.watched: list[Any] = []
         self.submitted: list[Any] = []
         self.withdrawn: list[Any] = []

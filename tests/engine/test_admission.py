@@ -47,7 +47,7 @@ def instance(service: Any, admission: Admission, fake_transport: Any) -> Callabl
     """Makes a ready instance of two requests' credit, whose worker is the test."""
 
     def make() -> Instance:
-        made = Instance(1, service(threads=2), admission.refill, lambda *_: None)
+        made = Instance(1, service(threads=2), admission.refill, lambda *_: None, admission.metrics)
         for channel in ("control", "data", "bulk"):
             made.attach(channel, fake_transport(), pid=1)
         admission.instance_ready(made)
@@ -70,6 +70,7 @@ def reply(instance: Instance, *requests: ARequest) -> None:
 
 def sent(instance: Instance) -> list[int]:
     """Return the numbers of the requests that the worker was sent on the data channel."""
+    instance.flush()
     data, numbers = instance._links["data"].written, []  # type: ignore[attr-defined]
     while data:
         _, kind, _, _, number, _ = HEAD.unpack_from(data)

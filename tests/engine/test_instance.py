@@ -10,6 +10,7 @@ import pytest
 
 from eas_processor.engine import instance as module
 from eas_processor.engine.instance import BYTE_CREDIT, Instance, State
+from eas_processor.engine.metrics import ServiceMetrics
 from eas_processor.engine.request import Request
 from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY, STOP, WARMED, pack
 
@@ -32,8 +33,13 @@ class Worker:
         self.deaths: list[tuple[State, list[Request]]] = []
         self.credits = 0
         self.links = {name: fake_transport() for name in ("control", "data", "bulk")}
+        self.metrics = ServiceMetrics()
         self.instance = Instance(
-            7, settings, self._credit, lambda _, was, caught: self.deaths.append((was, caught))
+            7,
+            settings,
+            self._credit,
+            lambda _, was, caught: self.deaths.append((was, caught)),
+            self.metrics,
         )
 
     def _credit(self, _: Instance) -> None:

@@ -1,0 +1,136 @@
+"""What is counted, and the text in which Prometheus reads it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+STEPS = ("receive", "queue", "decode", "run", "encode", "send")
+"""The parts of a request's time in the engine and its worker, in order."""
+
+TEXT_FORMAT = b"text/plain; version=0.0.4; charset=utf-8"
+
+_TIME_BUCKETS = 27
+"""Up to 2**26 us, 67 s; what takes longer is counted in the last one, +Inf."""
+_FIRST_SHOWN = 3
+_ROW_BUCKETS = 18
+
+
+class TimeHistogram:
+    """Durations in buckets of powers of two microseconds: adding one is two additions."""
+
+    __slots__ = ("counts", "seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (_TIME_BUCKETS + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float, times: int = 1) -> None:
+        """Count a duration, `times` times; one below 0 counts as 0."""
+        if seconds < 0.0:
+            seconds = 0.0
+        bucket = int(seconds * 1e6).bit_length()
+        self.counts[bucket if bucket < _TIME_BUCKETS else _TIME_BUCKETS] += times
+        self.seconds += seconds * times
+
+    def lines(self, name: str, labels: str) -> Iterator[str]:
+        """Yield the lines of the histogram called `name`."""
+        bounds = [f"{2**bucket / 1e6:g}" for bucket in range(_TIME_BUCKETS)]
+        return _histogram(name, labels, bounds, self.counts, self.seconds, _FIRST_SHOWN)
+
+
+class RowHistogram:
+    """Numbers of rows, in buckets whose upper bounds are powers of two."""
+
+    __slots__ = ("counts", "rows")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (_ROW_BUCKETS + 1)
+        self.rows = 0
+
+    def add(self, rows: int) -> None:
+        """Count one run of `rows` rows."""
+        bucket = (rows - 1).bit_length() if rows > 1 else 0
+        self.counts[bucket if bucket < _ROW_BUCKETS else _ROW_BUCKETS] += 1
+        self.rows += rows
+
+    def lines(self, name: str, labels: str) -> Iterator[str]:
+        """Yield the lines of the histogram called `name`."""
+        bounds = [str(2**bucket) for bucket in range(_ROW_BUCKETS)]
+        return _histogram(name, labels, bounds, self.counts, self.rows, 0)
+
+
+class ServiceMetrics:
+    """The counters of one service: plain numbers, looked at only when somebody asks."""
+
+    __slots__ = ("batch_rows", "codes", "latency", "steps")
+
+    def __init__(self) -> None:
+        self.codes: defaultdict[int, int] = defaultdict(int)
+        self.latency = TimeHistogram()
+        """From the first byte of a request's head to its answer."""
+        self.steps = {step: TimeHistogram() for step in STEPS}
+        self.batch_rows = RowHistogram()
+
+
+def exposition(
+    services: Iterable[tuple[str, ServiceMetrics, dict[str, int]]], refused: Mapping[int, int]
+) -> bytes:
+    """
+    Return the text of `/metrics`.
+
+    `services` yields name, counters and gauges: of the latter `in_flight`, `queue_length` and
+    `instances_ready`. `refused` counts what no service took, by status.
+    """
+    listed = [(f'service="{name}"', metrics, gauges) for name, metrics, gauges in services]
+    lines = _head("eas_requests_total", "counter", "Answers, by service and status.")
+    for labels, metrics, _ in listed:
+        for code, count in sorted(metrics.codes.items()):
+            lines.append(f'eas_requests_total{{{labels},code="{code}"}} {count}')
+    lines += _head("eas_refused_total", "counter", "Refusals before a service took the request.")
+    lines += [
+        f'eas_refused_total{{code="{code}"}} {count}' for code, count in sorted(refused.items())
+    ]
+    for gauge, text in (
+        ("in_flight", "Requests that have begun to arrive and are not answered."),
+        ("queue_length", "Requests that wait for an instance."),
+        ("instances_ready", "Instances that take requests."),
+    ):
+        lines += _head(f"eas_{gauge}", "gauge", text)
+        lines += [f"eas_{gauge}{{{labels}}} {gauges[gauge]}" for labels, _, gauges in listed]
+    lines += _head("eas_batch_rows", "histogram", "Rows of one run of the model.")
+    for labels, metrics, _ in listed:
+        lines += metrics.batch_rows.lines("eas_batch_rows", labels)
+    lines += _head("eas_request_seconds", "histogram", "From the head of a request to its answer.")
+    for labels, metrics, _ in listed:
+        lines += metrics.latency.lines("eas_request_seconds", labels)
+    lines += _head("eas_step_seconds", "histogram", "The parts of that time.")
+    for labels, metrics, _ in listed:
+        for step, histogram in metrics.steps.items():
+            lines += histogram.lines("eas_step_seconds", f'{labels},step="{step}"')
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _head(name: str, kind: str, text: str) -> list[str]:
+    return [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+
+
+def _histogram(
+    name: str, labels: str, bounds: list[str], counts: list[int], total: float, first: int
+) -> Iterator[str]:
+    count = sum(counts[:first])
+    for bound, more in zip(bounds[first:], counts[first:], strict=False):
+        count += more
+        yield f'{name}_bucket{{{labels},le="{bound}"}} {count}'
+    count += counts[-1]
+    yield f'{name}_bucket{{{labels},le="+Inf"}} {count}'
+    yield f"{name}_sum{{{labels}}} {total:g}"
+    yield f"{name}_count{{{labels}}} {count}"
+
+
+def server_timing(began: float, submitted: float, times: tuple[float, ...], now: float) -> bytes:
+    """Return the `Server-Timing` header line of an answer, in milliseconds."""
+    spent = [submitted - began, *times, now - began]
+    names = [*STEPS[:-1], "total"]
+    parts = [f"{name};dur={seconds * 1e3:.3f}" for name, seconds in zip(names, spent, strict=True)]
+    return f"Server-Timing: {', '.join(parts)}\r\n".encode()
