@@ -96,14 +96,16 @@ class Channel:
         with self._lead:
             batch = self._take()
             while self._typical_run_s < _INLINE_RUN_S:
-                if not self._replies:
-                    self._held_since = time.perf_counter()
-                self._replies += self._run(batch)
-                if time.perf_counter() - self._held_since > _HOLD_BACK_S:
+                first = not self._replies
+                replies, started, ended = self._run(batch)
+                self._replies += replies
+                if first:
+                    self._held_since = started
+                if ended - self._held_since > _HOLD_BACK_S:
                     self._flush()
                 batch = self._take()
             self._flush()
-        self._outlet.send(b"".join(self._run(batch)))
+        self._outlet.send(b"".join(self._run(batch)[0]))
 
     def _take(self) -> List[Frame]:
         """Return the next requests to run together; the caller leads."""
@@ -136,20 +138,22 @@ class Channel:
                 self._replies += self._answer(number, _CANCELLED)
                 return
 
-    def _run(self, batch: List[Frame]) -> List[bytes]:
+    def _run(self, batch: List[Frame]) -> Tuple[List[bytes], float, float]:
+        """Return what to send, and when the run began and ended."""
         start = time.perf_counter()
         if len(batch) == 1 and batch[0][0] == PREDICT:
             answers = [self._processor.process(batch[0][4])]
         else:
             answers = self._process(batch)
-        seconds = time.perf_counter() - start
+        end = time.perf_counter()
+        seconds = end - start
         self._note_run(seconds)
         times, again = self._times(len(batch), seconds)
         replies: List[bytes] = [times]
         for frame, answer in zip(batch, answers):
             replies += self._answer(frame[2], answer, again)
         self.served += len(batch)
-        return replies
+        return replies, start, end
 
     def _process(self, batch: List[Frame]) -> List[Answer]:
         """Return the answers in order; requests in JSON are run one by one."""

@@ -205,6 +205,9 @@ class FakeAdmission:
         if request in self.watched:
             self.watched.remove(request)
 
+    def gauges(self) -> dict[str, int]:
+        return {"in_flight": 0, "queue_length": 0, "instances_ready": 1}
+
     def refusal(self, size: int) -> RequestError | None:
         return self.busy
 

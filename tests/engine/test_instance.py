@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -12,7 +13,18 @@ from eas_processor.engine import instance as module
 from eas_processor.engine.instance import BYTE_CREDIT, Instance, State
 from eas_processor.engine.metrics import ServiceMetrics
 from eas_processor.engine.request import Request
-from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, REPLY, STOP, WARMED, pack
+from eas_processor.link.frames import (
+    BULK_SIZE,
+    CANCEL,
+    HEAD,
+    PREDICT,
+    REPLY,
+    RUN_TIMES,
+    STOP,
+    TIMES,
+    WARMED,
+    pack,
+)
 
 
 class ARequest(Request):
@@ -279,3 +291,37 @@ async def test_a_worker_loads_only_once(make_worker: Any) -> None:
     worker.instance.has_loaded(FACTS)
     worker.instance.has_failed("late")
     await asyncio.wait_for(worker.instance.loaded(), 1)
+
+
+def times(in_turn: bool, *numbers: int) -> tuple[int, int, int, float, list[bytes]]:
+    return TIMES, int(in_turn), 0, 0.0, [RUN_TIMES.pack(*numbers)]
+
+
+async def test_short_runs_let_requests_be_sent_ahead(make_worker: Any) -> None:
+    worker = make_worker(threads=2)
+    worker.attach()
+    requests = [ARequest(b"x") for _ in range(2)]
+    for request in requests:
+        worker.instance.send(request)
+    assert worker.instance.busy and not worker.instance.has_credit(1)
+    worker.instance.replies([times(True, 1, 1, 10, 20, 30)])
+    assert worker.instance.has_credit(1) and not worker.instance.has_credit(BULK_SIZE + 1)
+    worker.instance.send(ARequest(b"x"))
+    assert worker.instance.ahead == 1
+    worker.instance.replies([times(False, 1, 1, 10, 600_000, 30)])
+    assert not worker.instance.has_credit(1)
+
+
+async def test_the_times_of_a_run_are_those_of_the_answers_after_it(make_worker: Any) -> None:
+    worker = make_worker(threads=2)
+    worker.attach()
+    worker.instance.state = State.READY
+    request = ARequest(b"x")
+    request.began = request.submitted = monotonic()
+    worker.instance.send(request)
+    worker.instance.replies([times(True, 3, 1, 10, 20, 30)])
+    worker.instance.replies([(REPLY, 200, request.number, 0.0, [b"y"])])
+    assert request.times is not None and request.times[1:] == (0.00001, 0.00002, 0.00003)
+    assert worker.metrics.batch_rows.rows == 3
+    assert worker.metrics.steps["run"].seconds == pytest.approx(0.00002)
+    assert sum(worker.metrics.latency.counts) == 1

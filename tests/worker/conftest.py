@@ -14,7 +14,7 @@ from collections import deque
 import pytest
 
 from eas_processor.link.blocking import FrameReader
-from eas_processor.link.frames import EXITED, HEAD, HEARTBEAT, HELLO, LAUNCH, PREDICT, READY
+from eas_processor.link.frames import EXITED, HEAD, HEARTBEAT, HELLO, LAUNCH, PREDICT, READY, TIMES
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROCESSORS = os.path.join(REPOSITORY, "tests", "processors")
@@ -35,6 +35,7 @@ class Link:
 
     def next(self, *ignored):
         """Return kind, status, number and payload of the next frame of no `ignored` kind."""
+        ignored += (TIMES,)
         while True:
             if not self._frames:
                 self._frames.extend(self._reader.read())

@@ -7,7 +7,16 @@ import threading
 import pytest
 
 from eas_processor.link.blocking import FrameReader
-from eas_processor.link.frames import BULK_SIZE, CANCEL, HEAD, PREDICT, PREDICT_JSON, REPLY
+from eas_processor.link.frames import (
+    BULK_SIZE,
+    CANCEL,
+    HEAD,
+    PREDICT,
+    PREDICT_JSON,
+    REPLY,
+    RUN_TIMES,
+    TIMES,
+)
 from eas_processor.worker import channel as channel_module
 from eas_processor.worker.channel import Channel, Outlet
 
@@ -56,6 +65,9 @@ class Processor:
             self._gate.acquire(timeout=TIMEOUT_S)
         return [(200, bytes(request) * (BULK_SIZE // 8)) for request in requests]
 
+    def take_times(self, requests, seconds):
+        return requests, 0.0, seconds, 0.0
+
     def process_json(self, request):
         self.runs.put(bytes(request))
         return 200, b"json"
@@ -76,6 +88,7 @@ class Peer:
             sock.settimeout(TIMEOUT_S)
             self._readers[name] = FrameReader(sock)
         self._arrived = {"data": [], "bulk": []}
+        self.times = {"data": [], "bulk": []}
         self._running = threads
         self._lost = threading.Semaphore(0)
         channel = Channel(Outlet(data), Outlet(bulk), processor, threads, batch_size)
@@ -92,7 +105,9 @@ class Peer:
         """Return {number: (status, payload)} of the next `count` answers."""
         arrived = self._arrived[channel]
         while len(arrived) < count:
-            arrived += self._readers[channel].read()
+            frames = self._readers[channel].read()
+            self.times[channel] += [RUN_TIMES.unpack(f[4]) for f in frames if f[0] == TIMES]
+            arrived += [frame for frame in frames if frame[0] != TIMES]
         taken = arrived[:count]
         del arrived[:count]
         assert {frame[0] for frame in taken} == {REPLY}
