@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install run test test-fast test-py36 test-sdk vendor lint format clean
+.PHONY: help install run test test-fast test-py36 test-sdk test-builds vendor lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -93,6 +93,15 @@ define sdk_tests
 	PYTHONPATH=. $$venv/bin/python -m pytest -q -m 'not slow' tests/eas_prediction
 endef
 
+# Which processor builds the tests below run in, and the models of which TensorFlows they serve there.
+BUILDS := 1.12 1.14 1.15 2.3 2.4 2.7 2.21
+EXPORTERS :=
+
+test-builds: install  ## run the tests of the 3.6 rooms inside every CPU build, and every exporter's models through each
+	@# The newest is the environment of `make test` itself.
+	$(BIN)/python tools/test_in_builds.py $(filter-out 2.21,$(BUILDS))
+	EAS_TEST_BUILDS='$(BUILDS)' EAS_TEST_EXPORTERS='$(EXPORTERS)' $(BIN)/python -m pytest tests/e2e/test_builds.py
+
 VENDOR_VENV := .venv-vendor
 
 vendor: $(VENDOR_VENV)/.installed  ## set up the vendor's own client in an environment of its own, for the tests that compare
@@ -122,4 +131,4 @@ format: install  ## bring the code into shape
 	$(BIN)/ruff format .
 
 clean:  ## remove what the targets above created
-	rm -rf $(VENV) $(PY36_VENV) .venv-sdk-* $(VENDOR_VENV) build dist *.egg-info examples/digits/build
+	rm -rf $(VENV) $(PY36_VENV) .venv-sdk-* .venv-builds-* $(VENDOR_VENV) build dist *.egg-info examples/digits/build

@@ -79,10 +79,23 @@ def _parse(body: Any) -> Any:
     except UnicodeDecodeError as error:
         raise BadRequest(f"the body is not JSON: byte {error.start} is not UTF-8") from None
     except json.JSONDecodeError as error:
+        error = _as_every_python(error)
         where = f"line {error.lineno} column {error.colno}"
         raise BadRequest(f"the body is not JSON: {where}: {error.msg}") from None
     except RecursionError:
         raise BadRequest("the JSON request is nested too deeply") from None
+
+
+def _as_every_python(error: json.JSONDecodeError) -> json.JSONDecodeError:
+    """Return an error that reads the same whichever Python the build has."""
+    if not error.msg.startswith("Illegal trailing comma"):
+        return error
+    # Python 3.13 points at the comma, older ones at what follows it.
+    after = error.pos + 1
+    after += len(error.doc[after:]) - len(error.doc[after:].lstrip(" \t\n\r"))
+    in_list = error.doc[after] == "]"
+    expected = "value" if in_list else "property name enclosed in double quotes"
+    return json.JSONDecodeError(f"Expecting {expected}", error.doc, after)
 
 
 def _read_integer(digits: str) -> Any:

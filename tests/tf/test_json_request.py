@@ -89,6 +89,12 @@ def test_columns(given, document, expected):
     [
         (b"", "the body is not JSON: line 1 column 1: Expecting value"),
         (b'{"inputs":\n [1, }', "the body is not JSON: line 2 column 6: Expecting value"),
+        (b"[1,\n ]", "the body is not JSON: line 2 column 2: Expecting value"),
+        (
+            b'{"inputs": 1, }',
+            "the body is not JSON: line 1 column 15: Expecting property name enclosed in double "
+            "quotes",
+        ),
         (b'{"inputs": 1} x', "the body is not JSON: line 1 column 15: Extra data"),
         (b"\x0a\x04\xff", "the body is not JSON: byte 2 is not UTF-8"),
         (b"[" * 100000, "the JSON request is nested too deeply"),
