@@ -5,6 +5,7 @@ Importing this module starts no thread, opens no session and touches no GPU, so 
 import it and fork.
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -19,9 +20,12 @@ def _import_quietly() -> Any:
     """
     Import TensorFlow and drop the notices that no setting of its own turns off.
 
-    Those are numpy FutureWarnings (TensorFlow 1.12 to 1.15) and, on stderr from C++, two lines on
-    oneDNN (TensorFlow 2.21, which writes them before its log level is in force).
+    Those are numpy FutureWarnings (TensorFlow 1.12 to 1.15), a warning that TensorBoard is missing,
+    which the builds leave out (2.3, 2.4) and, on stderr from C++, two lines on oneDNN (TensorFlow
+    2.21, which writes them before its log level is in force).
     """
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     sys.stderr.flush()
     with tempfile.TemporaryFile() as captured:
         stderr = os.dup(2)
@@ -31,6 +35,7 @@ def _import_quietly() -> Any:
                 warnings.simplefilter("ignore")
                 import tensorflow
         finally:
+            logging.disable(disabled)
             sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
