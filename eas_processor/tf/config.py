@@ -17,10 +17,13 @@ class ModelConfig:
     The settings of one model.
 
     A thread count of 0 leaves the choice to TensorFlow. `run_on_caller_thread` is None when the
-    processor is to measure it; `max_batch_rows` of 0 is no bound.
+    processor is to measure it; `max_batch_rows` of 0 is no bound, and `gpu_memory_fraction` of 0
+    all of a card's memory.
     """
 
     __slots__ = (
+        "gpu_allow_growth",
+        "gpu_memory_fraction",
         "inter_op_parallelism_threads",
         "intra_op_parallelism_threads",
         "max_batch_rows",
@@ -31,6 +34,8 @@ class ModelConfig:
     )
 
     def __init__(self) -> None:
+        self.gpu_allow_growth = True
+        self.gpu_memory_fraction = 0.0
         self.intra_op_parallelism_threads = 0
         self.inter_op_parallelism_threads = 0
         self.tags: Tuple[str, ...] = ()
@@ -73,6 +78,16 @@ def _read_count(key: str, value: Any) -> int:
     raise _refusal(key, "a whole number, 0 or more", value)
 
 
+def _read_fraction(key: str, value: Any) -> float:
+    try:
+        fraction = -1.0 if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        fraction = -1.0
+    if 0 <= fraction <= 1:
+        return fraction
+    raise _refusal(key, "a number from 0 to 1", value)
+
+
 def _read_bool(key: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -95,6 +110,8 @@ def _read_tags(key: str, value: Any) -> Tuple[str, ...]:
 
 
 _READERS = {
+    "gpu_allow_growth": _read_bool,
+    "gpu_memory_fraction": _read_fraction,
     "intra_op_parallelism_threads": _read_count,
     "inter_op_parallelism_threads": _read_count,
     "tags": _read_tags,

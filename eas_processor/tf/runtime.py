@@ -5,7 +5,6 @@ Importing this module starts no thread, opens no session and touches no GPU, so 
 import it and fork.
 """
 
-import logging
 import os
 import sys
 import tempfile
@@ -16,16 +15,21 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+_NOTICES = (
+    b"absl::InitializeLog()",
+    b"oneDNN custom operations",
+    b"due to missing TensorBoard installation",
+)
+
+
 def _import_quietly() -> Any:
     """
     Import TensorFlow and drop the notices that no setting of its own turns off.
 
-    Those are numpy FutureWarnings (TensorFlow 1.12 to 1.15), a warning that TensorBoard is missing,
-    which the builds leave out (2.3, 2.4) and, on stderr from C++, two lines on oneDNN (TensorFlow
-    2.21, which writes them before its log level is in force).
+    Those are numpy FutureWarnings (TensorFlow 1.12 to 1.15) and, on stderr, two lines on oneDNN
+    from C++ (TensorFlow 2.21, which writes them before its log level is in force) and those on
+    TensorBoard (1.14 to 2.7), which is no part of a build.
     """
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
     sys.stderr.flush()
     with tempfile.TemporaryFile() as captured:
         stderr = os.dup(2)
@@ -35,13 +39,12 @@ def _import_quietly() -> Any:
                 warnings.simplefilter("ignore")
                 import tensorflow
         finally:
-            logging.disable(disabled)
             sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
             captured.seek(0)
             for line in captured:
-                if b"absl::InitializeLog()" not in line and b"oneDNN custom operations" not in line:
+                if not any(notice in line for notice in _NOTICES):
                     os.write(2, line)
     return tensorflow
 
@@ -58,3 +61,4 @@ from tensorflow.core.protobuf import config_pb2  # noqa: E402
 
 CallableOptions = config_pb2.CallableOptions
 ConfigProto = config_pb2.ConfigProto
+GPUOptions = config_pb2.GPUOptions

@@ -3,7 +3,7 @@
 from typing import Any
 
 from eas_processor.tf.config import ModelConfig
-from eas_processor.tf.runtime import ConfigProto
+from eas_processor.tf.runtime import ConfigProto, GPUOptions
 
 
 def session_config(config: ModelConfig) -> Any:
@@ -15,4 +15,8 @@ def session_config(config: ModelConfig) -> Any:
     return ConfigProto(
         intra_op_parallelism_threads=config.intra_op_parallelism_threads,
         inter_op_parallelism_threads=config.inter_op_parallelism_threads,
+        gpu_options=GPUOptions(
+            allow_growth=config.gpu_allow_growth,
+            per_process_gpu_memory_fraction=config.gpu_memory_fraction,
+        ),
     )

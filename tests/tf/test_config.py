@@ -28,6 +28,9 @@ def test_defaults(text):
         ('{"strict_shapes": false}', "strict_shapes", False),
         ('{"strict_shapes": "False"}', "strict_shapes", False),
         ('{"run_on_caller_thread": true}', "run_on_caller_thread", True),
+        ('{"gpu_allow_growth": false}', "gpu_allow_growth", False),
+        ('{"gpu_memory_fraction": 0.5}', "gpu_memory_fraction", 0.5),
+        ('{"gpu_memory_fraction": "1"}', "gpu_memory_fraction", 1.0),
     ],
 )
 def test_values(text, key, value):
@@ -45,6 +48,11 @@ def test_values(text, key, value):
         ),
         ('{"inter_op_parallelism_threads": true}', "expected a whole number, 0 or more, got true"),
         ('{"max_batch_rows": 1.5}', "model_config.max_batch_rows: expected a whole number"),
+        (
+            '{"gpu_memory_fraction": 1.5}',
+            "gpu_memory_fraction: expected a number from 0 to 1, got 1.5",
+        ),
+        ('{"gpu_memory_fraction": true}', "expected a number from 0 to 1, got true"),
         ('{"strict_shapes": 1}', "model_config.strict_shapes: expected true or false, got 1"),
         ('{"signature_name": ["s"]}', 'model_config.signature_name: expected text, got ["s"]'),
         ('{"tags": [1]}', "model_config.tags: expected a list of tags"),
