@@ -9,6 +9,7 @@ The errors of engine, service, builds and cli, in one tree.
     │   ├── HomeError               the data directory (EAS_HOME) cannot be written
     │   ├── BuildError              the processor build, its interpreter or its TensorFlow
     │   └── StartError              no instance became ready, or the address is taken
+    ├── BenchError              `eascmd bench` cannot start, or requests of its run failed
     └── RequestError            refuses one request: the status goes with it
         ├── BadRequest          400     ├── UnsupportedCoding   415
         ├── Unauthorized        401     ├── TooManyRequests     429
@@ -54,6 +55,10 @@ class BuildError(SetupError):
 
 class StartError(SetupError):
     """An instance did not become ready, or the engine cannot listen."""
+
+
+class BenchError(EasError):
+    """A benchmark cannot start, or some of its requests failed."""
 
 
 class RequestError(EasError):

@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     builds.add_argument("--json", action="store_true", help="print JSON")
     builds.set_defaults(run=_builds)
     _add_build(commands.add_parser("build", help="make, check or remove processor builds"))
+    _add_bench(commands.add_parser("bench", help="load an endpoint and show how it does"))
     schema = commands.add_parser("schema", help="print the JSON Schema of a service file")
     schema.set_defaults(run=_schema)
     return parser
@@ -123,6 +124,43 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_serve)
 
 
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Load an endpoint; exit status 1 when it cannot be asked or any request failed."
+    )
+    parser.add_argument(
+        "endpoint", metavar="URL|SERVICE", help="where to send requests, or a service file to start"
+    )
+    add = parser.add_argument
+    add("-c", "--connections", type=_positive, default=1, metavar="N", help="default: 1")
+    add("--rate", type=_amount, default=0.0, metavar="R", help="start R requests/s (open loop)")
+    add("--duration", type=_amount, default=10.0, metavar="S", help="seconds (default: 10)")
+    add("--warm-up", type=_amount, default=1.0, metavar="S", help="not counted (default: 1)")
+    add("--timeout", type=_amount, default=30.0, metavar="S", help="for an answer (default: 30)")
+    add(
+        "--body",
+        type=Path,
+        metavar="FILE",
+        help="a request as it is sent, or a .txt of requests in base64, one a line "
+        "(default: the service file's warm-up file, else random data for the signature)",
+    )
+    add("--rows", type=_positive, default=1, metavar="N", help="unknown dims of random data")
+    add("--token", help="default: EAS_TOKEN, else the service file's")
+    add("--content-type", default="application/octet-stream", help="default: %(default)s")
+    add("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_bench)
+
+
+def _amount(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if 0 <= amount < float("inf"):
+        return amount
+    raise argparse.ArgumentTypeError(f"expected a number from 0 on, got {text!r}")
+
+
 def _host(text: str) -> str:
     if text:
         return text
@@ -186,6 +224,27 @@ def _build(arguments: argparse.Namespace) -> None:
     from eas_processor.cli.build import build
 
     build(arguments)
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from eas_processor.bench.load import Plan
+    from eas_processor.cli.bench import Options, bench
+
+    plan = Plan(
+        connections=arguments.connections,
+        duration=arguments.duration,
+        warm_up=arguments.warm_up,
+        rate=arguments.rate,
+        timeout=arguments.timeout or 30.0,
+    )
+    options = Options(
+        body=arguments.body,
+        rows=arguments.rows,
+        token=arguments.token,
+        content_type=arguments.content_type,
+        as_json=arguments.json,
+    )
+    bench(arguments.endpoint, plan, options)
 
 
 def _schema(_: argparse.Namespace) -> None:

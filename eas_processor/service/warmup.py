@@ -21,14 +21,15 @@ def read_warm_up(loaded: LoadedService) -> list[bytes]:
     if not named:
         return []
     try:
-        return _requests(locate(named, loaded, progress=False))
+        return read_requests(locate(named, loaded, progress=False))
     except ModelFetchError as error:
         raise WarmUpError(f"{loaded.path}: warm_up_data_path: {error}") from error
     except OSError as error:
         raise WarmUpError(f"{loaded.path}: warm_up_data_path: {reason(error)}") from error
 
 
-def _requests(path: Path) -> list[bytes]:
+def read_requests(path: Path) -> list[bytes]:
+    """Return the requests of one warm-up file; raises ModelFetchError and OSError."""
     content = path.read_bytes()
     if path.suffix.lower() == ".txt":
         requests = _from_lines(path, content)

@@ -1,0 +1,243 @@
+"""Load on one endpoint: a closed loop, or an open loop at a fixed rate."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import ssl
+from array import array
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import uvloop
+
+from eas_processor.bench.connection import Connection
+from eas_processor.bench.target import Target
+from eas_processor.bench.timer import Ticker
+from eas_processor.errors import BenchError
+
+_FINEST_TICK_S = 0.0001
+_RECONNECT_PAUSE_S = 0.05
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    How to load an endpoint. Times are in seconds.
+
+    With `rate` above 0 a request starts every 1 / rate s whatever comes back, and its latency
+    counts from then, also while it waits for one of the `connections`.
+    """
+
+    connections: int = 1
+    duration: float = 10.0
+    warm_up: float = 1.0
+    rate: float = 0.0
+    timeout: float = 30.0
+
+
+@dataclass
+class Result:
+    """What came back; `latencies` are the seconds of all answers, whatever their status."""
+
+    seconds: float = 0.0
+    latencies: array[float] = field(default_factory=lambda: array("f"))
+    statuses: Counter[int] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    unsent: int = 0
+    """Requests of an open loop that found no free connection in time."""
+
+    @property
+    def answers(self) -> int:
+        """How many requests were answered."""
+        return sum(self.statuses.values())
+
+    @property
+    def good(self) -> int:
+        """How many answers have a status of 2xx."""
+        return sum(count for status, count in self.statuses.items() if 200 <= status < 300)
+
+    @property
+    def throughput(self) -> float:
+        """Good answers a second."""
+        return self.good / self.seconds if self.seconds else 0.0
+
+    @property
+    def failed(self) -> int:
+        """Requests that were refused, cut off or never sent."""
+        return self.answers - self.good + sum(self.errors.values()) + self.unsent
+
+
+def run_load(target: Target, requests: Sequence[bytes], plan: Plan) -> Result:
+    """Load `target` and return what came back; raises BenchError when nobody listens there."""
+    return uvloop.run(Load(target, requests, plan).run())
+
+
+class Load:
+    """The connections of one run, and what they have seen."""
+
+    def __init__(self, target: Target, requests: Sequence[bytes], plan: Plan) -> None:
+        self._target = target
+        self._requests = itertools.cycle(requests)
+        self._plan = plan
+        self._result = Result()
+        self._connections: set[Connection] = set()
+        self._idle: deque[Connection] = deque()
+        self._waiting: deque[float] = deque()
+        """When the requests should have started that no connection was free for."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open_loop = plan.rate > 0
+        self._running = True
+        self._started = 0.0
+        self._issued = 0
+        self._note = self._result.latencies.append
+
+    async def run(self) -> Result:
+        """Connect, load, and close."""
+        await asyncio.gather(*(self._connect() for _ in range(self._plan.connections)))
+        watch = asyncio.create_task(self._watch_timeouts())
+        try:
+            if self._plan.warm_up:
+                await self._load_for(self._plan.warm_up)
+            self._result = Result()
+            self._note = self._result.latencies.append
+            start = perf_counter()
+            await self._load_for(self._plan.duration)
+            self._result.seconds = perf_counter() - start
+            await self._finish()
+        finally:
+            self._running = False
+            watch.cancel()
+            for task in self._tasks:
+                task.cancel()
+            for connection in list(self._connections):
+                connection.close()
+        return self._result
+
+    # Told by the connections
+
+    def answered(
+        self, connection: Connection, status: int, since: float, now: float, *, reusable: bool
+    ) -> None:
+        """Note an answer and, while the run lasts and the connection is open, send the next."""
+        self._note(now - since)
+        self._result.statuses[status] += 1
+        if not reusable or not self._running:
+            return
+        if not self._open_loop:
+            connection.send(next(self._requests), now)
+        elif self._waiting:
+            connection.send(next(self._requests), self._waiting.popleft())
+        else:
+            self._idle.append(connection)
+
+    def broken(self, connection: Connection, reason: str) -> None:
+        """Note an answer that cannot be read."""
+        connection.since = None
+        self._result.errors[reason] += 1
+        connection.close()
+
+    def lost(self, connection: Connection, reason: Exception | None) -> None:
+        """Note a request that was cut off, and connect again."""
+        self._connections.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if not self._running:
+            return
+        if connection.since is not None:
+            self._result.errors[f"the connection was cut before the answer ({_cut(reason)})"] += 1
+        task = asyncio.create_task(self._connect_again())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # The run
+
+    async def _load_for(self, seconds: float) -> None:
+        self._started = perf_counter()
+        self._issued = 0
+        if not self._open_loop:
+            for connection in list(self._connections):
+                if connection.since is None:
+                    connection.send(next(self._requests), perf_counter())
+            await asyncio.sleep(seconds)
+            return
+        self._idle = deque(each for each in self._connections if each.since is None)
+        ticker = Ticker(max(1 / self._plan.rate, _FINEST_TICK_S), self._issue)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            ticker.close()
+
+    def _issue(self) -> None:
+        """Start every request whose time has come."""
+        rate, started = self._plan.rate, self._started
+        due = int((perf_counter() - started) * rate)
+        while self._issued < due:
+            since = started + self._issued / rate
+            self._issued += 1
+            if self._idle:
+                self._idle.popleft().send(next(self._requests), since)
+            else:
+                self._waiting.append(since)
+
+    async def _finish(self) -> None:
+        """
+        Wait for the answers that an open loop still owes, so that the slowest are not left out.
+
+        What was not even sent is counted with the time it has waited, since it would be longer.
+        """
+        if not self._open_loop:
+            return
+        now = perf_counter()
+        self._result.unsent = len(self._waiting)
+        self._result.latencies.extend(now - since for since in self._waiting)
+        self._waiting.clear()
+        end = now + self._plan.timeout
+        while any(each.since is not None for each in self._connections) and perf_counter() < end:
+            await asyncio.sleep(0.005)
+
+    async def _connect(self) -> Connection:
+        target = self._target
+        context = ssl.create_default_context() if target.tls else None
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(self), target.host, target.port, ssl=context
+            )
+        except OSError as error:
+            raise BenchError(
+                f"cannot connect to {target.host}:{target.port}: {error.strerror or error}; "
+                "is the service running?"
+            ) from error
+        self._connections.add(connection)
+        return connection
+
+    async def _connect_again(self) -> None:
+        while self._running:
+            try:
+                connection = await self._connect()
+            except BenchError as error:
+                self._result.errors[str(error)] += 1
+                await asyncio.sleep(_RECONNECT_PAUSE_S)
+                continue
+            if not self._open_loop:
+                connection.send(next(self._requests), perf_counter())
+            elif self._waiting:
+                connection.send(next(self._requests), self._waiting.popleft())
+            else:
+                self._idle.append(connection)
+            return
+
+    async def _watch_timeouts(self) -> None:
+        limit = self._plan.timeout
+        while True:
+            await asyncio.sleep(min(1.0, limit / 2))
+            late = perf_counter() - limit
+            for each in list(self._connections):
+                if each.since is not None and each.since < late:
+                    self.broken(each, f"no answer within {limit:g} s")
+
+
+def _cut(reason: Exception | None) -> str:
+    return "closed" if reason is None else str(reason) or type(reason).__name__

@@ -1,0 +1,57 @@
+"""A service that runs for the time of a benchmark."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eas_processor.errors import BenchError
+
+_STOP_S = 60
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """Where a service answers, with which token ('' for none), and its engine's process."""
+
+    url: str
+    token: str
+    pid: int
+
+
+@contextlib.contextmanager
+def running(path: Path, options: Sequence[str] = ()) -> Iterator[RunningService]:
+    """Serve a service file on a free port, in a process of its own; raises BenchError."""
+    command = [sys.executable, "-m", "eas_processor.cli", "serve", str(path), "--port", "0"]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().rstrip("\n").removeprefix("Serving at: ")
+            token = process.stdout.readline().rstrip("\n").removeprefix("Token: ")
+            if not url or not token:
+                process.wait(_STOP_S)
+                errors.seek(0)
+                raise BenchError(f"the service did not start:\n{errors.read().strip()}")
+            # Off a terminal, serve prints the file that holds the token, or that there is none.
+            value = Path(token).read_text().strip() if token.startswith("/") else ""
+            yield RunningService(url, value, process.pid)
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.communicate(timeout=_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
