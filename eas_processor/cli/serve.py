@@ -88,6 +88,7 @@ def _worker_settings(service: Service, build: Build, model_entry: Path) -> Worke
         model_config=_with_threads(service.model_config, service.metadata.cpu, rpc.worker_threads),
         threads=rpc.worker_threads,
         batch_size=rpc.max_batch_size if rpc.batching else 1,
+        batch_wait=(rpc.max_batch_timeout or 0) / 1000 if rpc.batching else 0.0,
     )
 
 

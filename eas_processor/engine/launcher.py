@@ -105,6 +105,7 @@ class Launcher:
             "model_config": settings.model_config,
             "threads": settings.threads,
             "batch_size": settings.batch_size,
+            "batch_wait": settings.batch_wait,
         }
         self._instances.add(instance)
         if self._link is not None and not self._link.is_closing():

@@ -83,7 +83,8 @@ def _bound(members: List[_Member], max_rows: int) -> List[List[_Member]]:
 
 
 def _answer(model: Model, members: List[_Member], answers: List[Answer], times: RunTimes) -> None:
-    joins = len(members) > 1 and members[0].plan.batchable
+    several = len(members) > 1 or bool(model.config.allowed_batch_sizes and members[0].rows)
+    joins = several and members[0].plan.batchable
     if joins and _answer_joined(model, members, answers, times):
         return
     for member in members:
@@ -109,10 +110,11 @@ def _answer_joined(
     """Answer all members with one run; False when they have to run alone."""
     begin = perf_counter()
     try:
-        values = model.run(members[0].plan, _join(members))
+        rows = sum(member.rows for member in members)
+        total = next((size for size in model.config.allowed_batch_sizes if size >= rows), rows)
+        values = model.run(members[0].plan, _padded(_join(members), total - rows))
         ran = perf_counter()
         times.run += ran - begin
-        total = sum(member.rows for member in members)
         if any(np.shape(value)[:1] != (total,) for value in values):
             for member in members:
                 member.plan.batchable = False
@@ -133,3 +135,13 @@ def _answer_joined(
 def _join(members: List[_Member]) -> Arrays:
     columns = zip(*(member.arrays for member in members))
     return [np.concatenate(column) if column[0].ndim else column[0] for column in columns]
+
+
+def _padded(arrays: Arrays, rows: int) -> Arrays:
+    """Return arrays whose last row comes `rows` more times: any other might be out of range."""
+    if not rows:
+        return arrays
+    return [
+        np.concatenate([array, np.repeat(array[-1:], rows, axis=0)]) if array.ndim else array
+        for array in arrays
+    ]

@@ -18,10 +18,12 @@ class ModelConfig:
 
     A thread count of 0 leaves the choice to TensorFlow. `run_on_caller_thread` is None when the
     processor is to measure it; `max_batch_rows` of 0 is no bound, and `gpu_memory_fraction` of 0
-    all of a card's memory.
+    all of a card's memory. Runs get rows added up to one of `allowed_batch_sizes`, in ascending
+    order, where there are any.
     """
 
     __slots__ = (
+        "allowed_batch_sizes",
         "gpu_allow_growth",
         "gpu_memory_fraction",
         "inter_op_parallelism_threads",
@@ -43,6 +45,7 @@ class ModelConfig:
         self.strict_shapes = True
         self.run_on_caller_thread: Optional[bool] = None
         self.max_batch_rows = 0
+        self.allowed_batch_sizes: Tuple[int, ...] = ()
 
 
 def read_model_config(text: str) -> ModelConfig:
@@ -109,6 +112,12 @@ def _read_tags(key: str, value: Any) -> Tuple[str, ...]:
     raise _refusal(key, "a list of tags, or one text with commas", value)
 
 
+def _read_sizes(key: str, value: Any) -> Tuple[int, ...]:
+    if isinstance(value, list) and all(type(size) is int and size > 0 for size in value):
+        return tuple(sorted(set(value)))
+    raise _refusal(key, "a list of numbers of rows above 0", value)
+
+
 _READERS = {
     "gpu_allow_growth": _read_bool,
     "gpu_memory_fraction": _read_fraction,
@@ -119,4 +128,5 @@ _READERS = {
     "strict_shapes": _read_bool,
     "run_on_caller_thread": _read_bool,
     "max_batch_rows": _read_count,
+    "allowed_batch_sizes": _read_sizes,
 }

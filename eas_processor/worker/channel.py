@@ -1,6 +1,7 @@
 """One data socket of a worker: bursts of requests in, bursts of answers out."""
 
 import logging
+import select
 import socket
 import threading
 import time
@@ -60,12 +61,19 @@ class Channel:
     """
 
     def __init__(
-        self, outlet: Outlet, bulk: Outlet, processor: Processor, threads: int, batch_size: int
+        self,
+        outlet: Outlet,
+        bulk: Outlet,
+        processor: Processor,
+        threads: int,
+        batch_size: int,
+        batch_wait: float = 0.0,
     ) -> None:
         self._outlet = outlet
         self._bulk = bulk
         self._processor = processor
         self._batch_size = batch_size
+        self._batch_wait = batch_wait
         self._threads = threads
         self._lead = threading.Lock()
         self._reader = FrameReader(outlet.sock)
@@ -116,13 +124,29 @@ class Channel:
                 self._accept(self._reader.read())
             elif len(self._waiting) < self._batch_size:
                 self._accept(self._reader.read_arrived())
-            while self._waiting and len(batch) < self._batch_size:
-                frame = self._waiting.popleft()
-                if frame[3] and time.monotonic() > frame[3]:
-                    self._replies += self._answer(frame[2], _EXPIRED)
-                else:
-                    batch.append(frame)
+            self._fill(batch)
+        if self._batch_wait and len(batch) < self._batch_size:
+            self._wait_for_more(batch)
         return batch
+
+    def _fill(self, batch: List[Frame]) -> None:
+        while self._waiting and len(batch) < self._batch_size:
+            frame = self._waiting.popleft()
+            if frame[3] and time.monotonic() > frame[3]:
+                self._replies += self._answer(frame[2], _EXPIRED)
+            else:
+                batch.append(frame)
+
+    def _wait_for_more(self, batch: List[Frame]) -> None:
+        """Wait until `batch` is full, or its time (`max_batch_timeout`) is over."""
+        self._flush()
+        end = time.monotonic() + self._batch_wait
+        while len(batch) < self._batch_size:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self._outlet.sock], [], [], left)[0]:
+                return
+            self._accept(self._reader.read_arrived())
+            self._fill(batch)
 
     def _accept(self, frames: List[Frame]) -> None:
         for frame in frames:

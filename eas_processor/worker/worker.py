@@ -24,7 +24,7 @@ class Worker:
     Runs the hooks for the engine's requests until the link closes.
 
     `spec` is the payload of the LAUNCH frame: instance, model_entry, model_config, threads,
-    batch_size.
+    batch_size, and optionally batch_wait.
     """
 
     def __init__(self, socket_path: str, hooks: ModuleType, spec: Dict[str, Any]) -> None:
@@ -72,7 +72,14 @@ class Worker:
         batch_size = self._spec["batch_size"] if processor.batches else 1
         data, bulk = Outlet(self._connect("data")), Outlet(self._connect("bulk"))
         self._channels = [
-            Channel(outlet, bulk, processor, self._spec["threads"], batch_size)
+            Channel(
+                outlet,
+                bulk,
+                processor,
+                self._spec["threads"],
+                batch_size,
+                self._spec.get("batch_wait", 0.0),
+            )
             for outlet in (data, bulk)
         ]
         for channel in self._channels:

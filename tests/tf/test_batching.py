@@ -200,3 +200,24 @@ def test_a_run_is_bounded_in_rows(load, request_of, runs):
 
 def test_no_requests(load):
     assert hooks.batch_process(load(scaled), []) == []
+
+
+@pytest.mark.parametrize("count, expected", [(1, 2), (2, 2), (3, 8), (9, 9)])
+def test_runs_are_padded_to_an_allowed_size(load, request_of, runs, count, expected):
+    two = np.array(2, np.float32)
+    requests = [request_of({"x": rows(index + 1), "factor": two}) for index in range(count)]
+    model = load(scaled, '{"allowed_batch_sizes": [8, 2]}')
+    answers = answers_of(model, requests)
+    assert runs == [expected]
+    assert [answer["y"].array.tolist() for answer in answers] == [
+        [[2.0 * (index + 1)] * 2] for index in range(count)
+    ]
+
+
+def test_a_lone_request_is_padded_too(load, request_of, runs):
+    model = load(scaled, '{"allowed_batch_sizes": [4]}')
+    two = np.array(2, np.float32)
+    hooks.process(model, request_of({"x": rows(1), "factor": two}))
+    assert runs == [4]
+    with pytest.raises(wire.WireError):
+        hooks.process(model, b"\xff\xff")

@@ -22,6 +22,7 @@ def test_defaults(text):
         ('{"intra_op_parallelism_threads": 2}', "intra_op_parallelism_threads", 2),
         ('{"inter_op_parallelism_threads": "4"}', "inter_op_parallelism_threads", 4),
         ('{"max_batch_rows": 64}', "max_batch_rows", 64),
+        ('{"allowed_batch_sizes": [8, 2, 8]}', "allowed_batch_sizes", (2, 8)),
         ('{"tags": ["serve", "gpu"]}', "tags", ("serve", "gpu")),
         ('{"tags": "serve, gpu"}', "tags", ("serve", "gpu")),
         ('{"signature_name": "s"}', "signature_name", "s"),
@@ -56,6 +57,10 @@ def test_values(text, key, value):
         ('{"strict_shapes": 1}', "model_config.strict_shapes: expected true or false, got 1"),
         ('{"signature_name": ["s"]}', 'model_config.signature_name: expected text, got ["s"]'),
         ('{"tags": [1]}', "model_config.tags: expected a list of tags"),
+        (
+            '{"allowed_batch_sizes": [0]}',
+            "model_config.allowed_batch_sizes: expected a list of numbers of rows above 0, got [0]",
+        ),
         ('{"tags": {}}', "model_config.tags: expected a list of tags"),
     ],
 )

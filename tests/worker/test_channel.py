@@ -79,7 +79,7 @@ class Processor:
 class Peer:
     """The engine's ends of a data and a bulk socket."""
 
-    def __init__(self, processor, threads, batch_size):
+    def __init__(self, processor, threads, batch_size, batch_wait):
         self.data, data = socket.socketpair()
         self.bulk, bulk = socket.socketpair()
         self._sockets = [self.data, self.bulk, data, bulk]
@@ -91,7 +91,7 @@ class Peer:
         self.times = {"data": [], "bulk": []}
         self._running = threads
         self._lost = threading.Semaphore(0)
-        channel = Channel(Outlet(data), Outlet(bulk), processor, threads, batch_size)
+        channel = Channel(Outlet(data), Outlet(bulk), processor, threads, batch_size, batch_wait)
         channel.start(on_lost=self._lost.release)
 
     def send(self, *frames):
@@ -154,8 +154,8 @@ def serve(clock, processor):
     """Start a channel and return its peer."""
     peers = []
 
-    def start(threads=1, batch_size=1):
-        peers.append(Peer(processor, threads, batch_size))
+    def start(threads=1, batch_size=1, batch_wait=0.0):
+        peers.append(Peer(processor, threads, batch_size, batch_wait))
         return peers[-1]
 
     yield start
@@ -382,3 +382,18 @@ def test_a_link_that_closes_before_the_answer_ends_the_threads(serve, processor)
     peer.data.close()
     processor.let_go()
     assert peer.all_threads_ended()
+
+
+def test_a_batch_waits_for_more_when_it_is_told_to(serve, processor):
+    peer = serve(batch_size=3, batch_wait=TIMEOUT_S)
+    peer.send(predict(1))
+    peer.send(predict(2), predict(3))
+    assert len(processor.next_run()) == 3
+    peer.answers(3)
+
+
+def test_a_batch_that_is_not_full_runs_when_its_time_is_over(serve, processor):
+    peer = serve(batch_size=3, batch_wait=0.01)
+    peer.send(predict(1))
+    assert len(processor.next_run()) == 1
+    peer.answers(1)
