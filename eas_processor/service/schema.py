@@ -66,7 +66,7 @@ class Rpc(Struct, frozen=True, kw_only=True):
     max_batch_timeout: Annotated[
         Count | None,
         key(
-            "Milliseconds that a batch waits for more requests, unless it is full; without it, none.",
+            "Milliseconds that a batch waits for more requests until it is full; without it, none.",
             "a number of milliseconds, 0 or more",
         ),
     ] = None
