@@ -8,6 +8,7 @@ The errors of engine, service, builds and cli, in one tree.
     │   ├── WarmUpError             warm_up_data_path: unreadable, or refused by the model
     │   ├── HomeError               the data directory (EAS_HOME) cannot be written
     │   ├── BuildError              the processor build, its interpreter or its TensorFlow
+    │   ├── UpdateError             the running service cannot be changed in this way
     │   └── StartError              no instance became ready, or the address is taken
     ├── BenchError              `eascmd bench` cannot start, or requests of its run failed
     └── RequestError            refuses one request: the status goes with it
@@ -51,6 +52,10 @@ class HomeError(SetupError):
 
 class BuildError(SetupError):
     """The processor build is unknown or cannot run here."""
+
+
+class UpdateError(SetupError):
+    """The running service cannot be changed to what is asked for."""
 
 
 class StartError(SetupError):

@@ -7,6 +7,7 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from eas_processor.errors import EasError
 
@@ -58,9 +59,25 @@ def _parser() -> argparse.ArgumentParser:
     builds.set_defaults(run=_builds)
     _add_build(commands.add_parser("build", help="make, check or remove processor builds"))
     _add_bench(commands.add_parser("bench", help="load an endpoint and show how it does"))
+    _add_admin(commands)
     schema = commands.add_parser("schema", help="print the JSON Schema of a service file")
     schema.set_defaults(run=_schema)
     return parser
+
+
+def _add_admin(commands: Any) -> None:
+    for name, text in (
+        ("reload", "let a running service read its file again: new model, build, limits"),
+        ("rollback", "let a running service go back to the version before"),
+        ("w", "list the instances of a running service"),
+    ):
+        parser = commands.add_parser(name, help=text)
+        parser.add_argument(
+            "service", type=Path, metavar="SERVICE", help="its service file, or its name"
+        )
+        parser.set_defaults(run=_change, what=name)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_instances)
 
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +136,17 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="SHARE",
         help="log every answer, or a share of them such as 0.01 (default: none)",
+    )
+    parser.add_argument(
+        "--admin-port",
+        type=_port,
+        default=0,
+        help="port of the admin routes, on 127.0.0.1 (default: a free one)",
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="reload when the service file or the model's newest version changes",
     )
     parser.add_argument("--verbose", action="store_true", help="log what happens in detail")
     parser.set_defaults(run=_serve)
@@ -204,8 +232,21 @@ def _serve(arguments: argparse.Namespace) -> None:
         max_body=arguments.max_body * MIB + ENVELOPE,
         max_connections=arguments.max_connections,
         access_log=arguments.access_log,
+        admin_port=arguments.admin_port,
     )
-    serve(arguments.service, settings)
+    serve(arguments.service, settings, watch=arguments.watch)
+
+
+def _change(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.admin import change
+
+    change(arguments.service, arguments.what)
+
+
+def _instances(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.admin import instances
+
+    instances(arguments.service, as_json=arguments.json)
 
 
 def _inspect(arguments: argparse.Namespace) -> None:

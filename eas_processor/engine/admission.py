@@ -36,6 +36,8 @@ class Admission:
         self._large: OrderedDict[int, Request] = OrderedDict()
         self._deadlines: OrderedDict[int, Request] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._older: OrderedDict[int, Request] = OrderedDict()
+        """What began before `rpc.keepalive` changed: its deadlines are in an order of their own."""
         self._isolation = Isolation(settings.name, self._serve)
         self._expecting = True
         """Whether an instance is on its way, so that waiting makes sense while none is ready."""
@@ -43,7 +45,7 @@ class Admission:
     @property
     def outstanding(self) -> int:
         """Requests that have begun and are not answered yet."""
-        return len(self._deadlines)
+        return len(self._deadlines) + len(self._older)
 
     @property
     def ready(self) -> bool:
@@ -69,6 +71,19 @@ class Admission:
         self._deadlines[request.number] = request
         if self._timer is None:
             self._watch(request)
+
+    def configure(self, settings: ServiceSettings) -> None:
+        """Take other limits from now on; requests that have begun keep their deadlines."""
+        if settings.keepalive != self._settings.keepalive:
+            self._older.update(self._deadlines)
+            self._deadlines.clear()
+            for request in self._older.values():
+                delay = max(0.0, request.deadline - monotonic())
+                asyncio.get_running_loop().call_later(delay, self._expire_older, request)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+        self._settings = settings
 
     def refusal(self, size: int) -> RequestError | None:
         """Return why a request of `size` bytes would be refused if it were submitted now."""
@@ -96,7 +111,8 @@ class Admission:
 
     def end(self, request: Request) -> None:
         """Stop watching the deadline of a request that is answered."""
-        self._deadlines.pop(request.number, None)
+        if self._deadlines.pop(request.number, None) is None:
+            self._older.pop(request.number, None)
 
     def withdraw(self, request: Request) -> None:
         """Take back a request that nobody waits for; a worker that holds it is told to drop it."""
@@ -184,9 +200,16 @@ class Admission:
             if request.deadline > now:
                 self._watch(request)
                 return
-            waits = request.number in self._line(request.size) or request in self._isolation
-            submitted = request.instance or waits
-            self.withdraw(request)
-            late = "not answered" if submitted else "the body did not arrive"
-            limit = f"{self._settings.keepalive * 1000:.0f} ms"
-            request.refuse(DeadlineExceeded(f"{late} within {limit} (metadata.rpc.keepalive)"))
+            self._refuse_late(request, self._settings.keepalive)
+
+    def _expire_older(self, request: Request) -> None:
+        if request.number in self._older:
+            self._refuse_late(request, None)
+
+    def _refuse_late(self, request: Request, keepalive: float | None) -> None:
+        waits = request.number in self._line(request.size) or request in self._isolation
+        submitted = request.instance or waits
+        self.withdraw(request)
+        late = "not answered" if submitted else "the body did not arrive"
+        limit = f"{keepalive * 1000:.0f} ms" if keepalive else "the time that was given"
+        request.refuse(DeadlineExceeded(f"{late} within {limit} (metadata.rpc.keepalive)"))

@@ -236,6 +236,10 @@ class HttpConnection(asyncio.Protocol):
             return checks.body_too_large(self._server.settings.max_body)
         if length > BULK_SIZE and (busy := endpoint.admission.refusal(length)):
             return busy
+        if endpoint.gateway is not None and (
+            crowded := endpoint.gateway.refusal(endpoint.admission.outstanding)
+        ):
+            return crowded
         if endpoint.rate is not None and not endpoint.rate.take():
             return TooManyRequests(
                 f"more than {endpoint.settings.rate_limit:g} requests a second came "

@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from eas_processor.engine.admin import AdminServer
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.directory import socket_directory
 from eas_processor.engine.open_files import raise_limit
@@ -20,13 +23,33 @@ from eas_processor.engine.router import Endpoint, Router
 from eas_processor.engine.server import HttpServer
 from eas_processor.engine.settings import EngineSettings, ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
+from eas_processor.engine.updates import Updates
 
 log = logging.getLogger("eas_processor.engine")
 
 OnReady = Callable[[str, str], None]
 
 
-def run(settings: EngineSettings, service: ServiceSettings, on_ready: OnReady) -> None:
+@dataclass(frozen=True)
+class Control:
+    """
+    How a running service is changed.
+
+    `reread` reads the service file again; `stamp` changes when it should be, for `--watch`;
+    `on_admin` gets the address of the admin routes.
+    """
+
+    reread: Callable[[], ServiceSettings]
+    on_admin: Callable[[str], None]
+    stamp: Callable[[], object] | None = None
+
+
+def run(
+    settings: EngineSettings,
+    service: ServiceSettings,
+    on_ready: OnReady,
+    control: Control | None = None,
+) -> None:
     """
     Serve until SIGTERM or SIGINT.
 
@@ -36,20 +59,26 @@ def run(settings: EngineSettings, service: ServiceSettings, on_ready: OnReady) -
     Raises SetupError when the service cannot start. Leaves no process and no file behind.
     """
     raise_limit(settings.max_connections)
-    uvloop.run(_Engine(settings, service).run(on_ready))
+    uvloop.run(_Engine(settings, service, control).run(on_ready))
 
 
 class _Engine:
-    def __init__(self, settings: EngineSettings, service: ServiceSettings) -> None:
+    def __init__(
+        self, settings: EngineSettings, service: ServiceSettings, control: Control | None
+    ) -> None:
         self._settings = settings
+        self._control = control
+        self._tasks: set[asyncio.Task[None]] = set()
         self._service = service
         self._stop = asyncio.Event()
         self._stop_at_once = asyncio.Event()
+        self._updates: Updates | None = None
 
     async def run(self, on_ready: OnReady) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         with socket_directory() as directory:
             await self._serve(directory, on_ready)
 
@@ -58,9 +87,11 @@ class _Engine:
         supervisor = Supervisor(self._service, admission, directory, self._settings.start_timeout)
         endpoint = Endpoint(self._service, admission, supervisor)
         server = HttpServer(self._settings, Router([endpoint]))
+        admin: AdminServer | None = None
         try:
             address = server.bind()
             if await _unless(self._stop, supervisor.start()):
+                admin = await self._open_admin(endpoint)
                 await server.listen()
                 # What lives as long as the process is not looked at by the collector again.
                 gc.collect()
@@ -68,8 +99,11 @@ class _Engine:
                 status, info = endpoint.describe()
                 on_ready(address, info.decode() if status == 200 else "")
                 await self._stop.wait()
+                await self._end_tasks()
+                if admin is not None:
+                    await admin.close()
                 log.info("shutting down: %d request(s) to finish", admission.outstanding)
-                drain = server.drain(self._settings.grace, self._settings.drain_moment)
+                drain = server.drain(endpoint.settings.grace, self._settings.drain_moment)
                 await _unless(self._stop_at_once, drain)
             else:
                 log.info("stopped before the service was ready")
@@ -82,6 +116,43 @@ class _Engine:
         if self._stop.is_set():
             self._stop_at_once.set()
         self._stop.set()
+
+    def _hang_up(self) -> None:
+        """Reload, or shut down where the terminal that this was started from is gone."""
+        if self._updates is None or _has_terminal():
+            self._stop.set()
+        else:
+            self._spawn(self._updates.try_to_reload())
+
+    async def _open_admin(self, endpoint: Endpoint) -> AdminServer | None:
+        if (control := self._control) is None:
+            return None
+        self._updates = Updates(endpoint, control.reread, control.stamp)
+        admin = AdminServer(self._updates, self._settings.admin_token)
+        control.on_admin(await admin.listen(self._settings.admin_port))
+        if control.stamp is not None:
+            self._spawn(self._updates.watch())
+        return admin
+
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a controlling terminal, whose end SIGHUP then tells."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 async def _unless(event: asyncio.Event, job: Coroutine[Any, Any, None]) -> bool:

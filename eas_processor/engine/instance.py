@@ -55,9 +55,11 @@ class State(enum.Enum):
     READY = "ready"
     STOPPING = "stopping"
     DEAD = "dead"
+    DRAINING = "draining"
+    """It takes no more requests, and finishes those it has."""
 
 
-SERVING = {State.ISOLATED, State.READY}
+SERVING = {State.ISOLATED, State.READY, State.DRAINING}
 """The states in which clients' requests are in a worker."""
 
 
@@ -78,6 +80,7 @@ class Instance:
         metrics: ServiceMetrics,
     ) -> None:
         self.number = number
+        self.settings = settings
         self.state = State.STARTING
         self.pid = 0
         self.held: dict[int, Request] = {}
@@ -237,6 +240,11 @@ class Instance:
         """Take requests like any other instance from now on."""
         self.state = State.READY
         self._on_credit = self._refill
+
+    def drain(self) -> None:
+        """Take no more requests; those in the worker are still answered."""
+        self.state = State.DRAINING
+        self._credit = 0
 
     def beat(self) -> None:
         """Note a sign of life."""

@@ -96,9 +96,18 @@ class Launcher:
         self._settle()
         return FrameLink(self._receive)
 
-    def launch(self, instance: int) -> None:
+    def serves(self, settings: WorkerSettings) -> bool:
+        """Whether it can fork another worker, of these settings."""
+        mine = self._settings
+        return (
+            self.alive
+            and self.forks
+            and (mine.python, mine.rooms, mine.hooks)
+            == (settings.python, settings.rooms, settings.hooks)
+        )
+
+    def launch(self, instance: int, settings: WorkerSettings) -> None:
         """Ask for a worker."""
-        settings = self._settings
         spec = {
             "instance": instance,
             "model_entry": str(settings.model_entry),

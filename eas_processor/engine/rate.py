@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from time import monotonic
 
+from eas_processor.engine.settings import ServiceSettings
+from eas_processor.errors import TooManyRequests
+
 
 class RateLimit:
     """A bucket that holds the requests of one second and is refilled at the same rate."""
@@ -22,3 +25,32 @@ class RateLimit:
             return False
         self._tokens -= 1
         return True
+
+
+class GatewayPolicy:
+    """The limits over all instances together: `networking.gateway_policy`."""
+
+    def __init__(self, rate: float, concurrency: int) -> None:
+        self._per_second = rate
+        self._rate = RateLimit(rate) if rate else None
+        self._concurrency = concurrency
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> GatewayPolicy | None:
+        """Return the policy of `settings`, None where it limits nothing."""
+        rate, concurrency = settings.gateway_rate, settings.gateway_concurrency
+        return cls(rate, concurrency) if rate or concurrency else None
+
+    def refusal(self, outstanding: int) -> TooManyRequests | None:
+        """Return why one more request beside those `outstanding` is not let in, or None."""
+        if self._concurrency and outstanding >= self._concurrency:
+            return TooManyRequests(
+                f"{outstanding} requests are on their way, the most that are let in "
+                "(networking.gateway_policy.concurrency_limit); try again in a moment"
+            )
+        if self._rate is not None and not self._rate.take():
+            return TooManyRequests(
+                f"more than {self._per_second:g} requests a second came "
+                "(networking.gateway_policy.rate_limit); try again in a moment"
+            )
+        return None

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.auth import TokenCheck
 from eas_processor.engine.metrics import exposition
-from eas_processor.engine.rate import RateLimit
+from eas_processor.engine.rate import GatewayPolicy, RateLimit
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
 from eas_processor.errors import MethodNotAllowed, NotFound, RequestError
@@ -29,6 +29,20 @@ class Endpoint:
         self.supervisor = supervisor
         self.auth = TokenCheck(settings.token, settings.name, settings.previous_token)
         self.rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
+        self.gateway = GatewayPolicy.of(settings)
+
+    def configure(self, settings: ServiceSettings) -> None:
+        """Take another token and other limits from now on."""
+        before, self.settings = self.settings, settings
+        self.admission.configure(settings)
+        self.auth = TokenCheck(settings.token, settings.name, settings.previous_token)
+        if (settings.gateway_rate, settings.gateway_concurrency) != (
+            before.gateway_rate,
+            before.gateway_concurrency,
+        ):
+            self.gateway = GatewayPolicy.of(settings)
+        if settings.rate_limit != before.rate_limit:
+            self.rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
 
     def describe(self) -> tuple[int, bytes]:
         """Return status and text for a GET or an empty POST: the signature JSON, or why not."""

@@ -48,6 +48,25 @@ class ServiceSettings:
     max_run: float = 0.0
     """How long a request may be in a worker before the worker is killed; 0 for no limit."""
     warm_up: tuple[bytes, ...] = field(default=(), repr=False)
+    model_stamp: str = ""
+    """Changes with the model's files, also where their path stays the same."""
+    grace: float = 30.0
+    """How long a shutdown, and an instance that an update takes away, has for what it accepted."""
+    max_surge: int | str = "2%"
+    max_unavailable: int | str = 0
+    """Of an update: instances above, and below, `instances`; a number or a percentage."""
+    gateway_rate: float = 0.0
+    """Requests a second over all instances; 0 for no limit."""
+    gateway_concurrency: int = 0
+    """Requests on their way over all instances; 0 for no limit."""
+
+    def needs_new_workers(self, before: ServiceSettings) -> bool:
+        """Whether workers that were started with the settings `before` cannot serve these."""
+        return (self.worker, self.warm_up, self.model_stamp) != (
+            before.worker,
+            before.warm_up,
+            before.model_stamp,
+        )
 
     @property
     def credit(self) -> int:
@@ -61,8 +80,6 @@ class EngineSettings:
 
     host: str = "127.0.0.1"
     port: int = 8080
-    grace: float = 30.0
-    """How long a shutdown waits for the requests that were accepted."""
     drain_moment: float = 1.0
     """How long a shutdown still accepts, so that clients move on before the listener closes."""
     max_body: int = 64 * MIB + ENVELOPE
@@ -73,5 +90,8 @@ class EngineSettings:
     idle_timeout: float = 600.0
     access_log: float = 0.0
     """The share of answers that are logged."""
+    admin_port: int = 0
+    """Where the admin routes are, on 127.0.0.1; 0 takes a free port."""
+    admin_token: str = field(default="", repr=False)
     start_timeout: float = 600.0
     """How long loading and warming up a model may take."""

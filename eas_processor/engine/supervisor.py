@@ -11,6 +11,7 @@ import signal
 from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from eas_processor.engine.admission import Admission
@@ -19,7 +20,7 @@ from eas_processor.engine.instance import SERVING, Instance, State
 from eas_processor.engine.launcher import Launcher
 from eas_processor.engine.links import FrameLink, LineLink, listen
 from eas_processor.engine.request import Request
-from eas_processor.engine.settings import ServiceSettings
+from eas_processor.engine.settings import ServiceSettings, WorkerSettings
 from eas_processor.errors import NotReady, SetupError, StartError, WarmUpError
 from eas_processor.link.frames import FAILED, READY, Frame
 
@@ -74,12 +75,70 @@ class Supervisor:
         self._none_left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._next: ServiceSettings | None = None
+        """The version that an update is bringing up."""
 
     @property
     def info(self) -> dict[str, Any]:
         """What the newest ready instance says of its model."""
         ready = [each for each in self._instances.values() if each.state is State.READY]
         return ready[-1].info if ready else {}
+
+    @property
+    def instances(self) -> list[Instance]:
+        """Every instance that is not dead, oldest first."""
+        return list(self._instances.values())
+
+    def serving(self) -> list[Instance]:
+        """Return the instances that take requests, oldest first."""
+        return [each for each in self.instances if each.state in (State.READY, State.ISOLATED)]
+
+    def begin_update(self, settings: ServiceSettings) -> None:
+        """Keep instances of `settings` alive too, beside those of the version that serves."""
+        self._next = settings
+
+    def end_update(self, settings: ServiceSettings) -> None:
+        """Keep instances of `settings` alive, and no others, from now on."""
+        self._settings, self._next = settings, None
+
+    async def scale(self, settings: ServiceSettings) -> None:
+        """Take settings that need no new workers: more or fewer instances. Raises SetupError."""
+        before, self._settings = self._settings, settings
+        missing = settings.instances - before.instances
+        starts = [self._spawn(self.start_instance(settings)) for _ in range(missing)]
+        outcomes = await asyncio.gather(*starts, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                self._settings = before
+                self.trim()
+                raise outcome
+        await asyncio.gather(*self.trim())
+
+    def trim(self) -> list[asyncio.Task[None]]:
+        """Retire what is not of the version that serves, and what is more than its instances."""
+        settings, serving = self._settings, self.serving()
+        old = [each for each in serving if each.settings.needs_new_workers(settings)]
+        wanted = [each for each in serving if each not in old]
+        surplus = wanted[: max(0, len(wanted) - settings.instances)]
+        return [self.retire(each) for each in [*old, *surplus]]
+
+    def retire(self, instance: Instance) -> asyncio.Task[None]:
+        """Let an instance finish what it has, within the grace period, and end it."""
+        self._admission.instance_gone(instance)
+        instance.drain()
+        return self._spawn(self._retire(instance))
+
+    async def _retire(self, instance: Instance) -> None:
+        end = monotonic() + self._settings.grace
+        while instance.state is State.DRAINING and instance.held and monotonic() < end:
+            await asyncio.sleep(0.01)
+        instance.stop()
+        end = monotonic() + _STOP_S
+        while instance.state is not State.DEAD:
+            if monotonic() > end:
+                self._kill(instance)
+            await asyncio.sleep(0.01)
+        log.info("instance %d has ended", instance.number)
 
     async def start(self) -> None:
         """Start every instance and wait until all are ready. Raises StartError or WarmUpError."""
@@ -91,7 +150,10 @@ class Supervisor:
                 f"the workers' socket {self._socket} cannot be made: {error}"
             ) from error
         self._spawn(self._watch_signs_of_life())
-        starts = [self._spawn(self._start_instance()) for _ in range(self._settings.instances)]
+        starts = [
+            self._spawn(self.start_instance(self._settings))
+            for _ in range(self._settings.instances)
+        ]
         await asyncio.gather(*starts)
 
     async def stop(self) -> None:
@@ -115,11 +177,12 @@ class Supervisor:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._none_left.wait(), _STOP_S)
 
-    async def _start_instance(self) -> None:
+    async def start_instance(self, settings: ServiceSettings) -> None:
+        """Start an instance and wait until it is ready. Raises StartError or WarmUpError."""
         number = next(self._numbers)
         instance = Instance(
             number,
-            self._settings,
+            settings,
             self._admission.refill,
             self._died,
             self._admission.metrics,
@@ -140,25 +203,25 @@ class Supervisor:
         self._admission.instance_ready(instance)
 
     async def _bring_up(self, instance: Instance) -> None:
-        launcher = await self._launcher()
+        launcher = await self._launcher(instance.settings.worker)
         self._instances[instance.number] = instance
         self._none_left.clear()
-        launcher.launch(instance.number)
+        launcher.launch(instance.number, instance.settings.worker)
         await instance.loaded()
-        for number, body in enumerate(self._settings.warm_up, 1):
+        for number, body in enumerate(instance.settings.warm_up, 1):
             for _ in range(_WARM_UP_TIMES):
                 if not instance.failure:
                     await _warm_up(instance, number, body)
 
-    async def _launcher(self) -> Launcher:
+    async def _launcher(self, settings: WorkerSettings) -> Launcher:
         async with self._launching:
             for number, launcher in list(self._launchers.items()):
-                if launcher.alive and launcher.forks:
+                if launcher.serves(settings):
                     return launcher
                 if launcher.ended:
                     del self._launchers[number]
             number = next(self._numbers)
-            launcher = Launcher(number, self._settings.worker, self._exited)
+            launcher = Launcher(number, settings, self._exited)
             self._launchers[number] = launcher
             try:
                 await launcher.start(self._socket)
@@ -221,6 +284,11 @@ class Supervisor:
         del self._instances[instance.number]
         if not self._instances:
             self._none_left.set()
+        if was is State.STOPPING and not self._stopping:
+            # Its time to finish was over: they go on with what is left of theirs.
+            for request in caught:
+                self._admission.submit(request)
+            return
         served = was in SERVING and not self._stopping
         settings = self._settings
         if served:
@@ -235,7 +303,7 @@ class Supervisor:
                     NotReady(f"the worker with this request died ({instance.how}); try again")
                 )
         if served and settings.restart_crashed:
-            self._spawn(self._replace())
+            self._spawn(self._replace(instance.settings))
         elif served:
             log.error("it is left dead (runtime.enable_crash_block)")
 
@@ -243,11 +311,17 @@ class Supervisor:
         self._admission.instance_gone(instance)
         self._admission.expect(self._settings.restart_crashed)
 
-    async def _replace(self) -> None:
+    async def _replace(self, like: ServiceSettings) -> None:
         """Start an instance, at once at first, then with growing pauses until it succeeds."""
         pauses = itertools.chain(_BACK_OFF_S, itertools.repeat(_BACK_OFF_S[-1]))
         for failures in itertools.count(1):
-            if not (failure := await self._try_start()):
+            # One of a version that an update has taken away is not needed again, unless requests
+            # that it held are to be tried alone.
+            coming = self._next is not None and not like.needs_new_workers(self._next)
+            settings = like if coming else self._settings
+            if not (failure := await self._try_start(settings)):
+                if self._next is None:
+                    self.trim()
                 return
             pause = next(pauses)
             if failures >= _PATIENCE:
@@ -255,17 +329,17 @@ class Supervisor:
             log.error("an instance could not be started, next try in %.1f s: %s", pause, failure)
             await asyncio.sleep(pause)
 
-    async def _try_start(self) -> SetupError | None:
+    async def _try_start(self, settings: ServiceSettings) -> SetupError | None:
         try:
-            await self._start_instance()
+            await self.start_instance(settings)
         except SetupError as error:
             return error
         return None
 
     async def _watch_signs_of_life(self) -> None:
-        limit = self._settings.max_run
         while True:
             await asyncio.sleep(1.0)
+            limit = self._settings.max_run
             for instance in list(self._instances.values()):
                 if instance.silent():
                     self._end(instance, "it gave no sign of life")

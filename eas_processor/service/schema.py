@@ -116,11 +116,11 @@ class Rpc(Struct, frozen=True, kw_only=True):
 class RollingStrategy(Struct, frozen=True, kw_only=True):
     max_surge: Annotated[
         Share,
-        key("Extra instances during an update.", _SHARE_RULE, Effect.LATER),
+        key("Extra instances during an update.", _SHARE_RULE),
     ] = "2%"
     max_unavailable: Annotated[
         Share,
-        key("Instances that may be missing during an update.", _SHARE_RULE, Effect.LATER),
+        key("Instances that may be missing during an update.", _SHARE_RULE),
     ] = 0
 
 
@@ -200,10 +200,10 @@ class Runtime(Struct, frozen=True, kw_only=True):
 
 
 class GatewayLimit(Struct, frozen=True, kw_only=True):
-    enable: Annotated[bool, key("Whether the limit holds.", effect=Effect.LATER)] = False
+    enable: Annotated[bool, key("Whether the limit holds.")] = False
     limit: Annotated[
         Count,
-        key("The limit.", "a number, 0 or more", Effect.ADVISORY),
+        key("The limit; 0 is none.", "a number, 0 or more"),
     ] = 0
 
 

@@ -46,6 +46,20 @@ def resolve_token(service: Service) -> Token:
         ) from error
 
 
+def admin_token(name: str) -> Token:
+    """Return the token of a service's admin routes, made and kept on the first call."""
+    try:
+        path = private_directory("admin-tokens") / name
+        if not path.exists():
+            _make(path)
+        return Token(_read(path), path)
+    except OSError as error:
+        raise ServiceFileError(
+            f"the admin token cannot be kept in {error.filename}: {error.strerror}; "
+            "set EAS_HOME to another directory"
+        ) from error
+
+
 def _make(path: Path) -> None:
     """Make a token file; of two processes that try, one wins and both read its token."""
     draft = _draft(path, secrets.token_urlsafe(32))

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from eas_processor.engine import rate
+from eas_processor.engine.rate import GatewayPolicy
 
 
 @pytest.fixture
@@ -24,3 +27,19 @@ def test_what_is_used_up_comes_back_at_the_same_rate(clock: list[float]) -> None
     assert [limit.take() for _ in range(2)] == [True, False]
     clock[0] += 3600
     assert [limit.take() for _ in range(3)] == [True, True, False]
+
+
+def test_a_gateway_policy_limits_what_is_on_its_way(service: Any) -> None:
+    assert GatewayPolicy.of(service()) is None
+    policy = GatewayPolicy.of(service(gateway_concurrency=2))
+    assert policy is not None and policy.refusal(1) is None
+    refusal = policy.refusal(2)
+    assert refusal is not None and refusal.status == 429
+
+
+def test_a_gateway_policy_limits_the_rate(service: Any) -> None:
+    policy = GatewayPolicy.of(service(gateway_rate=2.0))
+    assert policy is not None
+    refusals = [policy.refusal(0) for _ in range(3)]
+    assert refusals[:2] == [None, None]
+    assert "gateway_policy.rate_limit" in str(refusals[2])

@@ -236,9 +236,8 @@ def test_one_line_for_all_that_only_the_cloud_knows(load: Load) -> None:
 
 
 def test_one_line_for_all_that_is_not_there_yet(load: Load) -> None:
-    policy = {"rate_limit": {"enable": True, "limit": 5}}
-    loaded = load(autoscaler={"min": 1}, networking={"gateway_policy": policy})
-    paths = "networking.gateway_policy.rate_limit.enable, autoscaler"
+    loaded = load(autoscaler={"min": 1}, metadata={"type": "Async"})
+    paths = "metadata.type, autoscaler"
     assert loaded.notes == [f"{paths}: no effect, not supported yet"]
 
 

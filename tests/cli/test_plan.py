@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from eas_processor.cli.serve import _with_threads
+from eas_processor.cli.plan import _with_threads
 
 POOLS = ("intra_op_parallelism_threads", "inter_op_parallelism_threads")
 

@@ -1,0 +1,86 @@
+"""`eascmd reload`, `rollback` and `w`: calls of a running service's admin routes."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from eas_processor.errors import UpdateError
+from eas_processor.home import private_directory
+from eas_processor.service import load_service
+from eas_processor.service.token import admin_token
+
+log = logging.getLogger("eas_processor")
+
+
+@contextlib.contextmanager
+def known_address(name: str) -> Iterator[Callable[[str], None]]:
+    """Keep the address of the admin routes where `eascmd` finds it, while the service runs."""
+    path = private_directory("admin") / name
+    kept: list[str] = []
+
+    def keep(address: str) -> None:
+        draft = path.with_name(f".{name}.{os.getpid()}")
+        draft.write_text(address)
+        draft.replace(path)
+        log.info("admin routes at %s/admin, token in %s", address, admin_token(name).path)
+        kept.append(address)
+
+    try:
+        yield keep
+    finally:
+        # A service of the same name that was started later has its own address there.
+        with contextlib.suppress(OSError):
+            if kept and path.read_text() == kept[0]:
+                path.unlink()
+
+
+def change(service: Path, what: str) -> None:
+    """Reload the running service, or roll it back, and print what came of it."""
+    answer = _call(service, "POST", what)
+    print(f"{answer['outcome']} (version {answer['version']})")
+
+
+def instances(service: Path, *, as_json: bool) -> None:
+    """Print the instances of the running service."""
+    answer = _call(service, "GET", "instances")
+    if as_json:
+        print(json.dumps(answer, indent=1))
+        return
+    columns = ("instance", "pid", "state", "build", "requests", "model")
+    rows = [tuple(str(each[column]) for column in columns) for each in answer["instances"]]
+    rows.insert(0, tuple(column.upper() for column in columns))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+    if last := answer["last_update"]:
+        reason = f": {last['reason']}" if "reason" in last else ""
+        print(f"last {last['kind']} ({last['began']}): {last['outcome']}{reason}")
+
+
+def _call(service: Path, method: str, route: str) -> Any:
+    name = load_service(service).service.name if service.exists() else service.name
+    path = private_directory("admin") / name
+    try:
+        address = urlsplit(path.read_text())
+        connection = http.client.HTTPConnection(address.hostname or "", address.port)
+        token = admin_token(name).value
+        connection.request(method, f"/admin/{route}", headers={"Authorization": token})
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise UpdateError(
+            f"no service {name!r} of this user is running here ({error}); "
+            "start it with `eascmd serve`, with the same EAS_HOME"
+        ) from error
+    if response.status != 200:
+        raise UpdateError(answer["error"])
+    return answer

@@ -1,0 +1,77 @@
+"""A rolling update: from one version of a service to another, with somebody ready all the time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Coroutine
+from typing import Any
+
+from eas_processor.engine.settings import ServiceSettings
+from eas_processor.engine.supervisor import Supervisor
+
+
+def allowance(share: int | str, instances: int, *, up: bool) -> int:
+    """Return how many of `instances` a number or a percentage means, rounded `up` or down."""
+    text = str(share)
+    if not text.endswith("%"):
+        return int(text)
+    exact = int(text[:-1]) * instances / 100
+    return math.ceil(exact) if up else math.floor(exact)
+
+
+async def roll(supervisor: Supervisor, before: ServiceSettings, after: ServiceSettings) -> None:
+    """
+    Replace the instances of `before` by instances of `after`, and wait until the old ones are gone.
+
+    Raises SetupError when one of `after` does not become ready; those of `before` serve then.
+    """
+    supervisor.begin_update(after)
+    drains: list[asyncio.Task[None]] = []
+    try:
+        await _bring_up(supervisor, after, drains)
+    except BaseException:
+        supervisor.end_update(before)
+        missing = before.instances - sum(
+            not each.settings.needs_new_workers(before) for each in supervisor.serving()
+        )
+        # New ones go only when enough of the old are back.
+        await _together(supervisor.start_instance(before) for _ in range(missing))
+        supervisor.trim()
+        raise
+    supervisor.end_update(after)
+    drains += supervisor.trim()
+    await asyncio.gather(*drains)
+
+
+async def _bring_up(
+    supervisor: Supervisor, after: ServiceSettings, drains: list[asyncio.Task[None]]
+) -> None:
+    wanted = after.instances
+    unavailable = allowance(after.max_unavailable, wanted, up=False)
+    surge = allowance(after.max_surge, wanted, up=True)
+    if not surge and not unavailable:
+        surge = 1
+    old = [each for each in supervisor.serving() if each.settings.needs_new_workers(after)]
+    most = max(wanted, len(old)) + surge
+    started = 0
+    while started < wanted:
+        old = [each for each in supervisor.serving() if each.settings.needs_new_workers(after)]
+        room = most - len(old) - started
+        if room < 1:
+            # No surge is allowed: the place of an old one is free when it has ended.
+            await supervisor.retire(old[0])
+            continue
+        count = min(room, wanted - started)
+        await _together(supervisor.start_instance(after) for _ in range(count))
+        started += count
+        surplus = old[: max(0, len(old) + started - wanted)]
+        drains += [supervisor.retire(each) for each in surplus]
+
+
+async def _together(starts: Any) -> None:
+    jobs: list[Coroutine[Any, Any, None]] = list(starts)
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
