@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install run test test-fast test-py36 test-sdk test-builds vendor lint format clean
+.PHONY: help install run bench bench-quick test test-fast test-py36 test-sdk test-builds vendor lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -129,6 +129,13 @@ lint: install  ## check style and types
 format: install  ## bring the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: install  ## measure this service beside floors and peers, and renew docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.report
+
+bench-quick: install  ## the same in under five minutes: floors, this service, one peer
+	$(BIN)/python -m benchmarks --quick
 
 clean:  ## remove what the targets above created
 	rm -rf $(VENV) $(PY36_VENV) .venv-sdk-* .venv-builds-* $(VENDOR_VENV) build dist *.egg-info examples/digits/build

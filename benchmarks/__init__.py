@@ -1,0 +1,1 @@
+"""What the service costs beside floors and peers, measured in one run: `make bench`."""

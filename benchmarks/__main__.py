@@ -1,0 +1,177 @@
+"""`python -m benchmarks [--quick]`: measure, print, and write `results/latest.json`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import footprint, report
+from benchmarks.contender import HERE, Cell, Contender, Unavailable
+from benchmarks.peers import PEERS, contenders
+from benchmarks.service import ROWS, big_body, echo, ours
+from eas_processor.errors import EasError
+
+RESULTS = HERE / "results" / "latest.json"
+LARGE = {"600 KB": 4, "8 MB": 2}
+"""Connections that the large bodies come over."""
+
+
+class Run:
+    """One run of the benchmark: what was measured so far."""
+
+    def __init__(self, work: Path, *, seconds: float, rounds: int) -> None:
+        self.work = work
+        self.seconds = seconds
+        self.rounds = rounds
+        self.results: dict[str, Any] = {
+            "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "machine": machine(),
+            "seconds": seconds,
+            "rounds": rounds,
+            "rows": [],
+            "left_out": {},
+        }
+        known = np.load(work / "rows.npz")
+        self.row, self.scores = known["images"][:1], known["scores"][0]
+
+    def group(self, members: Sequence[Contender], bodies: dict[str, int] | None = None) -> None:
+        """Start contenders together, check their answers, and load them in turn."""
+        with contextlib.ExitStack() as stack:
+            running = []
+            for each in members:
+                tell(f"starting {each.name}")
+                try:
+                    endpoint = stack.enter_context(each.start())
+                    endpoint.check(self.scores)
+                    running.append((each, endpoint))
+                except (Unavailable, EasError, OSError) as error:
+                    self.results["left_out"][each.name] = str(error)
+            for connections in (1, 8, 32, 128):
+                self._cells(running, "3 KB", connections)
+            for size, connections in (bodies or {}).items():
+                ours_and_echo = [(c, e) for c, e in running if "eas" in c.name or "echo" in c.name]
+                self._cells(ours_and_echo, size, connections)
+
+    def _cells(self, running: list[Any], size: str, connections: int) -> None:
+        payload = None if size == "3 KB" else big_body(ROWS[size])
+        cells: dict[str, list[Cell]] = {}
+        for number in range(self.rounds):
+            for contender, endpoint in running:
+                tell(f"{contender.name}: {size}, {connections} connections, round {number + 1}")
+                try:
+                    cell = endpoint.load(connections, self.seconds, payload)
+                    cells.setdefault(contender.name, []).append(cell)
+                except (Unavailable, EasError, OSError) as error:
+                    key = f"{contender.name}, {size}, {connections} connections"
+                    self.results["left_out"][key] = str(error)
+        for contender, _ in running:
+            if rounds := cells.get(contender.name):
+                self.results["rows"].append(_row(contender, size, connections, rounds))
+
+    def part(self, name: str, measure: Callable[[], Any]) -> None:
+        """Measure one part; what fails is said, not made up."""
+        tell(name)
+        try:
+            self.results[name] = measure()
+        except (Unavailable, EasError, OSError) as error:
+            self.results["left_out"][name] = str(error)
+
+
+def _row(contender: Contender, size: str, connections: int, rounds: list[Cell]) -> dict[str, Any]:
+    figures = [asdict(each) for each in rounds]
+    medians = {key: statistics.median(each[key] for each in figures) for key in figures[0]}
+    return {
+        "name": contender.name,
+        "settings": contender.settings,
+        "body": size,
+        "connections": connections,
+        **medians,
+        "rounds": figures,
+    }
+
+
+def machine() -> str:
+    """Return processor, cores, memory, system and Python in a line."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line for line in lines if line.startswith("model name")).partition(": ")[2]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = f"{platform.system()} {platform.release()}"
+    python = f"Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB; {system}; {python}"
+
+
+def tell(text: str) -> None:
+    """Show what is being done, on a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Measure everything; exit status 1 when our own service could not be measured."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="under five minutes: floors, us, mosec"
+    )
+    parser.add_argument("--rounds", type=int, help="rounds of each cell (default: 5, quick 3)")
+    parser.add_argument("--seconds", type=float, help="of a round (default: 2, quick 0.7)")
+    parser.add_argument("--peers", help="names, or none (default: all, quick mosec)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
+    options = parser.parse_args()
+    wanted = (options.peers or ("mosec" if options.quick else "")).lower()
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="eas-benchmarks-") as scratch:
+        work = Path(scratch)
+        make = [sys.executable, str(HERE / "servers" / "make_models.py"), scratch]
+        extra = [] if options.quick else ["--resnet"]
+        tell("making the models")
+        subprocess.run([*make, *extra], check=True, capture_output=True)
+        run = Run(
+            work,
+            seconds=options.seconds or (0.7 if options.quick else 2.0),
+            rounds=options.rounds or (3 if options.quick else 5),
+        )
+        peers = [peer for peer in PEERS if not wanted or peer.name.lower() in wanted.split(",")]
+        measure(run, peers, quick=options.quick)
+    run.results["took_s"] = round(time.monotonic() - start)
+    options.output.parent.mkdir(exist_ok=True)
+    options.output.write_text(json.dumps(run.results, indent=1) + "\n")
+    tell("")
+    print(report.text(run.results))
+    return 0 if any("eas" in row["name"] for row in run.results["rows"]) else 1
+
+
+def measure(run: Run, peers: Sequence[Any], *, quick: bool) -> None:
+    """Measure floors, ours and the first peer in turn, then each other peer beside ours."""
+    work, row = run.work, run.row
+    on, off = ours(work, row, batching=True), ours(work, row, batching=False)
+    run.part("callable", lambda: footprint.callable_loop(work / "mlp", 1.0, 1, "1x784", "32x784"))
+    first = [each for peer in peers[:1] for each in contenders(peer, work, row)]
+    run.group([echo(work, row), on, off, *first], LARGE)
+    run.part("footprint", lambda: footprint.footprint(work, run.seconds, 1 if quick else 3))
+    run.part("sdks", lambda: footprint.sdks(work, 200 if quick else 1000))
+    for peer in peers[1:]:
+        for each in contenders(peer, work, row):
+            run.group([each])
+    if not quick:
+        run.part("resnet", lambda: footprint.resnet(work, 5.0, run.rounds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""A contender: a server of its own process group, a request for it, and a check of its answer."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from eas_processor.bench.load import Plan, Result, run_load
+from eas_processor.bench.summary import percentile
+from eas_processor.bench.target import build_requests, parse_url
+
+HERE = Path(__file__).parent
+START_S = 90
+
+
+class Unavailable(Exception):
+    """A contender that cannot be run here, and why."""
+
+
+@dataclass
+class Endpoint:
+    """Where a contender answers and what it is sent; `read` turns an answer into scores."""
+
+    url: str
+    body: bytes
+    read: Callable[[bytes], np.ndarray] | None = None
+    content_type: str = "application/octet-stream"
+    token: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def ask(self, body: bytes | None = None) -> bytes:
+        """Return the answer to one request; raises Unavailable unless it is 200."""
+        target = parse_url(self.url)
+        connection = http.client.HTTPConnection(target.host, target.port, timeout=30)
+        fields = {"Content-Type": self.content_type, **self.headers}
+        if self.token:
+            fields["Authorization"] = self.token
+        try:
+            connection.request("POST", target.path, self.body if body is None else body, fields)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise Unavailable(f"{self.url}: {answer.status} {content[:200]!r}")
+        return content
+
+    def check(self, scores: np.ndarray) -> None:
+        """Compare an answer with TensorFlow's own; raises Unavailable when it is another."""
+        if self.read is None:
+            return
+        got = self.read(self.ask()).reshape(-1)
+        if got.shape != scores.shape or not np.allclose(got, scores, rtol=1e-4, atol=1e-6):
+            raise Unavailable(f"{self.url} answers {got[:3]}..., expected {scores[:3]}...")
+
+    def load(self, connections: int, seconds: float, body: bytes | None = None) -> Cell:
+        """Load the endpoint once; raises Unavailable when requests fail."""
+        plan = Plan(connections=connections, duration=seconds, warm_up=min(0.4, seconds / 2))
+        target = parse_url(self.url)
+        requests = build_requests(
+            target,
+            [self.body if body is None else body],
+            token=self.token,
+            content_type=self.content_type,
+            headers=self.headers,
+        )
+        result = run_load(target, requests, plan)
+        if result.failed or not result.good:
+            raise Unavailable(f"{result.failed} requests failed: {result.statuses} {result.errors}")
+        return Cell.of(result)
+
+
+@dataclass
+class Cell:
+    """One short round: requests a second, and latencies in ms."""
+
+    throughput: float
+    p50: float
+    p99: float
+    worst: float
+
+    @classmethod
+    def of(cls, result: Result) -> Cell:
+        """Return the figures of a run."""
+        ordered = sorted(result.latencies)
+        p50, p99, worst = (percentile(ordered, share) * 1000 for share in (50, 99, 100))
+        return cls(result.throughput, p50, p99, worst)
+
+
+@dataclass
+class Contender:
+    """A name, the settings that are printed with its rows, and how it is started."""
+
+    name: str
+    settings: str
+    start: Callable[[], contextlib.AbstractContextManager[Endpoint]]
+    connections: Sequence[int] = (1, 8, 32, 128)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def server(
+    command: Sequence[str | Path], endpoint: Endpoint, cwd: Path, **variables: str
+) -> Iterator[Endpoint]:
+    """Run a server in a process group of its own, from its first answer to the end of the block."""
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = os.environ | threads | {"PYTHONPATH": str(HERE / "servers")} | variables
+    log = cwd / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=cwd,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_it_answers(process, endpoint, log)
+        yield endpoint
+    finally:
+        _end_group(process)
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], endpoint: Endpoint, log: Path) -> None:
+    end = time.monotonic() + START_S
+    reason = ""
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            endpoint.ask()
+            return
+        except (OSError, http.client.HTTPException, Unavailable) as error:
+            reason = str(error)
+        time.sleep(0.1)
+    tail = log.read_text(errors="replace")[-400:].strip()
+    raise Unavailable(f"it did not start ({reason}): {tail}")
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    for number, wait in ((signal.SIGTERM, 8), (signal.SIGKILL, 8)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(wait)
+        if process.poll() is not None and number == signal.SIGTERM:
+            time.sleep(0.3)  # children of the group get the second signal
+
+
+def environment_python(name: str, packages: Sequence[str]) -> Path:
+    """Return the interpreter of an environment with these packages, made on first use."""
+    directory = HERE / ".venvs" / name
+    python = directory / "bin" / "python"
+    stamp = directory / ".installed"
+    if stamp.exists():
+        return python
+    uv = shutil.which("uv")
+    base = os.path.realpath(HERE.parent / ".venv" / "bin" / "python")
+    make = [uv, "venv", "-q", "--clear"] if uv else [base, "-m", "venv", "--clear"]
+    install = (
+        [uv, "pip", "install", "-q", "-p", str(python)]
+        if uv
+        else [str(python), "-m", "pip", "install", "-q"]
+    )
+    for command in ([*make, str(directory)], [*install, *packages]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Unavailable(f"its packages cannot be installed: {done.stderr.strip()[-300:]}")
+    stamp.touch()
+    return python

@@ -1,0 +1,55 @@
+"""Write the models of the benchmark: `make_models.py DIRECTORY [--resnet]`."""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import numpy as np
+import tensorflow as tf
+
+
+class Mlp(tf.Module):
+    """784-256-10 with softmax, random weights."""
+
+    def __init__(self):
+        super().__init__()
+        random = np.random.default_rng(0)
+        self.hidden = tf.Variable(random.normal(0, 0.05, (784, 256)).astype(np.float32))
+        self.output = tf.Variable(random.normal(0, 0.05, (256, 10)).astype(np.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 784], tf.float32, name="images")])
+    def serve(self, images):
+        """Return the scores of each row."""
+        return {"scores": tf.nn.softmax(tf.nn.relu(images @ self.hidden) @ self.output)}
+
+
+def save_resnet(path):
+    """Write a ResNet-50 with random weights; 224 x 224 x 3 in, 1000 out."""
+    net = tf.keras.applications.ResNet50(weights=None)
+    spec = tf.TensorSpec([None, 224, 224, 3], tf.float32, name="images")
+    serve = tf.function(
+        lambda images: {"scores": net(images, training=False)}, input_signature=[spec]
+    )
+    module = tf.Module()
+    module.net, module.serve = net, serve
+    tf.saved_model.save(module, path, signatures={"serving_default": serve})
+
+
+def main():
+    """Write what is missing, and the answers to known rows."""
+    directory = sys.argv[1]
+    mlp = os.path.join(directory, "mlp")
+    if not os.path.exists(mlp):
+        model = Mlp()
+        tf.saved_model.save(model, mlp, signatures={"serving_default": model.serve})
+    if "--resnet" in sys.argv and not os.path.exists(os.path.join(directory, "resnet")):
+        save_resnet(os.path.join(directory, "resnet"))
+    from tf_model import load
+
+    images = np.random.default_rng(1).random((32, 784), dtype=np.float32)
+    np.savez(os.path.join(directory, "rows.npz"), images=images, scores=load(mlp)(images))
+
+
+main()

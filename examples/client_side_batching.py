@@ -1,0 +1,55 @@
+"""
+Many rows in one request: the quickest way to ask a service whose rows are independent.
+
+    .venv/bin/eascmd serve examples/digits/service.json       # in another terminal
+    .venv/bin/python examples/client_side_batching.py http://127.0.0.1:8080 digits TOKEN
+
+Sends the same 256 images as 256 requests, then as requests of 16 and of 256 rows, and prints the
+rows a second of each. The answers are the same: what differs is the cost of a request, paid once
+for all its rows.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+
+from eas_prediction import PredictClient, TFRequest
+
+ROWS = 256
+
+
+def scores(client: PredictClient, images: np.ndarray) -> np.ndarray:
+    """Return the scores of all rows of `images`, asked for in one request."""
+    request = TFRequest("predict_images")
+    request.add_feed("images", list(images.shape), TFRequest.DT_FLOAT, images)
+    request.add_fetch("scores")
+    return np.reshape(client.predict(request).get_values("scores"), (len(images), -1))
+
+
+def in_batches(client: PredictClient, images: np.ndarray, size: int) -> np.ndarray:
+    """Return the scores of all rows, `size` rows a request."""
+    parts = [images[start : start + size] for start in range(0, len(images), size)]
+    return np.concatenate([scores(client, part) for part in parts])
+
+
+def main() -> None:
+    """Compare batch sizes."""
+    address, name, token = sys.argv[1:4]
+    client = PredictClient(address, name)
+    client.set_token(token)
+    client.init()
+    images = np.random.default_rng(0).random((ROWS, 784), dtype=np.float32)
+    expected = in_batches(client, images, 1)
+    for size in (1, 16, ROWS):
+        start = time.perf_counter()
+        answers = in_batches(client, images, size)
+        seconds = time.perf_counter() - start
+        np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-6)
+        print(f"{size:4} rows a request: {ROWS / seconds:10,.0f} rows/s")
+
+
+if __name__ == "__main__":
+    main()
