@@ -1,8 +1,9 @@
 """Packaging: `eas_processor` (engine and processor) and `eas_prediction` (client SDK)."""
 
+import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Command, find_packages, setup
 
 HERE = Path(__file__).parent
 
@@ -34,7 +35,32 @@ DEV = [
     "types-requests",
 ]
 
+
+class Processors(Command):
+    """`python setup.py processors`: the processor builds, by name, from the one catalogue."""
+
+    description = "list the processor builds; with --build=NAME, make one"
+    user_options = [("build=", None, "the build to make, such as tensorflow_cpu_1.15")]
+
+    def initialize_options(self):
+        """Set what the command line may change."""
+        self.build = ""
+
+    def finalize_options(self):
+        """Nothing follows from the options."""
+
+    def run(self):
+        """Do what `eascmd builds` or `eascmd build` does."""
+        sys.path.insert(0, str(HERE))
+        from eas_processor.cli.main import main
+
+        status = main(["build", self.build] if self.build else ["builds"])
+        if status:
+            raise SystemExit(status)
+
+
 setup(
+    cmdclass={"processors": Processors},
     name="eas-processor",
     version="0.1.0",
     description="An open, self-hosted Elastic Algorithm Service for TensorFlow models",

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eas_processor.builds.catalogue import NEWEST_CPU, Entry, find_entry
+from eas_processor.builds.gpu import Gpus, Wanted, check_before_making, plan
+from eas_processor.builds.installed import find_installed
 from eas_processor.builds.preflight import check_machine
 from eas_processor.builds.provision import provision
 from eas_processor.builds.uv import OnProgress
@@ -23,27 +25,35 @@ class Build:
     """
     One processor frozen with its interpreter: `python` imports the module `hooks`.
 
-    `environment` is what its processes have in their environment beside the engine's.
+    `gpus` is what it gets of the machine's cards.
     """
 
     name: str
     python: Path
     hooks: str
-    environment: dict[str, str] = field(default_factory=dict)
+    gpus: Gpus = field(default_factory=Gpus)
 
 
-def find_build(processor: str, progress: OnProgress | None = None) -> Build:
+def find_build(
+    processor: str, wanted: Wanted | None = None, progress: OnProgress | None = None
+) -> Build:
     """
     Return the build that `processor` names, made first where it is missing.
 
+    `wanted` is what the service asks of the machine's cards, nothing unless it is given.
+
     Raises BuildError for an unknown name, or when the build cannot be made or run here.
     """
-    entry = find_entry(processor)
+    entry, wanted = find_entry(processor), wanted or Wanted()
     if is_own(entry):
         check_machine(entry)
-        return Build(name=entry.name, python=Path(sys.executable), hooks=_HOOKS)
+        gpus = plan(entry, None, wanted)
+        return Build(name=entry.name, python=Path(sys.executable), hooks=_HOOKS, gpus=gpus)
+    if find_installed(entry) is None:
+        check_before_making(entry, wanted)
     made = provision(entry, progress=progress)
-    return Build(name=entry.name, python=made.python, hooks=_HOOKS)
+    gpus = plan(entry, made, wanted)
+    return Build(name=entry.name, python=made.python, hooks=_HOOKS, gpus=gpus)
 
 
 def is_own(entry: Entry) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from eas_processor.builds import installed
 from eas_processor.builds.catalogue import Entry
+from eas_processor.builds.check import check_import
+from eas_processor.builds.gpu import lacks_linked_libraries
 from eas_processor.builds.installed import Installed, find_installed
 from eas_processor.builds.interpreters import (
     UV_OLDEST,
@@ -107,6 +109,8 @@ class _Maker:
         self._install(entry.lock)
         if with_cuda and entry.cuda_lock is not None:
             self._install(entry.cuda_lock)
+        if not lacks_linked_libraries(entry):
+            check_import(entry, directory / "bin" / "python")
         return installed.mark(entry, directory, interpreter.version, with_cuda=with_cuda)
 
     def _interpreter(self, fetch_python: bool) -> Interpreter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -10,8 +9,8 @@ from pathlib import Path
 
 import eas_processor
 from eas_processor.home import private_directory, unwritable
+from eas_processor.link.content import content_hash, room_files
 
-ROOMS = ("wire", "link", "worker", "tf")
 _PACKAGE = Path(eas_processor.__file__).parent
 
 
@@ -23,34 +22,28 @@ def rooms_directory() -> Path:
     launcher runs the directory itself (`python -sE DIRECTORY`), which puts it first among the
     places where Python looks for modules.
     """
-    sources = _sources()
-    digest = hashlib.sha256()
-    for path in sources:
-        digest.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
-    directory = private_directory("rooms") / digest.hexdigest()[:16]
+    directory = private_directory("rooms") / content_hash(str(_PACKAGE))
     if not directory.is_dir():
         try:
-            _make(directory, sources)
+            _make(directory)
         except OSError as error:
             raise unwritable(error) from error
     return directory
 
 
-def _sources() -> list[Path]:
-    files = [_PACKAGE / "__init__.py"]
-    for room in ROOMS:
-        files += sorted((_PACKAGE / room).rglob("*.py"))
-    return files
+def write_rooms(directory: Path) -> None:
+    """Write into `directory` the program of a launcher and the rooms that it imports."""
+    for name in room_files(str(_PACKAGE)):
+        target = directory / "eas_processor" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_PACKAGE / name, target)
+    shutil.copyfile(_PACKAGE / "worker" / "start.py", directory / "__main__.py")
 
 
-def _make(directory: Path, sources: list[Path]) -> None:
+def _make(directory: Path) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=".rooms-", dir=directory.parent))
     try:
-        for source in sources:
-            target = scratch / "eas_processor" / source.relative_to(_PACKAGE)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-        shutil.copyfile(_PACKAGE / "worker" / "start.py", scratch / "__main__.py")
+        write_rooms(scratch)
         os.rename(scratch, directory)
     except OSError:
         # A second process that asks at the same time makes the same; the first to rename wins.

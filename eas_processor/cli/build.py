@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 import time
+from pathlib import Path
 
 from eas_processor.builds.catalogue import ENTRIES, Entry, find_entry
+from eas_processor.builds.check import check
 from eas_processor.builds.find import is_own
+from eas_processor.builds.gpu import lacks_linked_libraries
 from eas_processor.builds.installed import find_installed
 from eas_processor.builds.provision import provision, remove
 from eas_processor.cli.builds import progress_bar
@@ -22,6 +26,8 @@ def build(arguments: argparse.Namespace) -> None:
             _remove(entry)
         else:
             _make(entry, arguments)
+            if arguments.check:
+                _check(entry)
 
 
 def _entries(arguments: argparse.Namespace) -> list[Entry]:
@@ -38,6 +44,20 @@ def _remove(entry: Entry) -> None:
         print(f"{entry.name}: removed")
     else:
         print(f"{entry.name}: is not installed")
+
+
+def _check(entry: Entry) -> None:
+    found = find_installed(entry)
+    if found is None:
+        check(entry, Path(sys.executable), None, _print_line)
+        return
+    if why := lacks_linked_libraries(entry, found):
+        raise BuildError(why)
+    check(entry, found.python, entry.lock, _print_line)
+
+
+def _print_line(line: str) -> None:
+    print(f"  {line}", flush=True)
 
 
 def _make(entry: Entry, arguments: argparse.Namespace) -> None:

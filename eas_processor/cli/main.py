@@ -84,6 +84,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as tensorflow_cpu_1.15")
     parser.add_argument("--all-cpu", action="store_true", help="every build for the CPU")
     action = parser.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="make it and run its self-test")
     action.add_argument("--remove", action="store_true", help="remove it from this machine")
     parser.add_argument(
         "--wheels",

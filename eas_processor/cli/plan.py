@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import Build, find_build
+from eas_processor.builds.gpu import COMPILE_S, Wanted
+from eas_processor.builds.processor_config import processor_config
 from eas_processor.builds.rooms import rooms_directory
+from eas_processor.cli.builds import progress_bar
 from eas_processor.engine.settings import ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, ServiceFileError
 from eas_processor.service import (
@@ -43,7 +47,7 @@ def read_plan(path: Path) -> Plan:
     loaded = load_service(path)
     service = loaded.service
     try:
-        build = find_build(service.processor)
+        build = _build(service)
     except BuildError as error:
         raise BuildError(f"{path}: {error}") from error
     model = _newest(fetch_model(loaded))
@@ -51,6 +55,13 @@ def read_plan(path: Path) -> Plan:
     token = resolve_token(service)
     worker = _worker_settings(service, build, model)
     return Plan(_service_settings(service, token, worker, warm_up), token, loaded.notes)
+
+
+def _build(service: Service) -> Build:
+    metadata = service.metadata
+    wanted = Wanted(metadata.gpu, metadata.gpu_memory, metadata.instance)
+    with progress_bar(find_entry(service.processor)) as progress:
+        return find_build(service.processor, wanted, progress)
 
 
 def change_stamp(path: Path) -> str:
@@ -130,10 +141,16 @@ def _worker_settings(service: Service, build: Build, model_entry: Path) -> Worke
         rooms=rooms_directory(),
         hooks=build.hooks,
         model_entry=model_entry,
-        model_config=_with_threads(service.model_config, service.metadata.cpu, rpc.worker_threads),
+        model_config=processor_config(
+            service.model_config, service.metadata.cpu, rpc.worker_threads, build.gpus.model_config
+        ),
         threads=rpc.worker_threads,
         batch_size=rpc.max_batch_size if rpc.batching else 1,
         batch_wait=(rpc.max_batch_timeout or 0) / 1000 if rpc.batching else 0.0,
+        environment=build.gpus.environment,
+        cards=build.gpus.cards,
+        cards_each=build.gpus.cards_each,
+        start_timeout=COMPILE_S if build.gpus.compiles else 0.0,
     )
 
 
@@ -160,20 +177,3 @@ def _max_run(model_config: str) -> float:
     if 0 <= limit < math.inf:
         return limit
     raise ServiceFileError(f"model_config.max_run: expected a number of seconds, got {given!r}")
-
-
-def _with_threads(model_config: str, cpu: float | None, worker_threads: int) -> str:
-    """Return the model config with thread pools that follow `metadata.cpu`, unless it sets them."""
-    try:
-        config = json.loads(model_config or "{}")
-    except ValueError:
-        return model_config
-    if cpu is None or not isinstance(config, dict):
-        return model_config
-    threads = max(1, round(cpu))
-    sizes = {
-        "intra_op_parallelism_threads": threads,
-        # A request that runs through this pool holds one of its threads to the end.
-        "inter_op_parallelism_threads": max(threads, worker_threads),
-    }
-    return json.dumps(sizes | config)

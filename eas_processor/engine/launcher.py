@@ -75,6 +75,7 @@ class Launcher:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=theirs.fileno(),
                 stderr=theirs.fileno(),
+                env={**os.environ, **settings.environment},
                 start_new_session=True,
             )
         except OSError as error:
@@ -92,7 +93,7 @@ class Launcher:
         """Take over the link that the process has opened."""
         self._link = transport
         self.forks = facts["forks"]
-        self._failure = facts["failure"]
+        self._failure = facts["failure"] or self._other_release(facts["rooms"])
         self._settle()
         return FrameLink(self._receive)
 
@@ -102,12 +103,12 @@ class Launcher:
         return (
             self.alive
             and self.forks
-            and (mine.python, mine.rooms, mine.hooks)
-            == (settings.python, settings.rooms, settings.hooks)
+            and (mine.python, mine.rooms, mine.hooks, mine.environment)
+            == (settings.python, settings.rooms, settings.hooks, settings.environment)
         )
 
-    def launch(self, instance: int, settings: WorkerSettings) -> None:
-        """Ask for a worker."""
+    def launch(self, instance: int, settings: WorkerSettings, environment: dict[str, str]) -> None:
+        """Ask for a worker that has `environment` beside the launcher's."""
         spec = {
             "instance": instance,
             "model_entry": str(settings.model_entry),
@@ -115,6 +116,7 @@ class Launcher:
             "threads": settings.threads,
             "batch_size": settings.batch_size,
             "batch_wait": settings.batch_wait,
+            "environment": environment,
         }
         self._instances.add(instance)
         if self._link is not None and not self._link.is_closing():
@@ -133,6 +135,15 @@ class Launcher:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
+
+    def _other_release(self, rooms: str) -> str:
+        wanted = self._settings.rooms
+        if rooms == wanted.name:
+            return ""
+        return (
+            f"the code in {wanted} is not that of this release (content hash {rooms}, expected "
+            f"{wanted.name}); remove that directory and start again"
+        )
 
     def _printed(self, line: str) -> None:
         self._last_words = line or self._last_words

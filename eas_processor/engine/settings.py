@@ -25,6 +25,13 @@ class WorkerSettings:
     """Requests run together; 1 unless `metadata.rpc.batching` is on."""
     batch_wait: float = 0.0
     """Seconds that a batch which is not full waits for more requests."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What the build's processes have beside the engine's own environment."""
+    cards: tuple[str, ...] = ()
+    """The GPUs to share out, under their names in CUDA_VISIBLE_DEVICES."""
+    cards_each: int = 0
+    start_timeout: float = 0.0
+    """What loading may take, where that is more than the engine's own limit, in seconds."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from eas_processor.engine.admission import Admission
+from eas_processor.engine.cards import Cards
 from eas_processor.engine.directory import SOCKET
 from eas_processor.engine.instance import SERVING, Instance, State
 from eas_processor.engine.launcher import Launcher
@@ -69,6 +70,7 @@ class Supervisor:
         self._start_timeout = start_timeout
         self._server: asyncio.Server | None = None
         self._numbers = itertools.count(1)
+        self._cards = Cards()
         self._launchers: dict[int, Launcher] = {}
         self._launching = asyncio.Lock()
         self._instances: dict[int, Instance] = {}
@@ -187,15 +189,17 @@ class Supervisor:
             self._died,
             self._admission.metrics,
         )
+        limit = max(self._start_timeout, settings.worker.start_timeout)
         try:
-            await asyncio.wait_for(self._bring_up(instance), self._start_timeout)
+            await asyncio.wait_for(self._bring_up(instance), limit)
             # Checked here: it may have died while this task was being woken.
             if instance.failure:
                 raise StartError(instance.failure)
         except asyncio.TimeoutError:
             self._kill(instance)
-            limit = f"{self._start_timeout:.0f} s"
-            raise StartError(f"the model was not loaded and warmed up within {limit}") from None
+            raise StartError(
+                f"the model was not loaded and warmed up within {limit:.0f} s"
+            ) from None
         except SetupError:
             instance.stop()
             raise
@@ -206,7 +210,8 @@ class Supervisor:
         launcher = await self._launcher(instance.settings.worker)
         self._instances[instance.number] = instance
         self._none_left.clear()
-        launcher.launch(instance.number, instance.settings.worker)
+        worker = instance.settings.worker
+        launcher.launch(instance.number, worker, self._cards.take(instance.number, worker))
         await instance.loaded()
         for number, body in enumerate(instance.settings.warm_up, 1):
             for _ in range(_WARM_UP_TIMES):
@@ -282,6 +287,7 @@ class Supervisor:
     def _died(self, instance: Instance, was: State, caught: list[Request]) -> None:
         """Replace an instance that served; one that never did is its starter's to deal with."""
         del self._instances[instance.number]
+        self._cards.give_back(instance.number)
         if not self._instances:
             self._none_left.set()
         if was is State.STOPPING and not self._stopping:

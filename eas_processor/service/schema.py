@@ -156,7 +156,10 @@ class Metadata(Struct, frozen=True, kw_only=True):
     ] = None
     gpu: Annotated[
         Annotated[float, Meta(ge=0, le=4096)],
-        key("GPU cards for each instance.", "a number of cards, 0 or more", Effect.LATER),
+        key(
+            "GPU cards for each instance; without any, a GPU build runs on the CPU.",
+            "a number of cards, 0 or more",
+        ),
     ] = 0
     rpc: Annotated[Rpc, key("How requests are taken in.")] = Rpc()
     rolling_strategy: Annotated[
@@ -167,7 +170,10 @@ class Metadata(Struct, frozen=True, kw_only=True):
         Eas,
         key("Holds the key that is usually written `eas.termination_grace_period`."),
     ] = Eas()
-    gpu_memory: Annotated[Any, key("Share of a GPU's memory.", effect=Effect.CLOUD)] = None
+    gpu_memory: Annotated[
+        Annotated[float, Meta(gt=0, le=4096)] | None,
+        key("GiB of a card's memory for each instance.", "a number of GiB above 0"),
+    ] = None
     gpu_core_percentage: Annotated[Any, key("Share of a GPU.", effect=Effect.CLOUD)] = None
     qos: Annotated[Any, key("Quality of service class.", effect=Effect.CLOUD)] = None
     resource: Annotated[Any, key("Resource group.", effect=Effect.CLOUD)] = None

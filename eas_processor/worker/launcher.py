@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, Dict, NoReturn, Optional
 
 from eas_processor.link.blocking import FrameReader, connect
+from eas_processor.link.content import content_hash
 from eas_processor.link.frames import EXITED, LAUNCH, pack
 from eas_processor.worker import process
 from eas_processor.worker.hooks import HooksError, import_hooks
@@ -52,7 +53,12 @@ class Launcher:
         self._forks = process.thread_count() == 1
         try:
             self._link = connect(
-                self._path, "launcher", launcher=self._number, forks=self._forks, failure=failure
+                self._path,
+                "launcher",
+                launcher=self._number,
+                forks=self._forks,
+                failure=failure,
+                rooms=content_hash(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
             )
             if hooks is None:
                 return 1

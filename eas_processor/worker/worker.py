@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import select
 import socket
 import threading
@@ -24,7 +25,7 @@ class Worker:
     Runs the hooks for the engine's requests until the link closes.
 
     `spec` is the payload of the LAUNCH frame: instance, model_entry, model_config, threads,
-    batch_size, and optionally batch_wait.
+    batch_size, environment, and optionally batch_wait.
     """
 
     def __init__(self, socket_path: str, hooks: ModuleType, spec: Dict[str, Any]) -> None:
@@ -42,6 +43,8 @@ class Worker:
                 process.redirect_output(sock)
             control = self._connect("control")
             threading.Thread(target=self._watch, args=(control,), daemon=True).start()
+            # Before the processor's first call: CUDA reads CUDA_VISIBLE_DEVICES when it starts.
+            os.environ.update(self._spec["environment"])
             self._load(control)
             threading.Event().wait()
         except ConnectionError:

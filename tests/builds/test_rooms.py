@@ -10,6 +10,7 @@ import eas_processor
 from eas_processor.builds import rooms
 from eas_processor.builds.rooms import rooms_directory
 from eas_processor.errors import HomeError
+from eas_processor.link.content import ROOMS
 
 PACKAGE = Path(eas_processor.__file__).parent
 
@@ -26,7 +27,7 @@ def home(tmp_path, monkeypatch):
 def package(tmp_path, monkeypatch):
     """A package of our own in place of the real one."""
     directory = tmp_path / "package" / "eas_processor"
-    for room in rooms.ROOMS:
+    for room in ROOMS:
         (directory / room).mkdir(parents=True)
         (directory / room / "__init__.py").write_text(f"# {room}\n")
     (directory / "__init__.py").touch()

@@ -56,8 +56,8 @@ async def test_it_forks_workers_and_reports_how_they_end(
     async with bench(real_service(model_config="die")) as made:
         await made.start()
         assert made.launcher.alive and made.launcher.forks and not made.launcher.ended
-        made.launcher.launch(1, made.launcher._settings)
-        made.launcher.launch(2, made.launcher._settings)
+        made.launcher.launch(1, made.launcher._settings, {})
+        made.launcher.launch(2, made.launcher._settings, {})
         await eventually_async(lambda: len(made.exits) == 2)
         assert sorted(made.exits) == [(1, "killed by SIGABRT"), (2, "killed by SIGABRT")]
 
@@ -68,7 +68,7 @@ async def test_stop_ends_it_and_what_it_has_forked(
     settings = real_service(hooks=gate_hooks, model_config=gate.command)
     async with bench(settings) as made:
         await made.start()
-        made.launcher.launch(1, made.launcher._settings)
+        made.launcher.launch(1, made.launcher._settings, {})
         await eventually_async(gate.reached)
         await made.launcher.stop()
         assert made.launcher.ended and not made.launcher.alive
@@ -80,7 +80,7 @@ async def test_a_worker_asked_of_a_launcher_that_has_ended_has_ended_too(real_se
     async with bench(real_service()) as made:
         await made.start()
         await made.launcher.stop()
-        made.launcher.launch(1, made.launcher._settings)
+        made.launcher.launch(1, made.launcher._settings, {})
         assert made.exits == [(1, "its launcher has ended")]
 
 

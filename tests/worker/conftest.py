@@ -134,6 +134,7 @@ class Engine:
             "model_config": config,
             "threads": threads,
             "batch_size": batch_size,
+            "environment": {"EAS_TEST_CARD": str(number)},
         }
         launcher.send(LAUNCH, json.dumps(spec).encode())
         links = {}

@@ -6,7 +6,14 @@ import socket
 import subprocess
 import sys
 
-SPEC = {"instance": 1, "model_entry": "", "model_config": "", "threads": 1, "batch_size": 1}
+SPEC = {
+    "instance": 1,
+    "model_entry": "",
+    "model_config": "",
+    "threads": 1,
+    "batch_size": 1,
+    "environment": {},
+}
 
 
 def main(command):

@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
+from eas_processor.link.content import content_hash
 from eas_processor.link.frames import FAILED, LAUNCH, LINK_VERSION, READY, STOP
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROCESSORS = os.path.join(HERE, "..", "processors")
 
 
-def test_introduces_itself_when_the_hooks_are_imported(engine):
+def test_introduces_itself_when_the_hooks_are_imported(engine, rooms):
     hello, _ = engine.start("echo.py")
     pid = hello.pop("pid")
     assert pid == engine.launcher.pid
@@ -23,6 +24,7 @@ def test_introduces_itself_when_the_hooks_are_imported(engine):
         "launcher": 7,
         "forks": True,
         "failure": "",
+        "rooms": content_hash(os.path.join(rooms, "eas_processor")),
     }
 
 

@@ -1,0 +1,61 @@
+"""Running the self-test of a build with the build's own interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from eas_processor.builds.catalogue import Entry
+from eas_processor.builds.rooms import rooms_directory
+from eas_processor.errors import BuildError
+
+_SELF_TEST = Path(__file__).parent / "self_test.py"
+_LIMIT_S = 600.0
+
+OnLine = Callable[[str], None]
+
+
+def check(entry: Entry, python: Path, lock: Path | None, on_line: OnLine) -> None:
+    """
+    Test a build from its files to an answered request; `on_line` gets one line for each step.
+
+    `lock` is None for the engine's own environment, which was not made from one. Raises BuildError
+    with what the failed step says.
+    """
+    _run(entry, python, [] if lock is None else [str(lock)], on_line)
+
+
+def check_import(entry: Entry, python: Path) -> None:
+    """Raise BuildError when the build cannot be imported."""
+    _run(entry, python, ["--import"], lambda line: None)
+
+
+def _run(entry: Entry, python: Path, arguments: list[str], on_line: OnLine) -> None:
+    # A self-test is about the build; a card that another process uses is none of its business.
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    try:
+        done = subprocess.run(
+            [str(python), "-sE", str(_SELF_TEST), str(rooms_directory()), *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LIMIT_S,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise BuildError(f"{entry.name}: {python} cannot be started: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(f"{entry.name}: its self-test took more than {_LIMIT_S:.0f} s") from error
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("ok ", "FAILED "))]
+    for line in lines:
+        on_line(line)
+    if done.returncode:
+        last = (lines or done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise BuildError(
+            f"{entry.name} does not pass its self-test (exit status {done.returncode}): {last}; "
+            f"`eascmd build {entry.name} --remove` and `eascmd build {entry.name}` make it again"
+        )
