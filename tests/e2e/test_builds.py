@@ -65,17 +65,14 @@ def table(request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, str], floa
     """Relative differences by model and build, printed at the end."""
     cells: dict[tuple[str, str], float] = {}
     yield cells
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or not cells:
-        return
-    reporter.write_line("")
-    reporter.write_line("".join(f"{name:>10}" for name in ["", *BUILDS]))
+    lines = ["", "".join(f"{name:>10}" for name in ["    ", *BUILDS])]
     for name in NAMES:
-        row = (
-            f"{cells[name, build]:10.1e}" if (name, build) in cells else "      FAIL"
-            for build in BUILDS
-        )
-        reporter.write_line(f"{name:<14}" + "".join(row))
+        row = (f"{cells.get((name, build), float('nan')):10.1e}" for build in BUILDS)
+        lines.append(f"{name:<14}" + "".join(row))
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        print(*lines, sep="\n")
 
 
 @pytest.mark.parametrize("name", NAMES)
