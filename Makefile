@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install run bench bench-quick test test-fast test-py36 test-sdk test-builds vendor lint format clean
+.PHONY: help install run bench bench-quick test test-fast test-chaos test-py36 test-sdk test-builds vendor lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,8 +39,11 @@ test: install  ## run the tests, and those of the 3.6 rooms and of the SDK on th
 	$(BIN)/python -m pytest
 	@$(MAKE) --no-print-directory test-py36 test-sdk
 
+test-chaos: install  ## attack services under load (CHAOS_SECONDS=60 CHAOS_UPDATES=20 CHAOS_ENDS=20 for longer)
+	$(BIN)/python -m pytest tests/chaos -q -rP
+
 test-fast: install  ## run the tests that take no more than a few seconds
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow and not chaos'
 
 # The rooms wire, link and worker run inside old TensorFlow builds; their tests need no TensorFlow.
 PY36_VENV := .venv-py36

@@ -100,7 +100,9 @@ class Instance:
         self._metrics = metrics
         self._ahead = 0
         self._may_be_ahead = _AHEAD if settings.worker.batch_size == 1 else 0
-        self._on_credit = self._refill = on_credit
+        self._refill = on_credit
+        # Nobody's requests but the warm-up's, until `serve`.
+        self._on_credit: Callable[[Instance], None] = _no_more
         self._on_death = on_death
         self._loaded: asyncio.Future[None] = self._loop.create_future()
         self._missed = 0
@@ -244,6 +246,7 @@ class Instance:
     def drain(self) -> None:
         """Take no more requests; those in the worker are still answered."""
         self.state = State.DRAINING
+        self._on_credit = _no_more
         self._credit = 0
 
     def beat(self) -> None:
@@ -321,6 +324,10 @@ class Instance:
         serves = self.state is State.WARMING and self._links.keys() >= _SERVING_LINKS
         if (serves or self.failure) and not self._loaded.done():
             self._loaded.set_result(None)
+
+
+def _no_more(_: Instance) -> None:
+    """Give the worker no further request."""
 
 
 def _channel(request: Request) -> str:

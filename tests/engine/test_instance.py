@@ -132,6 +132,7 @@ async def test_requests_go_out_on_the_socket_of_their_size(make_worker: Any) -> 
 async def test_answers_reach_whoever_waits(make_worker: Any) -> None:
     worker = make_worker()
     worker.attach()
+    worker.instance.serve()
     one, two, gone = (ARequest(b"x") for _ in range(3))
     for request in (one, two, gone):
         worker.instance.send(request)
@@ -146,6 +147,17 @@ async def test_answers_reach_whoever_waits(make_worker: Any) -> None:
     )
     assert (one.answers, two.answers, gone.answers) == ([(400, b"bad")], [(200, b"two")], [])
     assert worker.credits == 1 and not worker.instance.held
+
+
+async def test_nobody_is_sent_to_an_instance_that_warms_up_or_drains(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    for change in (lambda: None, worker.instance.drain):
+        change()
+        request = ARequest(b"x")
+        worker.instance.send(request)
+        worker.instance.replies([(REPLY, 200, request.number, 0.0, [])])
+    assert worker.credits == 0
 
 
 async def test_credit_is_counted_in_requests(make_worker: Any) -> None:

@@ -1,0 +1,101 @@
+"""A load generator that counts the fate of every request."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+from collections import Counter
+
+from e2e.front_door import Client, post
+
+
+class Load:
+    """
+    Connections that ask one request after the other; each request is different.
+
+    `fates` counts the answers by status, `wrong` (an answer that is not this request's, or a status
+    that is not due) and `lost` (no answer). `versions` are those that answered.
+    """
+
+    def __init__(self, address: tuple[str, int], connections: int = 32) -> None:
+        self.fates: Counter[str] = Counter()
+        self.versions: Counter[str] = Counter()
+        self.poison = 0
+        """Requests still to be sent that kill a worker."""
+        self.stopping = False
+        self.ended = False
+        """Whether the server has been told to end, so that an idle connection may close."""
+        self._address = address
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._run, daemon=True) for _ in range(connections)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def sent(self) -> int:
+        return sum(self.fates.values())
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """What is neither a right answer nor a poison request's 500."""
+        return {fate: count for fate, count in self.fates.items() if fate not in ("200", "poison")}
+
+    def stop(self) -> None:
+        """Let every connection have its last answer."""
+        self.stopping = True
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive(), "a request was never answered"
+
+    def _run(self) -> None:
+        while not self.stopping:
+            try:
+                client = Client(self._address)
+            except OSError:
+                if not self.ended:
+                    self._count("lost: no connection")
+                return
+            client.socket.settimeout(60)
+            with client:
+                while not self.stopping and self._ask(client):
+                    pass
+
+    def _ask(self, client: Client) -> bool:
+        with self._lock:
+            number, poison = next(self._numbers), self.poison > 0
+            self.poison -= poison
+        body = b"%s %d" % (b"die" if poison else b"ask", number)
+        try:
+            response = client.ask(post(body))
+        except (OSError, AssertionError) as error:
+            if not (self.ended and _was_idle(error)):
+                self._count(f"lost: {type(error).__name__}")
+            return False
+        version, _, echoed = response.body.partition(b" ")
+        if poison:
+            right = response.status == 500 and b"killed it" in response.body
+            self._count("poison" if right else f"wrong: poison {response.status}")
+        elif response.status != 200:
+            self._count(f"{response.status} {response.body[:80].decode()}")
+        elif echoed != body:
+            self._count("wrong answer")
+        else:
+            self._count("200", version.decode())
+        return response.headers.get("connection") != "close"
+
+    def _count(self, fate: str, version: str = "") -> None:
+        with self._lock:
+            self.fates[fate] += 1
+            if version:
+                self.versions[version] += 1
+
+
+def _was_idle(error: Exception) -> bool:
+    """Whether the connection was closed before a byte of an answer, as an idle one may be."""
+    return isinstance(error, (ConnectionResetError, BrokenPipeError, socket.timeout)) or (
+        "after b''" in str(error)
+    )
