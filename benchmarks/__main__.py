@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -83,6 +83,12 @@ class Run:
             if rounds := cells.get(contender.name):
                 self.results["rows"].append(_row(contender, size, connections, rounds))
 
+    def save(self, path: Path, took: float) -> None:
+        """Write what was measured so far: a run that is cut off keeps it."""
+        self.results["took_s"] = round(took)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(self.results, indent=1) + "\n")
+
     def part(self, name: str, measure: Callable[[], Any]) -> None:
         """Measure one part; what fails is said, not made up."""
         tell(name)
@@ -129,8 +135,8 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="under five minutes: floors, us, mosec"
     )
-    parser.add_argument("--rounds", type=int, help="rounds of each cell (default: 5, quick 3)")
-    parser.add_argument("--seconds", type=float, help="of a round (default: 2, quick 0.7)")
+    parser.add_argument("--rounds", type=int, help="rounds of each cell (default: 3)")
+    parser.add_argument("--seconds", type=float, help="of a round (default: 1.5, quick 0.7)")
     parser.add_argument("--peers", help="names, or none (default: all, quick mosec)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
     options = parser.parse_args()
@@ -144,33 +150,36 @@ def main() -> int:
         subprocess.run([*make, *extra], check=True, capture_output=True)
         run = Run(
             work,
-            seconds=options.seconds or (0.7 if options.quick else 2.0),
-            rounds=options.rounds or (3 if options.quick else 5),
+            seconds=options.seconds or (0.7 if options.quick else 1.5),
+            rounds=options.rounds or 3,
         )
         peers = [peer for peer in PEERS if not wanted or peer.name.lower() in wanted.split(",")]
-        measure(run, peers, quick=options.quick)
-    run.results["took_s"] = round(time.monotonic() - start)
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(json.dumps(run.results, indent=1) + "\n")
+        for _ in measure(run, peers, quick=options.quick):
+            run.save(options.output, time.monotonic() - start)
     tell("")
     print(report.text(run.results))
     return 0 if any("eas" in row["name"] for row in run.results["rows"]) else 1
 
 
-def measure(run: Run, peers: Sequence[Any], *, quick: bool) -> None:
-    """Measure floors, ours and the first peer in turn, then each other peer beside ours."""
+def measure(run: Run, peers: Sequence[Any], *, quick: bool) -> Iterator[None]:
+    """Measure part after part; floors, ours and the first peer in turn."""
     work, row = run.work, run.row
     on, off = ours(work, row, batching=True), ours(work, row, batching=False)
     run.part("callable", lambda: footprint.callable_loop(work / "mlp", 1.0, 1, "1x784", "32x784"))
     first = [each for peer in peers[:1] for each in contenders(peer, work, row)]
     run.group([echo(work, row), on, off, *first], LARGE)
+    yield
     run.part("footprint", lambda: footprint.footprint(work, run.seconds, 1 if quick else 3))
+    yield
     run.part("sdks", lambda: footprint.sdks(work, 200 if quick else 1000))
+    yield
     for peer in peers[1:]:
         for each in contenders(peer, work, row):
             run.group([each])
+            yield
     if not quick:
         run.part("resnet", lambda: footprint.resnet(work, 5.0, run.rounds))
+        yield
 
 
 if __name__ == "__main__":
