@@ -146,6 +146,7 @@ def _worker_settings(service: Service, build: Build, model_entry: Path) -> Worke
         ),
         threads=rpc.worker_threads,
         batch_size=rpc.max_batch_size if rpc.batching else 1,
+        sigterm=rpc.enable_sigterm,
         batch_wait=(rpc.max_batch_timeout or 0) / 1000 if rpc.batching else 0.0,
         environment=build.gpus.environment,
         cards=build.gpus.cards,

@@ -115,6 +115,7 @@ class Launcher:
             "model_config": settings.model_config,
             "threads": settings.threads,
             "batch_size": settings.batch_size,
+            "sigterm": settings.sigterm,
             "batch_wait": settings.batch_wait,
             "environment": environment,
         }

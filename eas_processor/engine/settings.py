@@ -23,6 +23,8 @@ class WorkerSettings:
     threads: int
     batch_size: int
     """Requests run together; 1 unless `metadata.rpc.batching` is on."""
+    sigterm: bool = False
+    """Whether the processor's SIGTERM handler is run before the worker ends."""
     batch_wait: float = 0.0
     """Seconds that a batch which is not full waits for more requests."""
     environment: dict[str, str] = field(default_factory=dict)

@@ -105,7 +105,7 @@ class Rpc(Struct, frozen=True, kw_only=True):
     ] = 0
     enable_sigterm: Annotated[
         bool,
-        key("Send SIGTERM to the processor when its instance stops.", effect=Effect.LATER),
+        key("Send SIGTERM to the processor when its instance stops."),
     ] = False
     enable_jemalloc: Annotated[
         bool,

@@ -1,9 +1,11 @@
 """One instance: the process that holds the model."""
 
+import contextlib
 import json
 import logging
 import os
 import select
+import signal
 import socket
 import threading
 from types import ModuleType
@@ -33,6 +35,7 @@ class Worker:
         self._hooks = hooks
         self._spec = spec
         self._channels: List[Channel] = []
+        self._asked_to_stop = threading.Event()
         self._collector = process.GarbageCollector()
 
     def run(self) -> NoReturn:
@@ -46,7 +49,11 @@ class Worker:
             # Before the processor's first call: CUDA reads CUDA_VISIBLE_DEVICES when it starts.
             os.environ.update(self._spec["environment"])
             self._load(control)
-            threading.Event().wait()
+            self._asked_to_stop.wait()
+            # To this thread, where Python's handlers run: it has run when the call is over.
+            with contextlib.suppress(SystemExit):
+                signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+            process.end()
         except ConnectionError:
             self._leave()
         except BaseException:
@@ -106,7 +113,9 @@ class Worker:
 
     def _obey(self, reader: FrameReader) -> None:
         for frame in reader.read():
-            if frame[0] == STOP:
+            if frame[0] == STOP and self._spec.get("sigterm"):
+                self._asked_to_stop.set()
+            elif frame[0] == STOP:
                 process.end()
             if frame[0] == WARMED:
                 self._collector.settle()

@@ -357,6 +357,20 @@ async def test_stop_ends_workers_that_do_not_listen(real_service: Any, alive: An
     assert not any(map(alive, pids))
 
 
+@pytest.mark.parametrize("sigterm", [True, False])
+async def test_a_processor_is_told_of_its_end_where_it_wants_that(
+    real_service: Any, tmp_path: Path, sigterm: bool
+) -> None:
+    hooks = Path(__file__).parents[1] / "processors" / "farewell.py"
+    said = tmp_path / "said"
+    settings = real_service(hooks=str(hooks), model_config=str(said))
+    object.__setattr__(settings.worker, "sigterm", sigterm)
+    async with supervised(settings) as desk:
+        assert await desk.ask(b"hello") == (200, b"hello")
+        assert not said.exists()
+    assert said.exists() == sigterm
+
+
 async def test_stop_while_models_load_leaves_no_process(
     real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any, alive: Any
 ) -> None:
