@@ -149,6 +149,11 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="reload when the service file or the model's newest version changes",
     )
+    parser.add_argument(
+        "--inline",
+        action="store_true",
+        help="run the model in the engine's process: quicker, but a crash of it ends the service",
+    )
     parser.add_argument("--verbose", action="store_true", help="log what happens in detail")
     parser.set_defaults(run=_serve)
 
@@ -235,7 +240,7 @@ def _serve(arguments: argparse.Namespace) -> None:
         access_log=arguments.access_log,
         admin_port=arguments.admin_port,
     )
-    serve(arguments.service, settings, watch=arguments.watch)
+    serve(arguments.service, settings, watch=arguments.watch, inline=arguments.inline)
 
 
 def _change(arguments: argparse.Namespace) -> None:

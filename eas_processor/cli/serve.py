@@ -5,20 +5,34 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from eas_processor.builds.catalogue import find_entry
+from eas_processor.builds.find import is_own
 from eas_processor.cli.admin import known_address
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.cli.plan import Plan, change_stamp, read_plan
 from eas_processor.engine.engine import Control, run
-from eas_processor.engine.settings import EngineSettings, ServiceSettings
+from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.errors import BuildError, StartError
+from eas_processor.service import load_service
 from eas_processor.service.token import admin_token
+from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 log = logging.getLogger("eas_processor")
 
 
-def serve(path: Path, settings: EngineSettings, *, watch: bool = False) -> None:
-    """Serve the service file at `path` until SIGTERM or Ctrl-C; raises SetupError."""
+def serve(
+    path: Path, settings: EngineSettings, *, watch: bool = False, inline: bool = False
+) -> None:
+    """
+    Serve the service file at `path` until SIGTERM or Ctrl-C; raises SetupError.
+
+    With `inline` the model runs in this process, and nothing can be changed while it does.
+    """
+    if inline:
+        _require_own(path)
     plan = read_plan(path)
     service = plan.settings
     _note(plan)
@@ -38,10 +52,31 @@ def serve(path: Path, settings: EngineSettings, *, watch: bool = False) -> None:
         _note(again)
         return again.settings
 
+    if inline:
+        run(settings, service, announce, load_inline=partial(_load_inline, service.worker))
+        return
     settings = replace(settings, admin_token=admin_token(service.name).value)
     with known_address(service.name) as keep:
         control = Control(reread, keep, (lambda: change_stamp(path)) if watch else None)
         run(settings, service, announce, control)
+
+
+def _require_own(path: Path) -> None:
+    """Refuse a build that has another interpreter, before it is made."""
+    entry = find_entry(load_service(path).service.processor)
+    if not is_own(entry):
+        raise BuildError(
+            f"{path}: --inline runs the model in this interpreter, {sys.executable}, and "
+            f"{entry.name} needs one of its own; leave --inline out"
+        )
+
+
+def _load_inline(worker: WorkerSettings) -> Processor:
+    try:
+        hooks = import_hooks(worker.hooks)
+        return Processor(hooks, str(worker.model_entry), worker.model_config)
+    except HooksError as error:
+        raise StartError(str(error)) from error
 
 
 def _note(plan: Plan) -> None:

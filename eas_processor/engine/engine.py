@@ -11,13 +11,14 @@ import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
 from eas_processor.engine.admin import AdminServer
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.directory import socket_directory
+from eas_processor.engine.inline import Hooks, InlineSupervisor
 from eas_processor.engine.open_files import raise_limit
 from eas_processor.engine.router import Endpoint, Router
 from eas_processor.engine.server import HttpServer
@@ -49,9 +50,10 @@ def run(
     service: ServiceSettings,
     on_ready: OnReady,
     control: Control | None = None,
+    load_inline: Callable[[], Hooks] | None = None,
 ) -> None:
     """
-    Serve until SIGTERM or SIGINT.
+    Serve until SIGTERM or SIGINT, with the hooks of `load_inline` in this process, if given.
 
     When requests are taken, `on_ready` gets `http://HOST:PORT` and the signature JSON, or "" for a
     model that has none.
@@ -59,14 +61,19 @@ def run(
     Raises SetupError when the service cannot start. Leaves no process and no file behind.
     """
     raise_limit(settings.max_connections)
-    uvloop.run(_Engine(settings, service, control).run(on_ready))
+    uvloop.run(_Engine(settings, service, control, load_inline).run(on_ready))
 
 
 class _Engine:
     def __init__(
-        self, settings: EngineSettings, service: ServiceSettings, control: Control | None
+        self,
+        settings: EngineSettings,
+        service: ServiceSettings,
+        control: Control | None,
+        load_inline: Callable[[], Hooks] | None,
     ) -> None:
         self._settings = settings
+        self._load_inline = load_inline
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
         self._service = service
@@ -84,7 +91,7 @@ class _Engine:
 
     async def _serve(self, directory: Path, on_ready: OnReady) -> None:
         admission = Admission(self._service)
-        supervisor = Supervisor(self._service, admission, directory, self._settings.start_timeout)
+        supervisor = self._supervisor(admission, directory)
         endpoint = Endpoint(self._service, admission, supervisor)
         server = HttpServer(self._settings, Router([endpoint]))
         admin: AdminServer | None = None
@@ -110,6 +117,13 @@ class _Engine:
         finally:
             server.close()
             await supervisor.stop()
+
+    def _supervisor(self, admission: Admission, directory: Path) -> Supervisor:
+        if self._load_inline is not None:
+            # There is no control then, so it is asked for info, start and stop alone.
+            inline = InlineSupervisor(self._service, admission, self._load_inline)
+            return cast("Supervisor", inline)
+        return Supervisor(self._service, admission, directory, self._settings.start_timeout)
 
     def _interrupt(self) -> None:
         """Shut down on the first Ctrl-C, at once on the second."""

@@ -1,0 +1,147 @@
+"""The inline link: the hooks run in the engine's own process, on the thread of its loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import monotonic, perf_counter
+from typing import Any, Protocol
+
+from eas_processor.engine.admission import Admission
+from eas_processor.engine.instance import Instance, State
+from eas_processor.engine.request import Request
+from eas_processor.engine.settings import ServiceSettings
+from eas_processor.errors import StartError, WarmUpError
+from eas_processor.link.frames import BULK_SIZE, PREDICT, REPLY, RUN_TIMES, TIMES, Frame
+
+_WARM_UP_TIMES = 5
+_EXPIRED = 408, b"the request's deadline passed before it was run"
+
+
+class Hooks(Protocol):
+    """What an inline instance calls: the worker's `Processor`."""
+
+    def describe(self) -> tuple[int, bytes]: ...
+    def process(self, request: Any) -> tuple[int, bytes]: ...
+    def process_json(self, request: Any) -> tuple[int, bytes]: ...
+    def batch_process(self, requests: list[Any]) -> list[tuple[int, bytes]]: ...
+    def take_times(self, requests: int, seconds: float) -> tuple[int, float, float, float]: ...
+
+
+class InlineInstance(Instance):
+    """
+    An instance without a worker: it runs what it was sent when the loop has read all that arrived.
+
+    While a run lasts nothing else happens in the engine.
+    """
+
+    def __init__(self, settings: ServiceSettings, admission: Admission, hooks: Hooks) -> None:
+        super().__init__(1, settings, admission.refill, lambda *_: None, admission.metrics)
+        self._hooks = hooks
+        self._batch_size = settings.worker.batch_size
+        self._sent: deque[Request] = deque()
+
+    def send(self, request: Request) -> None:
+        """Take a request, to be run after the next `flush`."""
+        request.instance = self
+        self.held[request.number] = request
+        if request.size > BULK_SIZE:
+            self._held_bytes += request.size
+        self._sent.append(request)
+
+    def flush(self) -> None:
+        """Have what was sent run in the next turn of the loop."""
+        if self._sent and not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._run)
+
+    flush_soon = flush
+
+    def cancel(self, request: Request) -> None:
+        """Forget a request that nobody waits for; called between runs, so it has not begun."""
+        request.instance = None
+        request.body = []
+        self._sent.remove(request)
+        self.replies([(REPLY, 499, request.number, 0.0, [])])
+
+    def _run(self) -> None:
+        self._flush_due = False
+        frames: list[Frame] = []
+        batch: list[Request] = []
+        now = monotonic()
+        while self._sent and len(batch) < self._batch_size:
+            request = self._sent.popleft()
+            if request.deadline and now > request.deadline:
+                status, text = _EXPIRED
+                frames.append((REPLY, status, request.number, 0.0, [text]))
+            else:
+                batch.append(request)
+        if batch:
+            frames += self._answer(batch)
+        self.replies(frames)
+        self.flush()
+
+    def _answer(self, batch: list[Request]) -> list[Frame]:
+        start = perf_counter()
+        joined = [_body(each) for each in batch if each.kind == PREDICT]
+        answers = iter(self._hooks.batch_process(joined) if joined else ())
+        replies: list[Frame] = []
+        for each in batch:
+            if each.kind == PREDICT:
+                status, payload = next(answers)
+            else:
+                status, payload = self._hooks.process_json(_body(each))
+            replies.append((REPLY, status, each.number, 0.0, [payload]))
+        rows, *seconds = self._hooks.take_times(len(batch), perf_counter() - start)
+        micro = (min(int(part * 1e6), 0xFFFFFFFF) for part in seconds)
+        return [(TIMES, 0, 0, 0.0, [RUN_TIMES.pack(rows, len(batch), *micro)]), *replies]
+
+
+class InlineSupervisor:
+    """The one instance of a service whose hooks `load` returns; it raises StartError."""
+
+    def __init__(
+        self, settings: ServiceSettings, admission: Admission, load: Callable[[], Hooks]
+    ) -> None:
+        self._settings = settings
+        self._admission = admission
+        self._load = load
+        self.info: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Load and warm up the model. Raises StartError or WarmUpError."""
+        if self._settings.instances != 1:
+            raise StartError(
+                f"metadata.instance is {self._settings.instances}: --inline runs 1 instance, "
+                "inside the engine; leave one of the two out"
+            )
+        hooks = await asyncio.get_running_loop().run_in_executor(None, self._prepare)
+        status, text = hooks.describe()
+        instance = InlineInstance(self._settings, self._admission, hooks)
+        self.info = {"info_status": status, "info": text.decode(errors="replace")}
+        instance.info = self.info
+        instance.state = State.READY
+        self._admission.instance_ready(instance)
+
+    async def stop(self) -> None:
+        """Do nothing: the model ends with the process."""
+
+    def _prepare(self) -> Hooks:
+        hooks = self._load()
+        for number, body in enumerate(self._settings.warm_up, 1):
+            for _ in range(_WARM_UP_TIMES):
+                status, payload = hooks.process(body)
+                if status != 200:
+                    reason = payload.decode(errors="replace")
+                    raise WarmUpError(
+                        f"warm_up_data_path: request {number} of the file was refused with "
+                        f"{status}: {reason}"
+                    )
+        hooks.take_times(0, 0.0)
+        return hooks
+
+
+def _body(request: Request) -> bytes:
+    body = request.body
+    return body[0] if len(body) == 1 else b"".join(body)
