@@ -94,8 +94,8 @@ class Run:
         tell(name)
         try:
             self.results[name] = measure()
-        except (Unavailable, EasError, OSError) as error:
-            self.results["left_out"][name] = str(error)
+        except Exception as error:  # a part that fails does not take the others along
+            self.results["left_out"][name] = f"{type(error).__name__}: {error}"
 
 
 def _row(contender: Contender, size: str, connections: int, rounds: list[Cell]) -> dict[str, Any]:
