@@ -18,10 +18,10 @@ class KnownHead:
     """
     The head of the last request of a connection, and who answers it.
 
-    A client that sends the plain token sends the same head over and over. To compare its
-    bytes is quicker than to parse and check them: see docs/profile.md. What can change between two requests
-    (limits, rate, readiness) is looked at each time; `holds` tells whether who is asked, and the
-    token, are still the same.
+    A client that sends the plain token sends the same head over and over. Comparing its bytes is
+    quicker than parsing and checking them: see docs/profile.md. What can change between two
+    requests (limits, rate, readiness) is looked at each time; `holds` tells whether who is asked,
+    and the token, are still the same.
     """
 
     __slots__ = ("_auth", "_pattern", "_router", "endpoint", "head", "length")
