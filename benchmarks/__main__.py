@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -140,6 +141,8 @@ def main() -> int:
     parser.add_argument("--peers", help="names, or none (default: all, quick mosec)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
     options = parser.parse_args()
+    # As an exception, so that the servers that run are ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = (options.peers or ("mosec" if options.quick else "")).lower()
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="eas-benchmarks-") as scratch:
