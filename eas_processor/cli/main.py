@@ -154,6 +154,13 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run the model in the engine's process: quicker, but a crash of it ends the service",
     )
+    parser.add_argument(
+        "--peers",
+        type=_peers,
+        default=(),
+        metavar="HOST:PORT,...",
+        help="engines that serve the same, for clients with a direct connection",
+    )
     parser.add_argument("--verbose", action="store_true", help="log what happens in detail")
     parser.set_defaults(run=_serve)
 
@@ -207,6 +214,15 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
 
 
+def _peers(text: str) -> tuple[Any, ...]:
+    from eas_processor.cli.peers import peer_of
+
+    try:
+        return tuple(peer_of(each.strip()) for each in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _positive(text: str) -> int:
     if text.isdigit() and int(text) > 0:
         return int(text)
@@ -240,7 +256,13 @@ def _serve(arguments: argparse.Namespace) -> None:
         access_log=arguments.access_log,
         admin_port=arguments.admin_port,
     )
-    serve(arguments.service, settings, watch=arguments.watch, inline=arguments.inline)
+    serve(
+        arguments.service,
+        settings,
+        arguments.peers,
+        watch=arguments.watch,
+        inline=arguments.inline,
+    )
 
 
 def _change(arguments: argparse.Namespace) -> None:

@@ -17,6 +17,8 @@ from eas_processor.builds.gpu import COMPILE_S, Wanted
 from eas_processor.builds.processor_config import processor_config
 from eas_processor.builds.rooms import rooms_directory
 from eas_processor.cli.builds import progress_bar
+from eas_processor.cli.peers import peer_of
+from eas_processor.engine.discovery import Peer
 from eas_processor.engine.settings import ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, ServiceFileError
 from eas_processor.service import (
@@ -130,7 +132,15 @@ def _service_settings(
         gateway_concurrency=(
             policy.concurrency_limit.limit if policy.concurrency_limit.enable else 0
         ),
+        peers=_peers(service.networking.peers),
     )
+
+
+def _peers(named: list[str]) -> tuple[Peer, ...]:
+    try:
+        return tuple(peer_of(each) for each in named)
+    except ValueError as error:
+        raise ServiceFileError(f"networking.peers: {error}") from error
 
 
 def _worker_settings(service: Service, build: Build, model_entry: Path) -> WorkerSettings:

@@ -13,6 +13,7 @@ from eas_processor.builds.find import is_own
 from eas_processor.cli.admin import known_address
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.cli.plan import Plan, change_stamp, read_plan
+from eas_processor.engine.discovery import Peer
 from eas_processor.engine.engine import Control, run
 from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, StartError
@@ -24,17 +25,23 @@ log = logging.getLogger("eas_processor")
 
 
 def serve(
-    path: Path, settings: EngineSettings, *, watch: bool = False, inline: bool = False
+    path: Path,
+    settings: EngineSettings,
+    peers: tuple[Peer, ...] = (),
+    *,
+    watch: bool = False,
+    inline: bool = False,
 ) -> None:
     """
     Serve the service file at `path` until SIGTERM or Ctrl-C; raises SetupError.
 
-    With `inline` the model runs in this process, and nothing can be changed while it does.
+    `peers` are other engines that serve the same, beside those that the file names. With `inline`
+    the model runs in this process, and nothing can be changed while it does.
     """
     if inline:
         _require_own(path)
     plan = read_plan(path)
-    service = plan.settings
+    service = _with(plan.settings, peers)
     _note(plan)
 
     def announce(address: str, signature: str) -> None:
@@ -50,7 +57,7 @@ def serve(
     def reread() -> ServiceSettings:
         again = read_plan(path)
         _note(again)
-        return again.settings
+        return _with(again.settings, peers)
 
     if inline:
         run(settings, service, announce, load_inline=partial(_load_inline, service.worker))
@@ -77,6 +84,10 @@ def _load_inline(worker: WorkerSettings) -> Processor:
         return Processor(hooks, str(worker.model_entry), worker.model_config)
     except HooksError as error:
         raise StartError(str(error)) from error
+
+
+def _with(service: ServiceSettings, peers: tuple[Peer, ...]) -> ServiceSettings:
+    return replace(service, peers=service.peers + peers)
 
 
 def _note(plan: Plan) -> None:

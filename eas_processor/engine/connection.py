@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from eas_processor.engine import checks
+from eas_processor.engine.discovery import asked_for, own_peer
 from eas_processor.engine.heads import CONTINUE, JSON, TEXT
 from eas_processor.engine.http_request import HttpRequest
 from eas_processor.engine.inflate import Inflater
@@ -219,7 +220,7 @@ class HttpConnection(asyncio.Protocol):
         target = request.target = checks.origin_form(request.target)
         path = target.partition(b"?")[0]
         router = self._server.router
-        if path == METRICS or router.health(path) is not None:
+        if router.is_small(path):
             return None
         endpoint = router.find(request.method, path)
         if isinstance(endpoint, RequestError):
@@ -318,6 +319,10 @@ class HttpConnection(asyncio.Protocol):
         server = self._server
         if path == METRICS:
             return 200, TEXT_FORMAT, [server.router.metrics(server.refused)]
+        if (name := asked_for(path)) is not None:
+            own = own_peer(self._transport.get_extra_info("sockname"))
+            status, text = server.router.upstreams(name, own)
+            return status, JSON if status == 200 else TEXT, [text]
         status, text = server.router.health(path) or (404, b"")
         return status, TEXT, [text]
 

@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.auth import TokenCheck
+from eas_processor.engine.discovery import Peer, asked_for, upstreams
 from eas_processor.engine.metrics import exposition
 from eas_processor.engine.rate import GatewayPolicy, RateLimit
 from eas_processor.engine.settings import ServiceSettings
@@ -63,10 +64,9 @@ class Router:
         """Return the endpoint for `path` (without query), or why there is none."""
         if not path.startswith(PREFIX):
             return NotFound(f"nothing answers at {_shown(path)}; {self._known()}")
-        name = path[len(PREFIX) :].partition(b"/")[0]
-        endpoint = self._endpoints.get(name) or self._endpoints.get(unquote_to_bytes(name))
-        if endpoint is None:
-            return NotFound(f"there is no service {_shown(name)} here; {self._known()}")
+        endpoint = self._named(path[len(PREFIX) :])
+        if isinstance(endpoint, NotFound):
+            return endpoint
         if method not in (b"POST", b"GET"):
             return MethodNotAllowed(
                 f"{method.decode()} is not answered here; POST predicts, GET returns the signature"
@@ -96,6 +96,26 @@ class Router:
                 return 200, b"ready"
             return 503, b"no instance is ready"
         return None
+
+    def is_small(self, path: bytes) -> bool:
+        """Whether `path` is answered here, by no service and without a token."""
+        return path == METRICS or self.health(path) is not None or asked_for(path) is not None
+
+    def upstreams(self, name: bytes, own: Peer) -> tuple[int, bytes]:
+        """Return status and text of a discovery route; `own` is the address of this engine."""
+        endpoint = self._named(name)
+        if isinstance(endpoint, NotFound):
+            return endpoint.status, str(endpoint).encode()
+        serving = endpoint.admission.ready and not self.draining
+        settings = endpoint.settings
+        return 200, upstreams(settings.name, own, settings.peers, serving=serving)
+
+    def _named(self, path: bytes) -> Endpoint | NotFound:
+        name = path.partition(b"/")[0]
+        endpoint = self._endpoints.get(name) or self._endpoints.get(unquote_to_bytes(name))
+        if endpoint is None:
+            return NotFound(f"there is no service {_shown(name)} here; {self._known()}")
+        return endpoint
 
     def _known(self) -> str:
         names = ", ".join(sorted(f"/api/predict/{name.decode()}" for name in self._endpoints))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eas_processor.engine.discovery import Peer
+
 MIB = 1024 * 1024
 ENVELOPE = 64 * 1024
 """What a body may have above its limit: names and shapes around a tensor that fills it."""
@@ -68,6 +70,8 @@ class ServiceSettings:
     """Requests a second over all instances; 0 for no limit."""
     gateway_concurrency: int = 0
     """Requests on their way over all instances; 0 for no limit."""
+    peers: tuple[Peer, ...] = ()
+    """Other engines that serve the same, for clients with a direct connection."""
 
     def needs_new_workers(self, before: ServiceSettings) -> bool:
         """Whether workers that were started with the settings `before` cannot serve these."""

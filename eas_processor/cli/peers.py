@@ -1,0 +1,18 @@
+"""Engines that serve the same, as the service file and `--peers` name them."""
+
+from __future__ import annotations
+
+import re
+
+from eas_processor.engine.discovery import OWN_WEIGHT, Peer
+from eas_processor.service.schema import PEER_PATTERN, PEER_RULE
+
+
+def peer_of(text: str) -> Peer:
+    """Read `HOST:PORT` or `HOST:PORT=WEIGHT`; raises ValueError."""
+    if re.match(PEER_PATTERN, text):
+        address, _, weight = text.partition("=")
+        host, _, port = address.rpartition(":")
+        if 0 < int(port) < 65536:
+            return Peer(host, int(port), int(weight or OWN_WEIGHT))
+    raise ValueError(f"expected {PEER_RULE}, got {text!r}")
