@@ -120,6 +120,15 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="port to listen on; 0 takes a free one (default: 8080)",
     )
     parser.add_argument(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="serve HTTPS with this certificate chain (PEM); read again on a reload",
+    )
+    parser.add_argument(
+        "--tls-key", type=Path, metavar="FILE", help="its key, if not in the same file (PEM)"
+    )
+    parser.add_argument(
         "--max-body", type=_positive, default=64, metavar="MIB", help="largest body (default: 64)"
     )
     parser.add_argument(
@@ -246,11 +255,16 @@ def _serve(arguments: argparse.Namespace) -> None:
     from eas_processor.cli.logs import set_up
     from eas_processor.cli.serve import serve
     from eas_processor.engine.settings import ENVELOPE, MIB, EngineSettings
+    from eas_processor.errors import StartError
 
+    if arguments.tls_key and not arguments.tls_cert:
+        raise StartError("--tls-key is the key of a certificate; name that with --tls-cert")
     set_up(verbose=arguments.verbose)
     settings = EngineSettings(
         host=arguments.host,
         port=arguments.port,
+        tls_cert=arguments.tls_cert,
+        tls_key=arguments.tls_key,
         max_body=arguments.max_body * MIB + ENVELOPE,
         max_connections=arguments.max_connections,
         access_log=arguments.access_log,

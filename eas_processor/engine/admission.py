@@ -156,7 +156,7 @@ class Admission:
     def _serve(self, instance: Instance) -> None:
         instance.serve()
         self._ready.append(instance)
-        log.info("instance %d is ready (pid %d)", instance.number, instance.pid)
+        log.info("%s is ready (pid %d)", instance, instance.pid)
         self.refill(instance)
 
     def _not_ready(self) -> NotReady:

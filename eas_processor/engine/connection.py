@@ -459,7 +459,9 @@ class HttpConnection(asyncio.Protocol):
             # Closing with unread bytes in the socket sends a reset, which can overtake the answer:
             # close this half, and read until the client closes its own or `check_time` has enough.
             self._read_or_hold()
-            self._transport.write_eof()
+            # TLS has no half to close: there the answer says `close`, and the client does.
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
         else:
             self._transport.close()
 

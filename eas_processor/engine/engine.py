@@ -24,6 +24,7 @@ from eas_processor.engine.router import Endpoint, Router
 from eas_processor.engine.server import HttpServer
 from eas_processor.engine.settings import EngineSettings, ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
+from eas_processor.engine.tls import Tls
 from eas_processor.engine.updates import Updates
 
 log = logging.getLogger("eas_processor.engine")
@@ -98,7 +99,7 @@ class _Engine:
         try:
             address = server.bind()
             if await _unless(self._stop, supervisor.start()):
-                admin = await self._open_admin(endpoint)
+                admin = await self._open_admin(endpoint, server.tls)
                 await server.listen()
                 # What lives as long as the process is not looked at by the collector again.
                 gc.collect()
@@ -138,10 +139,10 @@ class _Engine:
         else:
             self._spawn(self._updates.try_to_reload())
 
-    async def _open_admin(self, endpoint: Endpoint) -> AdminServer | None:
+    async def _open_admin(self, endpoint: Endpoint, tls: Tls | None) -> AdminServer | None:
         if (control := self._control) is None:
             return None
-        self._updates = Updates(endpoint, control.reread, control.stamp)
+        self._updates = Updates(endpoint, _with_certificate(control.reread, tls), control.stamp)
         admin = AdminServer(self._updates, self._settings.admin_token)
         control.on_admin(await admin.listen(self._settings.admin_port))
         if control.stamp is not None:
@@ -158,6 +159,24 @@ class _Engine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _with_certificate(
+    reread: Callable[[], ServiceSettings], tls: Tls | None
+) -> Callable[[], ServiceSettings]:
+    """Return a `reread`, which runs in a thread, that reads the certificate again too."""
+    if tls is None:
+        return reread
+    loop = asyncio.get_running_loop()
+
+    def reread_both() -> ServiceSettings:
+        tls.check()
+        settings = reread()
+        # In the loop's thread: no handshake may be under way in another.
+        loop.call_soon_threadsafe(tls.renew)
+        return settings
+
+    return reread_both
 
 
 def _has_terminal() -> bool:

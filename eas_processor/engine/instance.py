@@ -112,6 +112,10 @@ class Instance:
         self.how = ""
         """How the process ended, or why it is being killed."""
 
+    def __str__(self) -> str:
+        """Return what the log calls it: its number and its processor build."""
+        return f"instance {self.number} ({self.settings.worker.build})"
+
     def attach(self, channel: str, transport: asyncio.Transport, pid: int) -> None:
         """Take over a socket that the worker has opened."""
         self._links[channel] = transport

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from eas_processor.engine.environment import worker_environment
 from eas_processor.engine.links import FrameLink, LineLink
 from eas_processor.engine.settings import WorkerSettings
 from eas_processor.errors import StartError
@@ -75,7 +76,7 @@ class Launcher:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=theirs.fileno(),
                 stderr=theirs.fileno(),
-                env={**os.environ, **settings.environment},
+                env={**worker_environment(os.environ), **settings.environment},
                 start_new_session=True,
             )
         except OSError as error:
@@ -148,7 +149,7 @@ class Launcher:
 
     def _printed(self, line: str) -> None:
         self._last_words = line or self._last_words
-        worker_log.info("%s", line)
+        worker_log.info("launcher of %s: %s", self._settings.build, line)
 
     def _receive(self, frames: list[Frame]) -> None:
         for kind, _, _, _, payload in frames:

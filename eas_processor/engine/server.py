@@ -10,12 +10,14 @@ import socket
 import struct
 from collections import defaultdict
 from time import monotonic
+from typing import Any
 
 from eas_processor.engine.access_log import AccessLog
 from eas_processor.engine.connection import HttpConnection
 from eas_processor.engine.heads import Heads
 from eas_processor.engine.router import Router
 from eas_processor.engine.settings import EngineSettings
+from eas_processor.engine.tls import Tls
 from eas_processor.errors import StartError
 
 _BACKLOG = 4096
@@ -36,12 +38,13 @@ class HttpServer:
         self.access_log = AccessLog(settings.access_log) if settings.access_log else None
         self.connections: set[HttpConnection] = set()
         self.draining = False
+        self.tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._clock: asyncio.Task[None] | None = None
 
     def bind(self) -> str:
-        """Take the address, so that a start fails at once if it is in use; return `http://HOST:PORT`."""
+        """Take the address, so that a start fails at once if it is in use; return its URL."""
         host, port = self.settings.host, self.settings.port
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -51,7 +54,8 @@ class HttpServer:
         except OSError as error:
             raise self._taken(error) from error
         shown = f"[{host}]" if family == socket.AF_INET6 else host
-        return f"http://{shown}:{self._socket.getsockname()[1]}"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
 
     async def listen(self) -> None:
         """Accept connections from now on."""
@@ -63,7 +67,10 @@ class HttpServer:
         except OSError as error:
             raise self._taken(error) from error
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: HttpConnection(self), sock=self._socket, backlog=_BACKLOG
+            lambda: HttpConnection(self),
+            sock=self._socket,
+            backlog=_BACKLOG,
+            **self._handshake(),
         )
         self._clock = asyncio.create_task(self._watch_times())
 
@@ -75,9 +82,7 @@ class HttpServer:
         # What the kernel has accepted and we have not would be reset when the listener closes.
         backlog = self._take_backlog()
         self._server.close()
-        loop = asyncio.get_running_loop()
-        for accepted in backlog:
-            await loop.connect_accepted_socket(lambda: HttpConnection(self), accepted)
+        await asyncio.gather(*(self._take(each) for each in backlog))
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._all_closed(moment), grace)
 
@@ -91,6 +96,18 @@ class HttpServer:
             self._socket.close()
         for connection in list(self.connections):
             connection.abort()
+
+    def _handshake(self) -> dict[str, Any]:
+        if self.tls is None:
+            return {}
+        return {"ssl": self.tls.context, "ssl_handshake_timeout": self.settings.head_timeout}
+
+    async def _take(self, accepted: socket.socket) -> None:
+        # One that fails its TLS handshake is no request that could be lost.
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: HttpConnection(self), accepted, **self._handshake()
+            )
 
     def _taken(self, error: OSError) -> StartError:
         host, port = self.settings.host, self.settings.port

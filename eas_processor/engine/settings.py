@@ -93,6 +93,10 @@ class EngineSettings:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    tls_cert: Path | None = None
+    """A PEM file; None speaks plain HTTP."""
+    tls_key: Path | None = None
+    """None where the key is in `tls_cert` too."""
     drain_moment: float = 1.0
     """How long a shutdown still accepts, so that clients move on before the listener closes."""
     max_body: int = 64 * MIB + ENVELOPE

@@ -140,7 +140,7 @@ class Supervisor:
             if monotonic() > end:
                 self._kill(instance)
             await asyncio.sleep(0.01)
-        log.info("instance %d has ended", instance.number)
+        log.info("%s has ended", instance)
 
     async def start(self) -> None:
         """Start every instance and wait until all are ready. Raises StartError or WarmUpError."""
@@ -298,7 +298,7 @@ class Supervisor:
         served = was in SERVING and not self._stopping
         settings = self._settings
         if served:
-            log.error("instance %d died: %s", instance.number, instance.failure)
+            log.error("%s died: %s", instance, instance.failure)
             self._leave_out(instance)
         if served and settings.restart_crashed and settings.retry_crashed:
             alone = was is State.ISOLATED
@@ -353,7 +353,7 @@ class Supervisor:
                     self._end(instance, f"a run took more than {limit:g} s (model_config.max_run)")
 
     def _end(self, instance: Instance, why: str) -> None:
-        log.error("instance %d is killed: %s", instance.number, why)
+        log.error("%s is killed: %s", instance, why)
         instance.blame(f"killed: {why}")
         self._kill(instance)
 
@@ -387,6 +387,6 @@ def _relay(instance: Instance, line: str) -> None:
     instance.last_words = line or instance.last_words
     level, _, text = line.partition(" ")
     if level in _LEVELS:
-        worker_log.log(_LEVELS[level], "instance %d: %s", instance.number, text)
+        worker_log.log(_LEVELS[level], "%s: %s", instance, text)
     else:
-        worker_log.info("instance %d: %s", instance.number, line)
+        worker_log.info("%s: %s", instance, line)

@@ -16,7 +16,17 @@ import numpy as np
 from eas_processor.wire import dtypes, tags
 from eas_processor.wire.dtypes import VALUE_FIELDS, layout_of
 from eas_processor.wire.errors import MalformedMessage, MisplacedValues, ShapeMismatch, WireError
-from eas_processor.wire.fields import FIXED32, FIXED64, LENGTH, VARINT, fields, tag_of
+from eas_processor.wire.fields import (
+    FIXED32,
+    FIXED64,
+    LENGTH,
+    UNLIMITED,
+    VARINT,
+    Allowance,
+    allowance,
+    fields,
+    tag_of,
+)
 from eas_processor.wire.outlines import Outlines
 from eas_processor.wire.tensors import Request, Tensor
 from eas_processor.wire.values import unpack_values
@@ -55,10 +65,11 @@ def decode_request(data: Body) -> Request:
 
 def _read_request(view: memoryview) -> Request:
     request = Request("", {}, [])
+    allowed = allowance()
     try:
-        for tag, start, stop in fields(view, 0, len(view)):
+        for tag, start, stop in fields(view, 0, len(view), allowed):
             if tag == tags.INPUTS:
-                name, tensor = _read_entry("input", view, start, stop)
+                name, tensor = _read_entry("input", view, start, stop, allowed)
                 request.inputs[name] = tensor
             elif tag == tags.SIGNATURE_NAME:
                 request.signature_name = _text(view, start, stop)
@@ -76,7 +87,7 @@ def decode_response(data: Body) -> Dict[str, Tensor]:
     try:
         for tag, start, stop in fields(view, 0, len(view)):
             if tag == tags.OUTPUTS:
-                name, tensor = _read_entry("output", view, start, stop)
+                name, tensor = _read_entry("output", view, start, stop, UNLIMITED)
                 outputs[name] = tensor
     except MalformedMessage as error:
         raise _not_a("PredictResponse", view, error) from None
@@ -87,27 +98,29 @@ def _not_a(message: str, view: memoryview, error: MalformedMessage) -> Malformed
     return MalformedMessage(f"the body of {len(view)} bytes is not a {message}: {error}")
 
 
-def _read_entry(role: str, view: memoryview, start: int, stop: int) -> Tuple[str, Tensor]:
+def _read_entry(
+    role: str, view: memoryview, start: int, stop: int, allowed: Allowance
+) -> Tuple[str, Tensor]:
     name = ""
     pieces = []
-    for tag, begin, end in fields(view, start, stop):
+    for tag, begin, end in fields(view, start, stop, allowed):
         if tag == tags.KEY:
             name = _text(view, begin, end)
         elif tag == tags.VALUE:
             pieces.append((begin, end))
     try:
-        return name, _read_tensor(view, pieces)
+        return name, _read_tensor(view, pieces, allowed)
     except WireError as error:
         raise type(error)(f"{role} {name!r}: {error}") from None
 
 
-def _read_tensor(view: memoryview, pieces: List[Tuple[int, int]]) -> Tensor:
+def _read_tensor(view: memoryview, pieces: List[Tuple[int, int]], allowed: Allowance) -> Tensor:
     """Read an `ArrayProto`; protobuf merges a message that comes in several pieces."""
     dtype = dtypes.DT_INVALID
     shape = b""
     values: Dict[int, Any] = {}
     for begin, end in pieces:
-        for tag, start, stop in fields(view, begin, end):
+        for tag, start, stop in fields(view, begin, end, allowed):
             if tag in _NUMBERS:
                 if start < stop:
                     _add_numbers(values, _NUMBERS[tag], view[start:stop])

@@ -3,6 +3,7 @@ What the wire room refuses, in one tree.
 
     WireError                400    a body, or a tensor in it, that cannot be read
     ├── MalformedMessage     400    the bytes are not the message: cut off, or not protobuf at all
+    │   └── TooManyFields    400    more fields than are walked
     ├── UnsupportedDtype     400    no dtype, an unknown one, or one without values on the wire
     ├── MisplacedValues      400    the values are in another field than the dtype's
     ├── ShapeMismatch        400    the shape is impossible, or does not fit the number of values
@@ -19,6 +20,10 @@ class WireError(ValueError):
 
 class MalformedMessage(WireError):
     """The bytes are not a message of the expected type."""
+
+
+class TooManyFields(MalformedMessage):
+    """The message has more fields than are walked."""
 
 
 class UnsupportedDtype(WireError):

@@ -26,6 +26,11 @@ from eas_processor.engine.supervisor import Supervisor
 from eas_processor.errors import StartError, WarmUpError
 
 
+@pytest.fixture
+def processors() -> Path:
+    return Path(__file__).parents[1] / "processors"
+
+
 class ARequest(Request):
     def __init__(self, body: bytes) -> None:
         super().__init__()
@@ -81,6 +86,31 @@ async def test_an_instance_answers_and_describes_its_model(real_service: Any) ->
         large = b"grow 300000" + b" " * 100_000
         assert await desk.ask(large) == (200, b"x" * 300_000)
         assert "echo" in desk.supervisor.info["info"]
+
+
+async def test_a_worker_has_the_engines_environment_without_its_secrets(
+    real_service: Any, processors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EAS_TOKEN", "secret")
+    monkeypatch.setenv("TF_MINE", "1")
+    hooks = str(processors / "environment.py")
+    async with supervised(real_service(hooks=hooks)) as desk:
+        names = (await desk.ask(b"names"))[1].split()
+    assert b"TF_MINE" in names and b"PATH" in names
+    assert b"EAS_TOKEN" not in names
+
+
+async def test_the_log_says_which_instance_and_build_printed_a_line(
+    real_service: Any, processors: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    hooks = str(processors / "environment.py")
+    async with supervised(real_service(hooks=hooks, build="echo_1.0")) as desk:
+        await desk.ask(b"hello")
+        (number,) = [each.number for each in desk.instances]
+    assert f"instance {number} (echo_1.0) is ready" in caplog.text
+    assert f"instance {number} (echo_1.0): asked for hello" in caplog.text
+    assert f"instance {number} (echo_1.0): looks odd" in caplog.text
 
 
 @pytest.mark.parametrize("hooks", ["gate_hooks", "threaded_hooks"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eas_processor import wire
+from eas_processor.wire.fields import MAX_FIELDS
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 DIM = 1
@@ -309,3 +310,20 @@ def test_a_refused_output_is_called_one():
         wire.decode_response(field(1, entry(b"")))
     with pytest.raises(wire.MalformedMessage, match="of 1 bytes is not a PredictResponse"):
         wire.decode_response(b"\x0a")
+
+
+# Bodies of very many fields
+
+
+@pytest.mark.parametrize("tiny", [field(3, b"\1", VARINT), field(4, b"\0", VARINT)])
+def test_a_body_of_tiny_fields_is_not_walked_to_its_end(tiny):
+    with pytest.raises(wire.MalformedMessage, match="more than 2097152 fields by byte 4194304"):
+        wire.decode_request(tiny * (MAX_FIELDS + 1))
+
+
+def test_the_fields_of_all_tensors_count_together():
+    value = dtype(10) + field(BOOL_VAL, b"\1", VARINT) * 1000000
+    entry = field(2, field(1, b"a") + field(2, value))
+    assert wire.decode_request(entry).inputs["a"].array.size == 1000000
+    with pytest.raises(wire.MalformedMessage, match=r"input 'a': .*fields"):
+        wire.decode_request(entry * 3)

@@ -1,0 +1,51 @@
+"""What a worker gets of the engine's environment: what a program needs, and no secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+MORE = "EAS_WORKER_ENV"
+"""Names of further variables for the workers, separated by commas; a name may end with `*`."""
+
+_NAMES = frozenset(
+    [
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "LANG", "LANGUAGE", "TZ"),
+        *("LD_LIBRARY_PATH", "LD_PRELOAD", "MALLOC_ARENA_MAX", "MALLOC_CONF"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+    ]
+)
+# What TensorFlow, its libraries, and the container runtimes of GPUs read.
+_PREFIXES = (
+    "LC_",
+    "XDG_",
+    "TF_",
+    "TF2_",
+    "TFLITE_",
+    "XLA_",
+    "CUDA_",
+    "CUDNN_",
+    "CUBLAS_",
+    "NCCL_",
+    "NVIDIA_",
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "MKL_",
+    "ONEDNN_",
+    "DNNL_",
+    "OPENBLAS_",
+    "ABSL_",
+    "GLIBC_",
+)
+
+
+def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what of `environment` a launcher, and so its workers, may know."""
+    more = [name.strip() for name in environment.get(MORE, "").split(",") if name.strip()]
+    names = _NAMES.union(more)
+    prefixes = _PREFIXES + tuple(name[:-1] for name in more if name.endswith("*"))
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in names or name.startswith(prefixes)
+    }
