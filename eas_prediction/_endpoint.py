@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from typing import Collection
 
+from ._discovery import Discovery, Upstreams
+from ._transport import Transport
 from .exception import InvalidRequest
 
 ENDPOINT_TYPE_GATEWAY = "GATEWAY"
@@ -12,20 +15,38 @@ ENDPOINT_TYPE_DEFAULT = "DEFAULT"
 ENDPOINT_TYPE_DIRECT = "DIRECT"
 ENDPOINT_TYPE_VIPSERVER = "VIPSERVER"
 
-_UNAVAILABLE = {
-    ENDPOINT_TYPE_DIRECT: "direct connection is not available yet; leave set_endpoint_type out and "
-    "give the address that the service prints when it starts",
-    ENDPOINT_TYPE_VIPSERVER: "VIPSERVER works only inside the vendor's own network; leave "
-    "set_endpoint_type out and give the address of the gateway",
-}
+_TYPES = "ENDPOINT_TYPE_GATEWAY or ENDPOINT_TYPE_DIRECT"
+_VIPSERVER = (
+    "VIPSERVER works only inside the vendor's own network; leave set_endpoint_type out and give "
+    "the address of the gateway, or set ENDPOINT_TYPE_DIRECT and give that of the discovery server"
+)
 
 
 class Endpoint(ABC):
     """Knows the addresses of a service; asked before every attempt, by many threads at once."""
 
     @abstractmethod
-    def get(self) -> str:
-        """Return the address to send the next attempt to, such as `http://127.0.0.1:8080`."""
+    def get(self, tried: Collection[str] = (), timeout: float = 0.0) -> str:
+        """
+        Return the address to send the next attempt to, such as `http://127.0.0.1:8080`.
+
+        `tried` are those of the attempts before; the first list is waited for up to `timeout` s.
+        """
+
+    def done(self, address: str, failure: BaseException | None) -> bool:
+        """Take note of the end of an attempt; return whether there is another address to ask."""
+        return False
+
+    @property
+    def known(self) -> bool:
+        """Whether `get` answers at once."""
+        return True
+
+    def wait(self, timeout: float) -> None:  # noqa: B027 - a gateway has nothing to wait for
+        """Wait until `get` answers at once; raises `TimedOut` when it does not come to that."""
+
+    def close(self) -> None:  # noqa: B027 - nor to close
+        """End what runs in the background; a later `get` starts it again."""
 
 
 class GatewayEndpoint(Endpoint):
@@ -41,18 +62,54 @@ class GatewayEndpoint(Endpoint):
         base = base.split("/api/predict/")[0]
         self.domain = base if "://" in base else "http://" + base
 
-    def get(self) -> str:
+    def get(self, tried: Collection[str] = (), timeout: float = 0.0) -> str:
         return self.domain
 
 
-def endpoint_of(endpoint_type: str, endpoint: str, service_name: str) -> Endpoint:
-    """The endpoint of this type; raises `InvalidRequest` for a type that cannot be used."""
+class DirectEndpoint(Endpoint):
+    """The instances themselves, as the discovery server at `endpoint` lists them."""
+
+    def __init__(self, endpoint: str, service_name: str, transport: Transport) -> None:
+        if not endpoint.strip():
+            raise InvalidRequest(
+                "no endpoint: a direct connection needs the address of the discovery server"
+            )
+        domain = GatewayEndpoint(endpoint, service_name).domain
+        discovery = Discovery(domain, service_name, transport)
+        self._upstreams = Upstreams(discovery.fetch, transport.forget)
+
+    def get(self, tried: Collection[str] = (), timeout: float = 0.0) -> str:
+        return self._upstreams.choose(tried, timeout)
+
+    def done(self, address: str, failure: BaseException | None) -> bool:
+        return self._upstreams.done(address, failure)
+
+    @property
+    def known(self) -> bool:
+        return self._upstreams.known
+
+    def wait(self, timeout: float) -> None:
+        self._upstreams.wait(timeout)
+
+    def close(self) -> None:
+        self._upstreams.close()
+
+
+def endpoint_of(
+    endpoint_type: str, endpoint: str, service_name: str, transport: Transport
+) -> Endpoint:
+    """
+    The endpoint of this type; raises `InvalidRequest` for a type that cannot be used.
+
+    `transport` carries the questions to a discovery server.
+    """
     if endpoint_type in ("", ENDPOINT_TYPE_GATEWAY, ENDPOINT_TYPE_DEFAULT):
         return GatewayEndpoint(endpoint, service_name)
-    reason = _UNAVAILABLE.get(endpoint_type)
-    raise InvalidRequest(
-        reason or f"endpoint type: expected ENDPOINT_TYPE_GATEWAY, got {endpoint_type!r}"
-    )
+    if endpoint_type == ENDPOINT_TYPE_DIRECT:
+        return DirectEndpoint(endpoint, service_name, transport)
+    if endpoint_type == ENDPOINT_TYPE_VIPSERVER:
+        raise InvalidRequest(_VIPSERVER)
+    raise InvalidRequest(f"endpoint type: expected {_TYPES}, got {endpoint_type!r}")
 
 
 def _inside_the_cluster(service_name: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, Container, TypeVar
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Container, TypeVar
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -68,7 +68,7 @@ def retry(
 ) -> T:
     """Make the attempts that follow `first_failure`, until `deadline` on the monotonic clock."""
     # Not at the top: it takes 30 ms to import, and most scripts never fail.
-    from tenacity import Retrying, retry_if_exception
+    from tenacity import Retrying
 
     made = [first_failure]
 
@@ -76,6 +76,31 @@ def retry(
         if made:
             raise made.pop()
         return attempt()
+
+    return Retrying(**_rules(policy, deadline))(replay_then_attempt)
+
+
+async def retry_async(
+    attempt: Callable[[], Awaitable[T]],
+    first_failure: PredictException,
+    policy: RetryPolicy,
+    deadline: float,
+) -> T:
+    """The same for attempts that are awaited."""
+    from tenacity import AsyncRetrying
+
+    made = [first_failure]
+
+    async def replay_then_attempt() -> T:
+        if made:
+            raise made.pop()
+        return await attempt()
+
+    return await AsyncRetrying(**_rules(policy, deadline))(replay_then_attempt)
+
+
+def _rules(policy: RetryPolicy, deadline: float) -> dict[str, Any]:
+    from tenacity import retry_if_exception
 
     # tenacity 8.0 passes `retry_state` by that name.
     def give_up(retry_state: RetryCallState) -> bool:
@@ -87,13 +112,13 @@ def retry(
         # The attempt needs time too; but a pause that the service asked for is not cut short.
         return max(min(policy.pause(retry_state.attempt_number), left / 2), _asked_for(retry_state))
 
-    return Retrying(
-        retry=retry_if_exception(policy.covers),
-        stop=give_up,
-        wait=pause,
-        before_sleep=_log,
-        reraise=True,
-    )(replay_then_attempt)
+    return {
+        "retry": retry_if_exception(policy.covers),
+        "stop": give_up,
+        "wait": pause,
+        "before_sleep": _log,
+        "reraise": True,
+    }
 
 
 def _failure(retry_state: RetryCallState) -> PredictException:
@@ -104,7 +129,8 @@ def _failure(retry_state: RetryCallState) -> PredictException:
 
 
 def _asked_for(retry_state: RetryCallState) -> float:
-    return _failure(retry_state).retry_after or 0.0
+    failure = _failure(retry_state)
+    return 0.0 if failure.elsewhere else failure.retry_after or 0.0
 
 
 def _log(retry_state: RetryCallState) -> None:

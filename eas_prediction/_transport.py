@@ -55,6 +55,9 @@ class Transport(ABC):
     def close(self) -> None:
         """Close what is kept open; a later `send` opens it anew."""
 
+    def forget(self, address: str) -> None:  # noqa: B027 - most keep nothing
+        """Close what is kept open to `http://HOST:PORT`, once nothing is on its way there."""
+
 
 class PooledTransport(Transport):
     """
@@ -128,6 +131,11 @@ class PooledTransport(Transport):
         with self._lock:
             hosts, self._hosts = self._hosts, {}
         for host in hosts.values():
+            host.close()
+
+    def forget(self, address: str) -> None:
+        host = self._hosts.pop(_split(address)[:3], None)
+        if host is not None:
             host.close()
 
     def _host(self, address: _Address) -> _Host:

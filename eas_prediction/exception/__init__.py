@@ -46,6 +46,8 @@ class PredictException(Exception):
     """The HTTP status of the answer; none where no answer came."""
     retry_after: float | None = None
     """Seconds that the service asked to wait, where it did."""
+    elsewhere = False
+    """Whether another instance can be asked, which did not ask to wait."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(code, message)

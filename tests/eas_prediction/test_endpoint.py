@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 
 from eas_prediction._endpoint import GatewayEndpoint, endpoint_of
+from eas_prediction._transport import PooledTransport
 from eas_prediction.exception import InvalidRequest
+
+TRANSPORT = PooledTransport()
 
 
 @pytest.mark.parametrize(
@@ -40,17 +43,17 @@ def test_a_service_name_is_needed():
 
 @pytest.mark.parametrize("endpoint_type", ["", "DEFAULT", "GATEWAY"])
 def test_usable_types(endpoint_type):
-    assert endpoint_of(endpoint_type, "h", "svc").get() == "http://h"
+    assert endpoint_of(endpoint_type, "h", "svc", TRANSPORT).get() == "http://h"
 
 
 @pytest.mark.parametrize(
     ("endpoint_type", "reason"),
     [
-        ("DIRECT", "not available yet"),
+        ("VIPSERVER", "ENDPOINT_TYPE_DIRECT"),
         ("VIPSERVER", "vendor's own network"),
-        ("direct", "expected ENDPOINT_TYPE_GATEWAY, got 'direct'"),
+        ("direct", "expected ENDPOINT_TYPE_GATEWAY or ENDPOINT_TYPE_DIRECT, got 'direct'"),
     ],
 )
 def test_other_types_say_why_not(endpoint_type, reason):
     with pytest.raises(InvalidRequest, match=reason):
-        endpoint_of(endpoint_type, "h", "svc")
+        endpoint_of(endpoint_type, "h", "svc", TRANSPORT)

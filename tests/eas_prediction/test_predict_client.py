@@ -12,8 +12,8 @@ import pytest
 import urllib3
 
 from eas_prediction import (
-    ENDPOINT_TYPE_DIRECT,
     ENDPOINT_TYPE_GATEWAY,
+    ENDPOINT_TYPE_VIPSERVER,
     ConnectionLost,
     InvalidRequest,
     Overloaded,
@@ -325,8 +325,8 @@ class TestSettings:
         with pytest.raises(InvalidRequest, match="no service name"):
             PredictClient("h").init()
         client = PredictClient("h", "svc")
-        client.set_endpoint_type(ENDPOINT_TYPE_DIRECT)
-        with pytest.raises(InvalidRequest, match="not available yet"):
+        client.set_endpoint_type(ENDPOINT_TYPE_VIPSERVER)
+        with pytest.raises(InvalidRequest, match="vendor's own network"):
             client.init()
 
     def test_an_impossible_timeout(self):

@@ -1,0 +1,204 @@
+"""
+Where the instances of a service are, under a direct connection.
+
+The list is asked for in the background, never by a request: every 3 s, and until the first one has
+come more often. An empty answer, or none, keeps the list that is there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import weakref
+from typing import Any, Callable, Collection
+from urllib.parse import quote
+
+from ._answer import failure_of
+from ._balancer import Balancer
+from ._transport import Transport
+from .exception import (
+    NO_ANSWER,
+    BadResponse,
+    ConnectionLost,
+    PredictException,
+    Refused,
+    TimedOut,
+)
+
+logger = logging.getLogger("eas_prediction")
+
+# The newer one first; services of before 2026 know only the other.
+ROUTES = (
+    "/api/v1/servicediscovery/upstreams/",
+    "/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams/",
+)
+REFRESH_S = 3.0
+_FIRST_PAUSE_S = 0.05
+_ANSWER_S = 5.0
+_LIKELY_WEIGHT = 100
+# Answers of an instance that is going, not ready, or behind a gateway that does not reach it.
+_INSTANCE_FAILED = frozenset({502, 503, 504})
+
+
+class Discovery:
+    """Asks one discovery server for the list of one service, and remembers which form it knows."""
+
+    def __init__(self, domain: str, service_name: str, transport: Transport) -> None:
+        self.domain = domain
+        self._name = quote(service_name.split("/")[0], safe="")
+        self._transport = transport
+        self._route = ROUTES[0]
+
+    def fetch(self) -> dict[str, float]:
+        """Return the weight of each address, one at least; raises `PredictException`."""
+        try:
+            return self._ask(self._route)
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+        other = ROUTES[1] if self._route == ROUTES[0] else ROUTES[0]
+        found = self._ask(other)
+        self._route = other
+        return found
+
+    def _ask(self, route: str) -> dict[str, float]:
+        url = f"{self.domain}{route}{self._name}"
+        if os.environ.get("NAMESPACE") and os.environ.get("POD_NAME"):
+            url += "?internal=true"
+        status, headers, body = self._transport.send("GET", url, {}, b"", _ANSWER_S)
+        if status != 200:
+            failure = failure_of(status, headers, body)
+            failure.message = f"{url}: {failure.message}"
+            raise failure
+        return _addresses(url, body)
+
+
+def _addresses(url: str, body: bytes) -> dict[str, float]:
+    try:
+        items = json.loads(body)["endpoints"]["items"] or []
+        found = dict(_address(item) for item in items)
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadResponse(
+            NO_ANSWER, f"{url}: expected a list of upstreams in JSON, got {body[:80]!r}"
+        ) from error
+    if not found:
+        raise BadResponse(NO_ANSWER, f"{url}: the list of instances is empty")
+    return found
+
+
+def _address(item: Any) -> tuple[str, float]:
+    ip = str(item["ip"])
+    if ":" in ip and not ip.startswith("["):
+        ip = f"[{ip}]"
+    weight = item.get("weight")
+    return f"http://{ip}:{int(item['port'])}", float(_LIKELY_WEIGHT if weight is None else weight)
+
+
+class Upstreams:
+    """The instances of one service, kept up to date by a thread of its own."""
+
+    def __init__(
+        self,
+        fetch: Callable[[], dict[str, float]],
+        forget: Callable[[str], None],
+        refresh: float | None = None,
+    ) -> None:
+        self._fetch = fetch
+        self._forget = forget
+        self._pause = REFRESH_S if refresh is None else refresh
+        self._balancer = Balancer()
+        self._failure: PredictException | None = None
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._pid = os.getpid()
+        self._starting = threading.Lock()
+        self._come = threading.Event()
+        self._stop: threading.Event | None = None
+        self._balancer.renew_lock()
+
+    def choose(self, tried: Collection[str], timeout: float) -> str:
+        """Return the address for an attempt; waits up to `timeout` s for the first list."""
+        self.wait(timeout)
+        return self._balancer.choose(tried)
+
+    @property
+    def known(self) -> bool:
+        """Whether a list has come, so that `choose` does not wait."""
+        self._keep_refreshing()
+        return bool(self._balancer)
+
+    def wait(self, timeout: float) -> None:
+        """Wait for the first list; raises `TimedOut`, which says why none came."""
+        if not self.known and not self._come.wait(timeout):
+            why = self._failure.message if self._failure else "no answer yet"
+            raise TimedOut(
+                NO_ANSWER, f"no list of instances came within {timeout:.3g} s (set_timeout): {why}"
+            )
+
+    def done(self, address: str, failure: BaseException | None) -> bool:
+        """Take note of the end of an attempt; return whether another instance is fit."""
+        failed: bool | None = isinstance(failure, (ConnectionLost, TimedOut, BadResponse))
+        if isinstance(failure, PredictException):
+            if failure.status is not None:
+                failed = failure.status in _INSTANCE_FAILED
+        elif failure is not None:
+            failed = None
+        return self._balancer.done(address, failed=failed)
+
+    def refresh(self) -> None:
+        """Ask once; a failure leaves the list as it is."""
+        try:
+            weights = self._fetch()
+        except PredictException as failure:
+            self._failure = failure
+            logger.debug("discovery failed, the list stays: %s", failure)
+            return
+        # What is on its way to an instance that is gone is waited for; its connections then close.
+        for address in self._balancer.update(weights):
+            self._forget(address)
+        self._failure = None
+        self._come.set()
+
+    def close(self) -> None:
+        """End the thread; a later `choose` starts another."""
+        with self._starting:
+            if self._stop is not None:
+                self._stop.set()
+                self._stop = None
+
+    def _keep_refreshing(self) -> None:
+        # Threads do not live on in a forked child.
+        if self._pid != os.getpid():
+            self._start_afresh()
+        if self._stop is None:
+            with self._starting:
+                if self._stop is None:
+                    stop = self._stop = threading.Event()
+                    threading.Thread(
+                        target=_keep_fresh,
+                        args=(weakref.ref(self), stop, self._pause),
+                        name="eas-discovery",
+                        daemon=True,
+                    ).start()
+
+
+def _keep_fresh(reference: weakref.ref[Upstreams], stop: threading.Event, pause: float) -> None:
+    """Refresh until `stop`, or until nobody has the upstreams any more."""
+    first_pause = min(_FIRST_PAUSE_S, pause)
+    while not stop.is_set():
+        upstreams = reference()
+        if upstreams is None:
+            return
+        try:
+            upstreams.refresh()
+        except Exception:  # a thread that died would leave the list to grow old
+            logger.exception("discovery failed, the list stays")
+        if bool(upstreams._balancer):
+            wait = pause
+        else:
+            wait, first_pause = first_pause, min(2 * first_pause, pause)
+        del upstreams
+        stop.wait(wait)

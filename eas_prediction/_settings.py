@@ -1,0 +1,253 @@
+"""What the clients of a service have in common: settings, and how a request is made of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any, Mapping
+from urllib.parse import quote, urlencode
+
+from ._auth import DEFAULT_CONTENT_TYPE, http_date, signed_headers, token_headers
+from ._endpoint import Endpoint, endpoint_of
+from ._retry import RetryPolicy
+from ._transport import Transport
+from ._vendor import warn_if_installed
+from .exception import NO_ANSWER, InvalidRequest, PredictException, TimedOut
+from .request import Body, body_of
+
+
+class Call:
+    """One `predict`: what all of its attempts share."""
+
+    __slots__ = ("body", "deadline", "extra", "suffix", "tried")
+
+    def __init__(self, body: Body, deadline: float, suffix: str, extra: Mapping[str, str]) -> None:
+        self.body = body
+        self.deadline = deadline
+        self.suffix = suffix
+        self.extra = extra
+        self.tried: list[str] = []
+
+    def left(self) -> float:
+        """Seconds until the deadline; raises `TimedOut` when there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimedOut(NO_ANSWER, "no time was left for an attempt (see set_timeout)")
+        return left
+
+    def end_attempt(
+        self, endpoint: Endpoint | None, address: str, failure: BaseException | None
+    ) -> None:
+        """Tell the endpoint what came of the attempt."""
+        if endpoint is None:
+            return
+        elsewhere = endpoint.done(address, failure)
+        if failure is not None:
+            self.tried.append(address)
+            if isinstance(failure, PredictException):
+                failure.elsewhere = elsewhere
+
+
+class ClientSettings:
+    """The settings of a client; each counts from the next `predict` on."""
+
+    _pool_type: type[Any]
+    transport: Transport
+
+    def __init__(
+        self,
+        endpoint: str,
+        service_name: str,
+        custom_url: str,
+        retry_policy: RetryPolicy | None,
+        *,
+        token: str = "",
+        endpoint_type: str = "",
+        timeout: float = 5000,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = "",
+        max_connection_count: int = 100,
+    ) -> None:
+        self.endpoint: Endpoint | None = None
+        self.endpoint_name = endpoint
+        self.endpoint_type = endpoint_type
+        self.service_name = service_name
+        self.custom_url = custom_url
+        self.token = token
+        self.content_type = content_type
+        self.headers: dict[str, str] = dict(headers or {})
+        self.timeout: float = _milliseconds(timeout)
+        self.max_connection_count = max_connection_count
+        self.retry_policy = retry_policy or RetryPolicy()
+        self.logger = logging.getLogger("eas_prediction")
+        warn_if_installed()
+
+    @abstractmethod
+    def _discovery_transport(self) -> Transport:
+        """What carries the questions to a discovery server."""
+
+    def init(self) -> None:
+        """Check the settings; connections are opened when they are needed."""
+        if not self.custom_url:
+            self.endpoint = self._endpoint()
+
+    def set_endpoint(self, endpoint: str) -> None:
+        """Set the address, such as `http://127.0.0.1:8080`."""
+        self.endpoint_name = endpoint
+        self._leave_endpoint()
+
+    def set_endpoint_type(self, endpoint_type: str) -> None:
+        """Set what kind of address the endpoint is: an `ENDPOINT_TYPE_` constant."""
+        self.endpoint_type = endpoint_type
+        self._leave_endpoint()
+
+    def set_service_name(self, service_name: str) -> None:
+        """Set the service to call."""
+        self.service_name = service_name
+        self._leave_endpoint()
+
+    def set_token(self, token: str) -> None:
+        """Set the token of the service; empty for a public service."""
+        self.token = token
+
+    def set_content_type(self, content_type: str) -> None:
+        """Set the `Content-Type` of requests."""
+        self.content_type = content_type
+
+    def add_extra_headers(self, headers: Mapping[str, str]) -> None:
+        """Send these headers too, with every request."""
+        if not isinstance(headers, Mapping):
+            raise TypeError(f"headers: expected a dict, got {type(headers).__name__}")
+        self.headers.update(headers)
+
+    def set_timeout(self, timeout: float) -> None:
+        """Set the time for one `predict` with all its attempts, in milliseconds."""
+        self.timeout = _milliseconds(timeout)
+
+    def set_connect_timeout(self, timeout: float) -> None:
+        """Set the time for opening a connection, in milliseconds, within that of `set_timeout`."""
+        self._pooled("set_connect_timeout").connect_timeout = _milliseconds(timeout) / 1000
+
+    def set_read_timeout(self, timeout: float) -> None:
+        """Set the time for silence while an answer is awaited or read, in milliseconds."""
+        self._pooled("set_read_timeout").read_timeout = _milliseconds(timeout) / 1000
+
+    def set_retry_policy(self, policy: RetryPolicy) -> None:
+        """Set what is tried again, how often, and after which pauses."""
+        self.retry_policy = policy
+
+    def set_retry_count(self, count: int) -> None:
+        """Set the number of attempts, the first included (0 counts as 1)."""
+        self.retry_count = count
+
+    @property
+    def retry_count(self) -> int:
+        """The number of attempts, the first included."""
+        return self.retry_policy.attempts
+
+    @retry_count.setter
+    def retry_count(self, count: int) -> None:
+        self.retry_policy = replace(self.retry_policy, attempts=max(1, count))
+
+    def set_max_connection_count(self, count: int) -> None:
+        """Set how many connections may be open at a time; more threads than that take turns."""
+        if isinstance(self.transport, self._pool_type):
+            self.transport.limit(count)
+        self.max_connection_count = count
+
+    def set_log_level(self, log_level: int | str) -> None:
+        """Set the level of the `eas_prediction` logger, which all clients share."""
+        self.logger.setLevel(log_level)
+
+    def generate_singaure(self, request_data: bytes) -> dict[str, str]:
+        """Return the headers that authorize `request_data` (spelled as in the vendor's client)."""
+        headers = self._authorization(Body(request_data), "", self.headers)
+        return {**headers, "Content-Length": str(len(request_data))}
+
+    def _where(self) -> Endpoint | None:
+        """The endpoint to ask for an address; none where the whole address is given."""
+        if self.custom_url:
+            return None
+        endpoint = self.endpoint
+        if endpoint is None:
+            endpoint = self.endpoint = self._endpoint()
+        return endpoint
+
+    def _leave_endpoint(self) -> None:
+        endpoint, self.endpoint = self.endpoint, None
+        if endpoint is not None:
+            endpoint.close()
+
+    def _call(
+        self,
+        request: Any,
+        timeout: float | None,
+        headers: Mapping[str, str] | None,
+        path: str,
+        query: Mapping[str, Any] | str,
+    ) -> Call:
+        body = body_of(request)
+        ms = self.timeout if timeout is None else _milliseconds(timeout)
+        suffix = _suffix(path, query) if path or query else ""
+        extra = {**self.headers, **headers} if headers else self.headers
+        return Call(body, time.monotonic() + ms / 1000, suffix, extra)
+
+    def _url(self, address: str, suffix: str) -> str:
+        if not self.custom_url:
+            return f"{address}{self._path(suffix)}"
+        if not suffix:
+            return self.custom_url
+        if not suffix.startswith("?"):
+            raise InvalidRequest("path: a client with a custom_url calls that, and no other path")
+        return self.custom_url + (suffix.replace("?", "&", 1) if "?" in self.custom_url else suffix)
+
+    def _path(self, suffix: str) -> str:
+        return f"/api/predict/{self.service_name}{suffix}"
+
+    def _endpoint(self) -> Endpoint:
+        return endpoint_of(
+            self.endpoint_type, self.endpoint_name, self.service_name, self._discovery_transport()
+        )
+
+    def _headers(self, body: Body, suffix: str, extra: Mapping[str, str]) -> dict[str, str]:
+        """A new dict each time: in a shared one, threads would send each other's headers."""
+        if not self.token:
+            ours = {"Content-Type": self.content_type} if self.content_type else {}
+        else:
+            ours = self._authorization(body, suffix, extra)
+        if not extra:
+            return ours
+        names = {name.lower() for name in ours}
+        return {**ours, **{k: v for k, v in extra.items() if k.lower() not in names}}
+
+    def _authorization(self, body: Body, suffix: str, extra: Mapping[str, str]) -> dict[str, str]:
+        content_type = self.content_type
+        if not content_type:
+            given = (value for name, value in extra.items() if name.lower() == "content-type")
+            content_type = next(given, DEFAULT_CONTENT_TYPE)
+        if self.custom_url:
+            return token_headers(self.token, content_type, http_date())
+        path = self._path(suffix)
+        return signed_headers(self.token, path, content_type, body.md5, http_date())
+
+    def _pooled(self, setting: str) -> Any:
+        if not isinstance(self.transport, self._pool_type):
+            raise InvalidRequest(
+                f"{setting}: {type(self.transport).__name__} has a timeout of its own"
+            )
+        return self.transport
+
+
+def _milliseconds(timeout: float) -> float:
+    if not timeout > 0:
+        raise InvalidRequest(f"timeout: expected milliseconds, more than 0, got {timeout}")
+    return timeout
+
+
+def _suffix(path: str, query: Mapping[str, Any] | str) -> str:
+    """Path and query as they are sent, and signed."""
+    suffix = quote("/" + path.lstrip("/"), safe="/%:@!$&'()*+,;=-._~") if path else ""
+    text = query.lstrip("?") if isinstance(query, str) else urlencode(query, doseq=True)
+    return suffix + "?" + quote(text, safe="%:@!$&'()*+,;=-._~/?") if text else suffix
