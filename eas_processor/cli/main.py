@@ -132,6 +132,13 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--max-body", type=_positive, default=64, metavar="MIB", help="largest body (default: 64)"
     )
     parser.add_argument(
+        "--max-buffered",
+        type=_positive,
+        default=512,
+        metavar="MIB",
+        help="bodies and unread answers held at a time (default: 512)",
+    )
+    parser.add_argument(
         "--max-connections",
         type=_positive,
         default=10_000,
@@ -259,6 +266,11 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     if arguments.tls_key and not arguments.tls_cert:
         raise StartError("--tls-key is the key of a certificate; name that with --tls-cert")
+    if arguments.max_buffered <= arguments.max_body:
+        raise StartError(
+            f"--max-buffered {arguments.max_buffered} has no room for a body of --max-body "
+            f"{arguments.max_body} MiB; raise it above that, or lower --max-body"
+        )
     set_up(verbose=arguments.verbose)
     settings = EngineSettings(
         host=arguments.host,
@@ -266,6 +278,7 @@ def _serve(arguments: argparse.Namespace) -> None:
         tls_cert=arguments.tls_cert,
         tls_key=arguments.tls_key,
         max_body=arguments.max_body * MIB + ENVELOPE,
+        max_buffered=arguments.max_buffered * MIB,
         max_connections=arguments.max_connections,
         access_log=arguments.access_log,
         admin_port=arguments.admin_port,

@@ -42,6 +42,7 @@ _LEFT = 499
 """How a request is counted whose client left before the answer."""
 _LINGER_S = 2.0
 _MAX_PIPELINED = 32
+_PARSED_AT_ONCE = 8192
 
 
 class HttpConnection(asyncio.Protocol):
@@ -80,6 +81,11 @@ class HttpConnection(asyncio.Protocol):
         """Bytes of the head's names and values."""
         self._missing = 0
         """Body bytes that have not arrived yet, when Content-Length says how many there are."""
+        self._held_back = b""
+        """What was received behind more requests than are worked on at a time."""
+        self._unread = 0
+        self._read_at = self.since
+        """When the client was last seen to read; `_unread` bytes were left then."""
 
     # asyncio's side
 
@@ -96,11 +102,12 @@ class HttpConnection(asyncio.Protocol):
         self._closing = self._deaf = True
         self._server.connections.discard(self)
         self._withdraw_requests()
+        self._server.budget.give_back_unread(self)
         # The parser holds our methods: the two would wait for the garbage collector.
         del self._parser
 
     def data_received(self, data: bytes) -> None:
-        while data and not self._deaf:
+        while data and self._reading and not self._deaf:
             known = self._known
             if self._missing:
                 data = self._receive_body(data)
@@ -108,13 +115,17 @@ class HttpConnection(asyncio.Protocol):
                 data = self._take_known(known, data)
             else:
                 data = self._parse(data)
+        if data and not self._deaf:
+            self._held_back += data
 
     def pause_writing(self) -> None:
         self._write_blocked = True
+        self._charge_unread()
         self._read_or_hold()
 
     def resume_writing(self) -> None:
         self._write_blocked = False
+        self._server.budget.give_back_unread(self)
         self._read_or_hold()
 
     # httptools' side
@@ -193,7 +204,10 @@ class HttpConnection(asyncio.Protocol):
     # A request's way
 
     def _parse(self, data: bytes) -> bytes:
-        """Feed the parser; return what it has left over."""
+        """Feed the parser; return what it has left over, or was not given."""
+        # A piece of this size has at most a hundred requests in it, and only between two pieces can
+        # there be a stop.
+        data, rest = data[:_PARSED_AT_ONCE], data[_PARSED_AT_ONCE:]
         # on_message_begin sets it to 0 again: the piece that a head begins in has other things too.
         self._head_size += len(data)
         self._to_learn = b"" if self._in_head or self._request else data
@@ -202,7 +216,7 @@ class HttpConnection(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             # Some clients, Java's among them, offer HTTP/2 over clear text; that may be ignored.
             self._parser = httptools.HttpRequestParser(self)
-            return data[upgrade.args[0] :]
+            return data[upgrade.args[0] :] + rest
         except httptools.HttpParserCallbackError:
             log.exception("a request could not be taken")
             self._refuse_unparsed(InternalError("the engine failed; its log has the traceback"))
@@ -213,7 +227,7 @@ class HttpConnection(asyncio.Protocol):
                 self._refuse_unparsed(checks.head_too_large(self._server.settings.max_head))
             elif self._missing:
                 self._parser = httptools.HttpRequestParser(self)
-        return b""
+        return rest
 
     def _admit(self, request: HttpRequest, length: int) -> RequestError | None:
         """Find out who is to answer the request; return why it is refused, if it is."""
@@ -235,6 +249,9 @@ class HttpConnection(asyncio.Protocol):
         """Give a request with the right token to its service, or return why it is refused."""
         if length > self._server.settings.max_body:
             return checks.body_too_large(self._server.settings.max_body)
+        budget = self._server.budget
+        if length > budget.free:
+            return budget.refusal()
         if length > BULK_SIZE and (busy := endpoint.admission.refusal(length)):
             return busy
         if endpoint.gateway is not None and (
@@ -246,6 +263,8 @@ class HttpConnection(asyncio.Protocol):
                 f"more than {endpoint.settings.rate_limit:g} requests a second came "
                 "(metadata.rpc.rate_limit); try again in a moment"
             )
+        budget.free -= length
+        request.charged = length
         request.endpoint = endpoint
         request.deadline = monotonic() + endpoint.settings.keepalive
         endpoint.admission.begin(request)
@@ -298,8 +317,27 @@ class HttpConnection(asyncio.Protocol):
         else:
             body.append(data)
         request.size += len(data)
-        if request.size > self._server.settings.max_body:
-            self._refuse_now(request, checks.body_too_large(self._server.settings.max_body))
+        if request.size > request.charged:
+            self._charge_more(request)
+
+    def _charge_more(self, request: HttpRequest) -> None:
+        """Charge a body whose length was not known before, as far as it has arrived."""
+        budget, limit = self._server.budget, self._server.settings.max_body
+        budget.free -= request.size - request.charged
+        request.charged = request.size
+        if request.size > limit:
+            self._refuse_now(request, checks.body_too_large(limit))
+        elif budget.free < 0:
+            self._refuse_now(request, budget.refusal())
+
+    def give_back(self, request: HttpRequest) -> None:
+        """Take the body of a request that is over out of the budget."""
+        self._server.budget.free += request.charged
+        request.charged = 0
+
+    def _charge_unread(self) -> None:
+        unread = self._transport.get_write_buffer_size()
+        self._server.budget.charge_unread(self, unread)
 
     def _respond(self, request: HttpRequest) -> None:
         """Act on a request that has arrived whole."""
@@ -370,6 +408,8 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write(b"".join(parts))
         else:
             self._transport.writelines(parts)
+        if self._write_blocked:
+            self._charge_unread()
 
     def _add(
         self,
@@ -439,7 +479,9 @@ class HttpConnection(asyncio.Protocol):
         """Close the connection if it has waited too long for the client."""
         settings, request = self._server.settings, self._request
         waited = now - self.since
-        if self._closing:
+        if self._reads_nothing(now):
+            self.abort()
+        elif self._closing:
             unsent = self._transport.get_write_buffer_size()
             if waited > (settings.idle_timeout if unsent else _LINGER_S):
                 self.abort()
@@ -450,6 +492,14 @@ class HttpConnection(asyncio.Protocol):
                 self._refuse_unparsed(DeadlineExceeded(late))
         elif not self._pipeline and waited > settings.idle_timeout:
             self._close(linger=False)
+
+    def _reads_nothing(self, now: float) -> bool:
+        """Whether the client has left what is there for it unread for too long."""
+        unread = self._transport.get_write_buffer_size()
+        if not unread or unread < self._unread:
+            self._read_at = now
+        self._unread = unread
+        return now - self._read_at > self._server.settings.send_timeout
 
     def _close(self, *, linger: bool) -> None:
         self._closing = self._deaf = True
@@ -470,6 +520,7 @@ class HttpConnection(asyncio.Protocol):
             if request.endpoint is not None and request.reply is None:
                 request.endpoint.admission.withdraw(request)
                 request.endpoint.admission.metrics.codes[_LEFT] += 1
+                self.give_back(request)
         self._pipeline.clear()
 
     def _read_or_hold(self) -> None:
@@ -481,5 +532,8 @@ class HttpConnection(asyncio.Protocol):
             if reading:
                 self.since = monotonic()
                 self._transport.resume_reading()
+                if self._held_back:
+                    data, self._held_back = self._held_back, b""
+                    self.data_received(data)
             else:
                 self._transport.pause_reading()

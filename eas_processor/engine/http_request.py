@@ -31,10 +31,11 @@ class HttpRequest(Request):
 
     `endpoint` is None unless a service is asked; `refusal` is why the request is not let in;
     `reply` is status, content type and payload, once they are known; `timed` is whether the answer
-    is to say where the time went.
+    is to say where the time went; `charged` are its bytes in the engine's budget.
     """
 
     __slots__ = (
+        "charged",
         "connection",
         "content_type",
         "endpoint",
@@ -62,6 +63,7 @@ class HttpRequest(Request):
     ) -> None:
         super().__init__()
         self.connection = connection
+        self.charged = 0
         self.began = connection.since
         self.method = method
         self.target = target
@@ -86,6 +88,7 @@ class HttpRequest(Request):
         other = HttpRequest.__new__(HttpRequest)
         Request.__init__(other)
         other.connection = self.connection
+        other.charged = 0
         other.began = now
         other.method = self.method
         other.target = self.target
@@ -116,6 +119,8 @@ class HttpRequest(Request):
         elif self.refusal is not None:
             self.connection.count_refusal(status)
         self.body = []
+        if self.charged:
+            self.connection.give_back(self)
         if status == 408:
             self.keep_alive = False
         if status == 200:

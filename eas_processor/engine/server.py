@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 from eas_processor.engine.access_log import AccessLog
+from eas_processor.engine.budget import Budget
 from eas_processor.engine.connection import HttpConnection
 from eas_processor.engine.heads import Heads
 from eas_processor.engine.router import Router
@@ -36,6 +37,7 @@ class HttpServer:
         self.refused: defaultdict[int, int] = defaultdict(int)
         """Refusals before a service took the request, by status."""
         self.access_log = AccessLog(settings.access_log) if settings.access_log else None
+        self.budget = Budget(settings.max_buffered)
         self.connections: set[HttpConnection] = set()
         self.draining = False
         self.tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert else None

@@ -100,11 +100,15 @@ class EngineSettings:
     drain_moment: float = 1.0
     """How long a shutdown still accepts, so that clients move on before the listener closes."""
     max_body: int = 64 * MIB + ENVELOPE
+    max_buffered: int = 512 * MIB
+    """Bodies and unread answers that are held at a time, over all connections."""
     max_connections: int = 10_000
     max_head: int = 64 * 1024
     """Names and values of the headers."""
     head_timeout: float = 10.0
     idle_timeout: float = 600.0
+    send_timeout: float = 60.0
+    """How long a client may take nothing of an answer that is there."""
     access_log: float = 0.0
     """The share of answers that are logged."""
     admin_port: int = 0

@@ -309,7 +309,110 @@ def test_a_client_that_does_not_read_is_not_read_from(desk: Any, post: Bytes) ->
 def test_a_connection_that_is_closed_half_reads_on_so_that_it_sees_the_client_go(
     desk: Any, post: Bytes
 ) -> None:
+    desk.client.send(post(b"1", "Connection: close"))
     desk.client.connection.pause_writing()
-    desk.client.send(post(size=2 * MiB, token="wrong"))
+    desk.answer_all()
     assert desk.client.transport.half_closed
     assert desk.client.transport.reading
+
+
+# Requests sent without waiting
+
+
+@pytest.mark.parametrize("body", [b"1", b"2" * 100, b"3" * 3000])
+def test_a_flood_in_one_read_is_held_back_and_answered_in_turn(
+    desk: Any, post: Bytes, body: bytes
+) -> None:
+    most = 33 + 8192 // len(post(body))
+    desk.client.send(post(body) * 300)
+    assert not desk.client.transport.reading
+    answered = 0
+    while answered < len(desk.admission.submitted):
+        assert len(desk.admission.submitted) - answered <= most
+        desk.admission.submitted[answered].answer(200, [b"x"])
+        answered += 1
+    assert [each.status for each in desk.client.responses] == [200] * 300
+    assert desk.client.transport.reading
+
+
+def test_a_flood_of_refusals_in_one_read_ends(desk: Any, post: Bytes) -> None:
+    desk.client.send(post(b"1") + post(b"2", token="wrong") * 500)
+    assert not desk.client.transport.reading
+    desk.answer_all()
+    assert len(desk.client.responses) == 501
+    assert desk.client.transport.reading
+
+
+# Memory
+
+
+def test_a_body_that_there_is_no_room_for_is_refused_before_it_comes(
+    make_desk: Any, post: Bytes
+) -> None:
+    desk = make_desk(max_body=4 * MiB, max_buffered=5 * MiB)
+    desk.client.send(post(size=4 * MiB))
+    other = desk.new_client()
+    other.send(post(size=2 * MiB))
+    assert other.response.status == 450
+    assert other.response.headers["retry-after"]
+    assert b"--max-buffered" in other.response.body
+    third = desk.new_client()
+    third.send(post(b"small"))
+    desk.answer_all()
+    assert third.response.status == 200
+
+
+@pytest.mark.parametrize("end", ["answer", "leave"])
+def test_room_is_given_back(make_desk: Any, post: Bytes, end: str) -> None:
+    desk = make_desk(max_buffered=5 * MiB)
+    for _ in range(4):
+        client = desk.new_client()
+        client.send(post(bytes(4 * MiB)))
+        assert desk.server.budget.free == MiB
+        if end == "answer":
+            desk.admission.submitted.pop().answer(200, [b"x"])
+        else:
+            client.leave()
+        assert desk.server.budget.free == 5 * MiB
+
+
+def test_a_chunked_body_is_charged_as_it_comes(make_desk: Any, http: Bytes) -> None:
+    desk = make_desk(max_body=4 * MiB, max_buffered=MiB)
+    desk.client.send(http("POST", "/api/predict/echo", *LINES, CHUNKED))
+    piece = b"%x\r\n" % 400_000 + bytes(400_000) + b"\r\n"
+    desk.client.send(piece)
+    assert desk.server.budget.free == MiB - 400_000
+    desk.client.send(piece * 2)
+    assert desk.client.response.status == 450
+    assert desk.server.budget.free == MiB
+
+
+def test_unread_answers_are_charged_and_the_longest_unread_dropped(
+    make_desk: Any, post: Bytes
+) -> None:
+    desk = make_desk(max_buffered=5 * MiB)
+    clients = [desk.new_client() for _ in range(3)]
+    for client in clients[:2]:
+        client.transport.unsent = 2 * MiB
+        client.connection.pause_writing()
+    assert desk.server.budget.free == MiB
+    clients[2].transport.unsent = 2 * MiB
+    clients[2].connection.pause_writing()
+    assert [each.transport.aborted for each in clients] == [True, False, False]
+    assert desk.server.budget.free == MiB
+    clients[1].connection.resume_writing()
+    clients[2].leave()
+    assert desk.server.budget.free == 5 * MiB
+
+
+def test_a_client_that_reads_nothing_for_a_minute_is_dropped(desk: Any) -> None:
+    connection, transport = desk.client.connection, desk.client.transport
+    start, limit = connection.since, desk.server.settings.send_timeout
+    transport.unsent = 3
+    connection.check_time(start + 1)
+    transport.unsent = 2
+    connection.check_time(start + limit)
+    connection.check_time(start + 2 * limit - 1)
+    assert not transport.aborted
+    connection.check_time(start + 2 * limit + 1)
+    assert transport.aborted

@@ -33,7 +33,12 @@ class RunningEngine:
         self._tag = uuid.uuid4().hex
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "serve.py"), json.dumps(options)],
-            env={**os.environ, "TMPDIR": str(directory), "EAS_TEST_TAG": self._tag},
+            env={
+                **os.environ,
+                "TMPDIR": str(directory),
+                "EAS_TEST_TAG": self._tag,
+                "EAS_WORKER_ENV": "EAS_TEST_TAG",
+            },
             stdout=subprocess.PIPE,
             stderr=(directory / "stderr").open("w"),
             text=True,
