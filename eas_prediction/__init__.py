@@ -12,6 +12,8 @@ Client of PAI-EAS services, self-hosted or in the cloud.
     print(response.get_values("scores"))
 """
 
+from typing import TYPE_CHECKING
+
 from ._other_processors import (
     BladeRequest,
     BladeResponse,
@@ -49,11 +51,18 @@ from .request import Request, Response
 from .string_request import StringRequest, StringResponse
 from .tf_request import TFRequest, TFResponse
 
+if TYPE_CHECKING:
+    from ._async_transport import AsyncPooledTransport, AsyncTransport
+    from .async_client import AsyncPredictClient
+
 __all__ = [
     "ENDPOINT_TYPE_DEFAULT",
     "ENDPOINT_TYPE_DIRECT",
     "ENDPOINT_TYPE_GATEWAY",
     "ENDPOINT_TYPE_VIPSERVER",
+    "AsyncPooledTransport",
+    "AsyncPredictClient",
+    "AsyncTransport",
     "BadResponse",
     "BladeRequest",
     "BladeResponse",
@@ -85,3 +94,12 @@ __all__ = [
     "UnknownOutput",
     "Untrusted",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # asyncio takes 30 ms to import, and most scripts do without.
+    if name.startswith("Async") and name in __all__:
+        from . import _async_transport, async_client
+
+        return getattr(async_client, name, None) or getattr(_async_transport, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,7 @@ import re
 import socket
 import time
 import zlib
-from typing import Mapping, NamedTuple
+from typing import Generator, Mapping, NamedTuple, Tuple, TypeVar
 
 from urllib3._version import __version__ as urllib3_version
 
@@ -25,6 +25,10 @@ _DEFAULT_HEADERS = {
 _OURS = frozenset({"content-length", "transfer-encoding"})
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9]\d\d)(?: .*)?")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
+
+
+T = TypeVar("T")
+Reading = Generator[None, bytes, T]
 
 
 class ConnectionCut(OSError):
@@ -104,26 +108,31 @@ def exchange(sock: socket.socket, head: bytes, body: bytes, patience: Patience) 
     except (BrokenPipeError, ConnectionResetError) as error:
         # A service that refuses a large body answers before it has read it all, and closes.
         try:
-            return _read(_Received(sock, patience))._replace(keep=False)
+            return _receive(sock, patience)._replace(keep=False)
         except OSError:
             raise error from None
-    return _read(_Received(sock, patience))
+    return _receive(sock, patience)
+
+
+def _receive(sock: socket.socket, patience: Patience) -> Answer:
+    reading = read_answer()
+    next(reading)
+    try:
+        while True:
+            sock.settimeout(patience.for_bytes())
+            reading.send(sock.recv(RECEIVED_AT_ONCE))
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
 
 
 class _Received:
-    """The bytes that have arrived and were not read yet."""
+    """The bytes that have arrived and were not read yet; its generators yield to get more."""
 
-    def __init__(self, sock: socket.socket, patience: Patience) -> None:
-        self._sock = sock
-        self._patience = patience
+    def __init__(self) -> None:
         self.data = b""
 
-    def more(self) -> bytes:
-        """The next bytes; none at the end of the connection."""
-        self._sock.settimeout(self._patience.for_bytes())
-        return self._sock.recv(RECEIVED_AT_ONCE)
-
-    def until(self, mark: bytes) -> bytes:
+    def until(self, mark: bytes) -> Reading[bytes]:
         """What comes before `mark`, which is read too."""
         while True:
             before, found, after = self.data.partition(mark)
@@ -132,39 +141,46 @@ class _Received:
                 return before
             if len(self.data) > LONGEST_HEAD:
                 raise BadResponse(NO_ANSWER, "the answer is not HTTP, or its head is too long")
-            self.data += self._at_least_one()
+            self.data += yield from self._at_least_one()
 
-    def exactly(self, count: int) -> bytes:
+    def exactly(self, count: int) -> Reading[bytes]:
         if len(self.data) >= count:
             body, self.data = self.data[:count], self.data[count:]
             return body
         parts, missing = [self.data], count - len(self.data)
         while missing > 0:
-            parts.append(self._at_least_one())
+            parts.append((yield from self._at_least_one()))
             missing -= len(parts[-1])
         whole = b"".join(parts)
         self.data = whole[count:]
         return whole[:count] if self.data else whole
 
-    def rest(self) -> bytes:
+    def rest(self) -> Reading[bytes]:
         parts = [self.data]
         while parts[-1] or len(parts) == 1:
-            parts.append(self.more())
+            parts.append((yield))
         self.data = b""
         return b"".join(parts)
 
-    def _at_least_one(self) -> bytes:
-        part = self.more()
+    def _at_least_one(self) -> Reading[bytes]:
+        part = yield
         if not part:
             raise ConnectionCut("the service closed it before the answer was complete")
         return part
 
 
-def _read(received: _Received) -> Answer:
+def read_answer() -> Reading[Answer]:
+    """
+    Read one answer, from whatever receives it.
+
+    A generator that is sent the bytes as they come, none at the end of the connection, and returns
+    the answer; raises `ConnectionCut` or `BadResponse`.
+    """
+    received = _Received()
     status = 100
     while 100 <= status < 200:  # an interim answer comes before the real one
-        minor, status, headers = _parse_head(received.until(b"\r\n\r\n"))
-    body, ends = _body(received, status, headers)
+        minor, status, headers = _parse_head((yield from received.until(b"\r\n\r\n")))
+    body, ends = yield from _body(received, status, headers)
     coding = headers.get("content-encoding")
     if coding and body:
         body = _decoded(coding, body)
@@ -188,7 +204,9 @@ def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
     return line[1], int(line[2]), headers
 
 
-def _body(received: _Received, status: int, headers: Mapping[str, str]) -> tuple[bytes, bool]:
+def _body(
+    received: _Received, status: int, headers: Mapping[str, str]
+) -> Reading[Tuple[bytes, bool]]:
     """The body, and whether it has an end of its own rather than that of the connection."""
     if status in (204, 304):
         return b"", True
@@ -197,28 +215,28 @@ def _body(received: _Received, status: int, headers: Mapping[str, str]) -> tuple
             raise BadResponse(
                 NO_ANSWER, f"the answer has Transfer-Encoding {headers['transfer-encoding']!r}"
             )
-        return _chunks(received), True
+        return (yield from _chunks(received)), True
     length = headers.get("content-length")
     if length is None:
-        return received.rest(), False
+        return (yield from received.rest()), False
     if not (length.isascii() and length.isdigit()):
         raise BadResponse(NO_ANSWER, f"the answer has Content-Length {length!r}")
-    return received.exactly(int(length)), True
+    return (yield from received.exactly(int(length))), True
 
 
-def _chunks(received: _Received) -> bytes:
+def _chunks(received: _Received) -> Reading[bytes]:
     chunks = []
     while True:
-        line = received.until(b"\r\n")
+        line = yield from received.until(b"\r\n")
         size = _CHUNK_SIZE.fullmatch(line)
         if size is None:
             raise BadResponse(NO_ANSWER, f"the answer has a chunk of size {line[:20]!r}")
         if not int(size[1], 16):
             break
-        chunks.append(received.exactly(int(size[1], 16)))
-        if received.exactly(2) != b"\r\n":
+        chunks.append((yield from received.exactly(int(size[1], 16))))
+        if (yield from received.exactly(2)) != b"\r\n":
             raise BadResponse(NO_ANSWER, "the answer has a chunk longer than it says")
-    while received.until(b"\r\n"):  # trailers
+    while (yield from received.until(b"\r\n")):  # trailers
         pass
     return b"".join(chunks)
 

@@ -54,7 +54,7 @@ class ClientSettings:
     """The settings of a client; each counts from the next `predict` on."""
 
     _pool_type: type[Any]
-    transport: Transport
+    transport: Any
 
     def __init__(
         self,

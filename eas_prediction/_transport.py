@@ -95,7 +95,7 @@ class PooledTransport(Transport):
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         patience = Patience(time.monotonic() + timeout, self.read_timeout)
-        address = _split(url)
+        address = split_url(url)
         host = self._host(address)
         target = address.target
         if host.forwards and self.proxy is not None:
@@ -115,7 +115,7 @@ class PooledTransport(Transport):
             error.message = f"{url}: {error.message}"
             raise
         except (http_errors.HTTPError, OSError) as error:
-            raise _failure(error, url, timeout, patience) from error
+            raise failure_of_connection(error, url, timeout, patience) from error
         finally:
             host.turns.put(None)
         return answer.status, answer.headers, answer.body
@@ -134,11 +134,11 @@ class PooledTransport(Transport):
             host.close()
 
     def forget(self, address: str) -> None:
-        host = self._hosts.pop(_split(address)[:3], None)
+        host = self._hosts.pop(split_url(address)[:3], None)
         if host is not None:
             host.close()
 
-    def _host(self, address: _Address) -> _Host:
+    def _host(self, address: Address) -> _Host:
         # A forked child must not speak on its parent's connections, nor wait for its parent's lock.
         if self._pid != os.getpid():
             self._start_afresh()
@@ -148,7 +148,7 @@ class PooledTransport(Transport):
             return found
         with self._lock:
             if address.scheme == "https" and self.ssl_context is None:
-                self.ssl_context = _trusting(self.ca_certs)
+                self.ssl_context = trusting(self.ca_certs)
             host = _Host(address, self.max_connections, self.ssl_context, self.proxy)
             return self._hosts.setdefault(key, host)
 
@@ -163,7 +163,7 @@ class _Host:
 
     def __init__(
         self,
-        address: _Address,
+        address: Address,
         limit: int,
         ssl_context: ssl.SSLContext | None,
         proxy: _Proxy | None,
@@ -233,7 +233,7 @@ class _Host:
         return connection
 
 
-class _Address(NamedTuple):
+class Address(NamedTuple):
     scheme: str
     host: str
     port: int | None
@@ -242,7 +242,7 @@ class _Address(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _split(url: str) -> _Address:
+def split_url(url: str) -> Address:
     try:
         parts = parse_url(url)
     except http_errors.LocationParseError:
@@ -252,7 +252,7 @@ def _split(url: str) -> _Address:
     authority = parts.host if parts.port is None else f"{parts.host}:{parts.port}"
     # The brackets of an IPv6 address belong to the authority, not to the address.
     host = parts.host.strip("[]")
-    return _Address(parts.scheme, host, parts.port, parts.request_uri, authority)
+    return Address(parts.scheme, host, parts.port, parts.request_uri, authority)
 
 
 class _Proxy(NamedTuple):
@@ -277,7 +277,7 @@ def _proxy(address: str) -> _Proxy:
     return _Proxy(parts.host.strip("[]"), parts.port or 80, headers)
 
 
-def _trusting(ca_certs: str | None) -> ssl.SSLContext:
+def trusting(ca_certs: str | None) -> ssl.SSLContext:
     """TLS as urllib3 sets it up; made once, because reading the certificates takes 10 ms."""
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     if ca_certs is None:
@@ -292,7 +292,9 @@ def _trusting(ca_certs: str | None) -> ssl.SSLContext:
     return context
 
 
-def _failure(error: Exception, url: str, timeout: float, patience: Patience) -> PredictException:
+def failure_of_connection(
+    error: Exception, url: str, timeout: float, patience: Patience
+) -> PredictException:
     """What an error of urllib3 or of the socket means to the caller."""
     if isinstance(error, (http_errors.SSLError, ssl.SSLError)) and "timed out" not in str(error):
         return Untrusted(NO_ANSWER, f"{url}: {error}")

@@ -133,11 +133,10 @@ class PredictClient(ClientSettings):
         address = "" if endpoint is None else endpoint.get(call.tried, call.left())
         failure: BaseException | None = None
         try:
+            left = call.left()
             url = self._url(address, call.suffix)
             headers = self._headers(call.body, call.suffix, call.extra)
-            status, answered, data = self.transport.send(
-                "POST", url, headers, call.body.data, call.left()
-            )
+            status, answered, data = self.transport.send("POST", url, headers, call.body.data, left)
             if status != 200:
                 raise failure_of(status, answered, data)
             return data
