@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import math
 import ssl
 from array import array
 from collections import Counter, deque
@@ -27,6 +29,7 @@ class Plan:
     """
     How to load an endpoint. Times are in seconds.
 
+    The measured part ends after `duration`, or after `requests` of them where that is above 0.
     With `rate` above 0 a request starts every 1 / rate s whatever comes back, and its latency
     counts from then, also while it waits for one of the `connections`.
     """
@@ -36,6 +39,7 @@ class Plan:
     warm_up: float = 1.0
     rate: float = 0.0
     timeout: float = 30.0
+    requests: int = 0
 
 
 @dataclass
@@ -66,8 +70,8 @@ class Result:
 
     @property
     def failed(self) -> int:
-        """Requests that were refused, cut off or never sent."""
-        return self.answers - self.good + sum(self.errors.values()) + self.unsent
+        """Requests that were refused or cut off."""
+        return self.answers - self.good + sum(self.errors.values())
 
 
 def run_load(target: Target, requests: Sequence[bytes], plan: Plan) -> Result:
@@ -93,6 +97,10 @@ class Load:
         self._started = 0.0
         self._issued = 0
         self._note = self._result.latencies.append
+        self._counted_from = 0.0
+        """Answers to what an open loop should have sent before then are those of its warm-up."""
+        self._left = math.inf
+        self._enough = asyncio.Event()
 
     async def run(self) -> Result:
         """Connect, load, and close."""
@@ -103,7 +111,11 @@ class Load:
                 await self._load_for(self._plan.warm_up)
             self._result = Result()
             self._note = self._result.latencies.append
+            self._waiting.clear()
+            self._left = self._plan.requests or math.inf
             start = perf_counter()
+            if self._open_loop:
+                self._counted_from = start
             await self._load_for(self._plan.duration)
             self._result.seconds = perf_counter() - start
             await self._finish()
@@ -122,8 +134,10 @@ class Load:
         self, connection: Connection, status: int, since: float, now: float, *, reusable: bool
     ) -> None:
         """Note an answer and, while the run lasts and the connection is open, send the next."""
-        self._note(now - since)
-        self._result.statuses[status] += 1
+        if since >= self._counted_from and self._left > 0:
+            self._note(now - since)
+            self._result.statuses[status] += 1
+            self._count()
         if not reusable or not self._running:
             return
         if not self._open_loop:
@@ -135,8 +149,8 @@ class Load:
 
     def broken(self, connection: Connection, reason: str) -> None:
         """Note an answer that cannot be read."""
-        connection.since = None
-        self._result.errors[reason] += 1
+        since, connection.since = connection.since, None
+        self._failed(since, reason)
         connection.close()
 
     def lost(self, connection: Connection, reason: Exception | None) -> None:
@@ -147,10 +161,21 @@ class Load:
         if not self._running:
             return
         if connection.since is not None:
-            self._result.errors[f"the connection was cut before the answer ({_cut(reason)})"] += 1
+            cut = f"the connection was cut before the answer ({_cut(reason)})"
+            self._failed(connection.since, cut)
         task = asyncio.create_task(self._connect_again())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _failed(self, since: float | None, reason: str) -> None:
+        if (since is None or since >= self._counted_from) and self._left > 0:
+            self._result.errors[reason] += 1
+            self._count()
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self._enough.set()
 
     # The run
 
@@ -161,14 +186,19 @@ class Load:
             for connection in list(self._connections):
                 if connection.since is None:
                     connection.send(next(self._requests), perf_counter())
-            await asyncio.sleep(seconds)
+            await self._wait(seconds)
             return
         self._idle = deque(each for each in self._connections if each.since is None)
         ticker = Ticker(max(1 / self._plan.rate, _FINEST_TICK_S), self._issue)
         try:
-            await asyncio.sleep(seconds)
+            await self._wait(seconds)
         finally:
             ticker.close()
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(asyncio.TimeoutError):
+            limit = seconds if seconds < math.inf else None
+            await asyncio.wait_for(self._enough.wait(), limit)
 
     def _issue(self) -> None:
         """Start every request whose time has come."""
@@ -188,7 +218,7 @@ class Load:
 
         What was not even sent is counted with the time it has waited, since it would be longer.
         """
-        if not self._open_loop:
+        if not self._open_loop or self._left <= 0:
             return
         now = perf_counter()
         self._result.unsent = len(self._waiting)
@@ -218,7 +248,7 @@ class Load:
             try:
                 connection = await self._connect()
             except BenchError as error:
-                self._result.errors[str(error)] += 1
+                self._failed(None, str(error))
                 await asyncio.sleep(_RECONNECT_PAUSE_S)
                 continue
             if not self._open_loop:

@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 from rich.console import Console
 
-from eas_processor.bench.load import Plan, run_load
+from eas_processor.bench.load import Plan, Result, run_load
 from eas_processor.bench.summary import facts, lines
 from eas_processor.bench.target import PROTOBUF, build_requests, parse_url
 from eas_processor.cli.bench_bodies import bodies_from_file, body_from_signature
@@ -39,7 +39,7 @@ def bench(endpoint: str, plan: Plan, options: Options) -> None:
     Load `endpoint`, a URL or the path of a service file, and print the figures.
 
     Raises BenchError when the endpoint cannot be reached or refuses the first request, and after
-    the figures when any request failed.
+    the figures when any request failed or could not be sent in time.
     """
     with _endpoint(endpoint) as (url, kept_token, warm_up):
         token = options.token
@@ -52,16 +52,31 @@ def bench(endpoint: str, plan: Plan, options: Options) -> None:
             bodies = warm_up or [body_from_signature(_signature(url, token, plan), options.rows)]
         payloads = build_requests(target, bodies, token=token, content_type=options.content_type)
         _try_once(url, token, bodies[0], options, plan)
-        with _progress(f"{url}: {plan.warm_up + plan.duration:g} s"):
+        with _progress(f"{url}: {_length(plan)}"):
             result = run_load(target, payloads, plan)
     if options.as_json:
         print(json.dumps({"url": url} | facts(result, plan), indent=2))
     else:
         print(url, *lines(result, plan), sep="\n")
-    if result.failed:
-        raise BenchError(f"{result.failed:,} of {result.failed + result.good:,} requests failed")
+    if wrong := _wrong(result):
+        raise BenchError(wrong)
     if not result.good:
         raise BenchError("no answer came in time; give it a longer --duration")
+
+
+def _length(plan: Plan) -> str:
+    return f"{plan.requests:,} requests" if plan.requests else f"{plan.warm_up + plan.duration:g} s"
+
+
+def _wrong(result: Result) -> str:
+    """Return what went wrong, in words; '' for nothing."""
+    total = result.failed + result.good + result.unsent
+    parts = []
+    if result.failed:
+        parts.append(f"{result.failed:,} of {total:,} requests failed")
+    if result.unsent:
+        parts.append(f"{result.unsent:,} of {total:,} were not sent in time")
+    return ", ".join(parts)
 
 
 @contextlib.contextmanager

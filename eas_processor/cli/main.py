@@ -183,7 +183,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Load an endpoint; exit status 1 when it cannot be asked or any request failed."
+        "Load an endpoint; exit status 1 when it cannot be asked, or any request failed or "
+        "could not be sent in time."
     )
     parser.add_argument(
         "endpoint", metavar="URL|SERVICE", help="where to send requests, or a service file to start"
@@ -191,7 +192,8 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("-c", "--connections", type=_positive, default=1, metavar="N", help="default: 1")
     add("--rate", type=_amount, default=0.0, metavar="R", help="start R requests/s (open loop)")
-    add("--duration", type=_amount, default=10.0, metavar="S", help="seconds (default: 10)")
+    add("-n", "--requests", type=_positive, default=0, metavar="N", help="end after N requests")
+    add("--duration", type=_amount, metavar="S", help="seconds (default: 10, none with -n)")
     add("--warm-up", type=_amount, default=1.0, metavar="S", help="not counted (default: 1)")
     add("--timeout", type=_amount, default=30.0, metavar="S", help="for an answer (default: 30)")
     add(
@@ -326,9 +328,13 @@ def _bench(arguments: argparse.Namespace) -> None:
     from eas_processor.bench.load import Plan
     from eas_processor.cli.bench import Options, bench
 
+    duration = arguments.duration
+    if duration is None:
+        duration = float("inf") if arguments.requests else 10.0
     plan = Plan(
         connections=arguments.connections,
-        duration=arguments.duration,
+        duration=duration,
+        requests=arguments.requests,
         warm_up=arguments.warm_up,
         rate=arguments.rate,
         timeout=arguments.timeout or 30.0,
