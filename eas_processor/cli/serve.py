@@ -16,12 +16,14 @@ from eas_processor.cli.plan import Plan, change_stamp, read_plan
 from eas_processor.engine.discovery import Peer
 from eas_processor.engine.engine import Control, run
 from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
-from eas_processor.errors import BuildError, StartError
+from eas_processor.errors import BuildError, StartError, UpdateError
 from eas_processor.service import load_service
 from eas_processor.service.token import admin_token
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 log = logging.getLogger("eas_processor")
+
+_UNCHANGEABLE = "a service that runs with --inline cannot be changed while it runs"
 
 
 def serve(
@@ -40,6 +42,10 @@ def serve(
     """
     if inline:
         _require_own(path)
+        if watch:
+            raise StartError(f"--watch: {_UNCHANGEABLE}; leave one of the two out")
+    # What changes from here on, while the model loads, is for the watch to find.
+    stamped = change_stamp(path) if watch else ""
     plan = read_plan(path)
     service = _with(plan.settings, peers)
     _note(plan)
@@ -55,17 +61,17 @@ def serve(
             log.warning("serving at %s; nobody reads stdout", address)
 
     def reread() -> ServiceSettings:
+        if inline:
+            raise UpdateError(f"{_UNCHANGEABLE}; stop it and start it again")
         again = read_plan(path)
         _note(again)
         return _with(again.settings, peers)
 
-    if inline:
-        run(settings, service, announce, load_inline=partial(_load_inline, service.worker))
-        return
+    load_inline = partial(_load_inline, service.worker) if inline else None
     settings = replace(settings, admin_token=admin_token(service.name).value)
     with known_address(service.name) as keep:
-        control = Control(reread, keep, (lambda: change_stamp(path)) if watch else None)
-        run(settings, service, announce, control)
+        control = Control(reread, keep, (lambda: change_stamp(path)) if watch else None, stamped)
+        run(settings, service, announce, control, load_inline)
 
 
 def _require_own(path: Path) -> None:

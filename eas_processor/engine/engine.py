@@ -37,13 +37,14 @@ class Control:
     """
     How a running service is changed.
 
-    `reread` reads the service file again; `stamp` changes when it should be, for `--watch`;
-    `on_admin` gets the address of the admin routes.
+    `reread` reads the service file again; `stamp` changes when it should be, for `--watch`, and
+    was `stamped` before it was read; `on_admin` gets the address of the admin routes.
     """
 
     reread: Callable[[], ServiceSettings]
     on_admin: Callable[[str], None]
     stamp: Callable[[], object] | None = None
+    stamped: object = None
 
 
 def run(
@@ -121,7 +122,7 @@ class _Engine:
 
     def _supervisor(self, admission: Admission, directory: Path) -> Supervisor:
         if self._load_inline is not None:
-            # There is no control then, so it is asked for info, start and stop alone.
+            # Its control refuses every change, so it is asked for info, instances, start and stop.
             inline = InlineSupervisor(self._service, admission, self._load_inline)
             return cast("Supervisor", inline)
         return Supervisor(self._service, admission, directory, self._settings.start_timeout)
@@ -146,7 +147,7 @@ class _Engine:
         admin = AdminServer(self._updates, self._settings.admin_token)
         control.on_admin(await admin.listen(self._settings.admin_port))
         if control.stamp is not None:
-            self._spawn(self._updates.watch())
+            self._spawn(self._updates.watch(control.stamped))
         return admin
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 from time import monotonic, perf_counter
@@ -108,6 +109,7 @@ class InlineSupervisor:
         self._admission = admission
         self._load = load
         self.info: dict[str, Any] = {}
+        self.instances: list[Instance] = []
 
     async def start(self) -> None:
         """Load and warm up the model. Raises StartError or WarmUpError."""
@@ -122,6 +124,8 @@ class InlineSupervisor:
         self.info = {"info_status": status, "info": text.decode(errors="replace")}
         instance.info = self.info
         instance.state = State.READY
+        instance.pid = os.getpid()
+        self.instances = [instance]
         self._admission.instance_ready(instance)
 
     async def stop(self) -> None:

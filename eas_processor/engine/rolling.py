@@ -59,8 +59,8 @@ async def _bring_up(
         old = [each for each in supervisor.serving() if each.settings.needs_new_workers(after)]
         room = most - len(old) - started
         if room < 1:
-            # No surge is allowed: the place of an old one is free when it has ended.
-            await supervisor.retire(old[0])
+            # No surge is allowed: the places of old ones are free when they have ended.
+            await asyncio.gather(*map(supervisor.retire, old[:unavailable]))
             continue
         count = min(room, wanted - started)
         await _together(supervisor.start_instance(after) for _ in range(count))

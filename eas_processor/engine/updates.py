@@ -54,10 +54,14 @@ class Updates:
         async with self._lock:
             return await self._note("rollback", self._change_back())
 
-    async def watch(self) -> None:
-        """Reload whenever the stamp has changed and then stayed as it is for a moment."""
+    async def watch(self, loaded: object) -> None:
+        """
+        Reload whenever the stamp has changed and then stayed as it is for a moment.
+
+        `loaded` is the stamp from before what serves now was read.
+        """
         assert self._stamp is not None
-        seen = loaded = await asyncio.to_thread(self._stamp)
+        seen = loaded
         while True:
             await asyncio.sleep(_WATCH_S)
             before, seen = seen, await asyncio.to_thread(self._stamp)

@@ -15,7 +15,8 @@ class Load:
     Connections that ask one request after the other; each request is different.
 
     `fates` counts the answers by status, `wrong` (an answer that is not this request's, or a status
-    that is not due) and `lost` (no answer). `versions` are those that answered.
+    that is not due) and `lost` (no answer). `versions` are those that answered what was sent since
+    the last `new_era`.
     """
 
     def __init__(self, address: tuple[str, int], connections: int = 32) -> None:
@@ -26,6 +27,7 @@ class Load:
         self.stopping = False
         self.ended = False
         """Whether the server has been told to end, so that an idle connection may close."""
+        self._era = 0
         self._address = address
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -43,6 +45,12 @@ class Load:
     def failed(self) -> dict[str, int]:
         """What is neither a right answer nor a poison request's 500."""
         return {fate: count for fate, count in self.fates.items() if fate not in ("200", "poison")}
+
+    def new_era(self) -> None:
+        """Count `versions` anew, for requests that are sent from now on."""
+        with self._lock:
+            self._era += 1
+            self.versions.clear()
 
     def stop(self) -> None:
         """Let every connection have its last answer."""
@@ -66,7 +74,7 @@ class Load:
 
     def _ask(self, client: Client) -> bool:
         with self._lock:
-            number, poison = next(self._numbers), self.poison > 0
+            number, poison, era = next(self._numbers), self.poison > 0, self._era
             self.poison -= poison
         body = b"%s %d" % (b"die" if poison else b"ask", number)
         try:
@@ -84,13 +92,13 @@ class Load:
         elif echoed != body:
             self._count("wrong answer")
         else:
-            self._count("200", version.decode())
+            self._count("200", version.decode(), era)
         return response.headers.get("connection") != "close"
 
-    def _count(self, fate: str, version: str = "") -> None:
+    def _count(self, fate: str, version: str = "", era: int = -1) -> None:
         with self._lock:
             self.fates[fate] += 1
-            if version:
+            if era == self._era:
                 self.versions[version] += 1
 
 

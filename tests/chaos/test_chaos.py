@@ -6,6 +6,7 @@ Each attack lasts CHAOS_SECONDS (5 unless set). `make test-chaos` runs them.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import math
@@ -14,6 +15,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Any
 import pytest
 from chaos.load import Load
 from e2e.front_door import host_and_port
+from engine.conftest import running
 
 pytestmark = pytest.mark.chaos
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "5"))
@@ -115,22 +118,44 @@ def test_kills_lose_nothing(start: Callable[..., Service], instances: int, poiso
     assert "Traceback" not in service.log
 
 
-def test_updates_lose_nothing_and_the_old_version_is_gone(start: Callable[..., Service]) -> None:
+@contextlib.contextmanager
+def killing(service: Service, pause: float) -> Iterator[list[int]]:
+    """Kill ready workers in a thread of its own; yield a list that grows with each."""
+    over, kills = threading.Event(), []
+
+    def kill() -> None:
+        while not over.wait(pause):
+            kills.extend([1] * service.kill_a_ready_worker())
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield kills
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("kills", [False, True])
+def test_updates_lose_nothing_and_the_old_version_is_gone(
+    start: Callable[..., Service], kills: bool
+) -> None:
     service = start()
     load = Load(service.address)
-    for number in range(UPDATES):
-        version = ("two", "one")[number % 2]
-        status, answer = service.reload(version=version)
-        assert status == 200, answer
-        load.versions.clear()
-        time.sleep(0.3)
-        with load._lock:
-            # What was on its way when the reload answered has been answered by then.
+    with killing(service, 0.7) if kills else contextlib.nullcontext([]) as killed:
+        for number in range(UPDATES):
+            version = ("two", "one")[number % 2]
+            status, answer = service.reload(version=version)
+            assert status == 200, answer
+            load.new_era()
+            time.sleep(0.3)
             assert set(load.versions) == {version}
-    assert service.admin("POST", "rollback")[0] == 200
+        assert service.admin("POST", "rollback")[0] == 200
     load.stop()
-    report(load, f"{UPDATES} updates and a rollback")
+    report(load, f"{UPDATES} updates, a rollback, {len(killed)} kills")
     assert load.failed == {}
+    assert bool(killed) == kills
+    assert "Traceback" not in service.log
 
 
 @pytest.mark.parametrize(("version", "reason"), [("refuse", "not load"), ("cold", "warm_up")])
@@ -162,7 +187,9 @@ def test_scaling_and_limits_start_nothing_again(start: Callable[..., Service]) -
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("CHAOS_ENDS", "3"))))
-def test_sigterm_while_workers_die_loses_nothing(start: Callable[..., Service], seed: int) -> None:
+def test_sigterm_while_workers_die_loses_nothing(
+    start: Callable[..., Service], tmp_path: Path, seed: int
+) -> None:
     service = start()
     load = Load(service.address)
     time.sleep(random.Random(seed).uniform(0.2, 1.5))
@@ -174,3 +201,6 @@ def test_sigterm_while_workers_die_loses_nothing(start: Callable[..., Service], 
     load.stop()
     report(load, "SIGTERM")
     assert load.failed == {}
+    # Processes know the directory by their environment.
+    assert running(str(tmp_path)) == []
+    assert not list(tmp_path.glob("eas-*")), "a directory of sockets is left"

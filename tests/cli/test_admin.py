@@ -1,0 +1,158 @@
+"""`eascmd reload`, `rollback` and `w` against admin routes that the test answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eas_processor.cli.admin import known_address
+from eas_processor.cli.main import main
+from eas_processor.service.token import admin_token
+
+
+class Routes:
+    """Answers each call with `status` and `answer`, and notes it."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, str | None]] = []
+        self.status, self.answer = 200, {"outcome": "done", "version": 2}  # type: tuple[int, Any]
+        routes = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                routes.calls.append((self.command, self.path, self.headers["Authorization"]))
+                body = json.dumps(routes.answer).encode()
+                self.send_response(routes.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EAS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def routes() -> Iterator[Routes]:
+    made = Routes()
+    thread = threading.Thread(target=made.server.serve_forever)
+    thread.start()
+    with known_address("digits") as keep:
+        keep(made.address)
+        yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+@pytest.mark.parametrize("command", ["reload", "rollback"])
+@pytest.mark.parametrize("by_file", [True, False])
+def test_a_change_is_asked_for_with_the_admin_token(
+    routes: Routes, capsys: Any, tmp_path: Path, command: str, by_file: bool
+) -> None:
+    path = tmp_path / "service.json"
+    path.write_text(
+        json.dumps({"name": "digits", "model_path": "m", "processor": "tensorflow_cpu"})
+    )
+    assert main([command, str(path) if by_file else "digits"]) == 0
+    assert capsys.readouterr().out == "done (version 2)\n"
+    assert routes.calls == [("POST", f"/admin/{command}", admin_token("digits").value)]
+
+
+def test_why_a_change_failed_is_one_sentence(routes: Routes, capsys: Any) -> None:
+    routes.status, routes.answer = 409, {"error": "the model does not load"}
+    assert main(["reload", "digits"]) == 1
+    assert capsys.readouterr().err == "eascmd: the model does not load\n"
+
+
+SHOWN: dict[str, Any] = {
+    "service": "digits",
+    "version": 3,
+    "wanted": 1,
+    "instances": [
+        {
+            "instance": 12,
+            "pid": 3456,
+            "state": "warming up",
+            "build": "tensorflow_cpu_2.21",
+            "model": "/models/digits/2",
+            "requests": 0,
+        }
+    ],
+    "last_update": {
+        "kind": "reload",
+        "began": "2026-01-02T03:04:05+00:00",
+        "outcome": "failed",
+        "reason": "it does not load",
+    },
+}
+
+
+def test_instances_are_a_table(routes: Routes, capsys: Any) -> None:
+    routes.answer = SHOWN
+    assert main(["w", "digits"]) == 0
+    head, row, last = capsys.readouterr().out.splitlines()
+    assert head.split() == ["INSTANCE", "PID", "STATE", "BUILD", "REQUESTS", "MODEL"]
+    assert row.split() == [
+        "12",
+        "3456",
+        "warming",
+        "up",
+        "tensorflow_cpu_2.21",
+        "0",
+        "/models/digits/2",
+    ]
+    assert row.index("3456") == head.index("PID")
+    assert last == "last reload (2026-01-02T03:04:05+00:00): failed: it does not load"
+    assert routes.calls[0][:2] == ("GET", "/admin/instances")
+
+
+def test_instances_as_json(routes: Routes, capsys: Any) -> None:
+    routes.answer = SHOWN
+    assert main(["w", "digits", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == SHOWN
+
+
+@pytest.mark.parametrize("command", ["reload", "rollback", "w"])
+def test_a_service_that_does_not_run_is_said(capsys: Any, command: str) -> None:
+    assert main([command, "nobody"]) == 1
+    said = capsys.readouterr().err
+    assert "no service 'nobody' of this user is running here" in said and "eascmd serve" in said
+
+
+def test_an_address_that_nobody_listens_at_is_said(routes: Routes, capsys: Any) -> None:
+    with known_address("gone") as keep:
+        keep("http://127.0.0.1:1")
+        assert main(["w", "gone"]) == 1
+    assert "no service 'gone'" in capsys.readouterr().err
+
+
+def test_the_address_goes_with_its_service_alone(home: Path) -> None:
+    path = home / "admin" / "twice"
+    with known_address("twice") as first:
+        first("http://127.0.0.1:1")
+        with known_address("twice") as second:
+            second("http://127.0.0.1:2")
+            assert path.read_text() == "http://127.0.0.1:2"
+        assert not path.exists()
+    with known_address("twice") as first:
+        first("http://127.0.0.1:1")
+        path.write_text("http://127.0.0.1:3")
+    assert path.read_text() == "http://127.0.0.1:3"
