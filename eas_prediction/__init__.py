@@ -26,6 +26,7 @@ from ._other_processors import (
     TorchResponse,
 )
 from ._retry import RetryPolicy
+from ._signature import Signature, TensorSpec
 from ._transport import PooledTransport, Transport
 from .exception import (
     BadResponse,
@@ -82,10 +83,12 @@ __all__ = [
     "Response",
     "RetryPolicy",
     "ServiceFailed",
+    "Signature",
     "StringRequest",
     "StringResponse",
     "TFRequest",
     "TFResponse",
+    "TensorSpec",
     "TimedOut",
     "TorchRequest",
     "TorchResponse",

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from ._auth import DEFAULT_CONTENT_TYPE, http_date, signed_headers, token_headers
 from ._endpoint import Endpoint, endpoint_of
 from ._retry import RetryPolicy
+from ._signature import Signature
 from ._transport import Transport
 from ._vendor import warn_if_installed
 from .exception import NO_ANSWER, InvalidRequest, PredictException, TimedOut
@@ -71,6 +72,7 @@ class ClientSettings:
         max_connection_count: int = 100,
     ) -> None:
         self.endpoint: Endpoint | None = None
+        self._signature: Signature | None = None
         self.endpoint_name = endpoint
         self.endpoint_type = endpoint_type
         self.service_name = service_name
@@ -176,6 +178,7 @@ class ClientSettings:
         return endpoint
 
     def _leave_endpoint(self) -> None:
+        self._signature = None
         endpoint, self.endpoint = self.endpoint, None
         if endpoint is not None:
             endpoint.close()

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from types import TracebackType
-from typing import Any, Mapping, TypeVar
+from typing import Any, Iterable, Mapping, TypeVar, overload
+
+import numpy as np
 
 from ._answer import failure_of
 from ._async_transport import AsyncPooledTransport, AsyncTransport
+from ._many import run_tasks
+from ._progress import Progress, reporter
 from ._retry import RetryPolicy, retry_async
 from ._settings import Call, ClientSettings
+from ._signature import Signature, join, read_signature, split
 from ._transport import PooledTransport, Transport
-from .exception import PredictException
+from .exception import InvalidRequest, PredictException
 from .request import Sendable
+from .string_request import StringRequest
 
 R = TypeVar("R")
 
@@ -80,6 +86,7 @@ class AsyncPredictClient(ClientSettings):
 
     destroy = close
 
+    @overload
     async def predict(
         self,
         req: Sendable[R],
@@ -88,13 +95,47 @@ class AsyncPredictClient(ClientSettings):
         headers: Mapping[str, str] | None = None,
         path: str = "",
         query: Mapping[str, Any] | str = "",
-    ) -> R:
+    ) -> R: ...
+
+    @overload
+    async def predict(
+        self,
+        req: Mapping[str, Any],
+        *,
+        outputs: Iterable[str] = (),
+        max_rows: int | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        path: str = "",
+        query: Mapping[str, Any] | str = "",
+    ) -> dict[str, np.ndarray[Any, Any]]: ...
+
+    async def predict(
+        self,
+        req: Any,
+        *,
+        outputs: Iterable[str] = (),
+        max_rows: int | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        path: str = "",
+        query: Mapping[str, Any] | str = "",
+    ) -> Any:
         """
         Send `req` and return its response; raises `PredictException`.
 
-        For this call alone: `timeout` in milliseconds, more `headers`, a `path` after the service's
-        name such as `/v2`, and a `query`.
+        A dict of arrays by input name is checked against the model's signature before it is sent,
+        and answered with a dict of arrays; `outputs` names those that are wanted, and `max_rows`
+        splits a batch that is larger into several requests, whose answers are joined.
+
+        For this call alone: `timeout` in milliseconds (of each request), more `headers`, a `path`
+        after the service's name such as `/v2`, and a `query`.
         """
+        if isinstance(req, Mapping):
+            options = {"timeout": timeout, "headers": headers, "path": path, "query": query}
+            return await self._predict_arrays(req, outputs, max_rows, options)
+        if outputs or max_rows is not None:
+            raise InvalidRequest("outputs and max_rows go with a dict of arrays")
         call = self._call(req, timeout, headers, path, query)
         attempt = partial(self._attempt, call)
         try:
@@ -104,6 +145,55 @@ class AsyncPredictClient(ClientSettings):
                 raise
             answer = await retry_async(attempt, failure, self.retry_policy, call.deadline)
         return req.parse_response(answer)
+
+    async def predict_many(
+        self,
+        requests: Iterable[Any],
+        *,
+        concurrency: int = 8,
+        progress: Progress = False,
+        **options: Any,
+    ) -> list[Any]:
+        """
+        Send many requests, at most `concurrency` at a time, and return their responses in order.
+
+        `progress` is True for a bar on a terminal, or is called with the number done and the number
+        of all. `options` are those of `predict`. The first failure is raised; what had not begun by
+        then is not sent.
+        """
+        waiting = list(requests)
+        return await run_tasks(
+            partial(self.predict, **options), waiting, concurrency, reporter(progress, len(waiting))
+        )
+
+    async def signature(self) -> Signature:
+        """Ask the service for the model's inputs and outputs; raises `PredictException`."""
+        answer = await self.predict(StringRequest(""))
+        self._signature = read_signature(answer.response_data)
+        return self._signature
+
+    async def _predict_arrays(
+        self,
+        arrays: Mapping[str, Any],
+        outputs: Iterable[str],
+        max_rows: int | None,
+        options: dict[str, Any],
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        names = list(outputs)
+        known = self._signature
+        signature = known or await self.signature()
+        try:
+            tensors = signature.tensors(arrays)
+        except InvalidRequest:
+            if known is None:
+                raise
+            # The model may be a newer one by now.
+            signature = await self.signature()
+            tensors = signature.tensors(arrays)
+        divided = [tensors] if max_rows is None else split(signature, tensors, max_rows)
+        parts = [signature.request(each, names) for each in divided]
+        answers = await self.predict_many(parts, **options)
+        return join(signature, [each.to_dict() for each in answers])
 
     async def _attempt(self, call: Call) -> bytes:
         endpoint = self._where()

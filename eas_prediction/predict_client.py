@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from types import TracebackType
-from typing import Any, Mapping, TypeVar
+from typing import Any, Iterable, Mapping, TypeVar, overload
+
+import numpy as np
 
 from ._answer import failure_of
 from ._endpoint import (
@@ -13,12 +15,16 @@ from ._endpoint import (
     ENDPOINT_TYPE_GATEWAY,
     ENDPOINT_TYPE_VIPSERVER,
 )
+from ._many import run_threads
 from ._pool_manager import PoolManagerTransport
+from ._progress import Progress, reporter
 from ._retry import RetryPolicy, retry
 from ._settings import Call, ClientSettings
+from ._signature import Signature, join, read_signature, split
 from ._transport import PooledTransport, Transport
-from .exception import PredictException
+from .exception import InvalidRequest, PredictException
 from .request import Sendable
+from .string_request import StringRequest
 
 R = TypeVar("R")
 
@@ -103,6 +109,7 @@ class PredictClient(ClientSettings):
         self.transport = pool if isinstance(pool, Transport) else PoolManagerTransport(pool)
         self._leave_endpoint()
 
+    @overload
     def predict(
         self,
         req: Sendable[R],
@@ -111,13 +118,47 @@ class PredictClient(ClientSettings):
         headers: Mapping[str, str] | None = None,
         path: str = "",
         query: Mapping[str, Any] | str = "",
-    ) -> R:
+    ) -> R: ...
+
+    @overload
+    def predict(
+        self,
+        req: Mapping[str, Any],
+        *,
+        outputs: Iterable[str] = (),
+        max_rows: int | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        path: str = "",
+        query: Mapping[str, Any] | str = "",
+    ) -> dict[str, np.ndarray[Any, Any]]: ...
+
+    def predict(
+        self,
+        req: Any,
+        *,
+        outputs: Iterable[str] = (),
+        max_rows: int | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        path: str = "",
+        query: Mapping[str, Any] | str = "",
+    ) -> Any:
         """
         Send `req` and return its response; raises `PredictException`.
 
-        For this call alone: `timeout` in milliseconds, more `headers`, a `path` after the service's
-        name such as `/v2`, and a `query`.
+        A dict of arrays by input name is checked against the model's signature before it is sent,
+        and answered with a dict of arrays; `outputs` names those that are wanted, and `max_rows`
+        splits a batch that is larger into several requests, whose answers are joined.
+
+        For this call alone: `timeout` in milliseconds (of each request), more `headers`, a `path`
+        after the service's name such as `/v2`, and a `query`.
         """
+        if isinstance(req, Mapping):
+            options = {"timeout": timeout, "headers": headers, "path": path, "query": query}
+            return self._predict_arrays(req, outputs, max_rows, options)
+        if outputs or max_rows is not None:
+            raise InvalidRequest("outputs and max_rows go with a dict of arrays")
         call = self._call(req, timeout, headers, path, query)
         attempt = partial(self._attempt, call)
         try:
@@ -127,6 +168,55 @@ class PredictClient(ClientSettings):
                 raise
             answer = retry(attempt, failure, self.retry_policy, call.deadline)
         return req.parse_response(answer)
+
+    def predict_many(
+        self,
+        requests: Iterable[Any],
+        *,
+        concurrency: int = 8,
+        progress: Progress = False,
+        **options: Any,
+    ) -> list[Any]:
+        """
+        Send many requests, at most `concurrency` at a time, and return their responses in order.
+
+        `progress` is True for a bar on a terminal, or is called with the number done and the number
+        of all. `options` are those of `predict`. The first failure is raised; what had not begun by
+        then is not sent.
+        """
+        waiting = list(requests)
+        return run_threads(
+            partial(self.predict, **options), waiting, concurrency, reporter(progress, len(waiting))
+        )
+
+    def signature(self) -> Signature:
+        """Ask the service for the model's inputs and outputs; raises `PredictException`."""
+        answer = self.predict(StringRequest(""))
+        self._signature = read_signature(answer.response_data)
+        return self._signature
+
+    def _predict_arrays(
+        self,
+        arrays: Mapping[str, Any],
+        outputs: Iterable[str],
+        max_rows: int | None,
+        options: dict[str, Any],
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        names = list(outputs)
+        known = self._signature
+        signature = known or self.signature()
+        try:
+            tensors = signature.tensors(arrays)
+        except InvalidRequest:
+            if known is None:
+                raise
+            # The model may be a newer one by now.
+            signature = self.signature()
+            tensors = signature.tensors(arrays)
+        divided = [tensors] if max_rows is None else split(signature, tensors, max_rows)
+        parts = [signature.request(each, names) for each in divided]
+        answers = self.predict_many(parts, **options)
+        return join(signature, [each.to_dict() for each in answers])
 
     def _attempt(self, call: Call) -> bytes:
         endpoint = self._where()
