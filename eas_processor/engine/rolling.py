@@ -59,8 +59,9 @@ async def _bring_up(
         old = [each for each in supervisor.serving() if each.settings.needs_new_workers(after)]
         room = most - len(old) - started
         if room < 1:
-            # No surge is allowed: the places of old ones are free when they have ended.
-            await asyncio.gather(*map(supervisor.retire, old[:unavailable]))
+            # No surge is allowed, or old ones that died have been replaced meanwhile: the places
+            # of old ones are free when they have ended.
+            await asyncio.gather(*map(supervisor.retire, old[: max(1, unavailable)]))
             continue
         count = min(room, wanted - started)
         await _together(supervisor.start_instance(after) for _ in range(count))

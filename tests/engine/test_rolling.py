@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -108,3 +109,19 @@ async def test_what_started_before_the_failure_is_taken_away(versions: Any) -> N
     with pytest.raises(StartError):
         await roll(supervisor, before, replace(after))  # type: ignore[arg-type]
     assert supervisor.configs == ["old", "old"]
+
+
+async def test_an_old_instance_that_comes_back_meanwhile_does_not_hold_it_up(
+    versions: Any,
+) -> None:
+    before, after = versions(2)
+    supervisor = FakeSupervisor(before)
+    start = supervisor.start_instance
+
+    async def start_with_another_old_one(settings: Any) -> None:
+        supervisor.start_instance = start  # type: ignore[method-assign]
+        await asyncio.gather(start(settings), start(before), start(before))
+
+    supervisor.start_instance = start_with_another_old_one  # type: ignore[method-assign]
+    await roll(supervisor, before, after)  # type: ignore[arg-type]
+    assert supervisor.configs == ["new", "new"]
