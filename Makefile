@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install run bench bench-quick test test-fast test-chaos test-py36 test-sdk test-builds vendor lint format clean
+.PHONY: help install run bench bench-quick test test-fast test-chaos fuzz test-py36 test-sdk test-builds vendor lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,15 @@ test: install  ## run the tests, and those of the 3.6 rooms and of the SDK on th
 
 test-chaos: install  ## attack services under load (CHAOS_SECONDS=60 CHAOS_UPDATES=20 CHAOS_ENDS=20 for longer)
 	$(BIN)/python -m pytest tests/chaos -q -rP
+
+FUZZ_SECONDS := 60
+FUZZ_RUNS := 0
+
+fuzz: install  ## fuzz HTTP, frames and codec, guided by coverage, FUZZ_SECONDS=60 each; or FUZZ_RUNS=1000000 mutations
+	@if [ $(FUZZ_RUNS) = 0 ]; then \
+		$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet 'atheris>=2.3'; \
+	fi
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS)
 
 test-fast: install  ## run the tests that take no more than a few seconds
 	$(BIN)/python -m pytest -m 'not slow and not chaos'

@@ -18,6 +18,7 @@ Hello = Callable[[dict[str, Any], asyncio.Transport], asyncio.Protocol | None]
 """Takes the facts of a HELLO; returns the protocol for what follows, or None to hang up."""
 
 _MAX_LINE = 64 * 1024
+_MAX_HELLO = 64 * 1024
 
 
 async def listen(path: Path, on_hello: Hello) -> asyncio.Server:
@@ -43,11 +44,12 @@ class _Introduction(asyncio.Protocol):
             return
         length, kind, *_ = HEAD.unpack_from(self._received)
         end = HEAD_SIZE + length
-        if len(self._received) < end:
+        if kind == HELLO and end <= _MAX_HELLO and len(self._received) < end:
             return
-        facts = json.loads(self._received[HEAD_SIZE:end]) if kind == HELLO else {}
+        facts = _facts(self._received[HEAD_SIZE:end]) if kind == HELLO else {}
         if facts.get("link") != LINK_VERSION:
             log.error("a process with another link version (%s) was refused", facts.get("link"))
+            self._received = b""
             self._transport.abort()
             return
         protocol = self._on_hello(facts, self._transport)
@@ -58,6 +60,14 @@ class _Introduction(asyncio.Protocol):
         protocol.connection_made(self._transport)
         if rest := self._received[end:]:
             protocol.data_received(rest)
+
+
+def _facts(payload: bytes) -> dict[str, Any]:
+    try:
+        facts = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 class FrameLink(asyncio.Protocol):

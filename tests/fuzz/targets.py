@@ -1,0 +1,117 @@
+"""
+What is fuzzed: each target takes any bytes, and raises when what they meet does what it should not.
+
+`http` drives a connection with a fake transport, whose service answers at once or, where the first
+byte is odd, when all has arrived. `frames` and `codec` are what the engine and the worker read.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from engine.conftest import FakeAdmission, FakeClient
+
+from eas_processor.engine.links import _Introduction
+from eas_processor.engine.router import Endpoint, Router
+from eas_processor.engine.server import HttpServer
+from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.link.deframer import Deframer
+from eas_processor.wire import WireError, decode_request, decode_response
+
+SEEDS = Path(__file__).parent / "seeds"
+_PIECES = (0, 1, 7, 100, 9000)
+_STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+_INFO = {"info_status": 200, "info": "{}"}
+_EXPECTED = {100, 200, 400, 401, 404, 405, 408, 411, 413, 414, 415, 431, 450}
+
+
+class _Admission(FakeAdmission):
+    at_once = True
+
+    def submit(self, request: Any) -> None:
+        assert request.size == sum(map(len, request.body))
+        if self.at_once:
+            request.answer(200, [b"".join(request.body)])
+        else:
+            self.submitted.append(request)
+
+
+def _make_server() -> tuple[HttpServer, _Admission]:
+    nowhere = Path("/nonexistent")
+    worker = WorkerSettings("echo", nowhere, nowhere, "", nowhere, "", threads=1, batch_size=1)
+    service, admission = ServiceSettings(name="echo", token="t", worker=worker), _Admission()
+    endpoint = Endpoint(service, admission, SimpleNamespace(info=_INFO))  # type: ignore[arg-type]
+    settings = EngineSettings(max_body=100_000, max_buffered=150_000, max_head=4000)
+    return HttpServer(settings, Router([endpoint])), admission
+
+
+_SERVER, _ADMISSION = _make_server()
+
+
+def http(data: bytes) -> None:
+    """What a client sends; the first byte says in which pieces it arrives."""
+    if not data:
+        return
+    for held in (_ADMISSION.submitted, _ADMISSION.withdrawn, _ADMISSION.bodies):
+        held.clear()
+    _ADMISSION.at_once = not data[0] & 1
+    client = FakeClient(_SERVER)
+    client.send(data[1:], _PIECES[(data[0] >> 1) % len(_PIECES)])
+    for request in _ADMISSION.submitted:
+        request.answer(200, [b"late"])
+    statuses = {int(status) for status in _STATUS_LINE.findall(client.transport.written)}
+    assert statuses <= _EXPECTED, statuses
+    client.connection.check_time(client.connection.since + 1000)
+    client.leave()
+    assert _SERVER.budget.free == _SERVER.budget.limit
+    assert not _SERVER.connections and not _ADMISSION.watched
+
+
+def _frames_of(data: bytes, piece: int) -> list[Any]:
+    deframer, frames = Deframer(), []
+    for start in range(0, len(data), piece or len(data)):
+        frames += deframer.feed(data[start : start + (piece or len(data))])
+    return [(*head, b"".join(payload)) for *head, payload in frames]
+
+
+def frames(data: bytes) -> None:
+    """What a process at the link sends: the same frames in whatever pieces, and no HELLO taken."""
+    if not data:
+        return
+    whole, piece = _frames_of(data, 0), _PIECES[data[0] % len(_PIECES)]
+    # A deadline may be a NaN, which equals nothing.
+    assert repr(whole) == repr(_frames_of(data, piece))
+    aborted: list[bool] = []
+    transport = SimpleNamespace(abort=lambda: aborted.append(True))
+    introduction = _Introduction(lambda facts, _: None)
+    introduction.connection_made(transport)  # type: ignore[arg-type]
+    introduction.data_received(data)
+
+
+def codec(data: bytes) -> None:
+    """What a worker, and what the SDK, is sent as a message."""
+    for decode in (decode_request, decode_response):
+        _decode(decode, data)
+
+
+def _decode(decode: Callable[[bytes], object], data: bytes) -> None:
+    try:
+        decode(data)
+    except WireError as refusal:
+        assert refusal.status == 400 and str(refusal)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {"http": http, "frames": frames, "codec": codec}
+
+# A traceback that is logged, and not raised, would be missed.
+logging.getLogger("eas_processor.engine").setLevel(logging.CRITICAL)
+
+
+def seeds(target: str) -> list[bytes]:
+    """Return the inputs that mutations of `target` begin with."""
+    return [path.read_bytes() for path in sorted((SEEDS / target).iterdir())]
