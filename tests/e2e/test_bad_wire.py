@@ -48,8 +48,10 @@ def drips(client: Client, wire: bytes) -> None:
 def pours(client: Client, wire: bytes) -> None:
     """Send 100 MiB more, in spite of the answer."""
     client.send(wire)
-    for _ in range(100):
-        client.send(bytes(MIB))
+    # The engine reads away for 2 s; on a loaded machine that may be over before the last MiB.
+    with contextlib.suppress(BrokenPipeError):
+        for _ in range(100):
+            client.send(bytes(MIB))
 
 
 class Case(NamedTuple):

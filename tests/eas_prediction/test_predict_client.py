@@ -290,7 +290,7 @@ class TestSettings:
         service.answers = [service.silence]
         with PredictClient(service.address, "svc", retry_policy=AT_ONCE) as client:
             client.set_connect_timeout(2000)
-            client.set_read_timeout(100)
+            client.set_read_timeout(1000)
             assert str(client.predict(StringRequest("abc"))) == "fine"
             assert client.transport.connect_timeout == 2
         assert len(service.requests) == 2
@@ -377,6 +377,7 @@ def test_threads_never_mix_requests(service, real):
     if not real:
         client.connection_pool = FakeTransport(lambda sent: check(sent.headers, sent.body))
     client.set_token("tok")
+    client.set_timeout(60_000)  # with forced switches, a loaded machine needs more than 5 s
     client.set_max_connection_count(12)
     wrong = []
 
