@@ -136,6 +136,9 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="under five minutes: floors, us, mosec"
     )
+    parser.add_argument(
+        "--long", action="store_true", help="the engine's memory after 10 million requests, too"
+    )
     parser.add_argument("--rounds", type=int, help="rounds of each cell (default: 3)")
     parser.add_argument("--seconds", type=float, help="of a round (default: 1.5, quick 0.7)")
     parser.add_argument("--peers", help="names, or none (default: all, quick mosec)")
@@ -157,22 +160,24 @@ def main() -> int:
             rounds=options.rounds or 3,
         )
         peers = [peer for peer in PEERS if not wanted or peer.name.lower() in wanted.split(",")]
-        for _ in measure(run, peers, quick=options.quick):
+        for _ in measure(run, peers, quick=options.quick, long=options.long):
             run.save(options.output, time.monotonic() - start)
     tell("")
     print(report.text(run.results))
     return 0 if any("eas" in row["name"] for row in run.results["rows"]) else 1
 
 
-def measure(run: Run, peers: Sequence[Any], *, quick: bool) -> Iterator[None]:
+def measure(run: Run, peers: Sequence[Any], *, quick: bool, long: bool) -> Iterator[None]:
     """Measure part after part; floors, ours and the first peer in turn."""
     work, row = run.work, run.row
-    on, off = ours(work, row, batching=True), ours(work, row, batching=False)
+    own = [ours(work, row, batching=b, inline=i) for i in (False, True) for b in (True, False)]
     run.part("callable", lambda: footprint.callable_loop(work / "mlp", 1.0, 1, "1x784", "32x784"))
     first = [each for peer in peers[:1] for each in contenders(peer, work, row)]
-    run.group([echo(work, row), on, off, *first], LARGE)
+    run.group([echo(work, row), *own, *first], LARGE)
     yield
-    run.part("footprint", lambda: footprint.footprint(work, run.seconds, 1 if quick else 3))
+    requests = 10_000_000 if long else 50_000
+    rounds = 1 if quick or long else 3
+    run.part("footprint", lambda: footprint.footprint(work, rounds, requests))
     yield
     run.part("sdks", lambda: footprint.sdks(work, 200 if quick else 1000))
     yield

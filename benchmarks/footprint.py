@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import math
 import os
 import signal
 import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contender import HERE, Endpoint, Unavailable, environment_python
 from benchmarks.service import big_body, service_file, serving
 from eas_processor import wire
+from eas_processor.cli.admin import change
+from eas_processor.cli.bench_service import running
 
 MB = 1024 * 1024
+FIRST_REQUESTS = 20_000
 
 
 def script(python: str | Path, name: str, *arguments: str) -> Any:
@@ -35,48 +41,74 @@ def script(python: str | Path, name: str, *arguments: str) -> Any:
 
 
 def callable_loop(model: Path, seconds: float, threads: int, *shapes: str) -> Any:
-    """Return `ready_s`, `rss` and `calls_per_second` of the model without a server."""
+    """Return `ready_s`, `load_s`, `pss_mb` and `calls_per_second` of the model, no server."""
     return script(
         sys.executable, "callable_loop.py", str(model), str(seconds), str(threads), *shapes
     )
 
 
-def footprint(work: Path, seconds: float, rounds: int) -> dict[str, float]:
-    """Return start in s, memory in MB, and what a second worker takes, from `rounds` starts."""
+def footprint(work: Path, rounds: int, requests: int) -> dict[str, float]:
+    """
+    Return start in s, memory in MB, and what a second worker takes: medians of `rounds` starts.
+
+    The engine's memory is taken idle, after 20,000 requests and after `requests` of them.
+    """
     figures: dict[str, list[float]] = {}
 
     def note(name: str, value: float) -> None:
         figures.setdefault(name, []).append(value)
 
     for _ in range(rounds):
-        begin = time.perf_counter()
         bare = callable_loop(work / "mlp", 0.1, 1, "1x784")
         note("bare_ready_s", bare["ready_s"])
-        note("bare_rss_mb", bare["rss"] / MB)
+        note("bare_load_s", bare["load_s"] + bare["first_call_s"])
+        note("bare_pss_mb", bare["pss_mb"])
+        content = service_file(work / "mlp", batching=True)
+        path = work / "footprint.json"
+        path.write_text(json.dumps(content))
         begin = time.perf_counter()
-        with serving(work, service_file(work / "mlp", batching=True)) as service:
+        with running(path) as service:
             note("start_s", time.perf_counter() - begin)
             endpoint = Endpoint(service.url, big_body(1), token=service.token)
             endpoint.ask()
             note("engine_idle_mb", rss(service.pid))
-            endpoint.load(32, seconds)
+            endpoint.load(32, math.inf, requests=FIRST_REQUESTS)
+            note("engine_warm_mb", rss(service.pid))
+            endpoint.load(32, math.inf, requests=requests)
             note("engine_after_load_mb", rss(service.pid))
-            worker = _worker(service.pid)
-            note("worker_mb", rss(worker))
-            note("second_worker_s", _replaced(endpoint, worker))
-    return {name: statistics.median(values) for name, values in figures.items()}
+            launcher, worker = _below(service.pid)
+            note("build_pss_mb", rollup(launcher, "Pss") + rollup(worker, "Pss"))
+            note("worker_private_mb", rollup(worker, "Private_Clean", "Private_Dirty"))
+            content["metadata"]["instance"] = 2
+            path.write_text(json.dumps(content))
+            begin = time.perf_counter()
+            with contextlib.redirect_stdout(io.StringIO()):
+                change(path, "reload")
+            _answered_beside(endpoint, worker)
+            note("second_worker_s", time.perf_counter() - begin)
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    return medians | {"requests": requests}
 
 
-def _replaced(endpoint: Endpoint, worker: int) -> float:
-    """Kill a worker; return the seconds until the next request is answered."""
-    begin = time.perf_counter()
-    os.kill(worker, signal.SIGKILL)
-    while time.perf_counter() - begin < 30:
-        with contextlib.suppress(Unavailable, OSError):
-            endpoint.ask()
-            return time.perf_counter() - begin
-        time.sleep(0.002)
-    raise Unavailable("no worker came back within 30 s")
+def _answered_beside(endpoint: Endpoint, first: int) -> None:
+    """Return once a worker other than `first` has answered a request."""
+    os.kill(first, signal.SIGSTOP)  # it keeps the one request that it gets
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            asked = [pool.submit(endpoint.ask) for _ in range(2)]
+            wait(asked, return_when=FIRST_COMPLETED)
+            os.kill(first, signal.SIGCONT)
+            for each in asked:
+                each.result()
+    finally:
+        os.kill(first, signal.SIGCONT)
+
+
+def rollup(pid: int, *fields: str) -> float:
+    """Return the sum of fields of a process's `smaps_rollup` in MB."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    known = dict(each.split(":") for each in lines)
+    return sum(int(known[each].split()[0]) for each in fields) / 1024
 
 
 def rss(pid: int) -> float:
@@ -85,19 +117,18 @@ def rss(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / MB
 
 
-def _worker(engine: int) -> int:
-    """Return the worker's process: the youngest below the engine."""
+def _below(engine: int) -> tuple[int, int]:
+    """Return the processes of the launcher and of its worker."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 stat = (entry / "stat").read_text().rpartition(")")[2].split()
                 parents[int(entry.name)] = int(stat[1])
-    below, found = [engine], [engine]
-    while below:
-        below = [pid for pid, parent in parents.items() if parent in below]
-        found += below
-    return max(found)
+    for worker, launcher in parents.items():
+        if parents.get(launcher) == engine:
+            return launcher, worker
+    raise Unavailable("the engine has no launcher with a worker")
 
 
 def sdks(work: Path, calls: int) -> dict[str, Any]:

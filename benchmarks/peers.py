@@ -20,6 +20,7 @@ from benchmarks.contender import (
     free_port,
     server,
 )
+from benchmarks.service import body, read_scores
 
 TENSORFLOW = "tensorflow-cpu>=2.21,<2.22"
 SERVERS = HERE / "servers"
@@ -48,6 +49,13 @@ def _raw(path: str) -> Request:
     return request
 
 
+def _protobuf(path: str) -> Request:
+    def request(port: int, row: np.ndarray) -> Endpoint:
+        return Endpoint(f"http://127.0.0.1:{port}{path}", body(row), read_scores)
+
+    return request
+
+
 def _from_json(key: str | None) -> Callable[[bytes], np.ndarray]:
     def read(answer: bytes) -> np.ndarray:
         content = json.loads(answer)
@@ -58,9 +66,9 @@ def _from_json(key: str | None) -> Callable[[bytes], np.ndarray]:
 
 def _json(path: str, content: Callable[[np.ndarray], object], key: str | None) -> Request:
     def request(port: int, row: np.ndarray) -> Endpoint:
-        body = json.dumps(content(row)).encode()
+        sent = json.dumps(content(row)).encode()
         url = f"http://127.0.0.1:{port}{path}"
-        return Endpoint(url, body, _from_json(key), content_type="application/json")
+        return Endpoint(url, sent, _from_json(key), content_type="application/json")
 
     return request
 
@@ -135,6 +143,15 @@ def _bentoml(python: Path, port: int, _: Path, __: int) -> list[str]:
 
 PEERS = [
     Peer("mosec", ["mosec==0.9.8"], _mosec, _raw("/inference"), "raw float32", "32, 1 ms"),
+    Peer(
+        "mosec with our encoding",
+        ["mosec==0.9.8"],
+        _mosec,
+        _protobuf("/inference"),
+        "protobuf, read and written by this project's wire package",
+        "32, 1 ms",
+        (("BENCH_ENCODING", "protobuf"), ("PYTHONPATH", f"{SERVERS}:{HERE.parent}")),
+    ),
     Peer(
         "LitServe",
         ["litserve==0.2.19"],

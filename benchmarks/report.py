@@ -34,7 +34,7 @@ def best_peer(results: Results, connections: int, key: str, *, batching: bool = 
         for row in results["rows"]
         if row["connections"] == connections
         and row["body"] == "3 KB"
-        and row["name"] not in (ON, OFF, ECHO)
+        and not row["name"].startswith(("eas", ECHO))
         and (batching or "no batching" in row["name"])
     ]
     if not rows:
@@ -42,84 +42,127 @@ def best_peer(results: Results, connections: int, key: str, *, batching: bool = 
     return min(rows, key=lambda r: r[key]) if key == "p50" else max(rows, key=lambda r: r[key])
 
 
-def targets(results: Results) -> list[list[str]]:
-    """Return row, ours, reference, ratio, at least, reach for; what was not measured reads so."""
-    lines = []
+class _Targets:
+    """The rows of the table of targets; what was not measured reads so."""
 
-    def add(label: str, mine: Any, other: Any, unit: str, least: str, reach: str) -> None:
-        if mine is None or other is None:
-            lines.append([label, "not measured", "", "", least, reach])
-        else:
-            own, (name, figure) = float(mine), other
-            shown = f"{own / figure:,.2f}" if figure else ""
-            lines.append(
-                [label, f"{own:,.4g} {unit}", f"{name} {figure:,.4g}", shown, least, reach]
-            )
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.lines: list[list[str]] = []
 
-    def cell(name: str, connections: int, key: str, body: str = "3 KB") -> Any:
-        row = find(results, name, connections, body)
+    def ratio(self, label: str, mine: Any, other: Any, unit: str, least: str, reach: str) -> None:
+        """Add a figure beside the (name, figure) that it is compared with."""
+        self._add(label, mine, other, unit, least, reach, ratio=True)
+
+    def figure(self, label: str, mine: Any, other: Any, unit: str, least: str, reach: str) -> None:
+        """Add a figure that stands for itself; `other` is only shown."""
+        self._add(label, mine, other, unit, least, reach, ratio=False)
+
+    def cell(self, name: str, connections: int, key: str, body: str = "3 KB") -> Any:
+        """Return a figure of a row, None when it was not measured."""
+        row = find(self.results, name, connections, body)
         return row and row[key]
 
-    def versus(row: Any, key: str) -> Any:
-        return row and (row["name"], row[key])
+    def _add(
+        self, label: str, mine: Any, other: Any, unit: str, least: str, reach: str, *, ratio: bool
+    ) -> None:
+        if mine is None or other is None or other[1] is None:
+            self.lines.append([label, "not measured", "", "", least, reach])
+            return
+        name, figure = other
+        shown = f"{mine / figure:,.3g}" if ratio and figure else ""
+        own, beside = f"{mine:,.4g} {unit}", f"{name} {figure:,.4g}"
+        self.lines.append([label, own, beside, shown, least, reach])
 
-    fast = min((cell(n, 1, "p50") for n in (ON, OFF) if cell(n, 1, "p50")), default=None)
-    peer = versus(best_peer(results, 1, "p50"), "p50")
-    add("1 connection, p50, against the best peer", fast, peer, "ms", "0.9 x its time", "0.6 x")
+
+def targets(results: Results) -> list[list[str]]:
+    """Return row, ours, reference, ratio, at least, reach for; what was not measured reads so."""
+    table = _Targets(results)
+    peer = _versus(best_peer(results, 1, "p50"), "p50")
+    for link in ("", " inline"):
+        cells = [table.cell(f"eas{link}, batching {s}", 1, "p50") for s in ("on", "off")]
+        fast = min((each for each in cells if each), default=None)
+        label = f"1 connection{link}, p50, against the best peer"
+        table.ratio(label, fast, peer, "ms", "0.9 x its time", "0.6 x")
     for count, least, reach in ((8, "3.5 x", "6 x"), (32, "1.5 x", "2.4 x"), (128, "1.3 x", "2 x")):
-        other = versus(best_peer(results, count, "throughput"), "throughput")
-        label = f"{count} connections, batching on"
-        add(label, cell(ON, count, "throughput"), other, "requests/s", least, reach)
-    other = versus(best_peer(results, 32, "throughput", batching=False), "throughput")
-    label = "32 connections, batching off, against no batching"
-    add(label, cell(OFF, 32, "throughput"), other, "requests/s", "2 x", "3 x")
-    other = versus(find(results, ECHO, 32), "throughput")
-    label = "32 connections, batching on, against the echo"
-    add(label, cell(ON, 32, "throughput"), other, "requests/s", "0.28", "0.45")
-    other = versus(find(results, OFF, 1), "p50")
-    add("lone request p50, on against off", cell(ON, 1, "p50"), other, "ms", "1.05 x", "1.0 x")
+        other = _versus(best_peer(results, count, "throughput"), "throughput")
+        _both(table, f"{count} connections", ON, (count, "3 KB"), other, (least, reach))
+    other = _versus(best_peer(results, 32, "throughput", batching=False), "throughput")
+    _both(table, "32 connections, no peer's batching", OFF, (32, "3 KB"), other, ("2 x", "3 x"))
+    other = _versus(find(results, ECHO, 32), "throughput")
+    _both(table, "32 connections, against the echo", ON, (32, "3 KB"), other, ("0.28", "0.45"))
+    other = _versus(find(results, OFF, 1), "p50")
+    label = "lone request p50, on against off"
+    table.ratio(label, table.cell(ON, 1, "p50"), other, "ms", "1.05 x", "1.0 x")
     tail = find(results, ON, 128)
     label = "128 connections, batching on, p99 against p50"
-    add(label, tail and tail["p99"], tail and ("p50", tail["p50"]), "ms", "3 x", "2 x")
-    other = versus(find(results, ECHO, 4, "600 KB"), "throughput")
-    mine = cell(ON, 4, "throughput", "600 KB")
-    add("600 KB, 4 connections, bytes/s against the echo", mine, other, "requests/s", "0.4", "0.7")
-    _add_clients(results, add)
-    _add_footprint(results, add)
+    table.ratio(label, tail and tail["p99"], tail and ("p50", tail["p50"]), "ms", "3 x", "2 x")
+    other = _versus(find(results, ECHO, 4, "600 KB"), "throughput")
+    label = "600 KB, 4 connections, bytes/s against the echo"
+    _both(table, label, ON, (4, "600 KB"), other, ("0.4", "0.7"))
+    _add_clients(table)
+    _add_footprint(table)
     net = results.get("resnet")
     label = "ResNet-50, images/s against the bare loop"
-    add(label, net and net["served"], net and ("bare", net["bare"]), "/s", "0.97", "")
-    return lines
+    table.ratio(label, net and net["served"], net and ("bare", net["bare"]), "/s", "0.97", "")
+    return table.lines
 
 
-def _add_clients(results: Results, add: Any) -> None:
-    sdks = results.get("sdks", {})
+def _versus(row: Any, key: str) -> Any:
+    return row and (row["name"], row[key])
+
+
+def _both(
+    table: _Targets,
+    label: str,
+    name: str,
+    where: tuple[int, str],
+    other: Any,
+    goal: tuple[str, str],
+) -> None:
+    """Add requests/s of the default link, then of the inline link."""
+    for shown in (name, name.replace("eas", "eas inline")):
+        mine = table.cell(shown, where[0], "throughput", where[1])
+        table.ratio(f"{label}: {shown}", mine, other, "requests/s", *goal)
+
+
+def _add_clients(table: _Targets) -> None:
+    sdks = table.results.get("sdks", {})
     mine, vendor = sdks.get("ours"), sdks.get("vendor")
     above = mine and mine["predict_us"] - mine["raw_us"]
     raw = mine and ("raw socket", mine["raw_us"])
-    add("SDK predict p50 above a raw socket", above, raw, "µs above", "110 µs", "65 µs")
-    other = vendor and ("vendor", vendor["predict_us"])
+    table.figure("SDK predict p50 above a raw socket", above, raw, "µs above", "110 µs", "65 µs")
+    name = vendor and f"vendor (protobuf in {vendor['protobuf']})"
+    other = vendor and (name, vendor["predict_us"])
     label = "SDK predict p50 against the vendor's"
-    add(label, mine and mine["predict_us"], other, "µs", "0.5 x", "")
-    # The vendor's client is quickest with a list; ours is given an array.
-    quickest = vendor and ("vendor", min(vendor["array_us"], vendor["list_us"]))
-    label = "add_feed and serialise 150,528 floats"
-    add(label, mine and mine["array_us"], quickest, "µs", "0.01 x", "memcpy")
+    table.ratio(label, mine and mine["predict_us"], other, "µs", "0.5 x", "")
+    for key, kind in (("array_us", "a numpy array"), ("list_us", "a list")):
+        label = f"add_feed and serialise 150,528 floats of {kind}"
+        other = vendor and (name, vendor[key])
+        goal = ("0.01 x", "memcpy") if key == "array_us" else ("", "")
+        table.ratio(label, mine and mine[key], other, "µs", *goal)
 
 
-def _add_footprint(results: Results, add: Any) -> None:
-    foot = results.get("footprint")
-    idle, loaded = (foot["engine_idle_mb"], foot["engine_after_load_mb"]) if foot else (None, None)
-    add("engine RSS idle", idle, foot and ("limit", 80), "MB", "80 MB", "50 MB")
-    add("engine RSS after load", loaded, foot and ("idle", idle), "MB", "flat", "flat")
-    above = foot and foot["worker_mb"] - foot["bare_rss_mb"]
-    bare = foot and ("TensorFlow and model", foot["bare_rss_mb"])
-    add("worker RSS above TensorFlow and the model", above, bare, "MB above", "40 MB", "15 MB")
-    second = foot and foot["second_worker_s"]
-    add("killed worker to next answer", second, foot and ("limit", 0.3), "s", "0.3 s", "0.05 s")
-    above = foot and foot["start_s"] - foot["bare_ready_s"]
-    bare = foot and ("import and load", foot["bare_ready_s"])
-    add("start to ready above import and load", above, bare, "s above", "1 s", "0.3 s")
+def _add_footprint(table: _Targets) -> None:
+    foot: Any = table.results.get("footprint") or {}
+
+    def above(label: str, key: str, base: str, of: str, unit: str, *goal: str) -> None:
+        excess = foot[key] - foot[base] if key in foot else None
+        table.figure(label, excess, (of, foot.get(base)), f"{unit} above", *goal)
+
+    idle, warm = foot.get("engine_idle_mb"), ("after the first 20,000", foot.get("engine_warm_mb"))
+    table.figure("engine RSS idle", idle, ("limit", 80), "MB", "80 MB", "50 MB")
+    label = f"engine RSS after {foot.get('requests', 0):,} requests more"
+    table.figure(label, foot.get("engine_after_load_mb"), warm, "MB", "flat", "flat")
+    of = "TensorFlow and model"
+    label = "launcher and worker, PSS, above TensorFlow and the model"
+    above(label, "build_pss_mb", "bare_pss_mb", of, "MB", "40 MB", "15 MB")
+    own = foot.get("worker_private_mb")
+    label = "of that, private to the worker"
+    table.figure(label, own, ("both", foot.get("build_pss_mb")), "MB", "", "")
+    label = "second worker, from asking to its first answer, above the model's load"
+    above(label, "second_worker_s", "bare_load_s", "load", "s", "0.3 s", "0.05 s")
+    label = "start to ready above import and load"
+    above(label, "start_s", "bare_ready_s", "import and load", "s", "1 s", "0.3 s")
 
 
 HEAD = ["row", "ours", "reference", "ratio", "at least", "reach for"]
@@ -192,7 +235,7 @@ def picture(results: Results) -> str:
     """Return requests a second at each number of connections as bars, in SVG."""
     best: dict[str, dict[int, float]] = {}
     for row in results["rows"]:
-        name = "eas" if row["name"].startswith("eas") else row["name"].partition(",")[0]
+        name = row["name"].partition(",")[0]
         if row["body"] == "3 KB" and row["name"] != ECHO:
             of = best.setdefault(name, {})
             of[row["connections"]] = max(of.get(row["connections"], 0), row["throughput"])
@@ -204,7 +247,7 @@ def picture(results: Results) -> str:
             if connections in of:
                 y += 18
                 width = max(1, 400 * of[connections] / tallest)
-                colour = "#d9480f" if name == "eas" else "#868e96"
+                colour = "#d9480f" if name.startswith("eas") else "#868e96"
                 parts.append(
                     f'<text x="90" y="{y}" text-anchor="end">{escape(name)}</text>'
                     f'<rect x="98" y="{y - 11}" width="{width:.0f}" height="13" fill="{colour}"/>'
@@ -224,7 +267,8 @@ def render(results: Results) -> None:
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{figures(results)}\n\n{END}{after}", encoding="utf-8")
+    shown = f"{figures(results)}\n\n![Requests a second of each server]({PICTURE.name})"
+    PAGE.write_text(f"{before}{BEGIN}\n\n{shown}\n\n{END}{after}", encoding="utf-8")
     PICTURE.write_text(picture(results), encoding="utf-8")
 
 

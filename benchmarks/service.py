@@ -48,25 +48,27 @@ def service_file(model: Path, *, batching: bool, **metadata: Any) -> dict[str, A
 
 
 @contextlib.contextmanager
-def serving(work: Path, content: dict[str, Any]) -> Iterator[RunningService]:
+def serving(work: Path, content: dict[str, Any], *options: str) -> Iterator[RunningService]:
     """Serve a service file, written below `work`."""
     path = work / f"service-{free_port()}.json"
     path.write_text(json.dumps(content))
-    with running(path) as service:
+    with running(path, options) as service:
         yield service
 
 
-def ours(work: Path, row: np.ndarray, *, batching: bool) -> Contender:
-    """Return our service, one instance with one thread."""
+def ours(work: Path, row: np.ndarray, *, batching: bool, inline: bool = False) -> Contender:
+    """Return our service, one instance with one thread; `inline` has no worker process."""
     content = service_file(work / "mlp", batching=batching)
+    options = ["--inline"] if inline else []
 
     @contextlib.contextmanager
     def start() -> Iterator[Endpoint]:
-        with serving(work, content) as service:
+        with serving(work, content, *options) as service:
             yield Endpoint(service.url, body(row), read_scores, token=service.token)
 
     shown = content | {"model_path": "mlp"}
-    return Contender(f"eas, batching {'on' if batching else 'off'}", json.dumps(shown), start)
+    name = f"eas{' inline' if inline else ''}, batching {'on' if batching else 'off'}"
+    return Contender(name, " ".join([json.dumps(shown), *options]), start)
 
 
 def echo(work: Path, row: np.ndarray) -> Contender:

@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import resource
 import sys
 import time
 
@@ -10,15 +9,20 @@ begin = time.perf_counter()
 import numpy as np  # noqa: E402
 from tf_model import load  # noqa: E402
 
+imported = time.perf_counter()
+
 
 def main():
     """Time import and load, then the calls of each shape."""
     path, seconds, threads, *shapes = sys.argv[1:]
     model = load(path, int(threads))
-    ready = time.perf_counter() - begin
+    loaded = time.perf_counter()
     rates = {}
     for text in shapes:
         images = np.zeros([int(size) for size in text.split("x")], np.float32)
+        first = time.perf_counter()
+        model(images)
+        first = time.perf_counter() - first
         for _ in range(20):
             model(images)
         start, calls = time.perf_counter(), 0
@@ -26,9 +30,16 @@ def main():
             model(images)
             calls += 1
         rates[text] = calls / (time.perf_counter() - start)
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
-    rss = pages * resource.getpagesize()
-    print(json.dumps({"ready_s": ready, "rss": rss, "calls_per_second": rates}))
+    rollup = pathlib.Path("/proc/self/smaps_rollup").read_text()
+    pss = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+    figures = {
+        "ready_s": loaded - begin,
+        "load_s": loaded - imported,
+        "first_call_s": first,
+        "pss_mb": int(pss.split()[1]) / 1024,
+        "calls_per_second": rates,
+    }
+    print(json.dumps(figures))
 
 
 main()

@@ -1,4 +1,4 @@
-"""mosec: raw float32 in and out."""
+"""mosec: raw float32 in and out, or the protobuf of this service."""
 
 import os
 
@@ -7,6 +7,9 @@ from mosec import Server, Worker
 from tf_model import load
 
 BATCH = int(os.environ["BENCH_BATCH"])
+PROTOBUF = os.environ.get("BENCH_ENCODING") == "protobuf"
+if PROTOBUF:
+    from eas_processor import wire
 
 
 class Mlp(Worker):
@@ -19,9 +22,13 @@ class Mlp(Worker):
         self.model = load()
 
     def deserialize(self, data):
+        if PROTOBUF:
+            return wire.decode_request(data).inputs["images"].array[0]
         return np.frombuffer(data, np.float32)
 
     def serialize(self, data):
+        if PROTOBUF:
+            return wire.encode_response({"scores": wire.Tensor(wire.DT_FLOAT, data[None])})
         return data.tobytes()
 
     def forward(self, data):

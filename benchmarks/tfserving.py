@@ -1,0 +1,178 @@
+"""
+Load a TensorFlow Serving that runs somewhere, with the generator of the other benchmarks.
+
+    python -m benchmarks.tfserving http://HOST:8501/v1/models/NAME:predict [--grpc HOST:8500]
+
+It asks for the model's signature, sends random rows as REST in the row format, and prints the same
+figures as `eascmd bench`. With --grpc it also sends them as gRPC: that takes the packages grpcio
+and tensorflow-serving-api, whose client has more work to do than the generator of prebuilt bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import http.client
+import json
+import sys
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from eas_processor.bench.load import Plan, Result, run_load
+from eas_processor.bench.summary import facts, lines
+from eas_processor.bench.target import Target, build_requests, parse_url
+from eas_processor.errors import BenchError
+
+TYPES = {
+    "DT_FLOAT": np.float32,
+    "DT_DOUBLE": np.float64,
+    "DT_INT32": np.int32,
+    "DT_INT64": np.int64,
+}
+
+
+def ask(target: Target, method: str, path: str, body: bytes | None = None) -> Any:
+    """Return the JSON answer to one request; raises BenchError unless it is 200."""
+    connection = http.client.HTTPConnection(target.host, target.port, timeout=30)
+    where = f"{method} http://{target.authority}{path}"
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise BenchError(f"{where} is answered with {answer.status}: {content[:300]!r}")
+        return json.loads(content)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise BenchError(f"cannot ask {where}: {error}") from error
+    finally:
+        connection.close()
+
+
+def random_inputs(metadata: Any, name: str, rows: int) -> dict[str, np.ndarray]:
+    """Return arrays of `rows` rows for a signature; other unknown dims are 1. Raises BenchError."""
+    try:
+        signatures = metadata["metadata"]["signature_def"]["signature_def"]
+        inputs = signatures[name]["inputs"]
+    except (KeyError, TypeError):
+        raise BenchError(
+            f"the model has no signature {name!r}; name one with --signature"
+        ) from None
+    random = np.random.default_rng(0)
+    arrays = {}
+    for key, tensor in inputs.items():
+        if tensor["dtype"] not in TYPES:
+            raise BenchError(
+                f"input {key!r} is {tensor['dtype']}, and random data is made for "
+                f"{', '.join(TYPES)}; give requests to `eascmd bench --body` instead"
+            )
+        sizes = [int(dim["size"]) for dim in tensor["tensor_shape"].get("dim", [])]
+        shape = [rows, *(max(1, size) for size in sizes[1:])]
+        arrays[key] = random.random(shape).astype(TYPES[tensor["dtype"]])
+    return arrays
+
+
+def rest_body(arrays: dict[str, np.ndarray], signature: str) -> bytes:
+    """Return the request in TensorFlow Serving's row format."""
+    if len(arrays) == 1:
+        instances = next(iter(arrays.values())).tolist()
+    else:
+        columns = [array.tolist() for array in arrays.values()]
+        instances = [dict(zip(arrays, row, strict=True)) for row in zip(*columns, strict=True)]
+    return json.dumps({"signature_name": signature, "instances": instances}).encode()
+
+
+async def grpc_load(
+    address: str, model: str, signature: str, arrays: dict[str, np.ndarray], plan: Plan
+) -> Result:
+    """Load the gRPC port by a closed loop; raises BenchError without the packages."""
+    try:
+        import grpc
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+    except ImportError as error:
+        raise BenchError(
+            f"gRPC needs {error.name}: pip install grpcio tensorflow-serving-api"
+        ) from error
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = model, signature
+    for key, array in arrays.items():
+        request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
+    result = Result()
+    async with grpc.aio.insecure_channel(address) as channel:
+        predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
+        try:
+            await predict(request, timeout=plan.timeout)
+        except grpc.RpcError as error:
+            raise BenchError(f"{address} refuses the first request: {error}") from error
+        begin = perf_counter()
+        end = begin + plan.duration
+
+        async def loop() -> None:
+            while (now := perf_counter()) < end:
+                try:
+                    await predict(request, timeout=plan.timeout)
+                except grpc.RpcError as error:
+                    result.errors[str(error.code())] += 1
+                    continue
+                result.latencies.append(perf_counter() - now)
+                result.statuses[200] += 1
+
+        await asyncio.gather(*(loop() for _ in range(plan.connections)))
+        result.seconds = perf_counter() - begin
+    return result
+
+
+def show(what: str, result: Result, plan: Plan, *, as_json: bool) -> None:
+    """Print one run."""
+    if as_json:
+        print(json.dumps({"what": what} | facts(result, plan)))
+    else:
+        print(what, *lines(result, plan), sep="\n")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Load the ports that are named; raises BenchError."""
+    target = parse_url(options.url)
+    model_path, colon, verb = target.path.rpartition(":")
+    if verb != "predict" or not colon:
+        raise BenchError(f"{options.url!r}: expected http://HOST:8501/v1/models/NAME:predict")
+    metadata = ask(target, "GET", f"{model_path}/metadata")
+    arrays = random_inputs(metadata, options.signature, options.rows)
+    body = rest_body(arrays, options.signature)
+    if "predictions" not in ask(target, "POST", target.path, body):
+        raise BenchError(f"{options.url} does not answer with predictions")
+    plan = Plan(connections=options.connections, duration=options.seconds)
+    requests = build_requests(target, [body], content_type="application/json")
+    result = run_load(target, requests, plan)
+    show(f"REST, {options.url}", result, plan, as_json=options.json)
+    if options.grpc:
+        name = model_path.partition("/models/")[2].partition("/")[0]
+        work = grpc_load(options.grpc, name, options.signature, arrays, plan)
+        show(f"gRPC, {options.grpc}", asyncio.run(work), plan, as_json=options.json)
+    if result.failed:
+        raise BenchError(f"{result.failed:,} requests failed")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Load what the command line names."""
+    parser = argparse.ArgumentParser(prog="benchmarks.tfserving", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("url", help="http://HOST:8501/v1/models/NAME:predict")
+    parser.add_argument("--grpc", metavar="HOST:PORT", help="its gRPC port, measured too")
+    parser.add_argument("--signature", default="serving_default", help="default: %(default)s")
+    parser.add_argument("--rows", type=int, default=1, help="rows of a request (default: 1)")
+    parser.add_argument("-c", "--connections", type=int, default=32, help="default: 32")
+    parser.add_argument("--seconds", type=float, default=10.0, help="default: 10")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    try:
+        run(parser.parse_args(arguments))
+    except BenchError as error:
+        print(f"benchmarks.tfserving: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
