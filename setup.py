@@ -24,11 +24,13 @@ SERVER = [
     "uvloop>=0.21",
 ]
 TENSORFLOW = ["tensorflow-cpu>=2.21,<2.22"]
+IMAGES = ["pillow>=9"]
 EXAMPLES = ["scikit-learn>=1.4"]
 DEV = [
     "h11>=0.14",
     "hypothesis>=6.100",
     "mypy>=1.14",
+    "pillow>=9",
     "pytest>=8",
     "ruff>=0.9",
     "types-protobuf",
@@ -78,6 +80,7 @@ setup(
     extras_require={
         "server": SERVER,
         "tensorflow": TENSORFLOW,
+        "images": IMAGES,
         "examples": EXAMPLES,
         "dev": DEV,
     },

@@ -11,6 +11,7 @@ The errors of engine, service, builds and cli, in one tree.
     │   ├── UpdateError             the running service cannot be changed in this way
     │   └── StartError              no instance became ready, or the address is taken
     ├── BenchError              `eascmd bench` cannot start, or requests of its run failed
+    ├── CallError               `eascmd predict` and others: an input, or what the service said
     └── RequestError            refuses one request: the status goes with it
         ├── BadRequest          400     ├── UnsupportedCoding   415
         ├── Unauthorized        401     ├── TooManyRequests     429
@@ -64,6 +65,10 @@ class StartError(SetupError):
 
 class BenchError(EasError):
     """A benchmark cannot start, or some of its requests failed."""
+
+
+class CallError(EasError):
+    """A call by hand failed: an input cannot be read, or the model or service refuses it."""
 
 
 class RequestError(EasError):

@@ -19,14 +19,15 @@ from eas_processor.tf.signatures import Shape, TensorSpec, dtype_name, public_na
 
 def inspect(path: Path, *, as_json: bool) -> None:
     """Print the signatures of a SavedModel, or a frozen graph's placeholders and likely outputs."""
-    facts = _read(path)
+    facts = facts_of(path)
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
         _print_table(facts)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def facts_of(path: Path) -> dict[str, Any]:
+    """Return what `eascmd inspect --json` prints; raises ModelFetchError."""
     if not path.exists():
         raise ModelFetchError(f"{path} does not exist")
     try:

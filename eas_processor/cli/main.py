@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from eas_processor.cli.predict_options import add_commands
 from eas_processor.errors import EasError
 
 _DESCRIPTION = "An open, self-hosted Elastic Algorithm Service for TensorFlow models."
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     builds.set_defaults(run=_builds)
     _add_build(commands.add_parser("build", help="make, check or remove processor builds"))
     _add_bench(commands.add_parser("bench", help="load an endpoint and show how it does"))
+    add_commands(commands, _amount, _positive)
     _add_admin(commands)
     schema = commands.add_parser("schema", help="print the JSON Schema of a service file")
     schema.set_defaults(run=_schema)

@@ -1,0 +1,73 @@
+"""The options of the commands that feed a model: `predict`, `signature`, `warmup-file`, `run`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_INPUT = (
+    "a value for an input: JSON, a Python literal, or @FILE (.npy, .npz, .json, an image); NAME= "
+    "can be left out where there is one input"
+)
+
+
+def add_commands(
+    commands: Any, amount: Callable[[str], float], positive: Callable[[str], int]
+) -> None:
+    """Add the four commands; `amount` and `positive` read numbers."""
+    predict = commands.add_parser("predict", help="send inputs to a service, show the outputs")
+    predict.add_argument("url", metavar="URL", help="http://HOST:PORT/api/predict/SERVICE")
+    _add_inputs(predict)
+    _add_output(predict)
+    predict.add_argument("--max-rows", type=positive, metavar="N", help="split larger batches")
+    _add_connection(predict, amount)
+    predict.set_defaults(run=_later("predict"))
+
+    signature = commands.add_parser("signature", help="show what a service takes and returns")
+    signature.add_argument("url", metavar="URL", help="http://HOST:PORT/api/predict/SERVICE")
+    _add_connection(signature, amount)
+    signature.set_defaults(run=_later("show_signature"))
+
+    warmup = commands.add_parser("warmup-file", help="write inputs as a file for warm_up_data_path")
+    warmup.add_argument("source", metavar="URL|SERVICE", help="a service, or a service file")
+    _add_inputs(warmup)
+    warmup.add_argument("-o", "--output", required=True, metavar="FILE", help="such as warm_up.bin")
+    _add_connection(warmup, amount)
+    warmup.set_defaults(run=_later("warmup_file"))
+
+    run = commands.add_parser("run", help="run a model here, without a service")
+    run.add_argument("model", type=Path, metavar="MODEL", help="a SavedModel or frozen graph")
+    _add_inputs(run)
+    run.add_argument("--signature", metavar="NAME", help="which one (default: as a service does)")
+    _add_output(run)
+    run.add_argument("--json", action="store_true", help="print JSON")
+    run.set_defaults(run=_later("run"))
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("-i", "--input", action="append", required=True, metavar="NAME=VALUE", help=_INPUT)
+    add("--fetch", action="append", default=[], metavar="NAME", help="an output (default: all)")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="a .npy, .npz or .json file to write"
+    )
+
+
+def _add_connection(parser: argparse.ArgumentParser, amount: Callable[[str], float]) -> None:
+    parser.add_argument("--token", help="default: EAS_TOKEN")
+    parser.add_argument("--timeout", type=amount, default=30.0, metavar="S", help="default: 30")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _later(name: str) -> Callable[[argparse.Namespace], None]:
+    def run(arguments: argparse.Namespace) -> None:
+        from eas_processor.cli import predict
+
+        getattr(predict, name)(arguments)
+
+    return run

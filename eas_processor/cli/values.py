@@ -1,0 +1,176 @@
+"""The arrays of a command line: `--input NAME=VALUE` read, outputs written or printed."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eas_processor.errors import CallError
+
+Arrays = dict[str, Any]
+
+IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def read_inputs(given: Sequence[str], shapes: Mapping[str, tuple[int, ...] | None]) -> Arrays:
+    """
+    Read `NAME=VALUE` or, where it is clear which input is meant, VALUE; raises CallError.
+
+    VALUE is JSON or a Python literal, or `@FILE`: .npy, .npz, .json, .txt, or an image for an input
+    of 4 dimensions. `shapes` are those of the model's inputs, none where it does not say.
+    """
+    arrays: Arrays = {}
+    for each in given:
+        name, value = _divide(each)
+        if value.startswith("@"):
+            found = _read_file(name, Path(value[1:]), shapes)
+        else:
+            found = {name: _literal(value, f"--input {each[:60]!r}")}
+        for key, array in found.items():
+            arrays[key or _only(shapes)] = array
+    return arrays
+
+
+def write_outputs(path: Path, outputs: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write `.npy` (one output), `.npz` or `.json`; raises CallError."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".npz":
+            arrays: Arrays = {name: _plain(each) for name, each in outputs.items()}
+            np.savez(path, **arrays)
+        elif suffix == ".json":
+            path.write_text(json.dumps(as_json(outputs), indent=2) + "\n")
+        elif suffix == ".npy" and len(outputs) == 1:
+            np.save(path, _plain(next(iter(outputs.values()))), allow_pickle=False)
+        elif suffix == ".npy":
+            names = ", ".join(outputs)
+            raise CallError(f"{path} holds one array and there are {names}; choose with --fetch")
+        else:
+            raise CallError(f"--output: expected a .npy, .npz or .json file, got {path}")
+    except OSError as error:
+        raise CallError(f"{path}: {error.strerror or error}") from error
+
+
+def as_json(outputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Return the outputs as lists; bytes that are no text are `{"b64": ...}`, as in requests."""
+    return {name: _listed(array.tolist()) for name, array in outputs.items()}
+
+
+def _divide(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if (
+        given.startswith("@")
+        or not equals
+        or not name.replace("_", "a").replace(".", "a").isalnum()
+    ):
+        return "", given
+    return name, value
+
+
+def _only(shapes: Mapping[str, tuple[int, ...] | None]) -> str:
+    if len(shapes) == 1:
+        return next(iter(shapes))
+    names = ", ".join(shapes) or "unknown"
+    raise CallError(f"--input: expected NAME=VALUE; the model's inputs are {names}")
+
+
+def _literal(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise CallError(
+            f"{where}: expected JSON, a Python literal such as '[[1.0, 2.0]]', or @FILE; "
+            "text needs quotes of its own"
+        ) from None
+
+
+def _read_file(name: str, path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> Arrays:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CallError(f"--input: {path}: {error.strerror or error}") from error
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        return _numpy(name, path, content)
+    if suffix in IMAGES:
+        key = name or _only(shapes)
+        return {key: _image(path, content, shapes.get(key))}
+    if suffix in (".json", ".txt", ".py"):
+        value = _literal(content.decode("utf-8", "replace"), f"--input {path}")
+        return dict(value) if not name and isinstance(value, dict) else {name: value}
+    raise CallError(
+        f"--input: {path}: expected a .npy, .npz, .json, .txt or image file ({', '.join(IMAGES)})"
+    )
+
+
+def _numpy(name: str, path: Path, content: bytes) -> Arrays:
+    try:
+        # Never unpickled: a file could run code.
+        loaded = np.load(io.BytesIO(content), allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {name: loaded}
+        with loaded:
+            found = {key: loaded[key] for key in loaded.files}
+    except (ValueError, EOFError, OSError) as error:
+        raise CallError(f"--input: {path}: not arrays without pickled objects: {error}") from error
+    if not name:
+        return found
+    if name in found or len(found) == 1:
+        return {name: found.get(name, next(iter(found.values())))}
+    raise CallError(f"--input: {path} has no array {name!r}; it has {', '.join(found)}")
+
+
+def _image(path: Path, content: bytes, shape: tuple[int, ...] | None) -> np.ndarray[Any, Any]:
+    if shape is not None and len(shape) != 4:
+        raise CallError(
+            f"--input: {path}: an image is for an input of 4 dimensions "
+            f"[batch, height, width, channels], and this one is {list(shape)}"
+        )
+    try:
+        from PIL import Image
+    except ImportError:
+        raise CallError(
+            "image files need Pillow: run `pip install pillow` (the extra `images`), or give "
+            "an array with @FILE.npy"
+        ) from None
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            channels = shape[3] if shape is not None else 3
+            return np.asarray(image.convert(_MODES.get(channels, "RGB")), np.uint8).reshape(
+                1, image.height, image.width, -1
+            )
+    except OSError as error:
+        raise CallError(f"--input: {path}: {error}") from error
+
+
+def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """`array` in a form that numpy writes without pickle."""
+    if array.dtype.kind != "O":
+        return array
+    if any(each.endswith(b"\0") for each in array.flat):
+        raise CallError("numpy's files drop NUL bytes at the end of a value; write .json instead")
+    return array.astype(bytes)
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_listed(each) for each in value]
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            import base64
+
+            return {"b64": base64.b64encode(value).decode()}
+    return str(value) if isinstance(value, complex) else value

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eas_prediction.testing import tf_answer
+from eas_processor import wire
+from eas_processor.cli.main import main
+from eas_processor.cli.values import as_json, read_inputs, write_outputs
+from eas_processor.errors import CallError
+
+SIGNATURE = {
+    "signature_name": "double",
+    "inputs": [{"name": "x", "shape": [-1, 2], "type": "DT_FLOAT"}],
+    "outputs": [{"name": "y", "shape": [-1, 2], "type": "DT_FLOAT"}],
+}
+
+
+class Doubler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, answer = 200, json.dumps(SIGNATURE).encode()
+        if "EAS " not in self.headers.get("Authorization", ""):
+            status, answer = 401, b"no token"
+        elif body:
+            answer = tf_answer({"y": wire.decode_request(body).inputs["x"].array * 2})
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("EAS_TOKEN", "t")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Doubler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/api/predict/double"
+    server.shutdown()
+    server.server_close()
+
+
+def test_from_file_to_file(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.arange(10, dtype=np.float32).reshape(5, 2)
+    np.save(tmp_path / "x.npy", x)
+    source, target = f"x=@{tmp_path / 'x.npy'}", tmp_path / "y.npy"
+    assert main(["predict", url, "--input", source, "--output", str(target)]) == 0
+    assert capsys.readouterr().out == f"{target}: y [5, 2]\n"
+    np.testing.assert_array_equal(np.load(target), x * 2)
+    assert main(["predict", url, "-i", source, "-o", str(target), "--max-rows", "2"]) == 0
+    np.testing.assert_array_equal(np.load(target), x * 2)
+
+
+def test_a_literal_and_json(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", url, "--input", "x=[(1, 2.5)]", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"y": [[2.0, 5.0]]}
+    assert main(["predict", url, "--input", "[[1, 2]]"]) == 0
+    assert capsys.readouterr().out == "y: float32 [1, 2]\n[[2. 4.]]\n"
+
+
+def test_what_is_wrong_is_said(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", url, "--input", "x=[[1, 2, 3]]"]) == 1
+    assert "input 'x': expected DT_FLOAT [-1, 2]" in capsys.readouterr().err
+    assert main(["predict", url, "--input", "z=[[1]]"]) == 1
+    assert "no input 'z' in signature 'double'; it has 'x'" in capsys.readouterr().err
+    assert main(["predict", url, "--input", "x=[[1, 2]]", "--token", ""]) == 1
+    assert "401: no token; give the service's token with --token" in capsys.readouterr().err
+    assert main(["predict", "http://127.0.0.1:1/api/predict/a", "-i", "1", "--timeout", "1"]) == 1
+    assert "could not connect" in capsys.readouterr().err
+
+
+def test_the_signature(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["signature", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == SIGNATURE
+    assert main(["signature", url]) == 0
+    assert "  input x: DT_FLOAT [-1, 2]\n" in capsys.readouterr().out
+
+
+def test_a_warm_up_file_of_a_service(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "warm_up.bin"
+    assert main(["warmup-file", url, "-i", "x=[[1, 2]]", "-o", str(target), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bytes"] == target.stat().st_size
+    request = wire.decode_request(target.read_bytes())
+    assert request.signature_name == "double"
+    np.testing.assert_array_equal(request.inputs["x"].array, [[1, 2]])
+    assert main(["warmup-file", url, "-i", "x=[[1, 2]]", "-o", str(tmp_path / "w.txt")]) == 0
+    assert base64.b64decode((tmp_path / "w.txt").read_bytes()) == target.read_bytes()
+
+
+def test_a_warm_up_file_of_a_service_file(tmp_path: Path) -> None:
+    model = Path(__file__).parents[1] / "tf" / "data" / "tf1_saved_model"
+    service = tmp_path / "service.json"
+    facts = {"name": "m", "processor": "tensorflow_cpu", "model_path": str(model)}
+    facts["model_config"] = {"signature_name": "predict_images"}  # type: ignore[assignment]
+    service.write_text(json.dumps(facts))
+    target = tmp_path / "warm_up.bin"
+    assert main(["warmup-file", str(service), "-i", "[[1, 2, 3, 4]]", "-o", str(target)]) == 0
+    request = wire.decode_request(target.read_bytes())
+    assert request.signature_name == "predict_images"
+    assert list(request.inputs) == ["images"]
+
+
+# Values
+
+
+def test_every_kind_of_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "all.npz", a=[1, 2], b=[3.0])
+    (tmp_path / "x.json").write_text('{"a": [1], "b": "text"}')
+    found = read_inputs([f"@{tmp_path / 'all.npz'}"], {})
+    assert found["a"].tolist() == [1, 2] and found["b"].tolist() == [3.0]
+    assert read_inputs([f"c=@{tmp_path / 'x.json'}"], {}) == {"c": {"a": [1], "b": "text"}}
+    assert read_inputs([f"@{tmp_path / 'x.json'}"], {}) == {"a": [1], "b": "text"}
+    assert read_inputs([f"b=@{tmp_path / 'all.npz'}"], {})["b"].tolist() == [3.0]
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([object()]), allow_pickle=True)
+    with pytest.raises(CallError, match="not arrays without pickled objects"):
+        read_inputs([f"x=@{tmp_path / 'x.npy'}"], {})
+    (tmp_path / "y.npy").write_bytes(b"\x80\x04N.")
+    with pytest.raises(CallError, match="not arrays"):
+        read_inputs([f"x=@{tmp_path / 'y.npy'}"], {})
+
+
+def test_an_image_is_for_four_dimensions(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    image.new("RGB", (4, 2), (255, 0, 0)).save(tmp_path / "x.png")
+    source = [f"@{tmp_path / 'x.png'}"]
+    (array,) = read_inputs(source, {"x": (-1, 2, 4, 3)}).values()
+    assert array.shape == (1, 2, 4, 3) and array[0, 0, 0].tolist() == [255, 0, 0]
+    assert read_inputs(source, {"x": (-1, 2, 4, 1)})["x"].shape == (1, 2, 4, 1)
+    with pytest.raises(CallError, match=r"4 dimensions .* this one is \[-1, 8\]"):
+        read_inputs(source, {"x": (-1, 8)})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("x=hello", "text needs quotes"),
+        ("x=__import__('os')", "expected JSON, a Python literal"),
+        ("[1]", "expected NAME=VALUE; the model's inputs are x, y"),
+        ("x=@/nowhere.npy", "No such file"),
+    ],
+)
+def test_bad_values(given: str, message: str) -> None:
+    with pytest.raises(CallError, match=message):
+        read_inputs([given], {"x": None, "y": None})
+
+
+def test_outputs_in_every_format(tmp_path: Path) -> None:
+    outputs = {"a": np.array([1.5]), "b": np.array([b"text", b"\xff"], dtype=object)}
+    write_outputs(tmp_path / "o.npz", outputs)
+    with np.load(tmp_path / "o.npz") as loaded:
+        assert loaded["b"].tolist() == [b"text", b"\xff"]
+    write_outputs(tmp_path / "o.json", outputs)
+    assert json.loads((tmp_path / "o.json").read_text()) == as_json(outputs)
+    assert as_json(outputs) == {"a": [1.5], "b": ["text", {"b64": "/w=="}]}
+    with pytest.raises(CallError, match="there are a, b; choose with --fetch"):
+        write_outputs(tmp_path / "o.npy", outputs)
+    with pytest.raises(CallError, match=r"expected a \.npy, \.npz or \.json file"):
+        write_outputs(tmp_path / "o.csv", outputs)
+
+
+@pytest.mark.slow
+def test_a_model_runs_here(capsys: pytest.CaptureFixture[str]) -> None:
+    model = Path(__file__).parents[1] / "tf" / "data" / "tf1_saved_model"
+    pytest.importorskip("tensorflow")
+    value = "[[1, 2, 3, 4]]"
+    options = ["--signature", "predict_images", "--input", value, "--json"]
+    status = main(["run", str(model), *options])
+    out, err = capsys.readouterr()
+    assert status == 0, err
+    (outputs,) = json.loads(out).values()
+    assert np.shape(outputs) == (1, 3)
