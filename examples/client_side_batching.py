@@ -2,7 +2,7 @@
 Many rows in one request: the quickest way to ask a service whose rows are independent.
 
     .venv/bin/eascmd serve examples/digits/service.json       # in another terminal
-    .venv/bin/python examples/client_side_batching.py http://127.0.0.1:8080 digits TOKEN
+    EAS_TOKEN=... .venv/bin/python examples/client_side_batching.py http://127.0.0.1:8080 digits
 
 Sends the same 256 images as 256 requests, then as requests of 16 and of 256 rows, and prints the
 rows a second of each. The answers are the same: what differs is the cost of a request, paid once
@@ -11,6 +11,7 @@ for all its rows.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -37,9 +38,11 @@ def in_batches(client: PredictClient, images: np.ndarray, size: int) -> np.ndarr
 
 def main() -> None:
     """Compare batch sizes."""
-    address, name, token = sys.argv[1:4]
+    if len(sys.argv) != 3:
+        sys.exit("usage: EAS_TOKEN=... client_side_batching.py http://HOST:PORT SERVICE")
+    address, name = sys.argv[1:]
     client = PredictClient(address, name)
-    client.set_token(token)
+    client.set_token(os.environ.get("EAS_TOKEN", ""))
     client.init()
     images = np.random.default_rng(0).random((ROWS, 784), dtype=np.float32)
     expected = in_batches(client, images, 1)
