@@ -26,14 +26,18 @@ SERVER = [
 TENSORFLOW = ["tensorflow-cpu>=2.21,<2.22"]
 IMAGES = ["pillow>=9"]
 EXAMPLES = ["scikit-learn>=1.4"]
+# For `make fuzz`; not on every Python that the rest runs on.
+FUZZ = ["atheris>=2.3"]
 DEV = [
     "h11>=0.14",
     "hypothesis>=6.100",
     "mypy>=1.14",
     "pillow>=9",
     "pytest>=8",
+    "pyyaml>=6",
     "ruff>=0.9",
     "types-protobuf",
+    "types-pyyaml",
     "types-requests",
 ]
 
@@ -83,6 +87,7 @@ setup(
         "images": IMAGES,
         "examples": EXAMPLES,
         "dev": DEV,
+        "fuzz": FUZZ,
     },
     entry_points={"console_scripts": ["eascmd=eas_processor.cli.main:main"]},
     classifiers=[

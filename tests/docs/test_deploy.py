@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from eas_processor.cli.main import main
 from eas_processor.service import load_service
-
-yaml = pytest.importorskip("yaml")
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
 GRACE_S = 30
