@@ -47,7 +47,7 @@ FUZZ_RUNS := 0
 
 fuzz: install  ## fuzz HTTP, frames and codec, guided by coverage, FUZZ_SECONDS=60 each; or FUZZ_RUNS=1000000 mutations
 	@if [ $(FUZZ_RUNS) = 0 ]; then \
-		$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet '.[fuzz]'; \
+		$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'; \
 	fi
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS)
 
