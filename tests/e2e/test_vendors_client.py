@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from e2e import models
-from e2e.conftest import Served
+from e2e.conftest import EASCMD, Served
 from vendor import run_script, vendors_python
+
+from eas_prediction import AsyncPredictClient, PredictClient, TFRequest
 
 # In the shape of the documentation's scripts; what is printed is for the test.
 PREDICTIONS = """
@@ -81,3 +88,67 @@ def test_a_thousand_predictions(
     assert len(answers) == 1000
     if token is None:
         assert "Code: 401" in run_script(python, REFUSED, served.address, served.name, "wrong")
+
+
+DIRECTLY = """
+import sys, time
+from eas_prediction import ENDPOINT_TYPE_DIRECT, PredictClient, TFRequest
+
+client = PredictClient(sys.argv[1], sys.argv[2])
+client.set_endpoint_type(ENDPOINT_TYPE_DIRECT)
+client.set_token(sys.argv[3])
+client.init()
+request = TFRequest("predict_images")
+request.add_feed("images", [1, 784], TFRequest.DT_FLOAT, [0.5] * 784)
+for _ in range(40):
+    response = client.predict(request)
+print(list(response.get_values("scores")))
+client.destroy()
+"""
+
+
+def test_direct_connection_to_two_engines(
+    serve: Callable[..., Served], python: Path, model: Path
+) -> None:
+    two = serve(model, token="t")
+    peer = two.address.removeprefix("http://")
+    one = serve(model, token="t", networking={"peers": [peer]})
+    ours = sys.executable
+    answers = [
+        run_script(each, DIRECTLY, one.address.removeprefix("http://"), one.name, "t")
+        for each in (python, ours)
+    ]
+    assert answers[0] == answers[1]
+    for engine in (one, two):
+        metrics = urllib.request.urlopen(engine.address + "/metrics").read().decode()
+        (count,) = re.findall(r'eas_requests_total{service="model",code="200"} (\d+)', metrics)
+        assert int(count) == 40
+
+
+def test_the_same_array_on_every_way_gives_the_same_to_the_bit(
+    serve: Callable[..., Served], model: Path, tmp_path: Path
+) -> None:
+    served = serve(model, token="t")
+    images = np.random.default_rng(5).normal(size=(3, 784)).astype(np.float32)
+    np.save(tmp_path / "images.npy", images)
+    request = TFRequest("predict_images")
+    request.add_feed("images", images.shape, TFRequest.DT_FLOAT, images)
+
+    async def ask() -> list[np.ndarray]:
+        async with AsyncPredictClient(served.address, served.name, token="t") as client:
+            (many,) = await client.predict_many([{"images": images}])
+            return [many["scores"], (await client.predict(request)).numpy("scores")]
+
+    with PredictClient(served.address, served.name, token="t") as client:
+        answers = [
+            client.predict(request).numpy("scores"),
+            client.predict({"images": images})["scores"],
+            client.predict_many([request])[0].numpy("scores"),
+            *asyncio.run(ask()),
+        ]
+    output = tmp_path / "scores.npy"
+    source = f"images=@{tmp_path / 'images.npy'}"
+    command = [EASCMD, "predict", served.url, "--token", "t", "-i", source, "-o", output]
+    subprocess.run(command, check=True, timeout=60)
+    answers.append(np.load(output))
+    assert len({each.tobytes() for each in answers}) == 1
