@@ -7,6 +7,7 @@ import math
 from collections.abc import Coroutine
 from typing import Any
 
+from eas_processor.engine.instance import Instance
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
 
@@ -52,11 +53,11 @@ async def _bring_up(
     surge = allowance(after.max_surge, wanted, up=True)
     if not surge and not unavailable:
         surge = 1
-    old = [each for each in supervisor.serving() if each.settings.needs_new_workers(after)]
+    old = _older(supervisor, after)
     most = max(wanted, len(old)) + surge
     started = 0
     while started < wanted:
-        old = [each for each in supervisor.serving() if each.settings.needs_new_workers(after)]
+        old = _older(supervisor, after)
         room = most - len(old) - started
         if room < 1:
             # No surge is allowed, or old ones that died have been replaced meanwhile: the places
@@ -66,8 +67,14 @@ async def _bring_up(
         count = min(room, wanted - started)
         await _together(supervisor.start_instance(after) for _ in range(count))
         started += count
+        # Those that serve now: one may have died while the new ones started.
+        old = _older(supervisor, after)
         surplus = old[: max(0, len(old) + started - wanted)]
         drains += [supervisor.retire(each) for each in surplus]
+
+
+def _older(supervisor: Supervisor, after: ServiceSettings) -> list[Instance]:
+    return [each for each in supervisor.serving() if each.settings.needs_new_workers(after)]
 
 
 async def _together(starts: Any) -> None:

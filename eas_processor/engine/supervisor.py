@@ -126,6 +126,7 @@ class Supervisor:
 
     def retire(self, instance: Instance) -> asyncio.Task[None]:
         """Let an instance finish what it has, within the grace period, and end it."""
+        assert instance in self.serving(), instance.state
         self._admission.instance_gone(instance)
         instance.drain()
         return self._spawn(self._retire(instance))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from eas_processor.engine.instance import State
 from eas_processor.engine.rolling import allowance, roll
 from eas_processor.errors import StartError
 
@@ -125,3 +126,19 @@ async def test_an_old_instance_that_comes_back_meanwhile_does_not_hold_it_up(
     supervisor.start_instance = start_with_another_old_one  # type: ignore[method-assign]
     await roll(supervisor, before, after)  # type: ignore[arg-type]
     assert supervisor.configs == ["new", "new"]
+
+
+async def test_an_old_instance_that_died_meanwhile_is_not_retired_again(versions: Any) -> None:
+    before, after = versions(2)
+    supervisor = FakeSupervisor(before)
+    start, dead = supervisor.start_instance, supervisor.instances[0]
+
+    async def start_while_one_dies(settings: Any) -> None:
+        await start(settings)
+        if dead in supervisor.instances:
+            dead.state = State.DEAD
+            supervisor.instances.remove(dead)
+
+    supervisor.start_instance = start_while_one_dies  # type: ignore[method-assign]
+    await roll(supervisor, before, after)  # type: ignore[arg-type]
+    assert supervisor.configs == ["new", "new"] and dead.state is State.DEAD
