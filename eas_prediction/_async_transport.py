@@ -207,6 +207,8 @@ class _Connection(asyncio.Protocol):
 
     async def exchange(self, head: bytes, body: bytes, patience: Patience) -> Answer:
         """Send a request and read its answer; raises `OSError`, `BadResponse` or on timeout."""
+        if self.over:  # between its opening and this, where nobody was reading
+            raise ConnectionCut("the service closed it before the request was sent")
         self._answer = asyncio.get_running_loop().create_future()
         self._reading = read_answer()
         next(self._reading)

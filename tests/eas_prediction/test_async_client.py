@@ -152,3 +152,16 @@ def test_settings_are_those_of_the_other_client():
     assert client.transport.connect_timeout == 0.1
     with pytest.raises(InvalidRequest):
         client.set_timeout(0)
+
+
+def test_a_connection_cut_right_after_it_was_opened_is_not_waited_for():
+    from eas_prediction._async_transport import _Connection
+    from eas_prediction._http import ConnectionCut, Patience
+
+    async def run():
+        connection = _Connection()
+        connection.connection_lost(None)
+        await connection.exchange(b"head", b"", Patience(1e12))
+
+    with pytest.raises(ConnectionCut):
+        asyncio.run(run())
