@@ -41,6 +41,7 @@ _SMALL_PIECE = 4096
 _LEFT = 499
 """How a request is counted whose client left before the answer."""
 _LINGER_S = 2.0
+_WRITTEN: tuple[int, bytes, list[bytes]] = (0, b"", [])
 _MAX_PIPELINED = 32
 _PARSED_AT_ONCE = 8192
 
@@ -103,7 +104,8 @@ class HttpConnection(asyncio.Protocol):
         self._server.connections.discard(self)
         self._withdraw_requests()
         self._server.budget.give_back_unread(self)
-        # The parser holds our methods: the two would wait for the garbage collector.
+        # The parser and a known head hold us: they would wait for the garbage collector.
+        self._known = self._request = None
         del self._parser
 
     def data_received(self, data: bytes) -> None:
@@ -390,6 +392,7 @@ class HttpConnection(asyncio.Protocol):
             if self._server.draining and not pipeline and not self._in_head:
                 first.keep_alive = False
             self._add(parts, first, *answered)
+            first.reply = _WRITTEN  # a known head keeps its request, and would keep the answer
             if not first.keep_alive:
                 self._write(parts)
                 self._close(linger=first is self._request or bool(pipeline) or not self._reading)

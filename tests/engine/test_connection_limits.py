@@ -416,3 +416,13 @@ def test_a_client_that_reads_nothing_for_a_minute_is_dropped(desk: Any) -> None:
     assert not transport.aborted
     connection.check_time(start + 2 * limit + 1)
     assert transport.aborted
+
+
+def test_an_answer_that_is_written_is_not_kept_with_the_head_that_is_known(
+    desk: Any, post: Bytes
+) -> None:
+    desk.client.send(post(b"1"))
+    (request,) = desk.admission.submitted
+    request.answer(200, [bytes(MiB)])
+    assert desk.client.connection._known._pattern is request
+    assert request.reply[2] == []
