@@ -129,7 +129,9 @@ class Admission:
 
     def try_again(self, caught: list[Request], *, alone: bool, how: str) -> None:
         """Try what a worker held when it died again, alone in an instance that will be ready."""
+        before = len(self._isolation)
         self._isolation.take(caught, alone=alone, how=how)
+        self.metrics.retries += len(self._isolation) - before
 
     def instance_gone(self, instance: Instance) -> None:
         """Send no more requests to `instance`."""

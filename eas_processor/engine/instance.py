@@ -263,10 +263,14 @@ class Instance:
         self._missed += 1
         return self.state in SERVING and self._missed > _HEARTBEATS_MISSED
 
-    def held_longer_than(self, limit: float) -> bool:
-        """Count a second for each request in the worker; whether one has passed `limit` seconds."""
-        # Each second, not at `send`: a request on its way takes no time for this.
-        self._seconds = {number: self._seconds.get(number, -1) + 1 for number in self.held}
+    def runs_longer_than(self, limit: float) -> bool:
+        """Count a second for the request that a worker runs; whether it has passed `limit`."""
+        # Each second, not at `send`: a request on its way takes no time for this. The oldest of a
+        # channel is in a run; what was sent after it may still wait.
+        oldest = {
+            request.size > BULK_SIZE: number for number, request in reversed(self.held.items())
+        }
+        self._seconds = {each: self._seconds.get(each, -1) + 1 for each in oldest.values()}
         return any(seconds >= limit for seconds in self._seconds.values())
 
     def take_no_more(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 STEPS = ("receive", "queue", "decode", "run", "encode", "send")
 """The parts of a request's time in the engine and its worker, in order."""
@@ -63,7 +64,7 @@ class RowHistogram:
 class ServiceMetrics:
     """The counters of one service: plain numbers, looked at only when somebody asks."""
 
-    __slots__ = ("batch_rows", "codes", "latency", "steps")
+    __slots__ = ("batch_rows", "codes", "deaths", "latency", "restarts", "retries", "steps")
 
     def __init__(self) -> None:
         self.codes: defaultdict[int, int] = defaultdict(int)
@@ -71,18 +72,32 @@ class ServiceMetrics:
         """From the first byte of a request's head to its answer."""
         self.steps = {step: TimeHistogram() for step in STEPS}
         self.batch_rows = RowHistogram()
+        self.deaths = 0
+        """Workers that died while they served."""
+        self.restarts = 0
+        """Instances that became ready in the place of one that died."""
+        self.retries = 0
+        """Requests that were caught in a death and are tried again, counted once for each death."""
 
 
-def exposition(
-    services: Iterable[tuple[str, ServiceMetrics, dict[str, int]]], refused: Mapping[int, int]
-) -> bytes:
+class ServiceSample(NamedTuple):
+    """What is known of one service when `/metrics` is read."""
+
+    name: str
+    metrics: ServiceMetrics
+    gauges: dict[str, int]
+    states: dict[str, int]
+    """How many instances are in each state."""
+
+
+def exposition(services: Iterable[ServiceSample], refused: Mapping[int, int]) -> bytes:
     """
     Return the text of `/metrics`.
 
-    `services` yields name, counters and gauges: of the latter `in_flight`, `queue_length` and
-    `instances_ready`. `refused` counts what no service took, by status.
+    The gauges of a service are `in_flight`, `queue_length` and `instances_ready`. `refused` counts what no service took, by status.
     """
-    listed = [(f'service="{name}"', metrics, gauges) for name, metrics, gauges in services]
+    services = list(services)
+    listed = [(f'service="{each.name}"', each.metrics, each.gauges) for each in services]
     lines = _head("eas_requests_total", "counter", "Answers, by service and status.")
     for labels, metrics, _ in listed:
         for code, count in sorted(metrics.codes.items()):
@@ -98,6 +113,18 @@ def exposition(
     ):
         lines += _head(f"eas_{gauge}", "gauge", text)
         lines += [f"eas_{gauge}{{{labels}}} {gauges[gauge]}" for labels, _, gauges in listed]
+    lines += _head("eas_instances", "gauge", "Instances, by the state of their life.")
+    for each in services:
+        for state, count in each.states.items():
+            lines.append(f'eas_instances{{service="{each.name}",state="{state}"}} {count}')
+    for counter, text in (
+        ("deaths", "Workers that died while they served."),
+        ("restarts", "Instances that became ready in the place of one that died."),
+        ("retries", "Requests caught in a worker's death that are tried again."),
+    ):
+        lines += _head(f"eas_{counter}_total", "counter", text)
+        for labels, metrics, _ in listed:
+            lines.append(f"eas_{counter}_total{{{labels}}} {getattr(metrics, counter)}")
     lines += _head("eas_batch_rows", "histogram", "Rows of one run of the model.")
     for labels, metrics, _ in listed:
         lines += metrics.batch_rows.lines("eas_batch_rows", labels)

@@ -8,7 +8,8 @@ from urllib.parse import unquote_to_bytes
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.auth import TokenCheck
 from eas_processor.engine.discovery import Peer, asked_for, upstreams
-from eas_processor.engine.metrics import exposition
+from eas_processor.engine.instance import State
+from eas_processor.engine.metrics import ServiceSample, exposition
 from eas_processor.engine.rate import GatewayPolicy, RateLimit
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
@@ -52,6 +53,13 @@ class Endpoint:
             return 503, b"no instance is ready; try again in a moment"
         return info["info_status"], info["info"].encode()
 
+    def states(self) -> dict[str, int]:
+        """Return how many instances are in each state of their life."""
+        counts = {state.value: 0 for state in State if state is not State.DEAD}
+        for instance in self.supervisor.instances:
+            counts[instance.state.value] += 1
+        return counts
+
 
 class Router:
     """Finds the endpoint of a request."""
@@ -80,7 +88,12 @@ class Router:
     def metrics(self, refused: Mapping[int, int]) -> bytes:
         """Return the text of `/metrics`; `refused` counts what no service took, by status."""
         services = [
-            (each.settings.name, each.admission.metrics, each.admission.gauges())
+            ServiceSample(
+                each.settings.name,
+                each.admission.metrics,
+                each.admission.gauges(),
+                each.states(),
+            )
             for each in self._endpoints.values()
         ]
         return exposition(services, refused)

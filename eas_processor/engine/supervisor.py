@@ -300,6 +300,7 @@ class Supervisor:
         settings = self._settings
         if served:
             log.error("%s died: %s", instance, instance.failure)
+            self._admission.metrics.deaths += 1
             self._leave_out(instance)
         if served and settings.restart_crashed and settings.retry_crashed:
             alone = was is State.ISOLATED
@@ -327,6 +328,7 @@ class Supervisor:
             coming = self._next is not None and not like.needs_new_workers(self._next)
             settings = like if coming else self._settings
             if not (failure := await self._try_start(settings)):
+                self._admission.metrics.restarts += 1
                 if self._next is None:
                     self.trim()
                 return
@@ -350,7 +352,7 @@ class Supervisor:
             for instance in list(self._instances.values()):
                 if instance.silent():
                     self._end(instance, "it gave no sign of life")
-                elif limit and instance.held_longer_than(limit):
+                elif limit and instance.runs_longer_than(limit):
                     self._end(instance, f"a run took more than {limit:g} s (model_config.max_run)")
 
     def _end(self, instance: Instance, why: str) -> None:

@@ -229,7 +229,7 @@ class Desk:
     def __init__(self, service: ServiceSettings, **settings: Any) -> None:
         self.admission = FakeAdmission()
         self.info = {"info_status": 200, "info": '{"signature_name": "echo"}'}
-        supervisor = SimpleNamespace(info=self.info)
+        supervisor = SimpleNamespace(info=self.info, instances=[])
         endpoint = Endpoint(service, self.admission, supervisor)  # type: ignore[arg-type]
         self.server = HttpServer(EngineSettings(**settings), Router([endpoint]))
         self.client = self.new_client()

@@ -241,12 +241,26 @@ async def test_a_run_that_takes_too_long_is_noticed(make_worker: Any) -> None:
     worker.instance.serve()
     first, second = ARequest(b"x"), ARequest(b"x")
     worker.instance.send(first)
-    assert not worker.instance.held_longer_than(2)
+    assert not worker.instance.runs_longer_than(2)
     worker.instance.send(second)
-    assert not worker.instance.held_longer_than(2)
+    assert not worker.instance.runs_longer_than(2)
     worker.instance.replies([(REPLY, 200, first.number, 0.0, [])])
-    assert not worker.instance.held_longer_than(2)
-    assert worker.instance.held_longer_than(2)
+    # The second has only waited until now.
+    assert not worker.instance.runs_longer_than(2)
+    assert not worker.instance.runs_longer_than(2)
+    assert worker.instance.runs_longer_than(2)
+
+
+async def test_the_runs_of_both_channels_are_counted(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    worker.instance.serve()
+    small, large = ARequest(b"x"), ARequest(b"x" * (BULK_SIZE + 1))
+    for each in (small, ARequest(b"x"), large):
+        worker.instance.send(each)
+    assert not worker.instance.runs_longer_than(1)
+    worker.instance.replies([(REPLY, 200, small.number, 0.0, [])])
+    assert worker.instance.runs_longer_than(1)
 
 
 async def test_a_worker_that_is_dying_is_sent_nothing(make_worker: Any) -> None:

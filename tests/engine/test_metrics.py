@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from eas_processor.engine.metrics import RowHistogram, ServiceMetrics, TimeHistogram, exposition
+from eas_processor.engine.metrics import (
+    RowHistogram,
+    ServiceMetrics,
+    ServiceSample,
+    TimeHistogram,
+    exposition,
+)
 
 GAUGES = {"in_flight": 1, "queue_length": 2, "instances_ready": 3}
 
@@ -47,7 +53,14 @@ def test_the_text_has_every_counter() -> None:
     metrics = ServiceMetrics()
     metrics.codes[200] += 5
     metrics.steps["run"].add(0.5)
-    found = samples(exposition([("digits", metrics, GAUGES)], {401: 7}))
+    metrics.deaths, metrics.restarts, metrics.retries = 4, 3, 20
+    states = {"ready": 2, "warming up": 1}
+    found = samples(exposition([ServiceSample("digits", metrics, GAUGES, states)], {401: 7}))
+    assert found['eas_instances{service="digits",state="ready"}'] == 2
+    assert found['eas_instances{service="digits",state="warming up"}'] == 1
+    assert found['eas_deaths_total{service="digits"}'] == 4
+    assert found['eas_restarts_total{service="digits"}'] == 3
+    assert found['eas_retries_total{service="digits"}'] == 20
     assert found['eas_requests_total{service="digits",code="200"}'] == 5
     assert found['eas_refused_total{code="401"}'] == 7
     assert found['eas_queue_length{service="digits"}'] == 2

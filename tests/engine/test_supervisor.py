@@ -247,6 +247,8 @@ async def test_requests_caught_in_a_death_are_tried_again(
         gate.open()
         assert await waiting == (200, b"hello")
         assert await caught == (200, gate.command.encode())
+        metrics = desk.admission.metrics
+        assert (metrics.deaths, metrics.restarts) == (1, 1) and metrics.retries >= 1
 
 
 @pytest.mark.parametrize("changes", [{"retry_crashed": False}, {"restart_crashed": False}])
