@@ -94,7 +94,8 @@ def exposition(services: Iterable[ServiceSample], refused: Mapping[int, int]) ->
     """
     Return the text of `/metrics`.
 
-    The gauges of a service are `in_flight`, `queue_length` and `instances_ready`. `refused` counts what no service took, by status.
+    The gauges of a service are `in_flight`, `queue_length` and `instances_ready`. `refused` counts
+    what no service took, by status.
     """
     services = list(services)
     listed = [(f'service="{each.name}"', each.metrics, each.gauges) for each in services]
@@ -113,18 +114,7 @@ def exposition(services: Iterable[ServiceSample], refused: Mapping[int, int]) ->
     ):
         lines += _head(f"eas_{gauge}", "gauge", text)
         lines += [f"eas_{gauge}{{{labels}}} {gauges[gauge]}" for labels, _, gauges in listed]
-    lines += _head("eas_instances", "gauge", "Instances, by the state of their life.")
-    for each in services:
-        for state, count in each.states.items():
-            lines.append(f'eas_instances{{service="{each.name}",state="{state}"}} {count}')
-    for counter, text in (
-        ("deaths", "Workers that died while they served."),
-        ("restarts", "Instances that became ready in the place of one that died."),
-        ("retries", "Requests caught in a worker's death that are tried again."),
-    ):
-        lines += _head(f"eas_{counter}_total", "counter", text)
-        for labels, metrics, _ in listed:
-            lines.append(f"eas_{counter}_total{{{labels}}} {getattr(metrics, counter)}")
+    lines += _lives(services)
     lines += _head("eas_batch_rows", "histogram", "Rows of one run of the model.")
     for labels, metrics, _ in listed:
         lines += metrics.batch_rows.lines("eas_batch_rows", labels)
@@ -136,6 +126,23 @@ def exposition(services: Iterable[ServiceSample], refused: Mapping[int, int]) ->
         for step, histogram in metrics.steps.items():
             lines += histogram.lines("eas_step_seconds", f'{labels},step="{step}"')
     return ("\n".join(lines) + "\n").encode()
+
+
+def _lives(services: list[ServiceSample]) -> Iterator[str]:
+    """Yield the lines about instances and their deaths."""
+    yield from _head("eas_instances", "gauge", "Instances, by the state of their life.")
+    for each in services:
+        for state, count in each.states.items():
+            yield f'eas_instances{{service="{each.name}",state="{state}"}} {count}'
+    for counter, text in (
+        ("deaths", "Workers that died while they served."),
+        ("restarts", "Instances that became ready in the place of one that died."),
+        ("retries", "Requests caught in a worker's death that are tried again."),
+    ):
+        yield from _head(f"eas_{counter}_total", "counter", text)
+        for each in services:
+            count = getattr(each.metrics, counter)
+            yield f'eas_{counter}_total{{service="{each.name}"}} {count}'
 
 
 def _head(name: str, kind: str, text: str) -> list[str]:
