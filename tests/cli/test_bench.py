@@ -41,8 +41,10 @@ def answering(answer: Answer) -> Iterator[str]:
     def talk(connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as file, contextlib.suppress(OSError):
             while True:
-                lines = list(iter(file.readline, b"\r\n"))
-                if not lines or not lines[0]:
+                lines = []
+                while (line := file.readline()) not in (b"\r\n", b""):
+                    lines.append(line)
+                if not line:
                     return
                 head = b"".join(lines).lower()
                 length = head.partition(b"content-length: ")[2].split(b"\r\n")[0]
