@@ -65,7 +65,7 @@ class Served:
     """A server of the service `echo` with a certificate, while the `with` lasts."""
 
     def __init__(self, service: ServiceSettings, cert: Path, key: Path | None) -> None:
-        endpoint = Endpoint(service, AnswersAtOnce(), SimpleNamespace(info={}))  # type: ignore[arg-type]
+        endpoint = Endpoint(service, AnswersAtOnce(), SimpleNamespace(info={}, instances=[]))  # type: ignore[arg-type]
         settings = EngineSettings(port=0, tls_cert=cert, tls_key=key, head_timeout=2.0)
         self.server = HttpServer(settings, Router([endpoint]))
 

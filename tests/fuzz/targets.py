@@ -45,7 +45,7 @@ def _make_server() -> tuple[HttpServer, _Admission]:
     nowhere = Path("/nonexistent")
     worker = WorkerSettings("echo", nowhere, nowhere, "", nowhere, "", threads=1, batch_size=1)
     service, admission = ServiceSettings(name="echo", token="t", worker=worker), _Admission()
-    endpoint = Endpoint(service, admission, SimpleNamespace(info=_INFO))  # type: ignore[arg-type]
+    endpoint = Endpoint(service, admission, SimpleNamespace(info=_INFO, instances=[]))  # type: ignore[arg-type]
     settings = EngineSettings(max_body=100_000, max_buffered=150_000, max_head=4000)
     return HttpServer(settings, Router([endpoint])), admission
 
