@@ -79,7 +79,7 @@ def making(entry: Entry) -> Iterator[tuple[Path, int]]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("waiting for another process that is making %s", entry.name)
+            log.warning("waiting for another process that makes %s, to share its build", entry.name)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield builds / entry.name, descriptor
     finally:

@@ -17,6 +17,11 @@ def read_pins(lock: Path) -> list[str]:
     return re.findall(r"^[\w.-]+==[\w.+!-]+", lock.read_text(encoding="ascii"), re.MULTILINE)
 
 
+def read_hashes(lock: Path) -> set[str]:
+    """Return the SHA-256 of each file of a lock."""
+    return set(re.findall(r"--hash=sha256:([0-9a-f]{64})", lock.read_text(encoding="ascii")))
+
+
 def versions(lock: Path) -> dict[str, str]:
     """Return the version of each package of a lock, by name."""
     return {name: version for name, _, version in (pin.partition("==") for pin in read_pins(lock))}

@@ -41,8 +41,13 @@ def provision(
     BuildError or HomeError.
     """
     check_machine(entry)
-    if with_cuda and entry.cuda_lock is None:
-        raise BuildError(f"{entry.name} has no CUDA libraries as wheels{_who_has(entry)}")
+    refuse_without_cuda_wheels(entry, with_cuda=with_cuda)
+    if wheels is not None and not wheels.is_dir():
+        raise BuildError(
+            f"{wheels}, where the packages are to be taken from, is not a directory; "
+            f"`eascmd build {entry.name} --output DIR --wheels {wheels}` fills one where there is "
+            "a package index"
+        )
     found = _satisfying(entry, with_cuda)
     if found is not None:
         return found
@@ -52,6 +57,12 @@ def provision(
             return found
         maker = _Maker(entry, directory, lock, wheels, progress)
         return maker.make(with_cuda, fetch_python)
+
+
+def refuse_without_cuda_wheels(entry: Entry, *, with_cuda: bool) -> None:
+    """Raise BuildError when CUDA libraries are wanted of a build for which there are no wheels."""
+    if with_cuda and entry.cuda_lock is None:
+        raise BuildError(f"{entry.name} has no CUDA libraries as wheels{_who_has(entry)}")
 
 
 def remove(entry: Entry) -> bool:
@@ -90,7 +101,9 @@ class _Maker:
         self._entry = entry
         self._directory = directory
         self._lock = lock
-        self._source = [] if wheels is None else ["--no-index", "--find-links", str(wheels)]
+        self._source = (
+            [] if wheels is None else ["--no-index", "--find-links", str(wheels.absolute())]
+        )
         self._progress = progress
 
     def make(self, with_cuda: bool, fetch_python: bool) -> Installed:

@@ -25,6 +25,8 @@ _DIE_WITH_PARENT = (
 _POLL_S = 0.1
 # uv draws the chain of causes with boxes and arrows.
 _ORNAMENTS = re.compile(r"^[^\w`'\"<(./]+|^error:\s*|^\s*Caused by:\s*")
+# Before what went wrong, uv says where it works and what went well.
+_WHERE = re.compile(r"Using (CPython|Python) |(Resolved|Prepared) \d")
 _HASH = re.compile(r"Hash mismatch for `([^`]+)`.*?Expected:(.*?)Computed:\s*(\S+)", re.DOTALL)
 
 
@@ -48,12 +50,14 @@ def run_uv(
     arguments: Sequence[str],
     *,
     directory: Path,
-    lock: int,
+    lock: int | None = None,
     progress: OnProgress | None = None,
     environment: dict[str, str] | None = None,
+    failure: str = "cannot be made",
 ) -> None:
     """
-    Run uv in `directory` for the build `name`; it holds the lock file open as long as it lives.
+    Run uv in `directory` for the build `name`; it holds the lock file, where there is
+    one, open as long as it lives.
 
     Raises BuildError with what uv says.
     """
@@ -65,7 +69,7 @@ def run_uv(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        pass_fds=[lock],
+        pass_fds=[] if lock is None else [lock],
         text=True,
         errors="replace",
     ) as process:
@@ -84,7 +88,7 @@ def run_uv(
         finally:
             reader.join()
     if process.returncode:
-        raise BuildError(f"{name} cannot be made: {explain(''.join(said))}")
+        raise BuildError(f"{name} {failure}: {explain(''.join(said))}")
 
 
 def _environment() -> dict[str, str]:
@@ -113,4 +117,5 @@ def explain(said: str) -> str:
             f"(expected {wanted}, got {computed})"
         )
     lines = [_ORNAMENTS.sub("", line).strip() for line in said.splitlines()]
-    return ": ".join(line for line in lines if line)[-1500:] or "uv failed without a word"
+    told = [line for line in lines if line and not _WHERE.match(line)]
+    return ": ".join(told)[-1500:] or "uv failed without a word"

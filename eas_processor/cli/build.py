@@ -10,10 +10,12 @@ from pathlib import Path
 
 from eas_processor.builds.catalogue import ENTRIES, Entry, find_entry
 from eas_processor.builds.check import check
+from eas_processor.builds.export import export
 from eas_processor.builds.find import is_own
 from eas_processor.builds.gpu import lacks_linked_libraries
 from eas_processor.builds.installed import find_installed
-from eas_processor.builds.provision import provision, remove
+from eas_processor.builds.provision import provision, refuse_without_cuda_wheels, remove
+from eas_processor.builds.wheels import collect
 from eas_processor.cli.builds import progress_bar
 from eas_processor.errors import BuildError
 
@@ -21,8 +23,13 @@ from eas_processor.errors import BuildError
 def build(arguments: argparse.Namespace) -> None:
     """Make, check, write out or remove the builds; raises SetupError."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    for entry in _entries(arguments):
-        if arguments.remove:
+    entries = _entries(arguments)
+    if arguments.output is not None and len(entries) > 1:
+        raise BuildError("build: --output takes one build at a time, each into its own directory")
+    for entry in entries:
+        if arguments.output is not None:
+            _export(entry, arguments)
+        elif arguments.remove:
             _remove(entry)
         else:
             _make(entry, arguments)
@@ -37,6 +44,19 @@ def _entries(arguments: argparse.Namespace) -> list[Entry]:
     if not entries:
         raise BuildError("build: name a build, such as tensorflow_cpu_1.15, or give --all-cpu")
     return entries
+
+
+def _export(entry: Entry, arguments: argparse.Namespace) -> None:
+    output, wheels = arguments.output.absolute(), arguments.wheels
+    refuse_without_cuda_wheels(entry, with_cuda=arguments.with_cuda)
+    export(entry, output, with_cuda=arguments.with_cuda)
+    print(f"{entry.name}: written to {output}")
+    if wheels is None:
+        return
+    locks = [entry.lock, entry.cuda_lock if arguments.with_cuda else None]
+    with progress_bar(entry) as progress:
+        files = sum(collect(entry, lock, wheels.absolute(), progress) for lock in locks if lock)
+    print(f"{entry.name}: {wheels} has its {files} files")
 
 
 def _remove(entry: Entry) -> None:
@@ -78,4 +98,4 @@ def _make(entry: Entry, arguments: argparse.Namespace) -> None:
         print(f"{entry.name}: is installed ({made.size / 1e6:,.0f} MB)")
     else:
         seconds = time.monotonic() - start
-        print(f"{entry.name}: made in {seconds:.1f} s ({made.size / 1e6:,.0f} MB)")
+        print(f"{entry.name}: ready after {seconds:.1f} s ({made.size / 1e6:,.0f} MB)")

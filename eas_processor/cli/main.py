@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     builds = commands.add_parser("builds", help="list the processor builds")
     builds.add_argument("--json", action="store_true", help="print JSON")
     builds.set_defaults(run=_builds)
-    _add_build(commands.add_parser("build", help="make, check or remove processor builds"))
+    _add_build(
+        commands.add_parser("build", help="make, check, write out or remove processor builds")
+    )
     _add_bench(commands.add_parser("bench", help="load an endpoint and show how it does"))
     add_commands(commands, _amount, _positive)
     _add_admin(commands)
@@ -88,11 +90,17 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--check", action="store_true", help="make it and run its self-test")
     action.add_argument("--remove", action="store_true", help="remove it from this machine")
+    action.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="write what pip needs to make it on another machine, and make nothing here",
+    )
     parser.add_argument(
         "--wheels",
         type=Path,
         metavar="DIR",
-        help="take the packages from this directory, not from the index",
+        help="take the packages from this directory, not from the index; with --output, fill it",
     )
     parser.add_argument(
         "--with-cuda", action="store_true", help="with its CUDA libraries, where they are wheels"

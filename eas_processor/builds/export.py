@@ -1,0 +1,90 @@
+"""A build as a directory: what pip needs to make the same build on another machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from eas_processor.builds.catalogue import Entry
+from eas_processor.builds.locks import build_tools
+from eas_processor.builds.rooms import write_rooms
+from eas_processor.errors import BuildError
+
+_MARK = ".eas-build"
+
+_README = """\
+# {name}
+
+TensorFlow {tensorflow} on Python {pythons}, Linux x86-64. With that Python:
+
+    {python} -m venv build
+    build/bin/python -m pip install --require-hashes --no-deps -r build-requirements.txt
+    build/bin/python -m pip install --require-hashes --no-deps --no-build-isolation \\
+        -r requirements.txt
+{cuda}
+Without a package index, add `--no-index --find-links WHEELS` to each `pip install`;
+`eascmd build {name} --output DIR --wheels WHEELS` fills that directory where there is one.
+
+`rooms` has the processor's code. The engine starts the build with
+
+    build/bin/python -sE rooms SOCKET HOOKS NUMBER
+
+where SOCKET is the path that it listens on, HOOKS is `eas_processor.tf.hooks`, and NUMBER counts
+its launchers. `eascmd build {name} --wheels WHEELS` does all of this where eascmd is installed.
+"""
+_CUDA = """\
+    build/bin/python -m pip install --require-hashes --no-deps -r requirements-cuda.txt
+"""
+
+
+def export(entry: Entry, output: Path, *, with_cuda: bool = False) -> None:
+    """
+    Write locks, rooms and a README into `output`, whole or not at all.
+
+    An earlier build there is replaced. Raises BuildError when `output` is anything else.
+    """
+    _refuse_foreign(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+        try:
+            _write(entry, scratch / "new", with_cuda)
+            if output.exists():
+                os.rename(output, scratch / "old")
+            os.rename(scratch / "new", output)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise BuildError(f"{output} cannot be written: {error.strerror or error}") from error
+
+
+def _refuse_foreign(output: Path) -> None:
+    if output.is_symlink() or (output.exists() and not output.is_dir()):
+        raise BuildError(f"{output} is not a directory; give --output one that is new or empty")
+    if output.is_dir() and any(output.iterdir()) and not (output / _MARK).is_file():
+        raise BuildError(
+            f"{output} has files that are not of a build; give --output a directory that is new, "
+            "empty or was written by it before"
+        )
+
+
+def _write(entry: Entry, directory: Path, with_cuda: bool) -> None:
+    directory.mkdir()
+    shutil.copyfile(entry.lock, directory / "requirements.txt")
+    tools = directory / "build-requirements.txt"
+    tools.write_text(build_tools(entry.lock), encoding="ascii")
+    cuda = entry.cuda_lock if with_cuda else None
+    if cuda is not None:
+        shutil.copyfile(cuda, directory / "requirements-cuda.txt")
+    write_rooms(directory / "rooms")
+    text = _README.format(
+        name=entry.name,
+        tensorflow=entry.tensorflow,
+        pythons=" or ".join(entry.pythons),
+        python=f"python{entry.pythons[0]}",
+        cuda="" if cuda is None else _CUDA,
+    )
+    (directory / "README.md").write_text(text, encoding="utf-8")
+    (directory / _MARK).write_text(f"{entry.name}\n", encoding="ascii")
