@@ -70,7 +70,7 @@ class _Targets:
             return
         name, figure = other
         shown = f"{mine / figure:,.3g}" if ratio and figure else ""
-        own, beside = f"{mine:,.4g} {unit}", f"{name} {figure:,.4g}"
+        own, beside = f"{_amount(mine)} {unit}", f"{name} {_amount(figure)}"
         self.lines.append([label, own, beside, shown, least, reach])
 
 
@@ -105,6 +105,10 @@ def targets(results: Results) -> list[list[str]]:
     label = "ResNet-50, images/s against the bare loop"
     table.ratio(label, net and net["served"], net and ("bare", net["bare"]), "/s", "0.97", "")
     return table.lines
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _versus(row: Any, key: str) -> Any:
@@ -151,7 +155,9 @@ def _add_footprint(table: _Targets) -> None:
 
     idle, warm = foot.get("engine_idle_mb"), ("after the first 20,000", foot.get("engine_warm_mb"))
     table.figure("engine RSS idle", idle, ("limit", 80), "MB", "80 MB", "50 MB")
-    label = f"engine RSS after {foot.get('requests', 0):,} requests more"
+    label = (
+        f"engine RSS after {foot['requests']:,} requests more" if foot else "engine RSS after load"
+    )
     table.figure(label, foot.get("engine_after_load_mb"), warm, "MB", "flat", "flat")
     of = "TensorFlow and model"
     label = "launcher and worker, PSS, above TensorFlow and the model"

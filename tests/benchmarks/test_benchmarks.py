@@ -113,7 +113,11 @@ def test_a_row_above_a_base_has_no_ratio() -> None:
 def test_the_inline_link_is_no_peer() -> None:
     known = results(**{report.ON: 900.0, "eas inline, batching on": 2000.0, "a, batching": 300.0})
     lines = {line[0]: line for line in report.targets(known)}
-    assert lines["32 connections: eas inline, batching on"][3] == "6.67"
+    assert lines["32 connections: eas inline, batching on"][1:4] == [
+        "2,000 requests/s",
+        "a, batching 300",
+        "6.67",
+    ]
     assert lines[f"32 connections: {report.ON}"][3] == "3"
 
 
