@@ -77,6 +77,10 @@ def _libraries(cuda: str, **versions: str) -> tuple[str, ...]:
     return tuple(f"lib{name}.so.{version}" for name, version in named.items())
 
 
+# Drivers: the tables "CUDA Toolkit and Minimum Required Driver Version" of
+# https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/ and, for 11.2 and 12.5,
+# https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html.
+# Capabilities and file names: read from the code objects and strings of the wheels themselves.
 _UP_TO_VOLTA = ("3.5", "3.7", "5.2", "6.0", "6.1", "7.0")
 _UP_TO_TURING = ("3.5", "5.0", "6.0", "7.0", "7.5")
 
