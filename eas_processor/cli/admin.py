@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from eas_processor.errors import UpdateError
+from eas_processor.errors import ServiceFileError, UpdateError
 from eas_processor.home import private_directory
 from eas_processor.service import load_service
 from eas_processor.service.token import admin_token
@@ -66,8 +66,19 @@ def instances(service: Path, *, as_json: bool) -> None:
         print(f"last {last['kind']} ({last['began']}): {last['outcome']}{reason}")
 
 
+def _name(service: Path) -> str:
+    if not service.exists():
+        return service.name
+    try:
+        return load_service(service).service.name
+    except ServiceFileError as error:
+        raise UpdateError(
+            f"{error}; the name of the running service can be given instead"
+        ) from error
+
+
 def _call(service: Path, method: str, route: str) -> Any:
-    name = load_service(service).service.name if service.exists() else service.name
+    name = _name(service)
     path = private_directory("admin") / name
     try:
         address = urlsplit(path.read_text())

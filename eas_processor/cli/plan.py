@@ -102,7 +102,9 @@ def _stamp(*paths: Path) -> str:
 
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(each for each in path.rglob("*") if each.is_file())
+        # `rglob` raises where a directory goes while it looks; `walk` leaves that one out.
+        for directory, _, names in sorted(os.walk(path)):
+            yield from (Path(directory, name) for name in sorted(names))
     else:
         yield path
 

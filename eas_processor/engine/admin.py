@@ -97,6 +97,8 @@ class _AdminConnection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # an offer of HTTP/2 over clear text, which may be ignored; it ended the request
         except httptools.HttpParserError:
             self._answer(400, {"error": "the request is not valid HTTP/1.1"})
         else:

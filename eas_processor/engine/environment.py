@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 MORE = "EAS_WORKER_ENV"
@@ -37,15 +38,19 @@ _PREFIXES = (
     "ABSL_",
     "GLIBC_",
 )
+# Other programs use the same prefixes: TF_TOKEN_... and TF_VAR_... are Terraform's credentials.
+_SECRETS = re.compile(r"TF_VAR_|TOKEN|SECRET|PASSW|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what of `environment` a launcher, and so its workers, may know."""
     more = [name.strip() for name in environment.get(MORE, "").split(",") if name.strip()]
     names = _NAMES.union(more)
-    prefixes = _PREFIXES + tuple(name[:-1] for name in more if name.endswith("*"))
+    asked_for = tuple(name[:-1] for name in more if name.endswith("*"))
     return {
         name: value
         for name, value in environment.items()
-        if name in names or name.startswith(prefixes)
+        if name in names
+        or name.startswith(asked_for)
+        or (name.startswith(_PREFIXES) and not _SECRETS.search(name))
     }

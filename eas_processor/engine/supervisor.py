@@ -197,6 +197,8 @@ class Supervisor:
             if instance.failure:
                 raise StartError(instance.failure)
         except asyncio.TimeoutError:
+            # A worker that has not introduced itself yet has no pid: it is ended when it does.
+            instance.stop()
             self._kill(instance)
             raise StartError(
                 f"the model was not loaded and warmed up within {limit:.0f} s"

@@ -137,6 +137,15 @@ def test_a_service_that_does_not_run_is_said(capsys: Any, command: str) -> None:
     assert "no service 'nobody' of this user is running here" in said and "eascmd serve" in said
 
 
+def test_a_file_that_cannot_be_read_leaves_the_name(
+    routes: Routes, tmp_path: Path, capsys: Any
+) -> None:
+    broken = tmp_path / "service.json"
+    broken.write_text("{")
+    assert main(["rollback", str(broken)]) == 1
+    assert "the name of the running service can be given instead" in capsys.readouterr().err
+
+
 def test_an_address_that_nobody_listens_at_is_said(routes: Routes, capsys: Any) -> None:
     with known_address("gone") as keep:
         keep("http://127.0.0.1:1")

@@ -144,6 +144,15 @@ async def test_what_is_no_request(raw: bytes) -> None:
         assert answer_of(await desk.send(raw))[0] == 400
 
 
+async def test_an_offered_upgrade_is_ignored() -> None:
+    offer = (
+        b"GET /admin/instances HTTP/1.1\r\nHost: h\r\nAuthorization: secret\r\n"
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    )
+    async with listening() as desk:
+        assert answer_of(await desk.send(offer))[0] == 200
+
+
 async def test_who_sends_half_a_request_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE_S", 0.05)
     async with listening() as desk:

@@ -9,7 +9,7 @@ from eas_processor.engine.environment import worker_environment
 
 @pytest.mark.parametrize(
     "name",
-    ["PATH", "HOME", "LC_ALL", "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"],
+    ["PATH", "HOME", "LC_ALL", "TF_CPP_MIN_LOG_LEVEL", "NVIDIA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"],
 )
 def test_what_programs_and_tensorflow_need_is_passed_on(name: str) -> None:
     assert worker_environment({name: "x"}) == {name: "x"}
@@ -27,6 +27,9 @@ def test_what_programs_and_tensorflow_need_is_passed_on(name: str) -> None:
         "PYTHONSTARTUP",
         "SSH_AUTH_SOCK",
         "PATHS",
+        "TF_TOKEN_app_terraform_io",
+        "TF_VAR_db_password",
+        "NVIDIA_API_KEY",
     ],
 )
 def test_what_may_be_a_secret_is_not(name: str) -> None:
