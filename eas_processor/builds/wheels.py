@@ -32,7 +32,7 @@ def collect(entry: Entry, lock: Path, wheels: Path, progress: OnProgress | None 
     for the index hold. Raises BuildError.
     """
     wanted = read_hashes(lock)
-    found = {digest: url for url, digest in _locate(entry, lock) if digest in wanted}
+    found = {digest: url for url, digest in locate(entry, lock) if digest in wanted}
     if missing := wanted - found.keys():
         raise BuildError(
             f"{entry.name}: the package index has no file with {len(missing)} of the "
@@ -55,7 +55,7 @@ def collect(entry: Entry, lock: Path, wheels: Path, progress: OnProgress | None 
     return len(found)
 
 
-def _locate(entry: Entry, lock: Path) -> list[tuple[str, str]]:
+def locate(entry: Entry, lock: Path) -> list[tuple[str, str]]:
     """Return the URL and SHA-256 of every file that the index has of the lock's packages."""
     with tempfile.TemporaryDirectory(prefix="eas-wheels-") as scratch:
         pins, answer = Path(scratch) / "pins.txt", Path(scratch) / "pylock.toml"

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eas_processor.builds.catalogue import ENTRIES
+from eas_processor.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data directory."""
+    monkeypatch.setenv("EAS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["build", *words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_the_catalogue_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["builds", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(rows) == [entry.name for entry in ENTRIES]
+    row = rows["tensorflow_gpu_1.15"]
+    facts = [row[key] for key in ("tensorflow", "python", "gpu", "cuda", "cudnn", "installed")]
+    assert facts == ["1.15.5", ["3.7"], True, "10.0", "7", ""]
+
+
+def test_setup_py_knows_the_same_builds() -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "setup.py", "--quiet", "processors"]
+    printed = subprocess.check_output(command, cwd=root, text=True, stderr=subprocess.DEVNULL)
+    for entry in ENTRIES:
+        assert entry.name in printed
+
+
+def test_an_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, "tensorflow_cpu_1.16")
+    assert "'tensorflow_cpu_1.16' is not known; did you mean tensorflow_cpu_1.1" in line
+
+
+def test_no_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "name a build, such as tensorflow_cpu_1.15, or give --all-cpu" in refusal(capsys)
+
+
+def test_output_takes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, "--all-cpu", "--output", str(tmp_path / "out"))
+    assert "--output takes one build at a time" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_output(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out"
+    assert main(["build", "tensorflow_cpu_1.15", "--output", str(output)]) == 0
+    assert capsys.readouterr().out == f"tensorflow_cpu_1.15: written to {output}\n"
+    assert (output / "rooms" / "__main__.py").is_file()
+    assert not home.exists()
+
+
+def test_output_with_cuda_where_there_are_no_such_wheels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["tensorflow_gpu_1.15", "--with-cuda", "--output", str(tmp_path / "out")]
+    assert "no CUDA libraries as wheels" in refusal(capsys, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_remove_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "tensorflow_cpu_1.15", "--remove"]) == 0
+    assert capsys.readouterr().out == "tensorflow_cpu_1.15: is not installed\n"
