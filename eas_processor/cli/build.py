@@ -99,3 +99,5 @@ def _make(entry: Entry, arguments: argparse.Namespace) -> None:
     else:
         seconds = time.monotonic() - start
         print(f"{entry.name}: ready after {seconds:.1f} s ({made.size / 1e6:,.0f} MB)")
+    if (why := lacks_linked_libraries(entry, made)) and not arguments.check:
+        print(f"{entry.name}: cannot be imported here: {why}")

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from eas_processor.builds.catalogue import ENTRIES
+from eas_processor.builds.installed import Installed
+from eas_processor.cli import build
 from eas_processor.cli.main import main
 
 
@@ -75,3 +77,15 @@ def test_output_with_cuda_where_there_are_no_such_wheels(
 def test_remove_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", "tensorflow_cpu_1.15", "--remove"]) == 0
     assert capsys.readouterr().out == "tensorflow_cpu_1.15: is not installed\n"
+
+
+def test_a_build_that_cannot_be_imported_here_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Installed(tmp_path, "3.6.15", "", with_cuda=False, size=1_000_000)
+    monkeypatch.setattr(build, "provision", lambda *_, **__: made)
+    monkeypatch.setattr(build, "lacks_linked_libraries", lambda *_: "it needs CUDA 9.0")
+    assert main(["build", "tensorflow_gpu_1.12"]) == 0
+    ready, why = capsys.readouterr().out.splitlines()
+    assert ready.startswith("tensorflow_gpu_1.12: ready after")
+    assert why == "tensorflow_gpu_1.12: cannot be imported here: it needs CUDA 9.0"
