@@ -7,6 +7,7 @@ An input that fails is left in the current directory; one that was mended belong
 from __future__ import annotations
 
 import argparse
+import logging
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,7 @@ def guide(name: str, seconds: int) -> None:
         sys.exit("atheris is not installed (make fuzz does that); --runs needs none")
     with atheris.instrument_imports(include=["eas_processor.engine", "eas_processor.wire"]):
         from fuzz import targets
+    logging.getLogger(targets.LOGGER).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as corpus:
         arguments = [
             corpus,
@@ -63,6 +65,7 @@ def mutate(runs: int, seed: int) -> int:
     from fuzz import targets
     from fuzz.mutate import mutations
 
+    logging.getLogger(targets.LOGGER).setLevel(logging.CRITICAL)
     failed = 0
     for name, target in targets.TARGETS.items():
         count, began = runs // len(TARGETS), time.monotonic()

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from fuzz.mutate import mutations
-from fuzz.targets import TARGETS, http, seeds
+from fuzz.targets import LOGGER, TARGETS, http, seeds
 
 RUNS = 5000
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, logger=LOGGER)
 
 
 @pytest.mark.parametrize("name", TARGETS)
