@@ -35,10 +35,7 @@ def resolve_token(service: Service) -> Token:
             return Token(service.token, path)
         if service.generate_token is False or (service.token == "" and not service.generate_token):
             return Token("")
-        path = private_directory("tokens") / service.name
-        if not path.exists():
-            _make(path)
-        return Token(_read(path), path)
+        return _kept(private_directory("tokens") / service.name)
     except OSError as error:
         raise ServiceFileError(
             f"token: it cannot be kept in {error.filename}: {error.strerror}; "
@@ -49,15 +46,19 @@ def resolve_token(service: Service) -> Token:
 def admin_token(name: str) -> Token:
     """Return the token of a service's admin routes, made and kept on the first call."""
     try:
-        path = private_directory("admin-tokens") / name
-        if not path.exists():
-            _make(path)
-        return Token(_read(path), path)
+        return _kept(private_directory("admin-tokens") / name)
     except OSError as error:
         raise ServiceFileError(
             f"the admin token cannot be kept in {error.filename}: {error.strerror}; "
             "set EAS_HOME to another directory"
         ) from error
+
+
+def _kept(path: Path) -> Token:
+    """Return the token that is kept at `path`, made first where there is none."""
+    if not path.exists():
+        _make(path)
+    return Token(_read(path), path)
 
 
 def _make(path: Path) -> None:
