@@ -154,7 +154,8 @@ class Instance:
         self.held[request.number] = request
         if size > BULK_SIZE:
             self._held_bytes += size
-        head = HEAD.pack(size, request.kind, 0, 0, request.number, request.deadline)
+        held = min(len(self.held), 0xFFFF)
+        head = HEAD.pack(size, request.kind, 0, held, request.number, request.deadline)
         self._unsent[_channel(request)] += [head, *request.body]
 
     def flush_soon(self) -> None:

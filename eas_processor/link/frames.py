@@ -8,7 +8,8 @@ Every frame is a head of 24 bytes, little-endian, and a payload:
     4       1     u8    kind, one of the constants below
     5       1     u8    reserved, 0
     6       2     u16   status of a REPLY: an HTTP status code; of a TIMES: 1 if the worker runs its
-                        requests in turn, so that more may be sent ahead; else 0
+                        requests in turn, so that more may be sent ahead; of a PREDICT or
+                        PREDICT_JSON: how many requests are in the worker, with this one; else 0
     8       8     u64   number of the request, chosen by the engine; 0 outside requests
     16      8     f64   deadline of a PREDICT or PREDICT_JSON, in seconds of CLOCK_MONOTONIC, which
                         all processes share; 0 for none

@@ -8,21 +8,50 @@ import numpy as np
 from eas_processor.tf.model import Model
 from eas_processor.tf.plans import Arrays, Plan
 from eas_processor.tf.times import RunTimes
-from eas_processor.wire import decode_request, encode_response
+from eas_processor.wire import (
+    decode_request,
+    encode_response,
+    encode_responses,
+    stack_requests,
+)
 
 Answer = Union[bytes, Exception]
 
 
 class _Member:
-    """One request of a group: its place among the answers, its arrays, and its number of rows."""
+    """
+    Requests alike, mostly one: their places among the answers, and their arrays, joined by rows.
 
-    __slots__ = ("arrays", "index", "plan", "rows")
+    `rows` is the number of rows of each; 0 for a request that cannot be joined.
+    """
 
-    def __init__(self, index: int, plan: Plan, arrays: Arrays, rows: int) -> None:
-        self.index = index
+    __slots__ = ("arrays", "indexes", "plan", "rows")
+
+    def __init__(self, indexes: List[int], plan: Plan, arrays: Arrays, rows: int) -> None:
+        self.indexes = indexes
         self.plan = plan
         self.arrays = arrays
         self.rows = rows
+
+    @property
+    def total(self) -> int:
+        """The rows of all its requests."""
+        return self.rows * len(self.indexes)
+
+    def alone(self) -> "List[_Member]":
+        """Return each request as a member of its own."""
+        if len(self.indexes) == 1:
+            return [self]
+        starts = range(0, self.total, self.rows)
+        return [
+            _Member(
+                [index], self.plan, [array[at : at + self.rows] for array in self.arrays], self.rows
+            )
+            for index, at in zip(self.indexes, starts)
+        ]
+
+
+_Groups = Dict[Any, List[_Member]]
 
 
 def run_batch(model: Model, requests: Sequence[Any], times: RunTimes) -> List[Answer]:
@@ -33,23 +62,41 @@ def run_batch(model: Model, requests: Sequence[Any], times: RunTimes) -> List[An
     others, and those of a run that fails, run alone. What that took is added to `times`.
     """
     answers: List[Answer] = [b""] * len(requests)
-    groups: Dict[Any, List[_Member]] = {}
     start = perf_counter()
-    for index, data in enumerate(requests):
+    groups = _group(model, requests, answers)
+    times.decode += perf_counter() - start
+    for members in groups.values():
+        for part in _bound(members, model.config.max_batch_rows):
+            times.rows += sum([member.total or 1 for member in part])
+            _answer(model, part, answers, times)
+    return answers
+
+
+def _group(model: Model, requests: Sequence[Any], answers: List[Answer]) -> _Groups:
+    """Return the requests in groups to be run together; refuse those that cannot be read."""
+    groups: _Groups = {}
+    stacks, others = stack_requests(requests)
+    for stack in stacks:
         try:
-            plan, arrays = model.prepare(decode_request(data))
+            plan, first = model.prepare(stack.first)
+        except Exception:
+            others += stack.indexes  # to be refused each with an exception of its own
+            continue
+        if plan.batchable:
+            member = _Member(stack.indexes, plan, plan.feed(stack.arrays), stack.rows)
+            groups.setdefault(_group_key(plan, first), []).append(member)
+        else:
+            others += stack.indexes
+    for index in sorted(others):
+        try:
+            plan, arrays = model.prepare(decode_request(requests[index]))
         except Exception as error:
             answers[index] = error
             continue
         rows = count_rows(arrays) if plan.batchable else None
         key = index if rows is None else _group_key(plan, arrays)
-        groups.setdefault(key, []).append(_Member(index, plan, arrays, rows or 0))
-    times.decode += perf_counter() - start
-    for members in groups.values():
-        for part in _bound(members, model.config.max_batch_rows):
-            times.rows += sum([member.rows or 1 for member in part])
-            _answer(model, part, answers, times)
-    return answers
+        groups.setdefault(key, []).append(_Member([index], plan, arrays, rows or 0))
+    return groups
 
 
 def count_rows(arrays: Arrays) -> Optional[int]:
@@ -71,10 +118,12 @@ def _scalar(array: Any) -> Any:
 
 
 def _bound(members: List[_Member], max_rows: int) -> List[List[_Member]]:
+    if not max_rows:
+        return [members]
     parts: List[List[_Member]] = [[]]
     rows = 0
-    for member in members:
-        if max_rows and parts[-1] and rows + member.rows > max_rows:
+    for member in [each for alike in members for each in alike.alone()]:
+        if parts[-1] and rows + member.rows > max_rows:
             parts.append([])
             rows = 0
         parts[-1].append(member)
@@ -83,12 +132,14 @@ def _bound(members: List[_Member], max_rows: int) -> List[List[_Member]]:
 
 
 def _answer(model: Model, members: List[_Member], answers: List[Answer], times: RunTimes) -> None:
-    several = len(members) > 1 or bool(model.config.allowed_batch_sizes and members[0].rows)
-    joins = several and members[0].plan.batchable
+    several = len(members) > 1 or len(members[0].indexes) > 1
+    padded = bool(model.config.allowed_batch_sizes and members[0].rows)
+    joins = (several or padded) and members[0].plan.batchable
     if joins and _answer_joined(model, members, answers, times):
         return
     for member in members:
-        answers[member.index] = _answer_alone(model, member, times)
+        for each in member.alone():
+            answers[each.indexes[0]] = _answer_alone(model, each, times)
 
 
 def _answer_alone(model: Model, member: _Member, times: RunTimes) -> Answer:
@@ -110,7 +161,7 @@ def _answer_joined(
     """Answer all members with one run; False when they have to run alone."""
     begin = perf_counter()
     try:
-        rows = sum(member.rows for member in members)
+        rows = sum([member.total for member in members])
         total = next((size for size in model.config.allowed_batch_sizes if size >= rows), rows)
         values = model.run(members[0].plan, _padded(_join(members), total - rows))
         ran = perf_counter()
@@ -121,9 +172,11 @@ def _answer_joined(
             return False
         start = 0
         for member in members:
-            stop = start + member.rows
-            own = [value[start:stop] for value in values]
-            answers[member.index] = encode_response(member.plan.give(own))
+            stop = start + member.total
+            own = member.plan.give([value[start:stop] for value in values])
+            responses = encode_responses(own, len(member.indexes))
+            for index, response in zip(member.indexes, responses):
+                answers[index] = response
             start = stop
         times.encode += perf_counter() - ran
     except Exception:
@@ -133,6 +186,8 @@ def _answer_joined(
 
 
 def _join(members: List[_Member]) -> Arrays:
+    if len(members) == 1:
+        return members[0].arrays
     columns = zip(*(member.arrays for member in members))
     return [np.concatenate(column) if column[0].ndim else column[0] for column in columns]
 

@@ -2,6 +2,8 @@
 
 from typing import Any, Dict, List, Sequence
 
+import numpy as np
+
 from eas_processor.tf.callables import GraphCallable
 from eas_processor.tf.dtypes import TO_TENSORFLOW, from_tensorflow
 from eas_processor.tf.signatures import TensorSpec, check_tensor
@@ -42,6 +44,13 @@ class Plan:
             check_tensor(spec, tensor.dtype, array.shape, self._strict_shapes)
             arrays.append(array if convert is None else convert(array))
         return arrays
+
+    def feed(self, arrays: Dict[str, "np.ndarray[Any, Any]"]) -> Arrays:
+        """Return arrays, whose like was taken before, in order and as TensorFlow takes them."""
+        return [
+            arrays[spec.name] if convert is None else convert(arrays[spec.name])
+            for spec, convert in self.feeds
+        ]
 
     def give(self, values: Sequence[Any]) -> Dict[str, Tensor]:
         """Return the response's tensors by name, from the values fetched."""

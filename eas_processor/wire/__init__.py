@@ -5,7 +5,7 @@ The only place that knows the encoding of `proto/predict.proto`. It needs numpy 
 protobuf classes of the same messages are in `eas_processor.wire.schema`.
 """
 
-from eas_processor.wire.decode import decode_request, decode_response
+from eas_processor.wire.decode import decode_request, decode_response, stack_requests
 from eas_processor.wire.dtypes import (
     DT_BFLOAT16,
     DT_BOOL,
@@ -33,7 +33,7 @@ from eas_processor.wire.dtypes import (
     dtype_number,
     storage_dtype,
 )
-from eas_processor.wire.encode import encode_request, encode_response
+from eas_processor.wire.encode import encode_request, encode_response, encode_responses
 from eas_processor.wire.errors import (
     EncodeError,
     MalformedMessage,
@@ -43,6 +43,7 @@ from eas_processor.wire.errors import (
     ValueOutOfRange,
     WireError,
 )
+from eas_processor.wire.outlines import Stack
 from eas_processor.wire.tensors import Request, Tensor
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "MisplacedValues",
     "Request",
     "ShapeMismatch",
+    "Stack",
     "Tensor",
     "UnsupportedDtype",
     "ValueOutOfRange",
@@ -83,5 +85,7 @@ __all__ = [
     "dtype_number",
     "encode_request",
     "encode_response",
+    "encode_responses",
+    "stack_requests",
     "storage_dtype",
 ]

@@ -9,7 +9,7 @@ an earlier one is not even walked: see `outlines`.
 """
 
 from functools import lru_cache
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from eas_processor.wire.fields import (
     fields,
     tag_of,
 )
-from eas_processor.wire.outlines import Outlines
+from eas_processor.wire.outlines import Outlines, Stack
 from eas_processor.wire.tensors import Request, Tensor
 from eas_processor.wire.values import unpack_values
 from eas_processor.wire.varints import read_varint, unpack_varints
@@ -61,6 +61,11 @@ def decode_request(data: Body) -> Request:
         request = _read_request(view)
         _outlines.learn(view, request)
     return request
+
+
+def stack_requests(bodies: Sequence[Body]) -> Tuple[List[Stack], List[int]]:
+    """Read those of some bodies together that are alike, and return the places of the others."""
+    return _outlines.stacks(bodies)
 
 
 def _read_request(view: memoryview) -> Request:

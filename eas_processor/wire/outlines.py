@@ -4,10 +4,10 @@ Requests that differ from an earlier one in their floats alone.
 A client sends the same request over and over with other numbers in it. When each of its tensors is
 a view of the body, all its other bytes (names, dtypes, shapes, lengths) come again at the same
 places, and so they mean the same. To compare them takes 1.5 µs where to read them takes 6; for a
-request of 50 inputs, 30 and 250.
+request of 50 inputs, 30 and 250. Several that came together are read at once: 0.7 µs each.
 """
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -17,10 +17,37 @@ _MAX_OUTLINES = 256
 _MAX_LITERAL_BYTES = 16384
 
 
-class Outline:
-    """A request without its values: the bytes around them, and where each tensor lies."""
+class Stack:
+    """
+    Requests that differ in their floats alone.
 
-    __slots__ = ("literals", "request", "tensors")
+    `indexes` are their places among the bodies, `first` is the first of them, and `arrays` has for
+    each input the rows of all, in order: `rows` of each.
+    """
+
+    __slots__ = ("arrays", "first", "indexes", "rows")
+
+    def __init__(
+        self,
+        indexes: List[int],
+        first: Request,
+        rows: int,
+        arrays: Dict[str, "np.ndarray[Any, Any]"],
+    ) -> None:
+        self.indexes = indexes
+        self.first = first
+        self.rows = rows
+        self.arrays = arrays
+
+
+class Outline:
+    """
+    A request without its values: the bytes around them, and where each tensor lies.
+
+    `rows` is the first dimension that all tensors share, 0 when there is none.
+    """
+
+    __slots__ = ("literals", "request", "rows", "tensors")
 
     def __init__(
         self,
@@ -31,16 +58,32 @@ class Outline:
         self.request = request
         self.literals = literals
         self.tensors = tensors
+        first = {shape[:1] for _, _, shape, _, _ in tensors}
+        self.rows = sum(first.pop()) if len(first) == 1 else 0
 
-    def fill(self, view: memoryview) -> Optional[Request]:
-        """The request in a body of the same size, or None when it is another one."""
-        for start, stop, literal in self.literals:
-            if view[start:stop] != literal:
-                return None
+    def fits(self, body: Any) -> bool:
+        """Whether a body of the same size is such a request."""
+        for start, stop, literal in self.literals:  # noqa: SIM110 - all() takes 0.2 us more
+            if body[start:stop] != literal:
+                return False
+        return True
+
+    def fill(self, view: memoryview) -> Request:
+        """The request in a body that fits."""
         inputs = {}
         for name, dtype, shape, storage, offset in self.tensors:
             inputs[name] = Tensor(dtype, np.ndarray(shape, storage, view, offset))
         return Request(self.request.signature_name, inputs, list(self.request.output_filter))
+
+    def stack(self, bodies: Sequence[Any], indexes: List[int]) -> Stack:
+        """The requests in those of the bodies, all of which fit."""
+        views = [memoryview(bodies[index]) for index in indexes]
+        arrays = {}
+        for name, _, shape, storage, offset in self.tensors:
+            stop = offset + storage.itemsize * int(np.prod(shape))
+            joined = np.frombuffer(b"".join([view[offset:stop] for view in views]), storage)
+            arrays[name] = joined.reshape((len(indexes) * self.rows, *shape[1:]))
+        return Stack(indexes, self.fill(views[0]), self.rows, arrays)
 
 
 class Outlines:
@@ -54,10 +97,30 @@ class Outlines:
         outline = self._by_size.get(len(view))
         if outline is None:
             return None
-        request = outline.fill(view)
-        if request is None:
-            self._by_size.pop(len(view), None)
-        return request
+        if outline.fits(view):
+            return outline.fill(view)
+        self._by_size.pop(len(view), None)
+        return None
+
+    def stacks(self, bodies: Sequence[Any]) -> Tuple[List[Stack], List[int]]:
+        """What can be read of these bodies in stacks, and the places of the others."""
+        places: Dict[Outline, List[int]] = {}
+        others = []
+        for index, body in enumerate(bodies):
+            outline = self._by_size.get(len(body))
+            # A large body is a view of memory of its own: to join some saves nothing.
+            usual = outline is not None and outline.rows and type(body) is bytes
+            if outline is not None and usual and outline.fits(body):
+                places.setdefault(outline, []).append(index)
+            else:
+                others.append(index)
+        stacks = []
+        for outline, indexes in places.items():
+            if len(indexes) == 1:
+                others += indexes
+            else:
+                stacks.append(outline.stack(bodies, indexes))
+        return stacks, others
 
     def learn(self, view: memoryview, request: Request) -> None:
         """Remember what was read from `view`, when its values are all views of it."""
@@ -90,7 +153,8 @@ def outline_of(view: memoryview, request: Request) -> Optional[Outline]:
     literals = []
     pos = 0
     for start, stop in sorted(spans) + [(len(view), len(view))]:
-        literals.append((pos, start, view[pos:start].tobytes()))
+        if pos < start:
+            literals.append((pos, start, view[pos:start].tobytes()))
         pos = stop
     if sum(len(literal) for _, _, literal in literals) > _MAX_LITERAL_BYTES:
         return None

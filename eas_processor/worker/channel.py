@@ -22,6 +22,7 @@ from eas_processor.link.frames import (
 )
 from eas_processor.worker import process
 from eas_processor.worker.hooks import Answer, Processor
+from eas_processor.worker.look_out import LookOut
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -81,6 +82,8 @@ class Channel:
         self._replies: List[bytes] = []
         self._held_since = 0.0
         self._typical_run_s = 0.0
+        self._on_their_way = 0
+        self._look_out = LookOut(self._reader)
         self.served = 0
 
     def start(self, on_lost: Callable[[], None]) -> None:
@@ -121,7 +124,7 @@ class Channel:
         while not batch:
             if not self._waiting:
                 self._flush()
-                self._accept(self._reader.read())
+                self._accept(self._look_out.read(self._on_their_way) or self._reader.read())
             elif len(self._waiting) < self._batch_size:
                 self._accept(self._reader.read_arrived())
             self._fill(batch)
@@ -152,6 +155,7 @@ class Channel:
         for frame in frames:
             if frame[0] == PREDICT or frame[0] == PREDICT_JSON:
                 self._waiting.append(frame)
+                self._on_their_way = frame[1]
             elif frame[0] == CANCEL:
                 self._cancel(frame[2])
 

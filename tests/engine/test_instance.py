@@ -123,8 +123,8 @@ async def test_requests_go_out_on_the_socket_of_their_size(make_worker: Any) -> 
     assert not any(link.written for link in worker.links.values())
     worker.instance.flush()
     worker.instance.flush()
-    head = HEAD.pack(1, PREDICT, 0, 0, small.number, 12.5)
-    next_head = HEAD.pack(1, PREDICT, 0, 0, another.number, 0.0)
+    head = HEAD.pack(1, PREDICT, 0, 1, small.number, 12.5)
+    next_head = HEAD.pack(1, PREDICT, 0, 3, another.number, 0.0)
     assert worker.links["data"].written == head + b"s" + next_head + b"a"
     assert worker.links["bulk"].written[HEAD.size :] == large.body[0]
 

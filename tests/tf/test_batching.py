@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
 
 from eas_processor import wire
-from eas_processor.tf import hooks
+from eas_processor.tf import batching, hooks
 from eas_processor.tf.errors import ModelRefusal
 from eas_processor.tf.runtime import tf, v1
 
@@ -221,3 +221,104 @@ def test_a_lone_request_is_padded_too(load, request_of, runs):
     assert runs == [4]
     with pytest.raises(wire.WireError):
         hooks.process(model, b"\xff\xff")
+
+
+def paired():
+    a = v1.placeholder(tf.float32, [None, 2], name="a")
+    b = v1.placeholder(tf.float64, [None], name="b")
+    outputs = {
+        "sum": tf.cast(a[:, 0], tf.float64) + b,
+        "rounded": tf.cast(a, tf.int64),
+        "large": a > 2,
+        "half": tf.cast(a, tf.float16),
+    }
+    return {"serving_default": ({"a": a, "b": b}, outputs)}
+
+
+@pytest.fixture
+def stacks(monkeypatch):
+    """How many requests were read in stacks, for each batch."""
+    counted = []
+    stack_requests = batching.stack_requests
+
+    def count(requests):
+        stacks, others = stack_requests(requests)
+        counted.append(sum(len(stack.indexes) for stack in stacks))
+        return stacks, others
+
+    monkeypatch.setattr(batching, "stack_requests", count)
+    return counted
+
+
+def pair(*values):
+    return {"a": rows(*values), "b": np.array(values, np.float64) / 4}
+
+
+@pytest.mark.parametrize("output_filter", [[], ["large"], ["half", "sum"]])
+@pytest.mark.parametrize("config", ["{}", '{"max_batch_rows": 3}', '{"allowed_batch_sizes": [8]}'])
+def test_requests_alike_are_answered_as_if_each_came_alone(
+    load, request_of, stacks, config, output_filter
+):
+    model = load(paired, config)
+    sent = [pair(1), pair(2.5), pair(3, 4), pair(5), pair(6, 7), pair(8)]
+    requests = [request_of(inputs, output_filter) for inputs in sent]
+    alone = [hooks.process(model, request) for request in requests]
+    requests.insert(2, b"\xff")
+    answers = hooks.batch_process(model, requests)
+    assert isinstance(answers.pop(2), wire.WireError)
+    assert answers == alone
+    assert stacks[-1] == 6
+
+
+def test_requests_alike_that_are_wrong_are_each_refused(load, request_of, stacks):
+    model = load(paired)
+    wrong = [request_of({"a": rows(value)}) for value in (1, 2)]
+    for expected in (0, 2):
+        answers = hooks.batch_process(model, wrong)
+        assert ["missing input 'b'" in str(answer) for answer in answers] == [True, True]
+        assert answers[0] is not answers[1]
+        assert stacks[-1] == expected
+
+
+def test_requests_alike_run_alone_when_their_run_fails(load, request_of, runs, stacks):
+    def inverted():
+        x = v1.placeholder(tf.float32, [None, 2], name="x")
+        checked = v1.check_numerics(1 / x, "a zero")
+        return {"serving_default": ({"x": x}, {"y": checked})}
+
+    model = load(inverted)
+    requests = [request_of({"x": rows(value)}) for value in (1, 0, 2)]
+    hooks.batch_process(model, requests)
+    del runs[:]
+    answers = answers_of(model, requests)
+    assert (runs, stacks[-1]) == ([3, 1, 1, 1], 3)
+    assert isinstance(answers[1], ModelRefusal)
+    assert answers[2]["y"].array.tolist() == [[0.5, 0.5]]
+
+
+def test_requests_alike_with_a_scalar_are_read_one_by_one(load, request_of, runs, stacks):
+    model = load(scaled)
+    requests = [request_of({"x": rows(1), "factor": np.array(f, np.float32)}) for f in (2, 2, 3)]
+    hooks.batch_process(model, requests)
+    del runs[:]
+    assert [answer["y"].array.tolist() for answer in answers_of(model, requests)] == [
+        [[2, 2]],
+        [[2, 2]],
+        [[3, 3]],
+    ]
+    assert (runs, stacks[-1]) == ([2, 1], 0)
+
+
+def test_requests_alike_and_others_are_joined_in_one_run(load, request_of, runs, stacks):
+    model = load(paired)
+    requests = [request_of(pair(*values)) for values in ([1], [2], [3, 4], [5])]
+    hooks.batch_process(model, requests)
+    del runs[:]
+    answers = answers_of(model, requests)
+    assert (runs, stacks[-1]) == ([5], 3)
+    assert [answer["sum"].array.tolist() for answer in answers] == [
+        [1.25],
+        [2.5],
+        [3.75, 5],
+        [6.25],
+    ]

@@ -137,3 +137,41 @@ def test_inputs_keep_their_order():
     names = ["b", "c", "a"]
     body = wire.encode_request(wire.Request("", dict.fromkeys(names, tensor), []))
     assert list(wire.decode_request(body).inputs) == names
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"a": wire.Tensor(wire.DT_FLOAT, np.arange(12, dtype="f4").reshape(6, 2))},
+        {
+            "a": wire.Tensor(wire.DT_HALF, np.arange(6, dtype="f2")),
+            "b": wire.Tensor(wire.DT_BOOL, np.arange(6) > 2),
+        },
+        {
+            "a": wire.Tensor(wire.DT_DOUBLE, np.zeros((6, 0))),
+            "b": wire.Tensor(wire.DT_INT64, np.arange(6) * 300),
+        },
+        {"s": wire.Tensor(wire.DT_STRING, np.array([b"a", b"bb", b"", b"c", b"dd", b"e"], object))},
+        {"large": wire.Tensor(wire.DT_FLOAT, np.zeros((6, 9000), "f4"))},
+        {},
+    ],
+)
+def test_shares_are_written_as_if_each_was_alone(outputs, count):
+    rows = 6 // count
+    alone = [
+        wire.encode_response(
+            {
+                name: wire.Tensor(tensor.dtype, tensor.array[each * rows : (each + 1) * rows])
+                for name, tensor in outputs.items()
+            }
+        )
+        for each in range(count)
+    ]
+    assert wire.encode_responses(outputs, count) == alone
+
+
+def test_a_share_that_cannot_be_written_names_its_output():
+    outputs = {"a": wire.Tensor(wire.DT_FLOAT, np.zeros((2, 1), "f8"))}
+    with pytest.raises(wire.EncodeError, match="output 'a'"):
+        wire.encode_responses(outputs, 2)

@@ -1,0 +1,56 @@
+"""Waiting for the next request without sleeping, while that is likely to be quicker."""
+
+import os
+import time
+from typing import List
+
+from eas_processor.link.blocking import FrameReader
+from eas_processor.link.frames import Frame
+
+# To be put to sleep and woken takes about 40 us on a virtual machine, and what runs then finds its
+# caches cold. With one connection, where the next request comes within 100 us of the answer, this
+# took p50 from 232 to 146 us; with eight, requests/s from 19,000 to 27,000: see docs/profile.md.
+_LOOK_OUT_S = 0.0002
+# With more requests on their way than this, those that come while the worker sleeps are a batch.
+_FEW = 8
+# Who found nothing this many times in a row looks out only now and then: the next request comes
+# from far away, or seldom.
+_MISSES = 3
+_NOW_AND_THEN = 64
+
+
+class LookOut:
+    """Looks at a socket again and again for a moment, where a core is left for it."""
+
+    def __init__(self, reader: FrameReader) -> None:
+        self._reader = reader
+        self._misses = 0
+        self._has_a_core = _cores() > 1
+
+    def read(self, on_their_way: int) -> List[Frame]:
+        """
+        Return the frames that arrive soon; nothing if none does, or if it is better to sleep.
+
+        `on_their_way` is how many requests the worker held when the last of them was sent.
+        """
+        if on_their_way > _FEW or not self._has_a_core:
+            return []
+        if self._misses >= _MISSES:
+            self._misses += 1
+            if self._misses % _NOW_AND_THEN:
+                return []
+        end = time.perf_counter() + _LOOK_OUT_S
+        while time.perf_counter() < end:
+            frames = self._reader.read_arrived()
+            if frames:
+                self._misses = 0
+                return frames
+            os.sched_yield()  # to the engine or the client, if one of them waits for this core
+        self._misses += 1
+        return []
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return 1  # without sched_yield either

@@ -1,0 +1,78 @@
+import itertools
+
+import pytest
+
+from eas_processor.link.frames import PREDICT
+from eas_processor.worker import look_out
+from eas_processor.worker.look_out import LookOut
+
+FRAME = (PREDICT, 1, 7, 0.0, b"body")
+
+
+class Reader:
+    """Has a frame at the looks that `arrives_at` names."""
+
+    def __init__(self, *arrives_at):
+        self.looks = 0
+        self._arrives_at = arrives_at
+
+    def read_arrived(self):
+        self.looks += 1
+        return [FRAME] if self.looks in self._arrives_at else []
+
+
+class Clock:
+    """Each look takes a quarter of the time that there is."""
+
+    def __init__(self):
+        self._ticks = itertools.count()
+
+    def perf_counter(self):
+        return next(self._ticks) * look_out._LOOK_OUT_S / 4
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    monkeypatch.setattr(look_out, "time", Clock())
+    monkeypatch.setattr(look_out, "_cores", lambda: 2)
+
+
+def test_what_arrives_soon_is_returned():
+    reader = Reader(2)
+    assert LookOut(reader).read(1) == [FRAME]
+    assert reader.looks == 2
+
+
+def test_it_is_given_up_after_a_moment():
+    reader = Reader(5)
+    assert LookOut(reader).read(1) == []
+    assert reader.looks < 5
+
+
+def test_nobody_looks_out_while_many_are_on_their_way():
+    reader = Reader(1)
+    assert LookOut(reader).read(look_out._FEW + 1) == []
+    assert reader.looks == 0
+
+
+def test_nobody_looks_out_on_a_single_core(monkeypatch):
+    monkeypatch.setattr(look_out, "_cores", lambda: 1)
+    reader = Reader(1)
+    assert LookOut(reader).read(1) == []
+    assert reader.looks == 0
+
+
+def test_who_finds_nothing_looks_out_seldom_until_something_comes():
+    reader = Reader()
+    waiting = LookOut(reader)
+    looked = []
+    for _ in range(200):
+        before = reader.looks
+        waiting.read(1)
+        looked.append(reader.looks > before)
+    assert looked[:4] == [True, True, True, False]
+    assert 2 <= sum(looked[3:]) <= 4
+    reader.read_arrived = lambda: [FRAME]
+    while not waiting.read(1):
+        pass
+    assert waiting.read(1) == [FRAME]
