@@ -30,7 +30,7 @@ class Admission:
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self.metrics = ServiceMetrics()
-        self._note_received = self.metrics.steps["receive"].add
+        self._note_received = self.metrics.steps["receive"].noted.append
         self._ready: list[Instance] = []
         self._small: OrderedDict[int, Request] = OrderedDict()
         self._large: OrderedDict[int, Request] = OrderedDict()
@@ -97,14 +97,15 @@ class Admission:
             "request(s) wait already (metadata.rpc.max_queue_size); try again in a moment"
         )
 
-    def submit(self, request: Request) -> None:
-        """Send `request` to an instance, or let it wait, or refuse it."""
-        request.submitted = now = monotonic()
+    def submit(self, request: Request, now: float) -> None:
+        """Send a request that has arrived whole `now`, or let it wait, or refuse it."""
+        request.submitted = now
         self._note_received(now - request.began)
         if instance := self._free(request.size):
             instance.send(request)
             instance.flush_soon()
         elif refusal := self.refusal(request.size):
+            self.metrics.settle()
             request.refuse(refusal)
         else:
             self._line(request.size)[request.number] = request
@@ -169,7 +170,7 @@ class Admission:
 
     def _free(self, size: int) -> Instance | None:
         """Return the instance that can take a request of `size` bytes, if none waits before it."""
-        if self._line(size):
+        if self._large if size > BULK_SIZE else self._small:
             return None
         best = None
         for instance in self._ready:

@@ -12,7 +12,7 @@ import httptools
 
 from eas_processor.engine import checks
 from eas_processor.engine.discovery import asked_for, own_peer
-from eas_processor.engine.heads import CONTINUE, JSON, TEXT
+from eas_processor.engine.heads import BYTES, CONTINUE, JSON, TEXT
 from eas_processor.engine.http_request import HttpRequest
 from eas_processor.engine.inflate import Inflater
 from eas_processor.engine.known_head import KnownHead, learn
@@ -109,6 +109,19 @@ class HttpConnection(asyncio.Protocol):
         del self._parser
 
     def data_received(self, data: bytes) -> None:
+        known = self._known
+        if (
+            known is not None
+            and len(data) == known.size
+            and self._reading
+            and not self._deaf
+            and self._is_next(known, data)
+        ):
+            self._take_whole(known, data)
+        else:
+            self._take_pieces(data)
+
+    def _take_pieces(self, data: bytes) -> None:
         while data and self._reading and not self._deaf:
             known = self._known
             if self._missing:
@@ -245,9 +258,11 @@ class HttpConnection(asyncio.Protocol):
             return unauthorized
         if self._headers.get(b"content-encoding", b"identity").lower() != b"identity":
             request.inflater = Inflater(self._server.settings.max_body)
-        return self._let_in(request, endpoint, length)
+        return self._let_in(request, endpoint, length, monotonic())
 
-    def _let_in(self, request: HttpRequest, endpoint: Endpoint, length: int) -> RequestError | None:
+    def _let_in(
+        self, request: HttpRequest, endpoint: Endpoint, length: int, now: float
+    ) -> RequestError | None:
         """Give a request with the right token to its service, or return why it is refused."""
         if length > self._server.settings.max_body:
             return checks.body_too_large(self._server.settings.max_body)
@@ -268,7 +283,7 @@ class HttpConnection(asyncio.Protocol):
         budget.free -= length
         request.charged = length
         request.endpoint = endpoint
-        request.deadline = monotonic() + endpoint.settings.keepalive
+        request.deadline = now + endpoint.settings.keepalive
         endpoint.admission.begin(request)
         return None
 
@@ -276,6 +291,23 @@ class HttpConnection(asyncio.Protocol):
         """Whether `data` begins, between two requests, with the head that is known."""
         between = self._request is None and not self._in_head
         return between and data.startswith(known.head) and known.holds()
+
+    def _take_whole(self, known: KnownHead, data: bytes) -> None:
+        """Take a request that has arrived in one piece: most do, and nothing is looked at twice."""
+        self.since = now = monotonic()
+        request = known.again(now)
+        self._pipeline.append(request)
+        if len(self._pipeline) > _MAX_PIPELINED:
+            self._read_or_hold()
+        endpoint = known.endpoint
+        request.refusal = self._let_in(request, endpoint, known.length, now)
+        if request.refusal is not None:
+            request.refuse(request.refusal)
+        else:
+            request.body.append(data[known.start :])
+            request.size = known.length
+            request.kind = known.kind
+            endpoint.admission.submit(request, now)
 
     def _take_known(self, known: KnownHead, data: bytes) -> bytes:
         """Take a request past the parser; return what follows what has arrived of it."""
@@ -285,11 +317,11 @@ class HttpConnection(asyncio.Protocol):
         if len(self._pipeline) > _MAX_PIPELINED:
             self._read_or_hold()
         self._missing = known.length
-        request.refusal = self._let_in(request, known.endpoint, known.length)
+        request.refusal = self._let_in(request, known.endpoint, known.length, now)
         if request.refusal is not None and known.length > _READ_AWAY:
             self._refuse_now(request, request.refusal)
             return b""
-        rest = data[len(known.head) :]
+        rest = data[known.start :]
         return self._receive_body(rest) if rest else rest
 
     def _receive_body(self, data: bytes) -> bytes:
@@ -374,7 +406,7 @@ class HttpConnection(asyncio.Protocol):
             request.refuse(refusal)
         else:
             request.choose_kind()
-            endpoint.admission.submit(request)
+            endpoint.admission.submit(request, monotonic())
 
     # Answers
 
@@ -384,8 +416,17 @@ class HttpConnection(asyncio.Protocol):
         """Write an answer as soon as those before it are written."""
         if self._closing:
             return
+        server, pipeline = self._server, self._pipeline
+        usual = request.plain and content_type is BYTES and len(payload) == 1
+        if usual and len(pipeline) == 1 and not server.draining and server.access_log is None:
+            pipeline.clear()
+            request.reply = _WRITTEN
+            answer = payload[0]
+            self._transport.write(server.heads.build_usual(request.id, len(answer)) + answer)
+            if self._write_blocked:
+                self._charge_unread()
+            return
         request.reply = status, content_type, payload
-        pipeline = self._pipeline
         parts: list[bytes] = []
         while pipeline and (answered := pipeline[0].reply) is not None:
             first = pipeline.popleft()

@@ -53,13 +53,9 @@ class Heads:
 
         `old` is for a client that speaks HTTP/1.0; `extra` is more header lines.
         """
-        now = int(time.time())
-        if now != self._second:
-            self._second = now
-            self._date = formatdate(now, usegmt=True).encode()
-            self._begin = _USUAL_BEGIN % self._date
         if status == 200 and content_type is BYTES and keep_alive and not old and not extra:
-            return _USUAL % (self._begin, request_id, length)
+            return self.build_usual(request_id, length)
+        self._renew_date()
         return _FORM % (
             status,
             _REASONS.get(status, b"Unknown"),
@@ -71,3 +67,15 @@ class Heads:
             _EXTRA.get(status, b""),
             extra,
         )
+
+    def build_usual(self, request_id: bytes, length: int) -> bytes:
+        """Return the head of a prediction in bytes on a connection that stays open."""
+        self._renew_date()
+        return _USUAL % (self._begin, request_id, length)
+
+    def _renew_date(self) -> None:
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            self._date = formatdate(now, usegmt=True).encode()
+            self._begin = _USUAL_BEGIN % self._date

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from eas_processor.engine.router import Endpoint
     from eas_processor.errors import RequestError
 
-_JSON_TYPE = b"application/json"
+JSON_TYPE = b"application/json"
 # What `curl -d` sends when it is told nothing else.
-_FORM_TYPE = b"application/x-www-form-urlencoded"
+FORM_TYPE = b"application/x-www-form-urlencoded"
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _RUN = secrets.token_hex(4).encode()
 
@@ -31,7 +31,8 @@ class HttpRequest(Request):
 
     `endpoint` is None unless a service is asked; `refusal` is why the request is not let in;
     `reply` is status, content type and payload, once they are known; `timed` is whether the answer
-    is to say where the time went; `charged` are its bytes in the engine's budget.
+    is to say where the time went; `plain` whether nothing about the answer's head is special if it
+    is a success; `charged` are its bytes in the engine's budget.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class HttpRequest(Request):
         "keep_alive",
         "method",
         "old",
+        "plain",
         "refusal",
         "reply",
         "takes_json",
@@ -78,10 +80,9 @@ class HttpRequest(Request):
         if given is not None and _REQUEST_ID.fullmatch(given):
             self.id = given
         self.content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        self.takes_json = self.content_type == _JSON_TYPE or _JSON_TYPE in headers.get(
-            b"accept", b""
-        )
+        self.takes_json = self.content_type == JSON_TYPE or JSON_TYPE in headers.get(b"accept", b"")
         self.timed = headers.get(b"x-eas-timing") == b"1"
+        self.plain = False
 
     def again(self, now: float) -> HttpRequest:
         """Return a request like this one that began `now`: with the same head, not let in yet."""
@@ -99,14 +100,15 @@ class HttpRequest(Request):
         other.content_type = self.content_type
         other.takes_json = self.takes_json
         other.timed = self.timed
+        other.plain = not self.timed
         return other
 
     def choose_kind(self) -> None:
         """Find out, from its head and the begin of its body, whether the request is JSON."""
-        if self.content_type == _FORM_TYPE:
+        if self.content_type == FORM_TYPE:
             is_json = self.body[0].lstrip()[:1] == b"{"
         else:
-            is_json = self.content_type == _JSON_TYPE
+            is_json = self.content_type == JSON_TYPE
         if is_json:
             self.kind = PREDICT_JSON
             self.takes_json = True

@@ -93,7 +93,8 @@ class Instance:
         self._credit = settings.credit
         self._held_bytes = 0
         self._links: dict[str, asyncio.Transport] = {}
-        self._unsent: dict[str, list[bytes]] = {"data": [], "bulk": []}
+        self._unsent_data: list[bytes] = []
+        self._unsent_bulk: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._flush_due = False
         self._times: dict[str, tuple[float, float, float]] = {}
@@ -149,14 +150,20 @@ class Instance:
 
     def send(self, request: Request) -> None:
         """Give the worker a request, with the next `flush`; see `Request.answer` for the answer."""
-        size = request.size
+        size, number, held = request.size, request.number, self.held
         request.instance = self
-        self.held[request.number] = request
+        held[number] = request
+        unsent = self._unsent_data
         if size > BULK_SIZE:
             self._held_bytes += size
-        held = min(len(self.held), 0xFFFF)
-        head = HEAD.pack(size, request.kind, 0, held, request.number, request.deadline)
-        self._unsent[_channel(request)] += [head, *request.body]
+            unsent = self._unsent_bulk
+        count = len(held)
+        unsent.append(
+            HEAD.pack(
+                size, request.kind, 0, count if count < 0xFFFF else 0xFFFF, number, request.deadline
+            )
+        )
+        unsent += request.body
 
     def flush_soon(self) -> None:
         """Write what was sent once the loop has read all that has arrived: a burst at a time."""
@@ -167,10 +174,12 @@ class Instance:
     def flush(self) -> None:
         """Write what was sent, with one system call for each socket: one takes about 10 us."""
         self._flush_due = False
-        for channel, parts in self._unsent.items():
-            if parts:
-                self._write(channel, parts)
-                self._unsent[channel] = []
+        if self._unsent_data:
+            parts, self._unsent_data = self._unsent_data, []
+            self._write("data", parts)
+        if self._unsent_bulk:
+            parts, self._unsent_bulk = self._unsent_bulk, []
+            self._write("bulk", parts)
 
     def cancel(self, request: Request) -> None:
         """Tell the worker that nobody waits for `request`; its credit is free after the answer."""
@@ -184,7 +193,8 @@ class Instance:
         now = monotonic()
         decode, run, encode = self._times.get(channel, _NO_TIMES)
         worked = decode + run + encode
-        add_queue, add_latency = self._metrics.steps["queue"].add, self._metrics.latency.add
+        note_queued = self._metrics.steps["queue"].noted.append
+        note_latency = self._metrics.latency.noted.append
         answered = 0
         for kind, status, number, _, payload in frames:
             if kind == TIMES:
@@ -199,13 +209,14 @@ class Instance:
                 if request.submitted:
                     answered += 1
                     queued = now - request.submitted - worked
-                    add_queue(queued)
-                    add_latency(now - request.began)
+                    note_queued(queued)
+                    note_latency(now - request.began)
                     request.times = queued, decode, run, encode
                 request.answer(status, payload)
         if answered:
             # Of the burst: what one answer waits for those before it is part of its sending.
             self._metrics.steps["send"].add(monotonic() - now, answered)
+            self._metrics.settle()
         self._on_credit(self)
 
     def _note_times(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from eas_processor.engine.http_request import FORM_TYPE, JSON_TYPE, HttpRequest
+from eas_processor.link.frames import PREDICT, PREDICT_JSON
+
 if TYPE_CHECKING:
-    from eas_processor.engine.http_request import HttpRequest
     from eas_processor.engine.router import Endpoint, Router
 
 _END = b"\r\n\r\n"
@@ -24,13 +26,26 @@ class KnownHead:
     and the token, are still the same.
     """
 
-    __slots__ = ("_auth", "_pattern", "_router", "endpoint", "head", "length")
+    __slots__ = (
+        "_auth",
+        "_pattern",
+        "_router",
+        "endpoint",
+        "head",
+        "kind",
+        "length",
+        "size",
+        "start",
+    )
 
     def __init__(
         self, head: bytes, length: int, request: HttpRequest, endpoint: Endpoint, router: Router
     ) -> None:
         self.head = head
+        self.start = len(head)
         self.length = length
+        self.size = self.start + length
+        self.kind = PREDICT_JSON if request.content_type == JSON_TYPE else PREDICT
         self.endpoint = endpoint
         self._auth = endpoint.auth
         self._pattern = request
@@ -54,7 +69,7 @@ def learn(
     usual = request.keep_alive and not request.old and request.method == b"POST"
     if endpoint is None or not usual or not data.startswith(b"POST "):
         return None
-    if any(name in headers for name in _ODD):
+    if any(name in headers for name in _ODD) or request.content_type == FORM_TYPE:
         return None
     head, end, _ = data.partition(_END)
     length = int(headers.get(b"content-length", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -13,30 +14,49 @@ TEXT_FORMAT = b"text/plain; version=0.0.4; charset=utf-8"
 
 _TIME_BUCKETS = 27
 """Up to 2**26 us, 67 s; what takes longer is counted in the last one, +Inf."""
+_TIME_BOUNDS = [2**bucket / 1e6 for bucket in range(_TIME_BUCKETS)]
+_NOTED_AT_MOST = 1000
 _FIRST_SHOWN = 3
 _ROW_BUCKETS = 18
 
 
 class TimeHistogram:
-    """Durations in buckets of powers of two microseconds: adding one is two additions."""
+    """
+    Durations in buckets of powers of two microseconds; one below 0 counts as 0.
 
-    __slots__ = ("counts", "seconds")
+    Each request has three of its own. They are only appended to `noted`, 0.03 us each, and counted
+    a thousand at a time, 0.08 us each; to count one alone takes 0.25.
+    """
+
+    __slots__ = ("counts", "noted", "seconds")
 
     def __init__(self) -> None:
         self.counts = [0] * (_TIME_BUCKETS + 1)
         self.seconds = 0.0
+        self.noted: list[float] = []
 
     def add(self, seconds: float, times: int = 1) -> None:
-        """Count a duration, `times` times; one below 0 counts as 0."""
-        if seconds < 0.0:
-            seconds = 0.0
-        bucket = int(seconds * 1e6).bit_length()
-        self.counts[bucket if bucket < _TIME_BUCKETS else _TIME_BUCKETS] += times
+        """Count a duration, `times` times."""
+        seconds = max(0.0, seconds)
+        self.counts[min(int(seconds * 1e6).bit_length(), _TIME_BUCKETS)] += times
         self.seconds += seconds * times
+
+    def settle(self) -> None:
+        """Count what was noted."""
+        ordered, place = sorted(self.noted), 0
+        self.noted.clear()
+        for bucket, bound in enumerate(_TIME_BOUNDS):
+            if place == len(ordered):
+                break
+            before, place = place, bisect_left(ordered, bound, place)
+            self.counts[bucket] += place - before
+        self.counts[-1] += len(ordered) - place
+        self.seconds += sum(ordered[bisect_left(ordered, 0.0) :])
 
     def lines(self, name: str, labels: str) -> Iterator[str]:
         """Yield the lines of the histogram called `name`."""
-        bounds = [f"{2**bucket / 1e6:g}" for bucket in range(_TIME_BUCKETS)]
+        self.settle()
+        bounds = [f"{bound:g}" for bound in _TIME_BOUNDS]
         return _histogram(name, labels, bounds, self.counts, self.seconds, _FIRST_SHOWN)
 
 
@@ -78,6 +98,13 @@ class ServiceMetrics:
         """Instances that became ready in the place of one that died."""
         self.retries = 0
         """Requests that were caught in a death and are tried again, counted once for each death."""
+
+    def settle(self) -> None:
+        """Count what the requests have noted, if it is much; called after each burst of them."""
+        received = self.steps["receive"]
+        if len(received.noted) > _NOTED_AT_MOST or len(self.latency.noted) > _NOTED_AT_MOST:
+            for histogram in (received, self.steps["queue"], self.latency):
+                histogram.settle()
 
 
 class ServiceSample(NamedTuple):

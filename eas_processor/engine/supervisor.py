@@ -296,7 +296,7 @@ class Supervisor:
         if was is State.STOPPING and not self._stopping:
             # Its time to finish was over: they go on with what is left of theirs.
             for request in caught:
-                self._admission.submit(request)
+                self._admission.submit(request, monotonic())
             return
         served = was in SERVING and not self._stopping
         settings = self._settings

@@ -214,7 +214,7 @@ class FakeAdmission:
     def refusal(self, size: int) -> RequestError | None:
         return self.busy
 
-    def submit(self, request: Any) -> None:
+    def submit(self, request: Any, now: float) -> None:
         self.submitted.append(request)
         self.bodies.append(b"".join(request.body))
 

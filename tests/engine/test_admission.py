@@ -60,7 +60,7 @@ def submit(admission: Admission, *sizes: int) -> list[ARequest]:
     requests = [ARequest(size) for size in sizes]
     for request in requests:
         admission.begin(request)
-        admission.submit(request)
+        admission.submit(request, monotonic())
     return requests
 
 
@@ -186,7 +186,7 @@ async def test_a_request_that_waits_is_answered_at_its_deadline(service: Any) ->
     requests = [ARequest(keepalive=0.05), ARequest(keepalive=0.06)]
     for request in requests:
         admission.begin(request)
-        admission.submit(request)
+        admission.submit(request, monotonic())
     await asyncio.gather(*(each.answered.wait() for each in requests))
     assert [each.answers for each in requests] == [
         [(408, b"not answered within 50 ms (metadata.rpc.keepalive)")]
@@ -200,7 +200,7 @@ async def test_a_request_that_runs_is_answered_once_at_its_deadline(
     worker = instance()
     request = ARequest(keepalive=0.01)
     admission.begin(request)
-    admission.submit(request)
+    admission.submit(request, monotonic())
     await request.answered.wait()
     assert worker.held
     reply(worker, request)

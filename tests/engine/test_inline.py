@@ -46,7 +46,7 @@ async def started(settings: Any) -> Admission:
 def ask(admission: Admission, *requests: ARequest) -> list[asyncio.Future[tuple[int, bytes]]]:
     for request in requests:
         admission.begin(request)
-        admission.submit(request)
+        admission.submit(request, monotonic())
     return [request.answered for request in requests]
 
 

@@ -41,6 +41,24 @@ def test_a_duration_is_in_its_bucket_and_all_above(seconds: float, first: str) -
     ]
 
 
+def test_what_is_noted_counts_like_what_is_added() -> None:
+    noted, added = TimeHistogram(), TimeHistogram()
+    for seconds in (-1.0, 0.0, 9e-7, 1e-6, 3e-6, 0.001, 0.5, 66.0, 68.0, 1e9):
+        noted.noted.append(seconds)
+        added.add(seconds)
+    assert list(noted.lines("x", "")) == list(added.lines("x", ""))
+    assert noted.noted == []
+
+
+def test_what_is_noted_does_not_pile_up() -> None:
+    metrics = ServiceMetrics()
+    for _ in range(2500):
+        metrics.latency.noted.append(0.001)
+        metrics.settle()
+    assert len(metrics.latency.noted) <= 1000
+    assert sum(metrics.latency.counts) + len(metrics.latency.noted) == 2500
+
+
 @pytest.mark.parametrize(("rows", "first"), [(0, "1"), (1, "1"), (3, "4"), (4, "4"), (5, "8")])
 def test_rows_are_in_the_bucket_of_the_next_power_of_two(rows: int, first: str) -> None:
     histogram = RowHistogram()

@@ -60,7 +60,7 @@ class Desk:
 
     def ask(self, body: bytes) -> asyncio.Future[tuple[int, bytes]]:
         request = ARequest(body)
-        self.admission.submit(request)
+        self.admission.submit(request, monotonic())
         return request.answered
 
 

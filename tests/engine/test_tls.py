@@ -56,8 +56,8 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 
 class AnswersAtOnce(FakeAdmission):
-    def submit(self, request: Any) -> None:
-        super().submit(request)
+    def submit(self, request: Any, now: float) -> None:
+        super().submit(request, now)
         request.answer(200, [b"".join(request.body)])
 
 

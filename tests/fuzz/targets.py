@@ -32,7 +32,7 @@ _EXPECTED = {100, 200, 400, 401, 404, 405, 408, 411, 413, 414, 415, 431, 450}
 class _Admission(FakeAdmission):
     at_once = True
 
-    def submit(self, request: Any) -> None:
+    def submit(self, request: Any, now: float) -> None:
         assert request.size == sum(map(len, request.body))
         if self.at_once:
             request.answer(200, [b"".join(request.body)])
