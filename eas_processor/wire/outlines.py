@@ -53,12 +53,12 @@ class Outline:
         self,
         request: Request,
         literals: List[Tuple[int, int, bytes]],
-        tensors: List[Tuple[str, int, Tuple[int, ...], "np.dtype[Any]", int]],
+        tensors: List[Tuple[str, int, Tuple[int, ...], "np.dtype[Any]", int, int]],
     ) -> None:
         self.request = request
         self.literals = literals
         self.tensors = tensors
-        first = {shape[:1] for _, _, shape, _, _ in tensors}
+        first = {shape[:1] for _, _, shape, _, _, _ in tensors}
         self.rows = sum(first.pop()) if len(first) == 1 else 0
 
     def fits(self, body: Any) -> bool:
@@ -71,17 +71,16 @@ class Outline:
     def fill(self, view: memoryview) -> Request:
         """The request in a body that fits."""
         inputs = {}
-        for name, dtype, shape, storage, offset in self.tensors:
-            inputs[name] = Tensor(dtype, np.ndarray(shape, storage, view, offset))
+        for name, dtype, shape, storage, start, _ in self.tensors:
+            inputs[name] = Tensor(dtype, np.ndarray(shape, storage, view, start))
         return Request(self.request.signature_name, inputs, list(self.request.output_filter))
 
     def stack(self, bodies: Sequence[Any], indexes: List[int]) -> Stack:
         """The requests in those of the bodies, all of which fit."""
         views = [memoryview(bodies[index]) for index in indexes]
         arrays = {}
-        for name, _, shape, storage, offset in self.tensors:
-            stop = offset + storage.itemsize * int(np.prod(shape))
-            joined = np.frombuffer(b"".join([view[offset:stop] for view in views]), storage)
+        for name, _, shape, storage, start, stop in self.tensors:
+            joined = np.frombuffer(b"".join([view[start:stop] for view in views]), storage)
             arrays[name] = joined.reshape((len(indexes) * self.rows, *shape[1:]))
         return Stack(indexes, self.fill(views[0]), self.rows, arrays)
 
@@ -148,7 +147,7 @@ def outline_of(view: memoryview, request: Request) -> Optional[Outline]:
         stop = start + array.nbytes
         if start < 0 or stop > len(view):
             return None
-        tensors.append((name, tensor.dtype, array.shape, array.dtype, start))
+        tensors.append((name, tensor.dtype, array.shape, array.dtype, start, stop))
         spans.append((start, stop))
     literals = []
     pos = 0

@@ -114,7 +114,7 @@ class Processor:
         except Exception:
             log.exception("a batch failed; its requests are run one by one")
             return [self.process(request) for request in requests]
-        return [_outcome(each) for each in results]
+        return [(200, each) if type(each) is bytes else _outcome(each) for each in results]
 
 
 def refusal(error: Exception) -> Answer:
