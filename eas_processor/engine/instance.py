@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
+from eas_processor.engine.links import widen
 from eas_processor.engine.metrics import ServiceMetrics
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
@@ -120,6 +121,8 @@ class Instance:
     def attach(self, channel: str, transport: asyncio.Transport, pid: int) -> None:
         """Take over a socket that the worker has opened."""
         self._links[channel] = transport
+        if channel == "bulk":
+            widen(transport)
         self._open.add(channel)
         self.pid = pid
         if self.state is State.STOPPING:

@@ -79,7 +79,9 @@ class Channel:
         self._batch_size = batch_size
         self._batch_wait = batch_wait
         self._threads = threads
-        self._short_s = _INLINE_RUN_S if batch_size == 1 else _INLINE_BATCH_S
+        # To receive a large body takes as long as a short run, so the bulk channel hands on early.
+        joins = batch_size > 1 and outlet is not bulk
+        self._short_s = _INLINE_BATCH_S if joins else _INLINE_RUN_S
         """Runs that take less are the leader's own."""
         self._lead = threading.Lock()
         self._reader = FrameReader(outlet.sock)

@@ -124,7 +124,7 @@ class FakeTransport:
         return self.closed
 
     def get_extra_info(self, name: str) -> Any:
-        return {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 8080)}[name]
+        return {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 8080)}.get(name)
 
     def pause_reading(self) -> None:
         assert self.reading

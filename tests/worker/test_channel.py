@@ -324,6 +324,18 @@ def test_an_expired_request_does_not_take_a_place_in_a_batch(serve, processor):
     assert processor.next_run() == [b"1", b"3"]
 
 
+@pytest.mark.parametrize("batch_size, most_threads", [(2, 1), (1, 2)])
+def test_runs_of_a_millisecond_are_side_by_side_unless_they_are_batches(
+    serve, processor, clock, batch_size, most_threads
+):
+    peer = serve(threads=2, batch_size=batch_size)
+    clock.run_s = 0.001
+    for number in range(200):
+        peer.send(predict(number))
+        peer.answers(1)
+    assert len(processor.threads) == most_threads
+
+
 def test_batches_of_long_runs_are_side_by_side_too(serve, processor, clock):
     peer = serve(threads=2, batch_size=2)
     clock.run_s = LONG_S
