@@ -80,6 +80,29 @@ async def test_who_leaves_or_is_late_is_not_run(service: Any) -> None:
     assert admission.metrics.batch_rows.rows == 1
 
 
+async def test_the_loop_stays_awake_for_a_moment_after_an_answer(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yields = []
+    monkeypatch.setattr("eas_processor.engine.inline.os.sched_yield", lambda: yields.append(1))
+    monkeypatch.setattr("eas_processor.engine.inline.os.cpu_count", lambda: 2)
+    admission = await started(service())
+    await asyncio.gather(*ask(admission, ARequest(b"x")))
+    await asyncio.sleep(0.05)
+    looked = len(yields)
+    await asyncio.sleep(0.05)
+    assert 0 < looked == len(yields)
+
+
+async def test_nobody_looks_out_on_a_single_core(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eas_processor.engine.inline.os.sched_yield", lambda: pytest.fail("looked"))
+    monkeypatch.setattr("eas_processor.engine.inline.os.cpu_count", lambda: 1)
+    admission = await started(service())
+    assert await asyncio.gather(*ask(admission, ARequest(b"x"))) == [(200, b"x")]
+
+
 async def test_a_refused_warm_up_ends_the_start(service: Any) -> None:
     with pytest.raises(WarmUpError, match="request 2 of the file was refused with 400"):
         await started(service(warm_up=(b"fine", b"refuse")))
