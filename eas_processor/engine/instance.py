@@ -33,6 +33,11 @@ _NO_TIMES = 0.0, 0.0, 0.0
 # A worker whose runs are shorter than a trip to the engine and back would wait for its next request
 # after each of them: these lie ready in its socket, and count as waiting in the queue.
 _AHEAD = 32
+# As many requests are written together: more would keep a worker waiting that could have begun, and
+# one that has nothing at all to do waits for fewer. With 32 connections this took requests/s from
+# 40,000 to 43,500, against writing all that a turn of the loop has brought.
+_BURST = 16
+_FIRST_BURST = 4
 _SERVING_LINKS = {"control", "data", "bulk"}
 _ANSWERING_LINKS = {"data", "bulk"}
 _LAST_ANSWERS_S = 1.0
@@ -94,6 +99,8 @@ class Instance:
         self._credit = settings.credit
         self._held_bytes = 0
         self._links: dict[str, asyncio.Transport] = {}
+        self._gathered = 0
+        """Requests that are not written yet."""
         self._unsent_data: list[bytes] = []
         self._unsent_bulk: list[bytes] = []
         self._loop = asyncio.get_running_loop()
@@ -167,6 +174,9 @@ class Instance:
             )
         )
         unsent += request.body
+        self._gathered += 1
+        if self._gathered == _BURST or count == self._gathered == _FIRST_BURST:
+            self.flush()
 
     def flush_soon(self) -> None:
         """Write what was sent once the loop has read all that has arrived: a burst at a time."""
@@ -177,6 +187,7 @@ class Instance:
     def flush(self) -> None:
         """Write what was sent, with one system call for each socket: one takes about 10 us."""
         self._flush_due = False
+        self._gathered = 0
         if self._unsent_data:
             parts, self._unsent_data = self._unsent_data, []
             self._write("data", parts)

@@ -90,7 +90,7 @@ class Channel:
         self._held_since = 0.0
         self._typical_run_s = 0.0
         self._on_their_way = 0
-        self._look_out = LookOut(self._reader)
+        self._look_out = LookOut(self._reader, batches=batch_size > 1)
         self.served = 0
 
     def start(self, on_lost: Callable[[], None]) -> None:

@@ -9,9 +9,11 @@ from eas_processor.link.frames import Frame
 
 # To be put to sleep and woken takes about 40 us on a virtual machine, and what runs then finds its
 # caches cold. With one connection, where the next request comes within 100 us of the answer, this
-# took p50 from 232 to 146 us; with eight, requests/s from 19,000 to 27,000: see docs/profile.md.
+# took p50 from 232 to 146 us; with 8 connections and batches, requests/s from 19,000 to 27,000;
+# with 32, from 43,000 to 57,000: see docs/profile.md.
 _LOOK_OUT_S = 0.0002
-# With more requests on their way than this, those that come while the worker sleeps are a batch.
+# Without batches, requests that come while the worker sleeps are cheaper to answer than those that
+# it fetches one by one. With more of them on their way than this it is better to sleep.
 _FEW = 8
 # Who found nothing this many times in a row looks out only now and then: the next request comes
 # from far away, or seldom.
@@ -22,8 +24,9 @@ _NOW_AND_THEN = 64
 class LookOut:
     """Looks at a socket again and again for a moment, where a core is left for it."""
 
-    def __init__(self, reader: FrameReader) -> None:
+    def __init__(self, reader: FrameReader, *, batches: bool) -> None:
         self._reader = reader
+        self._batches = batches
         self._misses = 0
         self._has_a_core = _cores() > 1
 
@@ -33,7 +36,8 @@ class LookOut:
 
         `on_their_way` is how many requests the worker held when the last of them was sent.
         """
-        if on_their_way > _FEW or not self._has_a_core:
+        many = on_their_way > _FEW and not self._batches
+        if many or not self._has_a_core:
             return []
         if self._misses >= _MISSES:
             self._misses += 1

@@ -39,32 +39,34 @@ def machine(monkeypatch):
 
 def test_what_arrives_soon_is_returned():
     reader = Reader(2)
-    assert LookOut(reader).read(1) == [FRAME]
+    assert LookOut(reader, batches=False).read(1) == [FRAME]
     assert reader.looks == 2
 
 
 def test_it_is_given_up_after_a_moment():
     reader = Reader(5)
-    assert LookOut(reader).read(1) == []
+    assert LookOut(reader, batches=False).read(1) == []
     assert reader.looks < 5
 
 
-def test_nobody_looks_out_while_many_are_on_their_way():
+@pytest.mark.parametrize("batches, looks", [(False, 0), (True, 1)])
+def test_while_many_are_on_their_way_only_batches_are_looked_out_for(batches, looks):
     reader = Reader(1)
-    assert LookOut(reader).read(look_out._FEW + 1) == []
-    assert reader.looks == 0
+    found = LookOut(reader, batches=batches).read(look_out._FEW + 1)
+    assert found == [FRAME] * looks
+    assert reader.looks == looks
 
 
 def test_nobody_looks_out_on_a_single_core(monkeypatch):
     monkeypatch.setattr(look_out, "_cores", lambda: 1)
     reader = Reader(1)
-    assert LookOut(reader).read(1) == []
+    assert LookOut(reader, batches=False).read(1) == []
     assert reader.looks == 0
 
 
 def test_who_finds_nothing_looks_out_seldom_until_something_comes():
     reader = Reader()
-    waiting = LookOut(reader)
+    waiting = LookOut(reader, batches=False)
     looked = []
     for _ in range(200):
         before = reader.looks
