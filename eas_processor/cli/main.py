@@ -168,6 +168,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "--admin-port",
         type=_port,
         default=0,
+        metavar="PORT",
         help="port of the admin routes, on 127.0.0.1 (default: a free one)",
     )
     parser.add_argument(

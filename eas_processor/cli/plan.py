@@ -76,6 +76,11 @@ def change_stamp(path: Path) -> str:
     return _stamp(path)
 
 
+def model_is_kept(settings: ServiceSettings) -> bool:
+    """Whether the files of a version's model are still those that it was loaded from."""
+    return _stamp(settings.worker.model_entry) == settings.model_stamp
+
+
 def _local(loaded: LoadedService, named: str) -> Path | None:
     if not named or "://" in named:
         return None

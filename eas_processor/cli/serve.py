@@ -12,7 +12,7 @@ from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import is_own
 from eas_processor.cli.admin import known_address
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
-from eas_processor.cli.plan import Plan, change_stamp, read_plan
+from eas_processor.cli.plan import Plan, change_stamp, model_is_kept, read_plan
 from eas_processor.engine.discovery import Peer
 from eas_processor.engine.engine import Control, run
 from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
@@ -70,7 +70,8 @@ def serve(
     load_inline = partial(_load_inline, service.worker) if inline else None
     settings = replace(settings, admin_token=admin_token(service.name).value)
     with known_address(service.name) as keep:
-        control = Control(reread, keep, (lambda: change_stamp(path)) if watch else None, stamped)
+        stamp = (lambda: change_stamp(path)) if watch else None
+        control = Control(reread, keep, stamp, stamped, model_is_kept)
         run(settings, service, announce, control, load_inline)
 
 

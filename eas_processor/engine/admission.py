@@ -53,6 +53,11 @@ class Admission:
         return bool(self._ready)
 
     @property
+    def has_suspects(self) -> bool:
+        """Whether requests that were caught in a worker's death wait to be tried alone."""
+        return len(self._isolation) > 0
+
+    @property
     def waiting(self) -> int:
         """Requests that wait for an instance, or in the socket of one."""
         ahead = sum(instance.ahead for instance in self._ready)

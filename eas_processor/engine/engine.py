@@ -38,13 +38,15 @@ class Control:
     How a running service is changed.
 
     `reread` reads the service file again; `stamp` changes when it should be, for `--watch`, and
-    was `stamped` before it was read; `on_admin` gets the address of the admin routes.
+    was `stamped` before it was read; `on_admin` gets the address of the admin routes;
+    `model_is_kept` tells whether a version can be loaded again.
     """
 
     reread: Callable[[], ServiceSettings]
     on_admin: Callable[[str], None]
     stamp: Callable[[], object] | None = None
     stamped: object = None
+    model_is_kept: Callable[[ServiceSettings], bool] = lambda _: True
 
 
 def run(
@@ -143,7 +145,12 @@ class _Engine:
     async def _open_admin(self, endpoint: Endpoint, tls: Tls | None) -> AdminServer | None:
         if (control := self._control) is None:
             return None
-        self._updates = Updates(endpoint, _with_certificate(control.reread, tls), control.stamp)
+        self._updates = Updates(
+            endpoint,
+            _with_certificate(control.reread, tls),
+            control.stamp,
+            control.model_is_kept,
+        )
         admin = AdminServer(self._updates, self._settings.admin_token)
         control.on_admin(await admin.listen(self._settings.admin_port))
         if control.stamp is not None:

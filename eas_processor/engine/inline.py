@@ -13,10 +13,10 @@ from eas_processor.engine.admission import Admission
 from eas_processor.engine.instance import Instance, State
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
-from eas_processor.errors import StartError, WarmUpError
+from eas_processor.engine.warming import ROUNDS, refused
+from eas_processor.errors import StartError
 from eas_processor.link.frames import BULK_SIZE, PREDICT, REPLY, RUN_TIMES, TIMES, Frame
 
-_WARM_UP_TIMES = 5
 # Requests that are run one by one are answered together while that takes no longer than this: a
 # client that wakes for each answer takes the caches. 6,400 requests/s became 9,400.
 _HOLD_BACK_S = 0.00025
@@ -159,14 +159,10 @@ class InlineSupervisor:
     def _prepare(self) -> Hooks:
         hooks = self._load()
         for number, body in enumerate(self._settings.warm_up, 1):
-            for _ in range(_WARM_UP_TIMES):
+            for _ in range(ROUNDS):
                 status, payload = hooks.process(body)
                 if status != 200:
-                    reason = payload.decode(errors="replace")
-                    raise WarmUpError(
-                        f"warm_up_data_path: request {number} of the file was refused with "
-                        f"{status}: {reason}"
-                    )
+                    raise refused(number, status, payload)
         hooks.take_times(0, 0.0)
         return hooks
 

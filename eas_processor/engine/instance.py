@@ -113,6 +113,8 @@ class Instance:
         # Nobody's requests but the warm-up's, until `serve`.
         self._on_credit: Callable[[Instance], None] = _no_more
         self._on_death = on_death
+        self.alone = False
+        """Whether it has one request at a time, which was caught in another's death."""
         self._loaded: asyncio.Future[None] = self._loop.create_future()
         self._missed = 0
         self._seconds: dict[int, int] = {}
@@ -266,17 +268,20 @@ class Instance:
     def isolate(self, on_credit: Callable[[Instance], None]) -> None:
         """Take requests from `on_credit` alone, until `serve` is called."""
         self.state = State.ISOLATED
+        self.alone = True
         self._on_credit = on_credit
 
     def serve(self) -> None:
         """Take requests like any other instance from now on."""
         self.state = State.READY
+        self.alone = False
         self._on_credit = self._refill
 
     def drain(self) -> None:
-        """Take no more requests; those in the worker are still answered."""
+        """Take no more requests; those in the worker, and suspects, are still answered."""
         self.state = State.DRAINING
-        self._on_credit = _no_more
+        if not self.alone:
+            self._on_credit = _no_more
         self._credit = 0
 
     def beat(self) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from time import monotonic
 
 from eas_processor.engine.instance import Instance, State
 from eas_processor.engine.request import Request
@@ -30,7 +31,8 @@ class Isolation:
         self._service = service
         self._release = release
         self._waiting: OrderedDict[int, Request] = OrderedDict()
-        self._excused: set[int] = set()
+        self._excused: dict[int, float] = {}
+        """Who was alone in a worker that was killed from outside, and until when it may wait."""
 
     def __len__(self) -> int:
         """Return how many requests wait to be tried."""
@@ -59,7 +61,7 @@ class Isolation:
     def withdraw(self, request: Request) -> None:
         """Forget a request that nobody waits for."""
         self._waiting.pop(request.number, None)
-        self._excused.discard(request.number)
+        self._excused.pop(request.number, None)
 
     def give_up(self) -> list[Request]:
         """Return all that wait, and forget them."""
@@ -69,23 +71,26 @@ class Isolation:
         return waiting
 
     def _next(self, instance: Instance) -> None:
-        if instance.state is not State.ISOLATED or instance.held:
+        if instance.state not in (State.ISOLATED, State.DRAINING) or instance.held:
             return
         if self._waiting:
             _, request = self._waiting.popitem(last=False)
             instance.send(request)
             instance.flush()
-        else:
+        elif instance.state is State.ISOLATED:
             self._release(instance)
 
     def _is_excused(self, request: Request, how: str) -> bool:
         if how != _FROM_OUTSIDE or request.number in self._excused:
             return False
-        self._excused.add(request.number)
+        # Those whose time is over are gone: nobody says so of one that was answered.
+        now = monotonic()
+        self._excused = {number: until for number, until in self._excused.items() if until > now}
+        self._excused[request.number] = request.deadline
         return True
 
     def _convict(self, request: Request, how: str) -> None:
-        self._excused.discard(request.number)
+        self._excused.pop(request.number, None)
         digest = hashlib.sha256()
         for piece in request.body:
             digest.update(piece)

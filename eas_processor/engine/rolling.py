@@ -10,6 +10,7 @@ from typing import Any
 from eas_processor.engine.instance import Instance
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
+from eas_processor.errors import SetupError, UpdateError
 
 
 def allowance(share: int | str, instances: int, *, up: bool) -> int:
@@ -25,20 +26,19 @@ async def roll(supervisor: Supervisor, before: ServiceSettings, after: ServiceSe
     """
     Replace the instances of `before` by instances of `after`, and wait until the old ones are gone.
 
-    Raises SetupError when one of `after` does not become ready; those of `before` serve then.
+    Raises SetupError when one of `after` does not become ready; those of `before` serve then, or
+    whatever is ready until they do, where they cannot be started again either.
     """
     supervisor.begin_update(after)
     drains: list[asyncio.Task[None]] = []
     try:
         await _bring_up(supervisor, after, drains)
+    except SetupError as failure:
+        supervisor.end_update(before)
+        await _go_back(supervisor, before, failure)
+        raise
     except BaseException:
         supervisor.end_update(before)
-        missing = before.instances - sum(
-            not each.settings.needs_new_workers(before) for each in supervisor.serving()
-        )
-        # New ones go only when enough of the old are back.
-        await _together(supervisor.start_instance(before) for _ in range(missing))
-        supervisor.trim()
         raise
     supervisor.end_update(after)
     drains += supervisor.trim()
@@ -71,6 +71,28 @@ async def _bring_up(
         old = _older(supervisor, after)
         surplus = old[: max(0, len(old) + started - wanted)]
         drains += [supervisor.retire(each) for each in surplus]
+
+
+async def _go_back(supervisor: Supervisor, before: ServiceSettings, failure: SetupError) -> None:
+    """Have `before` whole again; new instances go only when enough of the old are back."""
+    try:
+        await _together(
+            supervisor.start_instance(before) for _ in range(_missing(supervisor, before))
+        )
+    except SetupError as error:
+        for _ in range(_missing(supervisor, before)):
+            supervisor.bring_back(before)
+        raise UpdateError(
+            f"{failure}; and the version before does not start again either, which is tried "
+            f"further: {error}"
+        ) from failure
+    supervisor.trim()
+
+
+def _missing(supervisor: Supervisor, settings: ServiceSettings) -> int:
+    return settings.instances - sum(
+        not each.settings.needs_new_workers(settings) for each in supervisor.serving()
+    )
 
 
 def _older(supervisor: Supervisor, after: ServiceSettings) -> list[Instance]:

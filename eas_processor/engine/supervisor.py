@@ -22,13 +22,13 @@ from eas_processor.engine.launcher import Launcher
 from eas_processor.engine.links import FrameLink, LineLink, listen
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings, WorkerSettings
-from eas_processor.errors import NotReady, SetupError, StartError, WarmUpError
+from eas_processor.engine.warming import warm_up
+from eas_processor.errors import NotReady, SetupError, StartError
 from eas_processor.link.frames import FAILED, READY, Frame
 
 log = logging.getLogger("eas_processor.engine")
 worker_log = logging.getLogger("eas_processor.worker")
 
-_WARM_UP_TIMES = 5
 _BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 _PATIENCE = 3
 """Starts that may fail in a row before nobody is told to wait for an instance any more."""
@@ -38,24 +38,6 @@ _EXIT_REPORT_S = 1.0
 _LEVELS = {
     name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 }
-
-
-class _WarmUpRequest(Request):
-    """A request that is pinned to one instance, free of deadline, queue and rate."""
-
-    __slots__ = ("answered",)
-
-    def __init__(self, body: bytes) -> None:
-        super().__init__()
-        self.body = [body]
-        self.size = len(body)
-        self.answered: asyncio.Future[tuple[int, bytes]] = (
-            asyncio.get_running_loop().create_future()
-        )
-
-    def answer(self, status: int, payload: list[bytes]) -> None:
-        if not self.answered.done():
-            self.answered.set_result((status, b"".join(payload)))
 
 
 class Supervisor:
@@ -103,6 +85,10 @@ class Supervisor:
         """Keep instances of `settings` alive, and no others, from now on."""
         self._settings, self._next = settings, None
 
+    def bring_back(self, settings: ServiceSettings) -> None:
+        """Start an instance that is missing, and try again until it is ready."""
+        self._spawn(self._replace(settings))
+
     async def scale(self, settings: ServiceSettings) -> None:
         """Take settings that need no new workers: more or fewer instances. Raises SetupError."""
         before, self._settings = self._settings, settings
@@ -125,7 +111,11 @@ class Supervisor:
         return [self.retire(each) for each in [*old, *surplus]]
 
     def retire(self, instance: Instance) -> asyncio.Task[None]:
-        """Let an instance finish what it has, within the grace period, and end it."""
+        """
+        Let an instance finish what it has, within the grace period, and end it.
+
+        One that tries suspects finishes those too: nobody else might.
+        """
         assert instance in self.serving(), instance.state
         self._admission.instance_gone(instance)
         instance.drain()
@@ -136,6 +126,8 @@ class Supervisor:
         while instance.state is State.DRAINING and instance.held and monotonic() < end:
             await asyncio.sleep(0.01)
         instance.stop()
+        if self._admission.has_suspects and not any(each.alone for each in self.serving()):
+            self.bring_back(self._settings)
         end = monotonic() + _STOP_S
         while instance.state is not State.DEAD:
             if monotonic() > end:
@@ -216,10 +208,7 @@ class Supervisor:
         worker = instance.settings.worker
         launcher.launch(instance.number, worker, self._cards.take(instance.number, worker))
         await instance.loaded()
-        for number, body in enumerate(instance.settings.warm_up, 1):
-            for _ in range(_WARM_UP_TIMES):
-                if not instance.failure:
-                    await _warm_up(instance, number, body)
+        await warm_up(instance)
 
     async def _launcher(self, settings: WorkerSettings) -> Launcher:
         async with self._launching:
@@ -305,8 +294,7 @@ class Supervisor:
             self._admission.metrics.deaths += 1
             self._leave_out(instance)
         if served and settings.restart_crashed and settings.retry_crashed:
-            alone = was is State.ISOLATED
-            self._admission.try_again(caught, alone=alone, how=instance.how)
+            self._admission.try_again(caught, alone=instance.alone, how=instance.how)
         else:
             for request in caught:
                 request.refuse(
@@ -373,18 +361,6 @@ class Supervisor:
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, SetupError):
             log.error("a task of the supervisor failed", exc_info=error)
-
-
-async def _warm_up(instance: Instance, number: int, body: bytes) -> None:
-    request = _WarmUpRequest(body)
-    instance.send(request)
-    instance.flush()
-    status, payload = await request.answered
-    if status != 200 and not instance.failure:
-        reason = payload.decode(errors="replace")
-        raise WarmUpError(
-            f"warm_up_data_path: request {number} of the file was refused with {status}: {reason}"
-        )
 
 
 def _relay(instance: Instance, line: str) -> None:

@@ -25,7 +25,8 @@ class Updates:
     The versions of one service: the one that serves, and the one before.
 
     `reread` reads the service file again, in a thread, and brings its model here. `stamp` returns
-    something that changes when there may be something new to read.
+    something that changes when there may be something new to read; `model_is_kept` whether the
+    files of a version's model are still those that it was loaded from.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Updates:
         endpoint: Endpoint,
         reread: Callable[[], ServiceSettings],
         stamp: Callable[[], object] | None = None,
+        model_is_kept: Callable[[ServiceSettings], bool] = lambda _: True,
     ) -> None:
         self._endpoint = endpoint
         self._supervisor: Supervisor = endpoint.supervisor
         self._reread = reread
         self._stamp = stamp
+        self._model_is_kept = model_is_kept
         self._lock = asyncio.Lock()
         self._current = endpoint.settings
         self._previous: ServiceSettings | None = None
@@ -121,17 +124,25 @@ class Updates:
         return await self._change(settings)
 
     async def _change_back(self) -> str:
-        if self._previous is None:
+        if (before := self._previous) is None:
             raise UpdateError("there is no version before this one to go back to")
-        return await self._change(self._previous)
+        if not await asyncio.to_thread(self._model_is_kept, before):
+            raise UpdateError(
+                f"the model of the version before, {before.worker.model_entry}, has been "
+                "overwritten or removed; to go back later, keep each version in a directory of its "
+                "own, such as the numbered ones below model_path"
+            )
+        return await self._change(before, "the version before serves again")
 
-    async def _change(self, after: ServiceSettings) -> str:
+    async def _change(
+        self, after: ServiceSettings, replaced: str = "the new version has replaced the old one"
+    ) -> str:
         before = self._current
         if after == before:
             return "nothing has changed"
         if after.needs_new_workers(before):
             await roll(self._supervisor, before, after)
-            outcome = "the new version has replaced the old one"
+            outcome = replaced
         else:
             await self._supervisor.scale(after)
             outcome = "changed without a restart"

@@ -19,6 +19,8 @@ class FakeSupervisor:
         self.instances: list[Any] = []
         self.broken: set[str] = set()
         """The model configs with which nothing starts."""
+        self.brought_back: list[str] = []
+        """The model configs of what is to be started until it is ready."""
         self.most = self.fewest = settings.instances
         """Processes, and instances that take requests, seen at any time."""
         for _ in range(settings.instances):
@@ -46,6 +48,9 @@ class FakeSupervisor:
             self.instances.remove(made)
             raise StartError("it does not start")
         made.state = State.READY
+
+    def bring_back(self, settings: ServiceSettings) -> None:
+        self.brought_back.append(settings.worker.model_config)
 
     async def scale(self, settings: ServiceSettings) -> None:
         missing = settings.instances - self.settings.instances

@@ -8,7 +8,7 @@ import pytest
 
 from eas_processor.engine.instance import State
 from eas_processor.engine.rolling import allowance, roll
-from eas_processor.errors import StartError
+from eas_processor.errors import StartError, UpdateError
 
 from .fake_supervisor import FakeSupervisor
 
@@ -94,6 +94,27 @@ async def test_the_old_version_is_whole_again_when_the_new_one_does_not_start(
     with pytest.raises(StartError, match="does not start"):
         await roll(supervisor, before, after)  # type: ignore[arg-type]
     assert supervisor.configs == ["old", "old"] and supervisor.settings is before
+
+
+async def test_when_the_old_version_does_not_start_again_either(versions: Any) -> None:
+    before, after = versions(2, max_surge=0, max_unavailable=1)
+    supervisor = FakeSupervisor(before)
+    start = supervisor.start_instance
+
+    async def fail_after_the_first(settings: Any) -> None:
+        if "new" in supervisor.configs:
+            supervisor.broken = {"new", "old"}
+        await start(settings)
+
+    supervisor.start_instance = fail_after_the_first  # type: ignore[method-assign]
+    with pytest.raises(
+        UpdateError, match=r"it does not start; .* not start again either"
+    ) as raised:
+        await roll(supervisor, before, after)  # type: ignore[arg-type]
+    assert isinstance(raised.value.__cause__, StartError)
+    # What is ready serves on, of both versions, until the old one is back.
+    assert supervisor.configs == ["new"]
+    assert supervisor.settings is before and supervisor.brought_back == ["old", "old"]
 
 
 async def test_what_started_before_the_failure_is_taken_away(versions: Any) -> None:

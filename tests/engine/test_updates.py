@@ -26,7 +26,13 @@ class Desk:
         endpoint = SimpleNamespace(
             supervisor=self.supervisor, settings=self.file, configure=self.configured.append
         )
-        self.updates = Updates(endpoint, self._reread, lambda: self.stamp)  # type: ignore[arg-type]
+        self.kept = True
+        self.updates = Updates(
+            endpoint,  # type: ignore[arg-type]
+            self._reread,
+            lambda: self.stamp,
+            lambda settings: self.kept,
+        )
 
     def write(self, model_config: str = "old", instances: int = 2, **changes: Any) -> None:
         self.file = self._service(model_config=model_config, instances=instances, **changes)
@@ -139,6 +145,22 @@ async def test_a_rollback_goes_back_and_another_one_forth(desk: Desk) -> None:
     assert desk.configs == ["old", "old"] and desk.configured[-1].keepalive == 5.0
     await desk.updates.rollback()
     assert desk.configs == ["new", "new"] and desk.read == 1
+
+
+async def test_a_rollback_says_what_it_is(desk: Desk) -> None:
+    desk.write("new")
+    await desk.updates.reload()
+    assert (await desk.updates.rollback())["outcome"] == "the version before serves again"
+
+
+async def test_a_model_that_was_overwritten_cannot_be_gone_back_to(desk: Desk) -> None:
+    desk.write("new")
+    await desk.updates.reload()
+    desk.kept = False
+    with pytest.raises(UpdateError, match=r"before, /, has been overwritten .* directory"):
+        await desk.updates.rollback()
+    assert desk.configs == ["new", "new"]
+    assert desk.updates.describe()["version"] == 2
 
 
 async def test_updates_go_one_after_the_other(desk: Desk) -> None:
