@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eas_processor.errors import QueueFull
 
 if TYPE_CHECKING:
-    from eas_processor.engine.connection import HttpConnection
+    from eas_processor.engine.answering import Answering
 
 
 class Budget:
@@ -22,7 +22,7 @@ class Budget:
 
     def __init__(self, limit: int) -> None:
         self.limit = self.free = limit
-        self.blocked: dict[HttpConnection, int] = {}
+        self.blocked: dict[Answering, int] = {}
         """Connections whose clients do not read, the longest first, and their unread bytes."""
 
     def refusal(self) -> QueueFull:
@@ -32,7 +32,7 @@ class Budget:
             "(--max-buffered); try again in a moment"
         )
 
-    def charge_unread(self, connection: HttpConnection, unread: int) -> None:
+    def charge_unread(self, connection: Answering, unread: int) -> None:
         """Charge what a client has not read, and drop those that read least if it is too much."""
         self.free -= unread - self.blocked.get(connection, 0)
         self.blocked[connection] = unread
@@ -41,6 +41,6 @@ class Budget:
             self.give_back_unread(oldest)
             oldest.abort()
 
-    def give_back_unread(self, connection: HttpConnection) -> None:
+    def give_back_unread(self, connection: Answering) -> None:
         """Take it that a client reads again, or is gone."""
         self.free += self.blocked.pop(connection, 0)

@@ -13,7 +13,7 @@ from eas_processor.engine.request import Request
 from eas_processor.link.frames import PREDICT_JSON
 
 if TYPE_CHECKING:
-    from eas_processor.engine.connection import HttpConnection
+    from eas_processor.engine.answering import Answering
     from eas_processor.engine.inflate import Inflater
     from eas_processor.engine.router import Endpoint
     from eas_processor.errors import RequestError
@@ -55,7 +55,7 @@ class HttpRequest(Request):
 
     def __init__(
         self,
-        connection: HttpConnection,
+        connection: Answering,
         method: bytes,
         target: bytes,
         headers: Mapping[bytes, bytes],
