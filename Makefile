@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install run bench bench-quick test test-fast test-chaos fuzz test-py36 test-sdk test-builds vendor lint format clean
+.PHONY: help install run bench bench-quick test test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -113,6 +113,9 @@ test-builds: install  ## run the tests of the 3.6 rooms inside every CPU build, 
 	@# The newest is the environment of `make test` itself.
 	$(BIN)/python tools/test_in_builds.py $(filter-out 2.21,$(BUILDS))
 	EAS_TEST_BUILDS='$(BUILDS)' EAS_TEST_EXPORTERS='$(EXPORTERS)' $(BIN)/python -m pytest tests/e2e/test_builds.py
+
+test-locks: install  ## ask the package index whether it has every file of every build's lock
+	EAS_TEST_LOCKS=all $(BIN)/python -m pytest tests/builds/test_locks.py
 
 VENDOR_VENV := .venv-vendor
 
