@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import footprint, report
+from benchmarks.budget import budget
 from benchmarks.contender import HERE, Cell, Contender, Unavailable
 from benchmarks.peers import PEERS, contenders
 from benchmarks.service import ROWS, big_body, echo, ours
@@ -174,6 +175,8 @@ def measure(run: Run, peers: Sequence[Any], *, quick: bool, long: bool) -> Itera
     run.part("callable", lambda: footprint.callable_loop(work / "mlp", 1.0, 1, "1x784", "32x784"))
     first = [each for peer in peers[:1] for each in contenders(peer, work, row)]
     run.group([echo(work, row), *own, *first], LARGE)
+    yield
+    run.part("budget", lambda: budget(work, row, run.seconds, run.rounds))
     yield
     requests = 10_000_000 if long else 50_000
     rounds = 1 if quick or long else 3

@@ -76,7 +76,7 @@ def footprint(work: Path, rounds: int, requests: int) -> dict[str, float]:
             note("engine_warm_mb", rss(service.pid))
             endpoint.load(32, math.inf, requests=requests)
             note("engine_after_load_mb", rss(service.pid))
-            launcher, worker = _below(service.pid)
+            launcher, worker = below(service.pid)
             note("build_pss_mb", rollup(launcher, "Pss") + rollup(worker, "Pss"))
             note("worker_private_mb", rollup(worker, "Private_Clean", "Private_Dirty"))
             content["metadata"]["instance"] = 2
@@ -117,7 +117,7 @@ def rss(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / MB
 
 
-def _below(engine: int) -> tuple[int, int]:
+def below(engine: int) -> tuple[int, int]:
     """Return the processes of the launcher and of its worker."""
     parents = {}
     for entry in Path("/proc").iterdir():

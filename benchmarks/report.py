@@ -7,9 +7,12 @@ The results as text, and in docs/benchmarks.md with its picture.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
+
+from benchmarks import budget
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -210,6 +213,7 @@ def figures(results: Results) -> str:
         f"{results['seconds']:g} s a cell, {results.get('took_s', 0)} s in all.",
         markdown(HEAD, targets(results)),
         markdown(ROW_HEAD, rows(results)),
+        *_budget(results, markdown),
         "Settings of each row:\n\n" + "\n".join(f"- {n}: `{s}`" for n, s in settings.items()),
     ]
     if loop := results.get("callable"):
@@ -223,9 +227,19 @@ def figures(results: Results) -> str:
 
 def text(results: Results) -> str:
     """Return the run for a terminal."""
-    return f"{_columns(ROW_HEAD, rows(results))}\n\n{_columns(HEAD, targets(results))}\n\n" + (
-        figures(results).rpartition("Settings of each row:")[2].strip()
+    return "\n\n".join(
+        [
+            _columns(ROW_HEAD, rows(results)),
+            _columns(HEAD, targets(results)),
+            *_budget(results, _columns),
+            figures(results).rpartition("Settings of each row:")[2].strip(),
+        ]
     )
+
+
+def _budget(results: Results, table: Callable[[list[str], list[list[str]]], str]) -> list[str]:
+    cells = results.get("budget")
+    return [table(budget.head(cells), budget.lines(cells))] if cells else []
 
 
 def _columns(head: list[str], lines: list[list[str]]) -> str:

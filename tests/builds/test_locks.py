@@ -42,7 +42,9 @@ def resolve(lock: Path, python: str, target: Path) -> subprocess.CompletedProces
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("lock", "python"), ASKED_LOCKS, ids=lambda value: getattr(value, "stem", value))
+@pytest.mark.parametrize(
+    ("lock", "python"), ASKED_LOCKS, ids=lambda value: getattr(value, "stem", value)
+)
 def test_each_lock_resolves(lock: Path, python: str, tmp_path: Path) -> None:
     done = resolve(lock, python, tmp_path / "target")
     assert done.returncode == 0, done.stderr
