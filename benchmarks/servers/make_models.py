@@ -29,12 +29,16 @@ def save_resnet(path):
     """Write a ResNet-50 with random weights; 224 x 224 x 3 in, 1000 out."""
     net = tf.keras.applications.ResNet50(weights=None)
     spec = tf.TensorSpec([None, 224, 224, 3], tf.float32, name="images")
-    serve = tf.function(
-        lambda images: {"scores": net(images, training=False)}, input_signature=[spec]
+    # tf.saved_model.save leaves the variables of Keras 3 where no Session, nor TensorFlow Serving,
+    # finds them.
+    archive = tf.keras.export.ExportArchive()
+    archive.track(net)
+    archive.add_endpoint(
+        "serve",
+        lambda images: {"scores": net(images, training=False)},
+        input_signature=[spec],
     )
-    module = tf.Module()
-    module.net, module.serve = net, serve
-    tf.saved_model.save(module, path, signatures={"serving_default": serve})
+    archive.write_out(path, verbose=False)
 
 
 def main():

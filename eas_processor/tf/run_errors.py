@@ -9,6 +9,10 @@ from eas_processor.tf.runtime import tf
 # The values of a request lead to these; every other code is about the model or the machine.
 _REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)
 
+# What `tf.saved_model.save` makes of a Keras 3 model inside a `tf.Module`: its functions use other
+# variables than those that are restored.
+_UNSAVED = " (a Keras 3 model is written for serving by `model.export(path)`)"
+
 # Node names and where they were made are of no use to whoever sent the request.
 _ROOT = re.compile(r"^\d+ root error\(s\) found\.\s*\(0\) [\w ]+: ")
 _NODE = re.compile(r"\{\{(function_)?node [^}]*\}\}\s*")
@@ -20,7 +24,8 @@ def translate(error: Any) -> ProcessorError:
     sentence = clean(error.message)
     if isinstance(error, _REFUSALS):
         return ModelRefusal(f"the model refused the request: {sentence}")
-    return RunError(f"the run failed: {type(error).__name__}: {sentence}")
+    hint = _UNSAVED if "Could not find variable" in sentence else ""
+    return RunError(f"the run failed: {type(error).__name__}: {sentence}{hint}")
 
 
 def clean(message: str) -> str:

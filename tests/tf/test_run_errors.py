@@ -27,6 +27,13 @@ def test_node_names_are_cut(message, sentence):
     assert clean(message) == sentence
 
 
+def test_a_variable_that_was_not_restored_has_a_hint():
+    error = translate(tf.errors.FailedPreconditionError(None, None, "Could not find variable w."))
+    assert str(error).endswith(
+        "variable w. (a Keras 3 model is written for serving by `model.export(path)`)"
+    )
+
+
 @pytest.mark.parametrize(
     "kind, expected",
     [
