@@ -123,6 +123,7 @@ class Admission:
     def withdraw(self, request: Request) -> None:
         """Take back a request that nobody waits for; a worker that holds it is told to drop it."""
         self.end(request)
+        self.metrics.settle()
         if request.instance is not None:
             request.instance.cancel(request)
         elif self._line(request.size).pop(request.number, None) is None:

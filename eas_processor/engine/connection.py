@@ -134,6 +134,8 @@ class HttpConnection(Answering):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        # Only the head that the piece begins with, whatever becomes of its request.
+        to_learn, self._to_learn = self._to_learn, b""
         if self._deaf:
             return
         parser, headers = self._parser, self._headers
@@ -158,9 +160,8 @@ class HttpConnection(Answering):
         self._missing = length = int(headers.get(b"content-length", 0))
         request.refusal = self._admit(request, length)
         if request.refusal is None:
-            if self._to_learn:
-                self._known = learn(self._to_learn, request, headers, self._server.router)
-                self._to_learn = b""
+            if to_learn:
+                self._known = learn(to_learn, request, headers, self._server.router)
             if b"expect" in headers and len(self._pipeline) == 1 and not request.old:
                 self._transport.write(CONTINUE)
         elif length > _READ_AWAY or b"expect" in headers or b"transfer-encoding" in headers:

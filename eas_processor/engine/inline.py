@@ -16,6 +16,7 @@ from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.warming import ROUNDS, refused
 from eas_processor.errors import StartError
 from eas_processor.link.frames import BULK_SIZE, PREDICT, REPLY, RUN_TIMES, TIMES, Frame
+from eas_processor.worker.look_out import usable_cores
 
 # Requests that are run one by one are answered together while that takes no longer than this: a
 # client that wakes for each answer takes the caches. 6,400 requests/s became 9,400.
@@ -47,7 +48,7 @@ class InlineInstance(Instance):
         self._hooks = hooks
         self._batch_size = settings.worker.batch_size
         self._sent: deque[Request] = deque()
-        self._has_a_core = (os.cpu_count() or 1) > 1
+        self._has_a_core = usable_cores() > 1
         self._looks_out = False
         self._look_out_until = 0.0
 
@@ -68,11 +69,12 @@ class InlineInstance(Instance):
     flush_soon = flush
 
     def cancel(self, request: Request) -> None:
-        """Forget a request that nobody waits for; called between runs, so it has not begun."""
+        """Forget a request that nobody waits for, unless its answer is on the way already."""
         request.instance = None
         request.body = []
-        self._sent.remove(request)
-        self.replies([(REPLY, 499, request.number, 0.0, [])])
+        if request in self._sent:
+            self._sent.remove(request)
+            self.replies([(REPLY, 499, request.number, 0.0, [])])
 
     def _run(self) -> None:
         self._flush_due = False

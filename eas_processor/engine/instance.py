@@ -48,10 +48,11 @@ class State(enum.Enum):
     """
     The life of an instance.
 
-        STARTING ──▶ WARMING ──▶ READY ──▶ STOPPING ──▶ DEAD
-            │            ▼          ▲ │                    ▲
-            │         ISOLATED ─────┘ │                    │
-            └────────────┴────────────┴────────────────────┘
+        STARTING ──▶ WARMING ──▶ READY ──▶ DRAINING ──▶ STOPPING ──▶ DEAD
+                         ▼         ▲           ▲
+                      ISOLATED ────┴───────────┘
+
+    Each may also stop at once, when a start fails or the engine ends, and is dead when it dies.
     """
 
     STARTING = "starting"
@@ -59,10 +60,10 @@ class State(enum.Enum):
     ISOLATED = "isolated"
     """It tries requests that were caught in another's death, one at a time."""
     READY = "ready"
-    STOPPING = "stopping"
-    DEAD = "dead"
     DRAINING = "draining"
     """It takes no more requests, and finishes those it has."""
+    STOPPING = "stopping"
+    DEAD = "dead"
 
 
 SERVING = {State.ISOLATED, State.READY, State.DRAINING}

@@ -95,7 +95,7 @@ class ServiceMetrics:
         self.deaths = 0
         """Workers that died while they served."""
         self.restarts = 0
-        """Instances that became ready in the place of one that died."""
+        """Instances that became ready in the place of one that died, or is missing otherwise."""
         self.retries = 0
         """Requests that were caught in a death and are tried again, counted once for each death."""
 
@@ -163,7 +163,7 @@ def _lives(services: list[ServiceSample]) -> Iterator[str]:
             yield f'eas_instances{{service="{each.name}",state="{state}"}} {count}'
     for counter, text in (
         ("deaths", "Workers that died while they served."),
-        ("restarts", "Instances that became ready in the place of one that died."),
+        ("restarts", "Instances that became ready in the place of one that is missing."),
         ("retries", "Requests caught in a worker's death that are tried again."),
     ):
         yield from _head(f"eas_{counter}_total", "counter", text)

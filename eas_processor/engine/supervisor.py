@@ -102,13 +102,19 @@ class Supervisor:
                 raise outcome
         await asyncio.gather(*self.trim())
 
-    def trim(self) -> list[asyncio.Task[None]]:
-        """Retire what is not of the version that serves, and what is more than its instances."""
+    def trim(self, *, at_once: bool = True) -> list[asyncio.Task[None]]:
+        """
+        Retire what is not of the version that serves, and what is more than its instances.
+
+        Not `at_once`, others serve on in the places of those that are missing.
+        """
         settings, serving = self._settings, self.serving()
         old = [each for each in serving if each.settings.needs_new_workers(settings)]
         wanted = [each for each in serving if each not in old]
-        surplus = wanted[: max(0, len(wanted) - settings.instances)]
-        return [self.retire(each) for each in [*old, *surplus]]
+        counted = wanted if at_once else serving
+        surplus = max(0, len(counted) - settings.instances)
+        goes = [*old, *wanted[:surplus]] if at_once else [*old, *wanted][:surplus]
+        return [self.retire(each) for each in goes]
 
     def retire(self, instance: Instance) -> asyncio.Task[None]:
         """
@@ -126,8 +132,7 @@ class Supervisor:
         while instance.state is State.DRAINING and instance.held and monotonic() < end:
             await asyncio.sleep(0.01)
         instance.stop()
-        if self._admission.has_suspects and not any(each.alone for each in self.serving()):
-            self.bring_back(self._settings)
+        self._see_to_suspects()
         end = monotonic() + _STOP_S
         while instance.state is not State.DEAD:
             if monotonic() > end:
@@ -283,9 +288,8 @@ class Supervisor:
         if not self._instances:
             self._none_left.set()
         if was is State.STOPPING and not self._stopping:
-            # Its time to finish was over: they go on with what is left of theirs.
-            for request in caught:
-                self._admission.submit(request, monotonic())
+            # What no client sent is a warm-up, which is over.
+            self._go_on(instance, [each for each in caught if each.submitted])
             return
         served = was in SERVING and not self._stopping
         settings = self._settings
@@ -305,6 +309,23 @@ class Supervisor:
         elif served:
             log.error("it is left dead (runtime.enable_crash_block)")
 
+    def _go_on(self, instance: Instance, caught: list[Request]) -> None:
+        """Have what an instance held when its time to finish was over answered elsewhere."""
+        if not self._settings.retry_crashed:
+            for request in caught:
+                request.refuse(NotReady("the instance with this request was replaced; try again"))
+        elif instance.alone:
+            self._admission.try_again(caught, alone=False, how=instance.how)
+            self._see_to_suspects()
+        else:
+            for request in caught:
+                self._admission.submit(request, monotonic())
+
+    def _see_to_suspects(self) -> None:
+        """Start an instance for the requests that are to be tried alone, if none tries them."""
+        if self._admission.has_suspects and not any(each.alone for each in self.serving()):
+            self.bring_back(self._settings)
+
     def _leave_out(self, instance: Instance) -> None:
         self._admission.instance_gone(instance)
         self._admission.expect(self._settings.restart_crashed)
@@ -319,8 +340,9 @@ class Supervisor:
             settings = like if coming else self._settings
             if not (failure := await self._try_start(settings)):
                 self._admission.metrics.restarts += 1
+                self._admission.expect(True)
                 if self._next is None:
-                    self.trim()
+                    self.trim(at_once=False)
                 return
             pause = next(pauses)
             if failures >= _PATIENCE:

@@ -105,7 +105,7 @@ class Updates:
             outcome = await change
         except SetupError as error:
             self._last |= {"outcome": "failed", "reason": str(error)}
-            log.error("%s failed, version %d still serves: %s", kind, self._version, error)
+            log.error("%s failed, version %d is kept: %s", kind, self._version, error)
             raise
         except BaseException:
             self._last["outcome"] = "ended"
@@ -126,7 +126,8 @@ class Updates:
     async def _change_back(self) -> str:
         if (before := self._previous) is None:
             raise UpdateError("there is no version before this one to go back to")
-        if not await asyncio.to_thread(self._model_is_kept, before):
+        loads = before.needs_new_workers(self._current)
+        if loads and not await asyncio.to_thread(self._model_is_kept, before):
             raise UpdateError(
                 f"the model of the version before, {before.worker.model_entry}, has been "
                 "overwritten or removed; to go back later, keep each version in a directory of its "

@@ -162,7 +162,8 @@ def _answer_joined(
     begin = perf_counter()
     try:
         rows = sum([member.total for member in members])
-        total = next((size for size in model.config.allowed_batch_sizes if size >= rows), rows)
+        sizes = model.config.allowed_batch_sizes if rows else ()  # nothing is there to be repeated
+        total = next((size for size in sizes if size >= rows), rows)
         values = model.run(members[0].plan, _padded(_join(members), total - rows))
         ran = perf_counter()
         times.run += ran - begin

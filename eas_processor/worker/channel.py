@@ -34,8 +34,8 @@ _INLINE_RUN_S = 0.0005
 _INLINE_BATCH_S = 0.002
 # Longer runs count as this, so that 2,500 short ones at most are run the slower way after them.
 _LONG_RUN_S = 0.1
-# Answers leave together while runs are shorter than a system call, but none waits longer than this:
-# the engine works on them while the next run goes on.
+# Answers leave together while runs are shorter than a system call, but after a run that ends later
+# than this they go: the engine works on them while the next run goes on.
 _HOLD_BACK_S = 0.0001
 _EXPIRED: Answer = (408, b"the request's deadline passed before it was run")
 _CANCELLED: Answer = (499, b"the client left before the request was run")
@@ -89,7 +89,7 @@ class Channel:
         self._replies: List[bytes] = []
         self._held_since = 0.0
         self._typical_run_s = 0.0
-        self._on_their_way = 0
+        self._held_when_sent = 0
         self._look_out = LookOut(self._reader, batches=batch_size > 1)
         self.served = 0
 
@@ -131,7 +131,7 @@ class Channel:
         while not batch:
             if not self._waiting:
                 self._flush()
-                self._accept(self._look_out.read(self._on_their_way) or self._reader.read())
+                self._accept(self._look_out.read(self._held_when_sent) or self._reader.read())
             elif len(self._waiting) < self._batch_size:
                 self._accept(self._reader.read_arrived())
             self._fill(batch)
@@ -163,7 +163,7 @@ class Channel:
         for frame in frames:
             if frame[0] == PREDICT or frame[0] == PREDICT_JSON:
                 self._waiting.append(frame)
-                self._on_their_way = frame[1]
+                self._held_when_sent = frame[1]
             elif frame[0] == CANCEL:
                 self._cancel(frame[2])
 

@@ -28,15 +28,15 @@ class LookOut:
         self._reader = reader
         self._batches = batches
         self._misses = 0
-        self._has_a_core = _cores() > 1
+        self._has_a_core = usable_cores() > 1
 
-    def read(self, on_their_way: int) -> List[Frame]:
+    def read(self, held_when_sent: int) -> List[Frame]:
         """
         Return the frames that arrive soon; nothing if none does, or if it is better to sleep.
 
-        `on_their_way` is how many requests the worker held when the last of them was sent.
+        `held_when_sent` is how many requests the worker held when the last one was sent to it.
         """
-        many = on_their_way > _FEW and not self._batches
+        many = held_when_sent > _FEW and not self._batches
         if many or not self._has_a_core:
             return []
         if self._misses >= _MISSES:
@@ -54,7 +54,8 @@ class LookOut:
         return []
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """Return how many cores this process may run on; 1 where the system does not say."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return 1  # without sched_yield either

@@ -67,7 +67,12 @@ class Clients:
                 stays = True
                 while stays and time.monotonic() < self._end:
                     _, make, status = random.choices(_REQUESTS, shares)[0]
-                    stays = self._ask(client, make(), status)
+                    try:
+                        stays = self._ask(client, make(), status)
+                    except (OSError, AssertionError) as error:
+                        stays = False
+                        with self._lock:
+                            self.wrong[f"no answer instead of {status}: {error!r:.80}"] += 1
 
     def _ask(self, client: Client, request: bytes, due: int) -> bool:
         """Send a request; return whether the connection stays."""

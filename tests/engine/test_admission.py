@@ -103,6 +103,16 @@ async def test_the_instance_with_the_least_to_do_is_chosen(
     assert (len(one.held), len(two.held)) == (1, 1)
 
 
+async def test_what_was_noted_of_those_who_left_does_not_pile_up(
+    admission: Admission, instance: Any
+) -> None:
+    instance()
+    submit(admission, 1, 1)
+    for _ in range(1500):
+        admission.withdraw(*submit(admission, 1))
+    assert len(admission.metrics.steps["receive"].noted) < 1100
+
+
 async def test_a_full_queue_refuses(admission: Admission, instance: Any) -> None:
     worker = instance()
     requests = submit(admission, 1, 1, 1, 1, 1)

@@ -80,12 +80,30 @@ async def test_who_leaves_or_is_late_is_not_run(service: Any) -> None:
     assert admission.metrics.batch_rows.rows == 1
 
 
+async def test_who_leaves_when_the_answer_is_on_its_way_costs_nobody_anything(
+    service: Any,
+) -> None:
+    admission = await started(service(threads=3))
+
+    class Last(ARequest):
+        """A connection that ends with this answer, and leaves its other request behind."""
+
+        def answer(self, status: int, payload: list[bytes]) -> None:
+            super().answer(status, payload)
+            admission.withdraw(left)
+
+    for _ in range(4):  # once more than it may hold requests
+        last, left, stays = Last(b"1"), ARequest(b"2"), ARequest(b"3")
+        ask(admission, last, left, stays)
+        assert await stays.answered == (200, b"3") and not left.answered.done()
+
+
 async def test_the_loop_stays_awake_for_a_moment_after_an_answer(
     service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     yields = []
     monkeypatch.setattr("eas_processor.engine.inline.os.sched_yield", lambda: yields.append(1))
-    monkeypatch.setattr("eas_processor.engine.inline.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("eas_processor.engine.inline.usable_cores", lambda: 2)
     admission = await started(service())
     await asyncio.gather(*ask(admission, ARequest(b"x")))
     await asyncio.sleep(0.05)
@@ -98,7 +116,7 @@ async def test_nobody_looks_out_on_a_single_core(
     service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eas_processor.engine.inline.os.sched_yield", lambda: pytest.fail("looked"))
-    monkeypatch.setattr("eas_processor.engine.inline.os.cpu_count", lambda: 1)
+    monkeypatch.setattr("eas_processor.engine.inline.usable_cores", lambda: 1)
     admission = await started(service())
     assert await asyncio.gather(*ask(admission, ARequest(b"x"))) == [(200, b"x")]
 

@@ -129,6 +129,18 @@ async def test_requests_go_out_on_the_socket_of_their_size(make_worker: Any) -> 
     assert worker.links["bulk"].written[HEAD.size :] == large.body[0]
 
 
+async def test_a_burst_is_written_before_the_turn_ends(make_worker: Any) -> None:
+    worker = make_worker(threads=99)
+    worker.attach()
+    written = []
+    for _ in range(module._FIRST_BURST + module._BURST + 1):
+        worker.instance.send(ARequest(b""))
+        written.append(len(worker.links["data"].written) // HEAD.size)
+    # The first ones for an idle worker go early, then a full burst; the last waits for `flush`.
+    first, burst = module._FIRST_BURST, module._BURST
+    assert written == [0] * (first - 1) + [first] * burst + [first + burst] * 2
+
+
 async def test_answers_reach_whoever_waits(make_worker: Any) -> None:
     worker = make_worker()
     worker.attach()

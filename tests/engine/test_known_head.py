@@ -59,6 +59,18 @@ def test_a_changed_token_is_looked_at(desk: Any, post: Post) -> None:
     assert [each.status for each in desk.client.responses] == [200, 401]
 
 
+@pytest.mark.parametrize(("token", "name", "status"), [("wrong", "echo", 401), ("t", "no", 404)])
+def test_a_head_that_was_refused_is_not_known_by_the_next_one(
+    desk: Any, post: Post, token: str, name: str, status: int
+) -> None:
+    refused = post(b"1", token=token).replace(b"/echo", b"/" + name.encode())
+    taken(desk, refused + post(b"22"), refused + post(b"22"), refused)
+    assert desk.admission.bodies == [b"22", b"22"]
+    desk.answer_all()
+    statuses = [each.status for each in desk.client.responses]
+    assert statuses == [status, 200, status, 200, status]
+
+
 def test_limits_are_looked_at_each_time(desk: Any, post: Post) -> None:
     large = b"x" * 100_000
     taken(desk, post(large))

@@ -19,7 +19,8 @@ import pytest
 from eas_processor.engine import instance as instance_module
 from eas_processor.engine import supervisor as module
 from eas_processor.engine.admission import Admission
-from eas_processor.engine.instance import Instance
+from eas_processor.engine.instance import Instance, State
+from eas_processor.engine.metrics import ServiceMetrics
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
@@ -209,6 +210,18 @@ async def test_a_death_in_warm_up_ends_the_start(real_service: Any) -> None:
             pass
 
 
+async def test_a_warm_up_that_takes_too_long_stays_with_its_instance(
+    real_service: Any, eventually_async: Any
+) -> None:
+    async with supervised(real_service()) as desk:
+        desk.supervisor._start_timeout = 1.0
+        with pytest.raises(StartError, match="not loaded and warmed up within 1 s"):
+            await desk.supervisor.start_instance(real_service(warm_up=(b"sleep 60",)))
+        await eventually_async(lambda: len(desk.instances) == 1)
+        assert not desk.instances[0].held
+        assert desk.admission.metrics.steps["receive"].noted == []
+
+
 # Death and replacement
 
 
@@ -319,6 +332,68 @@ async def test_a_death_under_load_loses_nothing(real_service: Any) -> None:
         assert answers == [(200, b"%d" % number) for number in range(2000)]
 
 
+@pytest.mark.parametrize(("retry_crashed", "status"), [(True, 200), (False, 503)])
+async def test_what_an_instance_could_not_finish_in_its_time_goes_on_elsewhere(
+    real_service: Any,
+    gate_hooks: str,
+    gate: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually_async: Any,
+    retry_crashed: bool,
+    status: int,
+) -> None:
+    monkeypatch.setattr(module, "_STOP_S", 0.1)
+    settings = real_service(hooks=gate_hooks, threads=1, grace=0.1, retry_crashed=retry_crashed)
+    async with supervised(settings) as desk:
+        old, asked = desk.instances[0], desk.ask(gate.command.encode())
+        await eventually_async(gate.reached)
+        await desk.supervisor.start_instance(settings)
+        await desk.supervisor.retire(old)
+        gate.open()
+        assert (await asked)[0] == status
+
+
+async def test_a_suspect_whose_instance_had_no_more_time_is_tried_alone_again(
+    real_service: Any,
+    gate_hooks: str,
+    gate: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually_async: Any,
+) -> None:
+    monkeypatch.setattr(module, "_STOP_S", 0.1)
+    settings = real_service(hooks=gate_hooks, threads=1, grace=0.1)
+    async with supervised(settings) as desk:
+        asked = desk.ask(gate.command.encode())
+        await eventually_async(gate.reached)
+        await _kill(desk, eventually_async)
+        gate.open()
+        await eventually_async(gate.reached)
+        (alone,) = desk.instances
+        assert alone.state is State.ISOLATED
+        await desk.supervisor.retire(alone)
+        await eventually_async(lambda: [each.alone for each in desk.instances] == [True])
+        gate.open()
+        assert await asked == (200, gate.command.encode())
+
+
+@pytest.mark.parametrize(("at_once", "retired"), [(True, ["other", "other"]), (False, ["other"])])
+async def test_others_may_serve_on_in_the_places_of_those_that_are_missing(
+    service: Any, monkeypatch: pytest.MonkeyPatch, at_once: bool, retired: list[str]
+) -> None:
+    desk = Desk(service(instances=3), Path("/nonexistent"), 60)
+    gone: list[str] = []
+    monkeypatch.setattr(
+        desk.supervisor, "retire", lambda each: gone.append(each.settings.worker.model_config)
+    )
+    for number, config in enumerate(["", "other", "", "other"]):
+        settings = service(model_config=config)
+        each = Instance(number, settings, lambda _: None, lambda *_: None, ServiceMetrics())
+        each.state = State.READY
+        desk.supervisor._instances[number] = each
+    desk.supervisor.trim(at_once=at_once)
+    assert gone == retired
+
+
 async def test_a_run_over_the_limit_ends_its_worker_and_is_refused(real_service: Any) -> None:
     async with supervised(real_service(max_run=1.0, threads=1)) as desk:
         slow, waiting = desk.ask(b"sleep 30"), desk.ask(b"hello")
@@ -366,6 +441,9 @@ async def test_a_replacement_that_fails_is_tried_again(
         broken.unlink()
         await eventually_async(lambda: desk.admission.ready)
         assert await desk.ask(b"hello") == (200, b"hello")
+        # From now on it is worth waiting again while there is none.
+        desk.admission.instance_gone(*desk.instances)
+        assert desk.admission.refusal(1) is None
 
 
 async def test_a_worker_that_gives_no_sign_of_life_is_replaced(

@@ -163,6 +163,14 @@ async def test_a_model_that_was_overwritten_cannot_be_gone_back_to(desk: Desk) -
     assert desk.updates.describe()["version"] == 2
 
 
+async def test_limits_can_be_gone_back_to_whatever_became_of_the_model(desk: Desk) -> None:
+    desk.write(max_queue_size=1)
+    await desk.updates.reload()
+    desk.kept = False
+    await desk.updates.rollback()
+    assert desk.configured[-1].max_queue_size != 1
+
+
 async def test_updates_go_one_after_the_other(desk: Desk) -> None:
     desk.write("new")
     first = asyncio.create_task(desk.updates.reload())

@@ -214,6 +214,17 @@ def test_runs_are_padded_to_an_allowed_size(load, request_of, runs, count, expec
     ]
 
 
+def test_requests_without_rows_are_not_padded(load, request_of, runs):
+    model = load(scaled, '{"allowed_batch_sizes": [4]}')
+    two = np.array(2, np.float32)
+    empty, full = (
+        request_of({"x": x, "factor": two}) for x in (np.zeros((0, 2), np.float32), rows(1))
+    )
+    assert [answer["y"].array.tolist() for answer in answers_of(model, [empty] * 2)] == [[], []]
+    answers_of(model, [full] * 2 + [empty])
+    assert runs == [0, 4]
+
+
 def test_a_lone_request_is_padded_too(load, request_of, runs):
     model = load(scaled, '{"allowed_batch_sizes": [4]}')
     two = np.array(2, np.float32)

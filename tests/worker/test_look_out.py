@@ -34,7 +34,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def machine(monkeypatch):
     monkeypatch.setattr(look_out, "time", Clock())
-    monkeypatch.setattr(look_out, "_cores", lambda: 2)
+    monkeypatch.setattr(look_out, "usable_cores", lambda: 2)
 
 
 def test_what_arrives_soon_is_returned():
@@ -50,7 +50,7 @@ def test_it_is_given_up_after_a_moment():
 
 
 @pytest.mark.parametrize("batches, looks", [(False, 0), (True, 1)])
-def test_while_many_are_on_their_way_only_batches_are_looked_out_for(batches, looks):
+def test_while_the_worker_holds_many_only_batches_are_looked_out_for(batches, looks):
     reader = Reader(1)
     found = LookOut(reader, batches=batches).read(look_out._FEW + 1)
     assert found == [FRAME] * looks
@@ -58,7 +58,7 @@ def test_while_many_are_on_their_way_only_batches_are_looked_out_for(batches, lo
 
 
 def test_nobody_looks_out_on_a_single_core(monkeypatch):
-    monkeypatch.setattr(look_out, "_cores", lambda: 1)
+    monkeypatch.setattr(look_out, "usable_cores", lambda: 1)
     reader = Reader(1)
     assert LookOut(reader, batches=False).read(1) == []
     assert reader.looks == 0
