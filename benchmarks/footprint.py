@@ -166,5 +166,6 @@ def resnet(work: Path, seconds: float, rounds: int) -> dict[str, Any]:
     return {
         "served": statistics.median(served),
         "bare": statistics.median(bare),
+        "rounds": {"served": served, "bare": bare},
         "service_file": shown,
     }
