@@ -25,10 +25,10 @@ DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 
 def signed_headers(
-    token: str, path: str, content_type: str, content_md5: str, date: str
+    token: str, path: str, content_type: str, content_md5: str, date: str, method: str = "POST"
 ) -> dict[str, str]:
     """The headers of a request to `path` signed with `token`."""
-    lines = ("POST", content_md5, content_type, date, path)
+    lines = (method, content_md5, content_type, date, path)
     digest = hmac.digest(token.encode(), "\n".join(lines).encode(), "sha1")
     return {
         "Content-MD5": content_md5,

@@ -44,7 +44,12 @@ class Plan:
 
 @dataclass
 class Result:
-    """What came back; `latencies` are the seconds of all answers, whatever their status."""
+    """
+    What came back.
+
+    `latencies` are the seconds of all answers, whatever their status, and the seconds that was
+    waited for those that did not come.
+    """
 
     seconds: float = 0.0
     latencies: array[float] = field(default_factory=lambda: array("f"))
@@ -52,6 +57,8 @@ class Result:
     errors: Counter[str] = field(default_factory=Counter)
     unsent: int = 0
     """Requests of an open loop that found no free connection in time."""
+    good_in_time: int = 0
+    """Good answers that came before the end."""
 
     @property
     def answers(self) -> int:
@@ -65,8 +72,8 @@ class Result:
 
     @property
     def throughput(self) -> float:
-        """Good answers a second."""
-        return self.good / self.seconds if self.seconds else 0.0
+        """Good answers a second, without those that came after the end."""
+        return self.good_in_time / self.seconds if self.seconds else 0.0
 
     @property
     def failed(self) -> int:
@@ -94,6 +101,7 @@ class Load:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open_loop = plan.rate > 0
         self._running = True
+        self._sending = True
         self._started = 0.0
         self._issued = 0
         self._note = self._result.latencies.append
@@ -117,10 +125,12 @@ class Load:
             if self._open_loop:
                 self._counted_from = start
             await self._load_for(self._plan.duration)
+            self._sending = False
             self._result.seconds = perf_counter() - start
+            self._result.good_in_time = self._result.good
             await self._finish()
         finally:
-            self._running = False
+            self._running = self._sending = False
             watch.cancel()
             for task in self._tasks:
                 task.cancel()
@@ -138,7 +148,7 @@ class Load:
             self._note(now - since)
             self._result.statuses[status] += 1
             self._count()
-        if not reusable or not self._running:
+        if not reusable or not self._sending:
             return
         if not self._open_loop:
             connection.send(next(self._requests), now)
@@ -158,11 +168,11 @@ class Load:
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        if not self._running:
-            return
-        if connection.since is not None:
+        if self._running and connection.since is not None:
             cut = f"the connection was cut before the answer ({_cut(reason)})"
             self._failed(connection.since, cut)
+        if not self._sending:
+            return
         task = asyncio.create_task(self._connect_again())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -214,11 +224,11 @@ class Load:
 
     async def _finish(self) -> None:
         """
-        Wait for the answers that an open loop still owes, so that the slowest are not left out.
+        Wait for the answers that are still to come, so that the slowest are not left out.
 
         What was not even sent is counted with the time it has waited, since it would be longer.
         """
-        if not self._open_loop or self._left <= 0:
+        if self._left <= 0:
             return
         now = perf_counter()
         self._result.unsent = len(self._waiting)
@@ -227,6 +237,7 @@ class Load:
         end = now + self._plan.timeout
         while any(each.since is not None for each in self._connections) and perf_counter() < end:
             await asyncio.sleep(0.005)
+        self._give_up(perf_counter())
 
     async def _connect(self) -> Connection:
         target = self._target
@@ -244,14 +255,16 @@ class Load:
         return connection
 
     async def _connect_again(self) -> None:
-        while self._running:
+        while self._sending:
             try:
                 connection = await self._connect()
             except BenchError as error:
                 self._failed(None, str(error))
                 await asyncio.sleep(_RECONNECT_PAUSE_S)
                 continue
-            if not self._open_loop:
+            if not self._sending:
+                connection.close()
+            elif not self._open_loop:
                 connection.send(next(self._requests), perf_counter())
             elif self._waiting:
                 connection.send(next(self._requests), self._waiting.popleft())
@@ -263,10 +276,16 @@ class Load:
         limit = self._plan.timeout
         while True:
             await asyncio.sleep(min(1.0, limit / 2))
-            late = perf_counter() - limit
-            for each in list(self._connections):
-                if each.since is not None and each.since < late:
-                    self.broken(each, f"no answer within {limit:g} s")
+            self._give_up(perf_counter() - limit)
+
+    def _give_up(self, sent_before: float) -> None:
+        """Count what was sent before then, and is not answered, with the time it has waited."""
+        now = perf_counter()
+        for each in list(self._connections):
+            if each.since is not None and each.since < sent_before:
+                if each.since >= self._counted_from and self._left > 0:
+                    self._note(now - each.since)
+                self.broken(each, f"no answer within {self._plan.timeout:g} s")
 
 
 def _cut(reason: Exception | None) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from eas_prediction._auth import http_date, signed_headers
 from eas_processor.errors import ServiceFileError, UpdateError
 from eas_processor.home import private_directory
 from eas_processor.service import load_service
@@ -82,9 +83,13 @@ def _call(service: Path, method: str, route: str) -> Any:
     path = private_directory("admin") / name
     try:
         address = urlsplit(path.read_text())
-        connection = http.client.HTTPConnection(address.hostname or "", address.port)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        connection.connect()
+        connection.sock.settimeout(None)  # loading a new version takes as long as it takes
+        # Signed: whoever has taken the port of a service that was killed does not get the token.
         token = admin_token(name).value
-        connection.request(method, f"/admin/{route}", headers={"Authorization": token})
+        headers = signed_headers(token, f"/admin/{route}", "", "", http_date(), method)
+        connection.request(method, f"/admin/{route}", headers=headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
     except (OSError, ValueError, http.client.HTTPException) as error:

@@ -10,6 +10,7 @@ from time import monotonic
 from eas_processor.engine.instance import Instance
 from eas_processor.engine.isolation import Isolation
 from eas_processor.engine.metrics import ServiceMetrics
+from eas_processor.engine.poison import Poison
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.errors import DeadlineExceeded, NotReady, QueueFull, RequestError
@@ -38,7 +39,8 @@ class Admission:
         self._timer: asyncio.TimerHandle | None = None
         self._older: OrderedDict[int, Request] = OrderedDict()
         """What began before `rpc.keepalive` changed: its deadlines are in an order of their own."""
-        self._isolation = Isolation(settings.name, self._serve)
+        self._poison = Poison(settings.name)
+        self._isolation = Isolation(self._poison, self._serve)
         self._expecting = True
         """Whether an instance is on its way, so that waiting makes sense while none is ready."""
 
@@ -79,6 +81,7 @@ class Admission:
 
     def configure(self, settings: ServiceSettings) -> None:
         """Take other limits from now on; requests that have begun keep their deadlines."""
+        self._poison.forget()
         if settings.keepalive != self._settings.keepalive:
             self._older.update(self._deadlines)
             self._deadlines.clear()
@@ -106,7 +109,9 @@ class Admission:
         """Send a request that has arrived whole `now`, or let it wait, or refuse it."""
         request.submitted = now
         self._note_received(now - request.began)
-        if instance := self._free(request.size):
+        if request.size in self._poison.sizes and (again := self._poison.refusal(request)):
+            request.refuse(again)
+        elif instance := self._free(request.size):
             instance.send(request)
             instance.flush_soon()
         elif refusal := self.refusal(request.size):

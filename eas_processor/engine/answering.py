@@ -65,7 +65,7 @@ class Answering(asyncio.Protocol):
         self._read_or_hold()
 
     def give_back(self, request: HttpRequest) -> None:
-        """Take the body of a request that is over out of the budget."""
+        """Take what is charged for a request, its body or its answer, out of the budget."""
         self._server.budget.free += request.charged
         request.charged = 0
 
@@ -98,14 +98,26 @@ class Answering(asyncio.Protocol):
             if self._server.draining and not pipeline and not self._in_head:
                 first.keep_alive = False
             self._add(parts, first, *answered)
+            self.give_back(first)
             first.reply = _WRITTEN  # a known head keeps its request, and would keep the answer
             if not first.keep_alive:
                 self._write(parts)
                 self._close(linger=first is self._request or bool(pipeline) or not self._reading)
                 return
+        if request.reply is not _WRITTEN:
+            self._charge_kept(request, payload)
         self._write(parts)
         if not self._reading:
             self._read_or_hold()
+
+    def _charge_kept(self, request: HttpRequest, payload: list[bytes]) -> None:
+        """Charge an answer that is kept until those before it are there."""
+        budget = self._server.budget
+        request.charged = sum(map(len, payload))
+        budget.free -= request.charged
+        budget.drop_unread()
+        if budget.free < 0:
+            self.abort()
 
     def count_refusal(self, status: int) -> None:
         """Count the refusal of a request that no service took."""
@@ -229,7 +241,7 @@ class Answering(asyncio.Protocol):
             if request.endpoint is not None and request.reply is None:
                 request.endpoint.admission.withdraw(request)
                 request.endpoint.admission.metrics.codes[_LEFT] += 1
-                self.give_back(request)
+            self.give_back(request)
         self._pipeline.clear()
 
     def _read_or_hold(self) -> None:

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 class Budget:
     """
-    One limit for bodies that arrive, wait and are worked on, and for answers that nobody reads.
+    One limit for bodies that arrive, wait and are worked on, and for answers that are kept.
 
     A body is charged with its announced length when it is let in, or piece by piece where that is
-    not known, and given back with its answer. `free` may be below 0 for a moment.
+    not known, and given back with its answer. Answers are kept for clients that do not read, and
+    behind one that is not there yet. `free` may be below 0 for a moment.
     """
 
     __slots__ = ("blocked", "free", "limit")
@@ -33,9 +34,13 @@ class Budget:
         )
 
     def charge_unread(self, connection: Answering, unread: int) -> None:
-        """Charge what a client has not read, and drop those that read least if it is too much."""
+        """Charge what a client has not read, and make room if that is too much."""
         self.free -= unread - self.blocked.get(connection, 0)
         self.blocked[connection] = unread
+        self.drop_unread()
+
+    def drop_unread(self) -> None:
+        """Drop clients that do not read, the longest first, while more is held than may be."""
         while self.free < 0 and self.blocked:
             oldest = next(iter(self.blocked))
             self.give_back_unread(oldest)

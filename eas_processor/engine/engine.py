@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import uvloop
 from eas_processor.engine.admin import AdminServer
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.directory import socket_directory
+from eas_processor.engine.hang_up import HangUp
 from eas_processor.engine.inline import Hooks, InlineSupervisor
 from eas_processor.engine.open_files import raise_limit
 from eas_processor.engine.router import Endpoint, Router
@@ -84,12 +84,14 @@ class _Engine:
         self._stop = asyncio.Event()
         self._stop_at_once = asyncio.Event()
         self._updates: Updates | None = None
+        self._reload_due = False
 
     async def run(self, on_ready: OnReady) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        if self._settings.hang_up is not HangUp.IGNORE:
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         with socket_directory() as directory:
             await self._serve(directory, on_ready)
 
@@ -136,11 +138,14 @@ class _Engine:
         self._stop.set()
 
     def _hang_up(self) -> None:
-        """Reload, or shut down where the terminal that this was started from is gone."""
-        if self._updates is None or _has_terminal():
+        """Reload, once there is something to reload, or shut down because the terminal is gone."""
+        if self._settings.hang_up is HangUp.STOP:
             self._stop.set()
-        else:
-            self._spawn(self._updates.try_to_reload())
+        elif self._settings.hang_up is HangUp.RELOAD and not self._stop.is_set():
+            if self._updates is None:
+                self._reload_due = True
+            else:
+                self._spawn(self._updates.try_to_reload())
 
     async def _open_admin(self, endpoint: Endpoint, tls: Tls | None) -> AdminServer | None:
         if (control := self._control) is None:
@@ -155,6 +160,8 @@ class _Engine:
         control.on_admin(await admin.listen(self._settings.admin_port))
         if control.stamp is not None:
             self._spawn(self._updates.watch(control.stamped))
+        if self._reload_due:
+            self._hang_up()
         return admin
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
@@ -177,23 +184,16 @@ def _with_certificate(
         return reread
     loop = asyncio.get_running_loop()
 
+    async def renew() -> None:
+        tls.renew()
+
     def reread_both() -> ServiceSettings:
-        tls.check()
         settings = reread()
         # In the loop's thread: no handshake may be under way in another.
-        loop.call_soon_threadsafe(tls.renew)
+        asyncio.run_coroutine_threadsafe(renew(), loop).result()
         return settings
 
     return reread_both
-
-
-def _has_terminal() -> bool:
-    """Whether this process has a controlling terminal, whose end SIGHUP then tells."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
 
 
 async def _unless(event: asyncio.Event, job: Coroutine[Any, Any, None]) -> bool:

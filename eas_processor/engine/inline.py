@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from time import monotonic, perf_counter
 from typing import Any, Protocol
 
 from eas_processor.engine.admission import Admission
+from eas_processor.engine.apart import apart
 from eas_processor.engine.instance import Instance, State
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
@@ -145,7 +145,7 @@ class InlineSupervisor:
                 f"metadata.instance is {self._settings.instances}: --inline runs 1 instance, "
                 "inside the engine; leave one of the two out"
             )
-        hooks = await asyncio.get_running_loop().run_in_executor(None, self._prepare)
+        hooks = await apart(self._prepare)
         status, text = hooks.describe()
         instance = InlineInstance(self._settings, self._admission, hooks)
         self.info = {"info_status": status, "info": text.decode(errors="replace")}

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
 from eas_processor.engine.instance import Instance, State
+from eas_processor.engine.poison import Poison
 from eas_processor.engine.request import Request
 from eas_processor.errors import InternalError
-
-log = logging.getLogger("eas_processor.engine")
 
 _FROM_OUTSIDE = "killed by SIGKILL"
 """What a process never does to itself: the kernel, short of memory, or a person did it."""
@@ -23,12 +20,12 @@ class Isolation:
     The suspects of one service.
 
     A fresh instance gets them, one after the other, before it serves anything else, and is then
-    given to `release`. The request that is alone in a worker when it dies is refused with 500 and
-    logged; after a SIGKILL, which may have come from outside, only the second time.
+    given to `release`. The request that is alone in a worker when it dies is refused with 500, as
+    poison; after a SIGKILL, which may have come from outside, only the second time.
     """
 
-    def __init__(self, service: str, release: Callable[[Instance], None]) -> None:
-        self._service = service
+    def __init__(self, poison: Poison, release: Callable[[Instance], None]) -> None:
+        self._poison = poison
         self._release = release
         self._waiting: OrderedDict[int, Request] = OrderedDict()
         self._excused: dict[int, float] = {}
@@ -73,11 +70,15 @@ class Isolation:
     def _next(self, instance: Instance) -> None:
         if instance.state not in (State.ISOLATED, State.DRAINING) or instance.held:
             return
-        if self._waiting:
+        while self._waiting:
             _, request = self._waiting.popitem(last=False)
-            instance.send(request)
-            instance.flush()
-        elif instance.state is State.ISOLATED:
+            if request.size in self._poison.sizes and (again := self._poison.refusal(request)):
+                request.refuse(again)
+            else:
+                instance.send(request)
+                instance.flush()
+                return
+        if instance.state is State.ISOLATED:
             self._release(instance)
 
     def _is_excused(self, request: Request, how: str) -> bool:
@@ -91,16 +92,7 @@ class Isolation:
 
     def _convict(self, request: Request, how: str) -> None:
         self._excused.pop(request.number, None)
-        digest = hashlib.sha256()
-        for piece in request.body:
-            digest.update(piece)
-        facts = {
-            "service": self._service,
-            "sha256": digest.hexdigest(),
-            "bytes": request.size,
-            "how": how,
-        }
-        log.error("poison request: alone in a worker, it killed it", extra={"facts": facts})
+        self._poison.convict(request, how)
         request.refuse(
             InternalError(f"this request, alone in a worker, killed it ({how}); it is not retried")
         )

@@ -84,9 +84,8 @@ class HttpServer:
         # What the kernel has accepted and we have not would be reset when the listener closes.
         backlog = self._take_backlog()
         self._server.close()
-        await asyncio.gather(*(self._take(each) for each in backlog))
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._all_closed(moment), grace)
+            await asyncio.wait_for(self._finish(backlog, moment), grace)
 
     def close(self) -> None:
         """Close whatever is still open."""
@@ -122,12 +121,15 @@ class HttpServer:
         assert self._socket is not None
         _drop_arrivals(self._socket)
         accepted = []
-        with contextlib.suppress(BlockingIOError):
+        # The usual end is that nobody waits; it can also be the limit of open files.
+        with contextlib.suppress(OSError):
             while True:
                 accepted.append(self._socket.accept()[0])
         return accepted
 
-    async def _all_closed(self, moment: float) -> None:
+    async def _finish(self, backlog: list[socket.socket], moment: float) -> None:
+        """Take in who has waited to be accepted, and wait until all are gone."""
+        await asyncio.gather(*(self._take(each) for each in backlog))
         while self.connections:
             now = monotonic()
             for connection in list(self.connections):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eas_processor.engine.discovery import Peer
+from eas_processor.engine.hang_up import HangUp
 
 MIB = 1024 * 1024
 ENVELOPE = 64 * 1024
@@ -101,7 +102,7 @@ class EngineSettings:
     """How long a shutdown still accepts, so that clients move on before the listener closes."""
     max_body: int = 64 * MIB + ENVELOPE
     max_buffered: int = 512 * MIB
-    """Bodies and unread answers that are held at a time, over all connections."""
+    """Bodies, and answers that are kept or not read, at a time, over all connections."""
     max_connections: int = 10_000
     max_head: int = 64 * 1024
     """Names and values of the headers."""
@@ -116,3 +117,4 @@ class EngineSettings:
     admin_token: str = field(default="", repr=False)
     start_timeout: float = 600.0
     """How long loading and warming up a model may take."""
+    hang_up: HangUp = HangUp.RELOAD

@@ -20,13 +20,10 @@ class Tls:
         self._key = key
         self.context = self._load(_new_context())
 
-    def check(self) -> None:
-        """Raise StartError if what the files hold now cannot be shown."""
-        self._load(_new_context())
-
     def renew(self) -> None:
         """Show what the files hold now to those who connect from now on. Raises StartError."""
-        # In the context that the listener has; `check` first, for half of a pair would stay in it.
+        # Half of a pair would stay in the context that the listener has, so it is tried first.
+        self._load(_new_context())
         self._load(self.context)
 
     def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:

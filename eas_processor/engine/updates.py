@@ -7,8 +7,10 @@ import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
+from eas_processor.engine.apart import apart
 from eas_processor.engine.rolling import roll
 from eas_processor.engine.router import Endpoint
 from eas_processor.engine.settings import ServiceSettings
@@ -67,7 +69,7 @@ class Updates:
         seen = loaded
         while True:
             await asyncio.sleep(_WATCH_S)
-            before, seen = seen, await asyncio.to_thread(self._stamp)
+            before, seen = seen, await apart(self._stamp)
             # Only when it stays: a file that is half written is not read.
             if seen == before and seen != loaded:
                 loaded = seen
@@ -115,7 +117,7 @@ class Updates:
         return {"outcome": outcome, "version": self._version}
 
     async def _read_and_change(self) -> str:
-        settings = await asyncio.to_thread(self._reread)
+        settings = await apart(self._reread)
         if settings.name != self._current.name:
             raise UpdateError(
                 f"name: is {settings.name!r}, and {self._current.name!r} while it was started; "
@@ -127,7 +129,7 @@ class Updates:
         if (before := self._previous) is None:
             raise UpdateError("there is no version before this one to go back to")
         loads = before.needs_new_workers(self._current)
-        if loads and not await asyncio.to_thread(self._model_is_kept, before):
+        if loads and not await apart(partial(self._model_is_kept, before)):
             raise UpdateError(
                 f"the model of the version before, {before.worker.model_entry}, has been "
                 "overwritten or removed; to go back later, keep each version in a directory of its "

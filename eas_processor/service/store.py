@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_held: list[int] = []
+_held: dict[Path, int] = {}
 
 
 def short_hash(*values: object) -> str:
@@ -32,9 +32,9 @@ def locked(path: Path) -> Iterator[None]:
 
 def hold(path: Path) -> None:
     """Mark what the lock file at `path` stands for as in use until this process ends."""
-    descriptor = _open(path)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    _held.append(descriptor)
+    if path not in _held:
+        _held[path] = _open(path)
+        fcntl.flock(_held[path], fcntl.LOCK_SH)
 
 
 def is_held(path: Path) -> bool:

@@ -28,6 +28,7 @@ _COMPRESSED: dict[bytes, Callable[[Path, Any], Any]] = {
 }
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _PIECE = 2**20
+_MOST_AT_ONCE = 16 * _PIECE
 _CORRUPT = (
     EOFError,
     NotImplementedError,  # zipfile: an unknown compression
@@ -151,10 +152,15 @@ class _Tree:
         path = self._root / self._inside(name, name)
         if os.path.lexists(path):
             self.refuse(name, "is there twice")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            self.refuse(name, "lies below a file")
+        directory = self._root
+        for part in path.relative_to(self._root).parts[:-1]:
+            directory /= part
+            try:
+                directory.mkdir()
+                self.count(name)  # a name of 4 KB makes two thousand
+            except FileExistsError:
+                if not directory.is_dir():
+                    self.refuse(name, "lies below a file")
         return path
 
     def _inside(self, path: str, name: str) -> PurePosixPath:
@@ -196,9 +202,24 @@ def _extract_zip(archive: Path, tree: _Tree) -> None:
                     tree.add_file(name, source, member.file_size)
 
 
+class _Pieces:
+    """A stream that is not read in one go: tarfile would take a header of any size into memory."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.seek = stream.seek
+        self.tell = stream.tell
+
+    def read(self, size: int) -> bytes:
+        if size > _MOST_AT_ONCE:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._stream.read(size)
+
+
 def _extract_tar(stream: IO[bytes], tree: _Tree) -> None:
     hard_links, symbolic_links = [], []
-    with tarfile.open(fileobj=stream, mode="r:") as members:
+    pieces = cast("IO[bytes]", _Pieces(stream))
+    with tarfile.open(fileobj=pieces, mode="r:") as members:
         for member in members:
             tree.count(member.name)
             if member.isdir():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import threading
 from collections import Counter
 
@@ -26,7 +25,7 @@ class Load:
         """Requests still to be sent that kill a worker."""
         self.stopping = False
         self.ended = False
-        """Whether the server has been told to end, so that an idle connection may close."""
+        """Whether the server has been told to end, so that nobody may be let in any more."""
         self._era = 0
         self._address = address
         self._numbers = itertools.count()
@@ -80,8 +79,7 @@ class Load:
         try:
             response = client.ask(post(body))
         except (OSError, AssertionError) as error:
-            if not (self.ended and _was_idle(error)):
-                self._count(f"lost: {type(error).__name__}")
+            self._count(f"lost: {error!r}")
             return False
         version, _, echoed = response.body.partition(b" ")
         if poison:
@@ -100,10 +98,3 @@ class Load:
             self.fates[fate] += 1
             if era == self._era:
                 self.versions[version] += 1
-
-
-def _was_idle(error: Exception) -> bool:
-    """Whether the connection was closed before a byte of an answer, as an idle one may be."""
-    return isinstance(error, (ConnectionResetError, BrokenPipeError, socket.timeout)) or (
-        "after b''" in str(error)
-    )

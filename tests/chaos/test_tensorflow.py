@@ -122,8 +122,8 @@ def test_requests_that_abort_tensorflow_take_no_neighbour_along(tmp_path: Path) 
     right = ask(service.served.url, sparse(2))
     load = Load(service.served.url, sparse(2))
     poisoned = []
-    for _ in range(50):
-        poisoned.append(ask(service.served.url, sparse(2**40)))
+    for number in range(50):
+        poisoned.append(ask(service.served.url, sparse(2**40 + number)))
         time.sleep(SECONDS / 50)
     load.stop()
     service.served.stop()

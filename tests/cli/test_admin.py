@@ -73,7 +73,11 @@ def test_a_change_is_asked_for_with_the_admin_token(
     )
     assert main([command, str(path) if by_file else "digits"]) == 0
     assert capsys.readouterr().out == "done (version 2)\n"
-    assert routes.calls == [("POST", f"/admin/{command}", admin_token("digits").value)]
+    ((method, target, authorization),) = routes.calls
+    assert (method, target) == ("POST", f"/admin/{command}")
+    # Signed with it: whoever answers at this port does not get to know it.
+    assert authorization is not None and authorization.startswith("EAS ")
+    assert admin_token("digits").value not in authorization
 
 
 def test_why_a_change_failed_is_one_sentence(routes: Routes, capsys: Any) -> None:

@@ -125,6 +125,37 @@ def test_an_open_loop_counts_from_the_intended_start(
     assert known["latency_ms"]["max"] > 100
 
 
+def test_what_is_not_answered_at_the_end_is_waited_for(body: Path) -> None:
+    hangs = threading.Event()
+
+    def answer(_: bytes, number: int) -> bytes:
+        if number == 5:
+            hangs.wait(5)
+        return OK
+
+    plan = Plan(connections=2, duration=0.1, warm_up=0.0, timeout=0.4)
+    with answering(answer) as url:
+        result = run_load(parse_url(url), build_requests(parse_url(url), [b"request"]), plan)
+        hangs.set()
+    assert dict(result.errors) == {"no answer within 0.4 s": 1}
+    assert result.failed == 1 and 0.3 < max(result.latencies) < 2
+
+
+def test_answers_after_the_end_are_no_throughput(body: Path) -> None:
+    turn = threading.Lock()
+
+    def slow(*_: object) -> bytes:
+        with turn:
+            threading.Event().wait(0.005)
+        return OK
+
+    plan = Plan(connections=50, duration=0.4, warm_up=0.0, rate=1000.0)
+    with answering(slow) as url:
+        result = run_load(parse_url(url), build_requests(parse_url(url), [b"request"]), plan)
+    assert result.answers >= result.good_in_time + 45
+    assert result.throughput <= 201 and len(result.latencies) == result.answers + result.unsent
+
+
 def test_what_an_open_loop_owes_from_its_warm_up_is_not_counted(
     body: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

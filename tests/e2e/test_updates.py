@@ -8,7 +8,9 @@ import os
 import pty
 import shutil
 import signal
+import socket
 import subprocess
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +26,9 @@ SAVED_MODEL = Path(__file__).parents[1] / "tf" / "data" / "tf1_saved_model"
 class Running:
     """`eascmd serve` of a model directory with version 1, in a session of its own."""
 
-    def __init__(self, directory: Path, *options: str, terminal: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *options: str, terminal: bool = False, early: int = 0
+    ) -> None:
         self.file = directory / "service.json"
         self.models = directory / "models"
         shutil.copytree(SAVED_MODEL, self.models / "1")
@@ -39,6 +43,10 @@ class Running:
         self._log = directory / "stderr"
         command = [str(EASCMD), "serve", str(self.file), "--port", "0", *options]
         self.pid, self._output = _spawn(command, self.environment, self._log, terminal)
+        if early:
+            eventually(lambda: "loading" in self.log)
+            time.sleep(0.5)
+            os.kill(self.pid, early)
         self.url = self._read_url()
 
     @property
@@ -81,9 +89,14 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         eventually(lambda: not alive(self.pid))
-        os.close(self._output)
+        with contextlib.suppress(OSError):  # it may have been closed before
+            os.close(self._output)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
+
+    def close_terminal(self) -> None:
+        """Take its terminal away, as a window that is closed does."""
+        os.close(self._output)
 
     def _read_url(self) -> str:
         seen = b""
@@ -157,9 +170,29 @@ def test_reload_rollback_and_sighup(run: Callable[..., Running]) -> None:
 
 def test_a_terminal_that_is_gone_ends_the_service(run: Callable[..., Running]) -> None:
     service = run(terminal=True)
-    os.kill(service.pid, signal.SIGHUP)
+    service.close_terminal()
     pid, status = os.waitpid(service.pid, 0)
     assert (pid, os.waitstatus_to_exitcode(status)) == (service.pid, 0)
+
+
+def test_a_reload_that_comes_too_early_is_made_later(run: Callable[..., Running]) -> None:
+    service = run(early=signal.SIGHUP)
+    eventually(lambda: "reload: nothing has changed" in service.log)
+    assert service.answers()
+
+
+def test_a_download_does_not_hold_up_the_end(run: Callable[..., Running]) -> None:
+    service = run()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        service.write(model_path=f"http://127.0.0.1:{port}/model.tar.gz")
+        os.kill(service.pid, signal.SIGHUP)
+        connection, _ = listener.accept()
+        os.kill(service.pid, signal.SIGTERM)
+        _, status = os.waitpid(service.pid, 0)
+        connection.close()
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert "Traceback" not in service.log
 
 
 def test_watch_follows_the_file_and_the_newest_version(run: Callable[..., Running]) -> None:

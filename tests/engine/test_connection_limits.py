@@ -405,6 +405,33 @@ def test_unread_answers_are_charged_and_the_longest_unread_dropped(
     assert desk.server.budget.free == 5 * MiB
 
 
+def test_answers_that_are_kept_behind_a_slow_one_are_charged(make_desk: Any, post: Bytes) -> None:
+    desk = make_desk(max_buffered=5 * MiB)
+    desk.client.send(post(b"slow") + post(b"quick") * 3)
+    slow, *quick = desk.admission.submitted
+    for request in quick[:2]:
+        request.answer(200, [bytes(2 * MiB)])
+    assert desk.server.budget.free == 1 * MiB - len(b"slow" + b"quick")
+    slow.answer(200, [b"now"])
+    assert len(desk.client.responses) == 3
+    assert desk.server.budget.free == 5 * MiB - len(b"quick")
+
+
+def test_answers_that_are_kept_may_not_be_too_many(make_desk: Any, post: Bytes) -> None:
+    desk = make_desk(max_buffered=5 * MiB)
+    reads_nothing = desk.new_client()
+    reads_nothing.transport.unsent = MiB
+    reads_nothing.connection.pause_writing()
+    desk.client.send(post(b"slow") + post(b"quick") * 3)
+    for request in desk.admission.submitted[1:3]:
+        request.answer(200, [bytes(2 * MiB)])
+    assert reads_nothing.transport.aborted and not desk.client.transport.aborted
+    desk.admission.submitted[3].answer(200, [bytes(2 * MiB)])
+    assert desk.client.transport.aborted
+    desk.client.leave()
+    assert desk.server.budget.free == 5 * MiB
+
+
 def test_a_client_that_reads_nothing_for_a_minute_is_dropped(desk: Any) -> None:
     connection, transport = desk.client.connection, desk.client.transport
     start, limit = connection.since, desk.server.settings.send_timeout

@@ -8,6 +8,7 @@ import pytest
 
 from eas_processor.engine.instance import State
 from eas_processor.engine.isolation import Isolation
+from eas_processor.engine.poison import Poison
 from eas_processor.engine.request import Request
 
 KILLED = "killed by SIGKILL"
@@ -54,7 +55,7 @@ def released() -> list[Any]:
 
 @pytest.fixture
 def isolation(released: list[Any]) -> Isolation:
-    return Isolation("echo", released.append)
+    return Isolation(Poison("echo"), released.append)
 
 
 @pytest.fixture

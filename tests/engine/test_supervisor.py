@@ -282,7 +282,8 @@ async def test_a_poison_request_takes_no_neighbour_along(
 ) -> None:
     settings = real_service(threads=8, batch_size=8, instances=instances, max_queue_size=1000)
     async with supervised(settings) as desk:
-        asked = [desk.ask(b"die" if number % 20 == 9 else b"%d" % number) for number in range(60)]
+        bodies = [b"die %d" % each if each % 20 == 9 else b"%d" % each for each in range(60)]
+        asked = [desk.ask(each) for each in bodies]
         answers = await asyncio.gather(*asked)
         for number, (status, body) in enumerate(answers):
             if number % 20 == 9:
@@ -293,10 +294,22 @@ async def test_a_poison_request_takes_no_neighbour_along(
     assert len(found) == 3
     assert found[0] == {
         "service": "echo",
-        "sha256": sha256(b"die").hexdigest(),
-        "bytes": 3,
+        "sha256": sha256(b"die 9").hexdigest(),
+        "bytes": 5,
         "how": "killed by SIGABRT",
     }
+
+
+async def test_a_poison_request_that_comes_again_costs_no_worker(real_service: Any) -> None:
+    async with supervised(real_service(threads=2)) as desk:
+        assert (await desk.ask(b"die"))[0] == 500
+        deaths = desk.admission.metrics.deaths
+        assert [(await desk.ask(b"die"))[0] for _ in range(3)] == [500] * 3
+        assert await desk.ask(b"lie") == (200, b"lie")
+        assert desk.admission.metrics.deaths == deaths
+        desk.admission.configure(real_service())
+        assert (await desk.ask(b"die"))[0] == 500
+        assert desk.admission.metrics.deaths > deaths
 
 
 async def test_large_bodies_are_tried_again_too(real_service: Any) -> None:

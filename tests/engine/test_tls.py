@@ -197,7 +197,7 @@ async def test_a_reload_renews_the_certificate_and_a_bad_one_changes_nothing(
 def test_one_file_may_hold_both(pair: Pair, tmp_path: Path) -> None:
     both = tmp_path / "both.pem"
     both.write_bytes(pair.cert.read_bytes() + pair.key.read_bytes())
-    Tls(both).check()
+    Tls(both).renew()
 
 
 def test_bad_files_are_named(pair: Pair, other: Pair, tmp_path: Path) -> None:

@@ -89,6 +89,16 @@ def test_an_archive_is_unpacked_once(load: Load, model: Path, tmp_path: Path, ho
     assert fetch_model(load(model_path="model.tar.gz", model_entry="1")).stat().st_ino == before
 
 
+def test_an_archive_that_is_looked_at_again_costs_no_open_file(
+    load: Load, model: Path, tmp_path: Path
+) -> None:
+    pack(tmp_path / "model.tar.gz", model)
+    fetch_model(load(model_path="model.tar.gz"))
+    before = len(os.listdir("/proc/self/fd"))
+    fetch_model(load(model_path="model.tar.gz"))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 FETCH = """
 import pathlib, sys
 from eas_processor.service import fetch_model, load_service

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from eas_processor.errors import ModelFetchError
+from eas_processor.service import unpack as unpacking
 from eas_processor.service.unpack import Limits, is_archive, unpack
 
 DATA = os.urandom(5000)
@@ -34,6 +35,28 @@ def tar(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return pack
+
+
+def test_a_header_that_is_too_large_is_not_read(
+    tar: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacking, "_MOST_AT_ONCE", 2**20)
+    with tarfile.open(tmp_path / "long.tar.gz", "w:gz") as archive:
+        long_name = member("././@LongLink", tarfile.GNUTYPE_LONGNAME)
+        long_name.size = 2**21
+        archive.addfile(long_name, io.BytesIO(bytes(long_name.size)))
+        archive.addfile(member("f"), io.BytesIO(DATA))
+    with pytest.raises(ModelFetchError, match="a header of 2097152 bytes"):
+        unpack(tmp_path / "long.tar.gz", tmp_path / "out")
+
+
+def test_the_directories_of_a_name_count_as_members(
+    tar: Callable[..., Path], tmp_path: Path
+) -> None:
+    archive = tar(member("d/" * 9 + "f"))
+    unpack(archive, tmp_path / "out", Limits(members=10))
+    with pytest.raises(ModelFetchError, match="is one more than the 9 that are allowed"):
+        unpack(archive, tmp_path / "another", Limits(members=9))
 
 
 def zipped(path: Path, *names: str, **attributes: Any) -> Path:

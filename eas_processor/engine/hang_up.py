@@ -1,0 +1,37 @@
+"""What SIGHUP means to this process: that its terminal is gone, or that it is to reload."""
+
+from __future__ import annotations
+
+import enum
+import os
+import signal
+
+
+class HangUp(enum.Enum):
+    """What to do on SIGHUP."""
+
+    RELOAD = enum.auto()
+    STOP = enum.auto()
+    IGNORE = enum.auto()
+
+
+def hang_up_means() -> HangUp:
+    """
+    Find out what SIGHUP means; to be called first of all.
+
+    With a terminal it tells that the terminal has ended, and by then the system has taken the
+    terminal away. Without one it asks for a reload, which has to wait until something is loaded.
+    """
+    if _has_terminal():
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
+        return HangUp.IGNORE if ignored else HangUp.STOP
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    return HangUp.RELOAD
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

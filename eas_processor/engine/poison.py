@@ -1,0 +1,71 @@
+"""Requests that killed a worker they were alone in, remembered for a while."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from time import monotonic
+
+from eas_processor.engine.request import Request
+from eas_processor.errors import InternalError
+
+log = logging.getLogger("eas_processor.engine")
+
+REMEMBERED_S = 60.0
+_AT_MOST = 64
+
+
+class Poison:
+    """
+    The poison requests of one service.
+
+    Clients send a request that was answered with 500 again, the SDKs up to four times, and each
+    time would cost two workers. One that comes again within a minute is refused unrun.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._until: dict[tuple[int, int, bytes], float] = {}
+        self.sizes: set[int] = set()
+        """The sizes of those that are remembered: a request of another size is none of them."""
+
+    def convict(self, request: Request, how: str) -> None:
+        """Remember and log a request that was alone in a worker when that died as `how` says."""
+        if len(self._until) >= _AT_MOST:
+            self.forget()
+        self._until[_mark(request)] = monotonic() + REMEMBERED_S
+        self.sizes.add(request.size)
+        self._log("poison request: alone in a worker, it killed it", request, how=how)
+
+    def refusal(self, request: Request) -> InternalError | None:
+        """Return why a request is not to be run, if it is one that is remembered."""
+        now = monotonic()
+        self._until = {mark: until for mark, until in self._until.items() if until > now}
+        self.sizes = {size for size, _, _ in self._until}
+        if request.size not in self.sizes or _mark(request) not in self._until:
+            return None
+        self._log("poison request: it came again, and was not run", request)
+        return InternalError(
+            "this request, alone in a worker, killed it less than "
+            f"{REMEMBERED_S:.0f} s ago; it is not run again until then"
+        )
+
+    def forget(self) -> None:
+        """Let everything be run again: another model may take it."""
+        self._until.clear()
+        self.sizes.clear()
+
+    def _log(self, text: str, request: Request, **facts: str) -> None:
+        told = {"service": self._service, "sha256": _digest(request).hex(), "bytes": request.size}
+        log.error(text, extra={"facts": told | facts})
+
+
+def _mark(request: Request) -> tuple[int, int, bytes]:
+    return request.size, request.kind, _digest(request)
+
+
+def _digest(request: Request) -> bytes:
+    digest = hashlib.sha256()
+    for piece in request.body:
+        digest.update(piece)
+    return digest.digest()
