@@ -189,7 +189,7 @@ def measure(run: Run, peers: Sequence[Any], *, quick: bool, long: bool) -> Itera
             run.group([each])
             yield
     if not quick:
-        run.part("resnet", lambda: footprint.resnet(work, 4.0, 9))
+        run.part("resnet", lambda: footprint.resnet(work, 2.0, 15))
         yield
 
 

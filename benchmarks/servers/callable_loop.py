@@ -1,4 +1,8 @@
-"""The model without a server: `callable_loop.py MODEL SECONDS THREADS SHAPE...`."""
+"""
+The model without a server: `callable_loop.py MODEL SECONDS THREADS SHAPE...`.
+
+After the line of figures, each line on stdin has the last shape timed again, and its rate printed.
+"""
 
 import json
 import pathlib
@@ -25,11 +29,7 @@ def main():
         first = time.perf_counter() - first
         for _ in range(20):
             model(images)
-        start, calls = time.perf_counter(), 0
-        while time.perf_counter() - start < float(seconds):
-            model(images)
-            calls += 1
-        rates[text] = calls / (time.perf_counter() - start)
+        rates[text] = rate(model, images, float(seconds))
     rollup = pathlib.Path("/proc/self/smaps_rollup").read_text()
     pss = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
     figures = {
@@ -39,7 +39,18 @@ def main():
         "pss_mb": int(pss.split()[1]) / 1024,
         "calls_per_second": rates,
     }
-    print(json.dumps(figures))
+    print(json.dumps(figures), flush=True)
+    for _ in sys.stdin:
+        print(rate(model, images, float(seconds)), flush=True)
+
+
+def rate(model, images, seconds):
+    """Return the calls a second."""
+    start, calls = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        model(images)
+        calls += 1
+    return calls / (time.perf_counter() - start)
 
 
 main()
