@@ -157,11 +157,11 @@ def resnet(work: Path, seconds: float, rounds: int) -> dict[str, Any]:
     content["metadata"]["rpc"] = {"worker_threads": 1}
     served, bare = [], []
     shape = "x".join(map(str, image.shape))
-    loop = [sys.executable, "callable_loop.py", str(work / "resnet"), str(seconds), "2", shape]
+    command = [sys.executable, "callable_loop.py", str(work / "resnet"), str(seconds), "2", shape]
     with (
         serving(work, content) as service,
         subprocess.Popen(
-            loop,
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -182,6 +182,8 @@ def resnet(work: Path, seconds: float, rounds: int) -> dict[str, Any]:
     return {
         "served": statistics.median(served),
         "bare": statistics.median(bare),
+        # Of each turn, since the machine's own speed changes more within the run.
+        "ratio": statistics.median(mine / loop for mine, loop in zip(served, bare, strict=True)),
         "rounds": {"served": served, "bare": bare},
         "service_file": shown,
     }
