@@ -285,21 +285,21 @@ def picture(results: Results) -> str:
     tallest = max((v for of in best.values() for v in of.values()), default=1)
     y, parts = 44, []
     for connections in (1, 8, 32, 128):
-        parts.append(f'<text x="10" y="{y}" font-weight="bold">{connections} connection(s)</text>')
+        parts.append(f'<text x="10" y="{y}" font-weight="bold">{connections} connection{"s" * (connections > 1)}</text>')
         for name, of in best.items():
             if connections in of:
                 y += 18
                 width = max(1, 400 * of[connections] / tallest)
                 colour = "#d9480f" if name.startswith("eas") else "#868e96"
                 parts.append(
-                    f'<text x="90" y="{y}" text-anchor="end">{escape(name)}</text>'
-                    f'<rect x="98" y="{y - 11}" width="{width:.0f}" height="13" fill="{colour}"/>'
-                    f'<text x="{width + 104:.0f}" y="{y}">{of[connections]:,.0f}</text>'
+                    f'<text x="160" y="{y}" text-anchor="end">{escape(name)}</text>'
+                    f'<rect x="168" y="{y - 11}" width="{width:.0f}" height="13" fill="{colour}"/>'
+                    f'<text x="{width + 174:.0f}" y="{y}">{of[connections]:,.0f}</text>'
                 )
         y += 28
     title = "Requests a second, 784-256-10 model, each server's better setting"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="580" height="{y}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{y}" '
         'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
         f'<text x="10" y="20" font-size="14">{title}</text>{"".join(parts)}</svg>\n'
     )
