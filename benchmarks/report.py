@@ -285,7 +285,8 @@ def picture(results: Results) -> str:
     tallest = max((v for of in best.values() for v in of.values()), default=1)
     y, parts = 44, []
     for connections in (1, 8, 32, 128):
-        parts.append(f'<text x="10" y="{y}" font-weight="bold">{connections} connection{"s" * (connections > 1)}</text>')
+        heading = f"{connections} connection{'s' * (connections > 1)}"
+        parts.append(f'<text x="10" y="{y}" font-weight="bold">{heading}</text>')
         for name, of in best.items():
             if connections in of:
                 y += 18

@@ -59,7 +59,7 @@ def serve(
         )
         try:
             print(*lines, sep="\n", flush=True)
-        except BrokenPipeError:
+        except OSError:  # a pipe that nobody reads, a terminal that is gone
             log.warning("serving at %s; nobody reads stdout", address)
 
     def reread() -> ServiceSettings:

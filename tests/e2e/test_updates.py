@@ -94,6 +94,12 @@ class Running:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
 
+    def exit_status(self) -> int:
+        """Wait for its end."""
+        pid, status = eventually(lambda: (ended := os.waitpid(self.pid, os.WNOHANG))[0] and ended)
+        assert pid == self.pid
+        return os.waitstatus_to_exitcode(status)
+
     def close_terminal(self) -> None:
         """Take its terminal away, as a window that is closed does."""
         os.close(self._output)
@@ -114,6 +120,7 @@ def _spawn(
     if terminal:
         pid, output = pty.fork()
         if not pid:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests run under
             os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT, 0o600), 2)
             os.execve(command[0], command, environment)
         return pid, output
@@ -171,8 +178,7 @@ def test_reload_rollback_and_sighup(run: Callable[..., Running]) -> None:
 def test_a_terminal_that_is_gone_ends_the_service(run: Callable[..., Running]) -> None:
     service = run(terminal=True)
     service.close_terminal()
-    pid, status = os.waitpid(service.pid, 0)
-    assert (pid, os.waitstatus_to_exitcode(status)) == (service.pid, 0)
+    assert service.exit_status() == 0
 
 
 def test_a_reload_that_comes_too_early_is_made_later(run: Callable[..., Running]) -> None:
@@ -189,9 +195,8 @@ def test_a_download_does_not_hold_up_the_end(run: Callable[..., Running]) -> Non
         os.kill(service.pid, signal.SIGHUP)
         connection, _ = listener.accept()
         os.kill(service.pid, signal.SIGTERM)
-        _, status = os.waitpid(service.pid, 0)
+        assert service.exit_status() == 0
         connection.close()
-    assert os.waitstatus_to_exitcode(status) == 0
     assert "Traceback" not in service.log
 
 
