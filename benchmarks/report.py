@@ -52,51 +52,33 @@ class _Targets:
         self.results = results
         self.lines: list[list[str]] = []
 
-    def ratio(
-        self,
-        label: str,
-        mine: Any,
-        other: Any,
-        unit: str,
-        least: str,
-        reach: str,
-        measured: float | None = None,
-    ) -> None:
+    def ratio(self, label: str, mine: Any, other: Any, unit: str, least: str, reach: str) -> None:
         """
         Add a figure beside the (name, figure) that it is compared with.
 
-        The ratio is that of the two, unless it was `measured` itself.
+        A third part of `other` is their ratio, where it was measured by itself.
         """
-        self._add(label, mine, other, unit, least, reach, ratio=True, measured=measured)
+        name, figure, *measured = other or ("", None)
+        quotient = mine / figure if mine is not None and figure else None
+        shown = next(iter(measured), quotient)
+        self._add(label, mine, (name, figure), unit, f"{shown or 0:,.3g}", least, reach)
 
     def figure(self, label: str, mine: Any, other: Any, unit: str, least: str, reach: str) -> None:
         """Add a figure that stands for itself; `other` is only shown."""
-        self._add(label, mine, other, unit, least, reach, ratio=False)
+        self._add(label, mine, other or ("", None), unit, "", least, reach)
 
     def cell(self, name: str, connections: int, key: str, body: str = "3 KB") -> Any:
         """Return a figure of a row, None when it was not measured."""
         row = find(self.results, name, connections, body)
         return row and row[key]
 
-    def _add(
-        self,
-        label: str,
-        mine: Any,
-        other: Any,
-        unit: str,
-        least: str,
-        reach: str,
-        *,
-        ratio: bool,
-        measured: float | None = None,
-    ) -> None:
-        if mine is None or other is None or other[1] is None:
-            self.lines.append([label, "not measured", "", "", least, reach])
-            return
+    def _add(self, label: str, mine: Any, other: Any, unit: str, *rest: str) -> None:
         name, figure = other
-        shown = f"{measured or mine / figure:,.3g}" if ratio and figure else ""
-        own, beside = f"{_amount(mine)} {unit}", f"{name} {_amount(figure)}"
-        self.lines.append([label, own, beside, shown, least, reach])
+        if mine is None or figure is None:
+            self.lines.append([label, "not measured", "", "", *rest[1:]])
+        else:
+            own, beside = f"{_amount(mine)} {unit}", f"{name} {_amount(figure)}"
+            self.lines.append([label, own, beside, *rest])
 
 
 def targets(results: Results) -> list[list[str]]:
@@ -128,8 +110,8 @@ def targets(results: Results) -> list[list[str]]:
     _add_footprint(table)
     net = results.get("resnet")
     label = "ResNet-50, images/s against the bare loop"
-    bare = net and ("bare", net["bare"])
-    table.ratio(label, net and net["served"], bare, "/s", "0.97", "", net and net["ratio"])
+    bare = net and ("bare", net["bare"], net["ratio"])
+    table.ratio(label, net and net["served"], bare, "/s", "0.97", "")
     return table.lines
 
 
