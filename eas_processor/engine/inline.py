@@ -101,12 +101,16 @@ class InlineInstance(Instance):
         batch: list[Request] = []
         now = monotonic()
         while self._sent and len(batch) < self._batch_size:
+            if batch and self._sent[0].size > BULK_SIZE:
+                break  # a large one runs alone, as in a worker: joining copies it once more
             request = self._sent.popleft()
             if request.deadline and now > request.deadline:
                 status, text = _EXPIRED
                 frames.append((REPLY, status, request.number, 0.0, [text]))
             else:
                 batch.append(request)
+                if request.size > BULK_SIZE:
+                    break
         if batch:
             frames += self._answer(batch)
 

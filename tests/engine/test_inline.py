@@ -12,7 +12,7 @@ from eas_processor.engine.admission import Admission
 from eas_processor.engine.inline import InlineSupervisor
 from eas_processor.engine.request import Request
 from eas_processor.errors import StartError, WarmUpError
-from eas_processor.link.frames import PREDICT_JSON
+from eas_processor.link.frames import BULK_SIZE, PREDICT_JSON
 from eas_processor.worker.hooks import Processor, import_hooks
 
 from .conftest import ECHO
@@ -61,6 +61,16 @@ async def test_requests_are_answered_in_the_process(service: Any, batch_size: in
     assert refused == (400, b"refused as asked") and failed[0] == 500
     rows = admission.metrics.batch_rows
     assert rows.rows == 53 and (sum(rows.counts) < 53) is (batch_size > 1)
+
+
+async def test_large_bodies_run_alone(service: Any) -> None:
+    admission = await started(service(batch_size=8, max_queue_size=100))
+    large = b"x" * (BULK_SIZE + 1)
+    bodies = [b"1", b"2", large, large, b"3", b"4"]
+    answers = await asyncio.gather(*ask(admission, *map(ARequest, bodies)))
+    assert [body for _, body in answers] == bodies
+    rows = admission.metrics.batch_rows
+    assert (rows.rows, sum(rows.counts)) == (6, 4)
 
 
 async def test_the_queue_is_bounded(service: Any) -> None:
