@@ -177,7 +177,6 @@ def resnet(work: Path, seconds: float, rounds: int) -> dict[str, Any]:
             served.append(endpoint.load(2, seconds).throughput)
             print(file=process.stdin, flush=True)
             bare.append(float(process.stdout.readline()))
-        process.stdin.close()
     shown = json.dumps(content | {"model_path": "resnet"})
     return {
         "served": statistics.median(served),

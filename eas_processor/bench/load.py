@@ -100,7 +100,6 @@ class Load:
         """When the requests should have started that no connection was free for."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._open_loop = plan.rate > 0
-        self._running = True
         self._sending = True
         self._started = 0.0
         self._issued = 0
@@ -130,7 +129,7 @@ class Load:
             self._result.good_in_time = self._result.good
             await self._finish()
         finally:
-            self._running = self._sending = False
+            self._sending = False
             watch.cancel()
             for task in self._tasks:
                 task.cancel()
@@ -168,7 +167,7 @@ class Load:
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        if self._running and connection.since is not None:
+        if connection.since is not None:
             cut = f"the connection was cut before the answer ({_cut(reason)})"
             self._failed(connection.since, cut)
         if not self._sending:

@@ -15,7 +15,7 @@ from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.cli.plan import Plan, change_stamp, model_is_kept, read_plan
 from eas_processor.engine.discovery import Peer
 from eas_processor.engine.engine import Control, run
-from eas_processor.engine.hang_up import hang_up_means
+from eas_processor.engine.hang_up import prepare_for_hang_up
 from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, StartError, UpdateError
 from eas_processor.service import load_service
@@ -41,7 +41,7 @@ def serve(
     `peers` are other engines that serve the same, beside those that the file names. With `inline`
     the model runs in this process, and nothing can be changed while it does.
     """
-    hang_up = hang_up_means()
+    hang_up = prepare_for_hang_up()
     if inline:
         _require_own(path)
         if watch:

@@ -15,12 +15,12 @@ class HangUp(enum.Enum):
     IGNORE = enum.auto()
 
 
-def hang_up_means() -> HangUp:
+def prepare_for_hang_up() -> HangUp:
     """
-    Find out what SIGHUP means; to be called first of all.
+    Find out what SIGHUP means, and ignore it until there is something to reload; call this first.
 
     With a terminal it tells that the terminal has ended, and by then the system has taken the
-    terminal away. Without one it asks for a reload, which has to wait until something is loaded.
+    terminal away. Without one it asks for a reload.
     """
     if _has_terminal():
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup

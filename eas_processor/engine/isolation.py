@@ -72,7 +72,7 @@ class Isolation:
             return
         while self._waiting:
             _, request = self._waiting.popitem(last=False)
-            if request.size in self._poison.sizes and (again := self._poison.refusal(request)):
+            if again := self._poison.refusal(request):
                 request.refuse(again)
             else:
                 instance.send(request)

@@ -14,6 +14,9 @@ log = logging.getLogger("eas_processor.engine")
 REMEMBERED_S = 60.0
 _AT_MOST = 64
 
+_Mark = tuple[int, int, bytes]
+"""Size, kind and SHA-256 of a request."""
+
 
 class Poison:
     """
@@ -25,7 +28,7 @@ class Poison:
 
     def __init__(self, service: str) -> None:
         self._service = service
-        self._until: dict[tuple[int, int, bytes], float] = {}
+        self._until: dict[_Mark, float] = {}
         self.sizes: set[int] = set()
         """The sizes of those that are remembered: a request of another size is none of them."""
 
@@ -33,18 +36,22 @@ class Poison:
         """Remember and log a request that was alone in a worker when that died as `how` says."""
         if len(self._until) >= _AT_MOST:
             self.forget()
-        self._until[_mark(request)] = monotonic() + REMEMBERED_S
+        mark = _mark(request)
+        self._until[mark] = monotonic() + REMEMBERED_S
         self.sizes.add(request.size)
-        self._log("poison request: alone in a worker, it killed it", request, how=how)
+        self._log("poison request: alone in a worker, it killed it", mark, how=how)
 
     def refusal(self, request: Request) -> InternalError | None:
         """Return why a request is not to be run, if it is one that is remembered."""
+        if request.size not in self.sizes:
+            return None
         now = monotonic()
         self._until = {mark: until for mark, until in self._until.items() if until > now}
         self.sizes = {size for size, _, _ in self._until}
-        if request.size not in self.sizes or _mark(request) not in self._until:
+        mark = _mark(request)
+        if mark not in self._until:
             return None
-        self._log("poison request: it came again, and was not run", request)
+        self._log("poison request: it came again, and was not run", mark)
         return InternalError(
             "this request, alone in a worker, killed it less than "
             f"{REMEMBERED_S:.0f} s ago; it is not run again until then"
@@ -55,17 +62,14 @@ class Poison:
         self._until.clear()
         self.sizes.clear()
 
-    def _log(self, text: str, request: Request, **facts: str) -> None:
-        told = {"service": self._service, "sha256": _digest(request).hex(), "bytes": request.size}
+    def _log(self, text: str, mark: _Mark, **facts: str) -> None:
+        size, _, digest = mark
+        told = {"service": self._service, "sha256": digest.hex(), "bytes": size}
         log.error(text, extra={"facts": told | facts})
 
 
-def _mark(request: Request) -> tuple[int, int, bytes]:
-    return request.size, request.kind, _digest(request)
-
-
-def _digest(request: Request) -> bytes:
+def _mark(request: Request) -> _Mark:
     digest = hashlib.sha256()
     for piece in request.body:
         digest.update(piece)
-    return digest.digest()
+    return request.size, request.kind, digest.digest()

@@ -111,10 +111,10 @@ class Supervisor:
         settings, serving = self._settings, self.serving()
         old = [each for each in serving if each.settings.needs_new_workers(settings)]
         wanted = [each for each in serving if each not in old]
-        counted = wanted if at_once else serving
-        surplus = max(0, len(counted) - settings.instances)
-        goes = [*old, *wanted[:surplus]] if at_once else [*old, *wanted][:surplus]
-        return [self.retire(each) for each in goes]
+        surplus = max(0, len(serving) - settings.instances)
+        if at_once:
+            surplus = max(surplus, len(old))
+        return [self.retire(each) for each in [*old, *wanted][:surplus]]
 
     def retire(self, instance: Instance) -> asyncio.Task[None]:
         """

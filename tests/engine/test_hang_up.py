@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from eas_processor.engine import hang_up as module
-from eas_processor.engine.hang_up import HangUp, hang_up_means
+from eas_processor.engine.hang_up import HangUp, prepare_for_hang_up
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def test_what_it_means(
 ) -> None:
     monkeypatch.setattr(module, "_has_terminal", lambda: terminal)
     signal.signal(signal.SIGHUP, handler)
-    assert hang_up_means() is means
+    assert prepare_for_hang_up() is means
     # Until the engine listens, what would end the process must not.
     waits = signal.SIG_IGN if means is HangUp.RELOAD else handler
     assert signal.getsignal(signal.SIGHUP) is waits
