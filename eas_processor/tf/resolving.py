@@ -11,7 +11,8 @@ from typing import Any, Dict, List, Optional, Sequence
 from eas_processor.tf.dtypes import WIRE_DTYPES
 from eas_processor.tf.errors import BadRequest, RunError
 from eas_processor.tf.runtime import tf
-from eas_processor.tf.signatures import Signature, TensorSpec, dtype_name, list_names
+from eas_processor.tf.signatures import Signature, TensorSpec, dtype_name, list_names, quote
+from eas_processor.wire.text import cut_list
 
 # The vendor's words, which its users search for.
 NO_FETCH = "Must specify at least one target to fetch or execute."
@@ -39,11 +40,13 @@ class Resolver:
         for name in names:
             spec = aliases.get(name) or self._find(name, signature is None)
             if spec is None:
-                raise BadRequest(f"unexpected input '{name}': {describe_inputs(signature)}")
+                raise BadRequest(f"unexpected input {quote(name)}: {describe_inputs(signature)}")
             self._refuse_absent("input", spec)
             other = by_tensor.setdefault(spec.tensor_name, name)
             if other != name:
-                raise BadRequest(f"inputs '{other}' and '{name}' are the same: send one of them")
+                raise BadRequest(
+                    f"inputs {quote(other)} and {quote(name)} are the same: send one of them"
+                )
             specs.append(spec)
         return specs
 
@@ -58,12 +61,12 @@ class Resolver:
         specs: Dict[str, TensorSpec] = {}
         for name in names:
             if name in specs:
-                raise BadRequest(f"output_filter names '{name}' twice")
+                raise BadRequest(f"output_filter names {quote(name)} twice")
             spec = aliases.get(name)
             if spec is None:
                 spec = self._find(name, signature is None)
                 if spec is None:
-                    raise BadRequest(f"unknown output '{name}': {_outputs_of(signature)}")
+                    raise BadRequest(f"unknown output {quote(name)}: {_outputs_of(signature)}")
                 self._refuse_writes(spec)
             self._refuse_absent("output", spec)
             _refuse_dtype(spec, aliases)
@@ -100,15 +103,17 @@ class Resolver:
     def _refuse_absent(self, kind: str, spec: TensorSpec) -> None:
         if spec.parts:
             raise BadRequest(
-                f"{kind} '{spec.name}' is a sparse tensor: name its indices, values and shape "
+                f"{kind} {quote(spec.name)} is a sparse tensor: name its indices, values and shape "
                 f"instead, {list_names(spec.parts)}"
             )
         if not spec.tensor_name:
-            raise BadRequest(f"{kind} '{spec.name}' is a composite tensor, which cannot be sent")
+            raise BadRequest(
+                f"{kind} {quote(spec.name)} is a composite tensor, which cannot be sent"
+            )
         if self._tensor(spec.tensor_name) is None:
             raise RunError(
-                f"the signature says that {kind} '{spec.name}' is the tensor '{spec.tensor_name}', "
-                "which the graph does not have; export the model again"
+                f"the signature says that {kind} {quote(spec.name)} is the tensor "
+                f"{quote(spec.tensor_name)}, which the graph does not have; export the model again"
             )
 
     def _refuse_writes(self, spec: TensorSpec) -> None:
@@ -120,8 +125,8 @@ class Resolver:
             op = pending.pop()
             if op.name == self._saver or _WRITES.match(op.type):
                 raise BadRequest(
-                    f"output '{spec.name}' cannot be asked for by tensor name: it depends on the "
-                    f"op '{op.name}', which is there to load, save or change variables"
+                    f"output {quote(spec.name)} cannot be asked for by tensor name: it depends on "
+                    f"the op {quote(op.name)}, which is there to load, save or change variables"
                 )
             sources = {tensor.op for tensor in op.inputs}.union(op.control_inputs) - seen
             seen |= sources
@@ -141,8 +146,8 @@ def _refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec]) -> None:
     if spec.dtype not in WIRE_DTYPES:
         others = [name for name, other in aliases.items() if other.dtype in WIRE_DTYPES]
         raise BadRequest(
-            f"output '{spec.name}' is {dtype_name(spec.dtype)}, which a response cannot carry; "
-            f"name others in output_filter: {list_names(others)}"
+            f"output {quote(spec.name)} is {dtype_name(spec.dtype)}, which a response cannot "
+            f"carry; name others in output_filter: {list_names(others)}"
         )
 
 
@@ -150,14 +155,14 @@ def describe_inputs(signature: Optional[Signature]) -> str:
     """Return what a signature takes, as messages say it; None is a graph without signatures."""
     if signature is None:
         return _NO_SIGNATURE
-    return f"signature '{signature.name}' takes {_list_specs(signature.inputs)}"
+    return f"signature {quote(signature.name)} takes {_list_specs(signature.inputs)}"
 
 
 def _outputs_of(signature: Optional[Signature]) -> str:
     if signature is None:
         return _NO_SIGNATURE
-    return f"signature '{signature.name}' gives {_list_specs(signature.outputs)}"
+    return f"signature {quote(signature.name)} gives {_list_specs(signature.outputs)}"
 
 
 def _list_specs(specs: Dict[str, TensorSpec]) -> str:
-    return ", ".join(f"'{name}' {spec}" for name, spec in specs.items()) or "nothing"
+    return cut_list(specs, lambda name: f"{quote(name)} {specs[name]}") or "nothing"

@@ -5,6 +5,7 @@ from typing import Any
 
 from eas_processor.tf.errors import ModelRefusal, ProcessorError, RunError
 from eas_processor.tf.runtime import tf
+from eas_processor.wire.text import cut
 
 # The values of a request lead to these; every other code is about the model or the machine.
 _REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)
@@ -16,7 +17,10 @@ _UNSAVED = " (a Keras 3 model is written for serving by `model.export(path)`)"
 # Node names and where they were made are of no use to whoever sent the request.
 _ROOT = re.compile(r"^\d+ root error\(s\) found\.\s*\(0\) [\w ]+: ")
 _NODE = re.compile(r"\{\{(function_)?node [^}]*\}\}\s*")
-_TAIL = re.compile(r"\s*(\[\[\{?\{?(function_)?node |Original stack trace|\(1\) [\w ]+: ).*", re.S)
+_TAIL = re.compile(r"(\[\[\{?\{?(function_)?node |Original stack trace|\(1\) [\w ]+: ).*", re.S)
+
+# A sentence can quote a value of the request, of any length.
+_READ, _SHOWN = 4000, 1000
 
 
 def translate(error: Any) -> ProcessorError:
@@ -29,6 +33,6 @@ def translate(error: Any) -> ProcessorError:
 
 
 def clean(message: str) -> str:
-    """Return TensorFlow's sentence without node names and stack traces."""
-    message = _TAIL.sub("", _ROOT.sub("", message))
-    return " ".join(_NODE.sub("", message).split())
+    """Return TensorFlow's sentence without node names and stack traces, cut where it is long."""
+    message = _TAIL.sub("", _ROOT.sub("", message[:_READ]))
+    return cut(" ".join(_NODE.sub("", message).split()), _SHOWN)

@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from eas_processor.tf.errors import BadRequest, ModelConfigError
 from eas_processor.tf.saved_model_schema import DATA_TYPES, REF_OFFSET
+from eas_processor.wire.text import cut, cut_list
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +80,17 @@ def _spec_to_json(spec: TensorSpec) -> Dict[str, Any]:
 
 def describe(dtype: int, shape: Shape) -> str:
     """Return a dtype and shape as messages show them: `DT_FLOAT [-1, 784]`."""
-    return dtype_name(dtype) + (" of any shape" if shape is None else f" {list(shape)}")
+    return dtype_name(dtype) + (" of any shape" if shape is None else " " + cut(str(list(shape))))
 
 
 def list_names(names: Iterable[str]) -> str:
-    """Return names as messages list them: `'a', 'b'`."""
-    return ", ".join(f"'{name}'" for name in names) or "none"
+    """Return names as messages list them: `'a', 'b'`, and past ten how many more."""
+    return cut_list(names, quote) or "none"
+
+
+def quote(name: str) -> str:
+    """Return a name as messages show it, cut where it is long."""
+    return f"'{cut(name)}'"
 
 
 def public_names(signatures: Iterable[str]) -> List[str]:
@@ -126,7 +132,7 @@ def find_signature(signatures: Dict[str, Signature], name: str) -> Signature:
     if name in signatures and not name.startswith("__"):
         return signatures[name]
     known = list_names(public_names(signatures))
-    raise BadRequest(f"unknown signature '{name}': this model has {known}")
+    raise BadRequest(f"unknown signature {quote(name)}: this model has {known}")
 
 
 def check_tensor(spec: TensorSpec, dtype: int, shape: Tuple[int, ...], strict_shapes: bool) -> None:
@@ -139,7 +145,7 @@ def check_tensor(spec: TensorSpec, dtype: int, shape: Tuple[int, ...], strict_sh
         count *= size
     values = "1 value" if count == 1 else f"{count} values"
     raise BadRequest(
-        f"input '{spec.name}': expected {expected}, got {describe(dtype, shape)} with {values}"
+        f"input {quote(spec.name)}: expected {expected}, got {describe(dtype, shape)} with {values}"
     )
 
 

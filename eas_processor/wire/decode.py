@@ -29,6 +29,7 @@ from eas_processor.wire.fields import (
 )
 from eas_processor.wire.outlines import Outlines, Stack
 from eas_processor.wire.tensors import Request, Tensor
+from eas_processor.wire.text import cut
 from eas_processor.wire.values import unpack_values
 from eas_processor.wire.varints import read_varint, unpack_varints
 
@@ -116,7 +117,7 @@ def _read_entry(
     try:
         return name, _read_tensor(view, pieces, allowed)
     except WireError as error:
-        raise type(error)(f"{role} {name!r}: {error}") from None
+        raise type(error)(f"{role} {cut(name)!r}: {error}") from None
 
 
 def _read_tensor(view: memoryview, pieces: List[Tuple[int, int]], allowed: Allowance) -> Tensor:
@@ -171,7 +172,8 @@ def _assemble(dtype: int, shape: bytes, values: Dict[int, Any]) -> Tensor:
         # Senders leave the shape out for a scalar, and for a vector too.
         return Tensor(dtype, array.reshape(()) if array.size == 1 else array)
     if array.size != count:
-        raise ShapeMismatch(f"shape {list(dims)} needs {count} values, got {array.size}")
+        needed = cut(str(count))
+        raise ShapeMismatch(f"shape {_show(dims)} needs {needed} values, got {array.size}")
     return Tensor(dtype, _reshape(array, dims))
 
 
@@ -179,7 +181,7 @@ def _reshape(array: "np.ndarray[Any, Any]", dims: Tuple[int, ...]) -> "np.ndarra
     try:
         return array.reshape(dims)
     except ValueError:  # no values, and a dimension that numpy cannot represent
-        raise ShapeMismatch(f"shape {list(dims)} is too large") from None
+        raise ShapeMismatch(f"shape {_show(dims)} is too large") from None
 
 
 # A service sees few shapes; the cache saves 2 µs an input.
@@ -194,11 +196,15 @@ def _read_shape(raw: bytes) -> Tuple[Tuple[int, ...], int]:
     count = 1
     for dim in dims:
         if dim < 0:
-            raise ShapeMismatch(f"shape {dims} has a negative dimension")
+            raise ShapeMismatch(f"shape {_show(dims)} has a negative dimension")
         count *= dim
     if len(dims) > MAX_RANK:
         raise ShapeMismatch(f"the shape has more than {MAX_RANK} dimensions")
     return tuple(dims), count
+
+
+def _show(dims: Sequence[int]) -> str:
+    return cut(str(list(dims)))
 
 
 def _text(view: memoryview, start: int, stop: int) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Dict, NamedTuple
 import numpy as np
 
 from eas_processor.wire.errors import UnsupportedDtype
+from eas_processor.wire.text import cut
 
 DT_INVALID = 0
 DT_FLOAT = 1
@@ -110,7 +111,7 @@ def dtype_number(name: str) -> int:
     try:
         return NUMBERS[name]
     except KeyError:
-        raise UnsupportedDtype(f"unknown dtype {name!r}: expected one of {_known()}") from None
+        raise UnsupportedDtype(f"unknown dtype {cut(name)!r}: expected one of {_known()}") from None
 
 
 def storage_dtype(number: int) -> "np.dtype[Any]":

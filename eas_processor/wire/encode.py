@@ -8,6 +8,7 @@ from eas_processor.wire.dtypes import layout_of
 from eas_processor.wire.errors import EncodeError, WireError
 from eas_processor.wire.fields import LENGTH, length_field, tag_of
 from eas_processor.wire.tensors import Request, Tensor
+from eas_processor.wire.text import cut
 from eas_processor.wire.values import pack_values
 from eas_processor.wire.varints import write_varint
 
@@ -74,7 +75,7 @@ def _encode(
         size = len(values) // shares
         return _head(tag, name, tensor.dtype, shape, size), values, size
     except (WireError, UnicodeEncodeError) as error:
-        raise EncodeError(f"{role} {name!r}: {error}") from None
+        raise EncodeError(f"{role} {cut(name)!r}: {error}") from None
 
 
 # A service writes few combinations; the cache saves 5 µs an output.
@@ -96,4 +97,4 @@ def _text(name: str) -> bytes:
     try:
         return name.encode("utf-8")
     except UnicodeEncodeError:
-        raise EncodeError(f"the name {name!r} is not valid Unicode") from None
+        raise EncodeError(f"the name {cut(name)!r} is not valid Unicode") from None

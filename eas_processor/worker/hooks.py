@@ -14,6 +14,9 @@ Answer = Tuple[int, bytes]
 
 _NO_JSON = b"this processor takes no JSON; send a PredictRequest as application/octet-stream"
 
+# Characters of a sentence that are sent, for hooks may quote a request of any size.
+_LONGEST = 2000
+
 # Not the file's own name, which may be that of a module which others import.
 _FILE_MODULE = "processor_hooks"
 
@@ -122,10 +125,15 @@ def refusal(error: Exception) -> Answer:
     status: Any = getattr(error, "status", None)
     # Exceptions of other libraries have a `status` too, and it can be anything.
     if isinstance(status, int) and 400 <= status <= 599:
-        return int(status), str(error).encode(errors="replace")
+        return int(status), _cut(str(error)).encode(errors="replace")
     log.error("the processor raised an unexpected error", exc_info=error)
-    text = f"the processor failed with {type(error).__name__}: {error}; its log has the traceback"
+    said = f"{type(error).__name__}: {_cut(str(error))}"
+    text = f"the processor failed with {said}; its log has the traceback"
     return 500, text.encode(errors="replace")
+
+
+def _cut(sentence: str) -> str:
+    return sentence if len(sentence) <= _LONGEST else sentence[: _LONGEST - 3] + "..."
 
 
 def _outcome(result: Any) -> Answer:

@@ -166,3 +166,44 @@ def test_a_frozen_graph(save_graph, predict):
         predict(model, {}, ["y"])
     with pytest.raises(BadRequest, match=r"input 'x': expected DT_FLOAT \[-1, 2\], got DT_INT32"):
         predict(model, {"x": wire.Tensor(wire.DT_INT32, ONE.astype(np.int32))}, ["y"])
+
+
+LONG = "n" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "inputs, output_filter, signature_name",
+    [
+        ({LONG: ONE}, [], ""),
+        ({"x": ONE}, [LONG], ""),
+        ({"x": ONE}, [], LONG),
+    ],
+)
+def test_a_refusal_does_not_repeat_a_long_name(
+    model, predict, inputs, output_filter, signature_name
+):
+    with pytest.raises(BadRequest) as refused:
+        predict(model, inputs, output_filter, signature_name)
+    assert "'" + "n" * 77 + "...'" in str(refused.value)
+    assert len(str(refused.value)) < 300
+
+
+def test_of_a_signature_with_many_inputs_a_refusal_lists_ten(load, predict):
+    def many():
+        inputs = {f"x{at:02}": v1.placeholder(tf.float32, [], f"x{at}") for at in range(25)}
+        return {"serving_default": (inputs, {"y": sum(inputs.values())})}
+
+    with pytest.raises(BadRequest) as refused:
+        predict(load(many), {"x00": np.array(1, np.float32)})
+    assert "missing inputs 'x01', " in str(refused.value)
+    assert "'x10' and 14 more: signature 'serving_default' takes 'x00' DT_FLOAT []" in str(
+        refused.value
+    )
+    assert str(refused.value).endswith("'x09' DT_FLOAT [] and 15 more")
+
+
+def test_a_refusal_does_not_repeat_a_long_shape(model, predict):
+    with pytest.raises(BadRequest) as refused:
+        predict(model, {"x": np.zeros([1] * 31 + [0], np.float32)})
+    assert "got DT_FLOAT [1, 1, 1, " in str(refused.value)
+    assert "... with 0 values" in str(refused.value)

@@ -327,3 +327,34 @@ def test_the_fields_of_all_tensors_count_together():
     assert wire.decode_request(entry).inputs["a"].array.size == 1000000
     with pytest.raises(wire.MalformedMessage, match=r"input 'a': .*fields"):
         wire.decode_request(entry * 3)
+
+
+LONG = "\x01" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        field(2, field(1, LONG.encode()) + field(2, dtype(99))),
+        field(2, field(1, LONG.encode()) + field(2, dtype(1) + field(SHAPE, b"\xff"))),
+        field(2, field(2, dtype(1) + shape(*[1 << 62] * 32))),
+        field(2, field(2, dtype(1) + shape(*[-1] * 30))),
+        field(2, field(2, dtype(1) + shape(*[1] * 300 + [-1]))),
+        field(2, field(2, dtype(1) + shape(*[1 << 62] * 31 + [0]))),
+        field(1, b"\xff" * 1_000_000),
+    ],
+    ids=["dtype", "cut off", "count", "negative", "rank", "too large", "not UTF-8"],
+)
+def test_a_refusal_does_not_repeat_what_it_refuses(body):
+    with pytest.raises(wire.WireError) as refused:
+        wire.decode_request(body)
+    assert 20 < len(str(refused.value)) < 800
+
+
+def test_an_answer_that_cannot_be_written_does_not_repeat_its_name():
+    bad = wire.Tensor(wire.DT_FLOAT, np.ones(2))
+    for name in (LONG, LONG + "\ud800"):
+        with pytest.raises(wire.EncodeError) as refused:
+            wire.encode_response({name: bad})
+        assert "\\x01..." in str(refused.value)
+        assert len(str(refused.value)) < 1000

@@ -202,3 +202,13 @@ def test_describe_passes_on_a_refusal():
 
 def test_describe_that_is_not_bytes_is_500():
     assert processor(get_serving_model_info=lambda model: "{}").describe()[0] == 500
+
+
+@pytest.mark.parametrize("status", [400, 500, None])
+def test_a_sentence_of_any_length_is_cut(status):
+    processor = Processor(hooks(process=raising(Refusal(status, "é" * 10_000_000))), "", "")
+    answered, body = processor.process(b"")
+    assert answered == (status or 500)
+    assert "é" * 1997 + "..." in body.decode()
+    assert len(body) < 4200
+    assert body.decode().endswith("traceback" if status is None else "...")
