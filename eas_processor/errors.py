@@ -20,6 +20,7 @@ The errors of engine, service, builds and cli, in one tree.
         ├── DeadlineExceeded    408     ├── InternalError       500
         ├── LengthRequired      411     └── NotReady            503
         ├── BodyTooLarge        413
+        ├── AnswerTooLarge      413
         └── TargetTooLong       414
 
 What the 3.6 rooms raise (`wire.WireError`, `tf.errors.ProcessorError`) knows its status too; it
@@ -115,6 +116,12 @@ class LengthRequired(RequestError):
 
 class BodyTooLarge(RequestError):
     """The body is larger than the engine accepts."""
+
+    status = 413
+
+
+class AnswerTooLarge(RequestError):
+    """The answer is larger than the engine holds for a client."""
 
     status = 413
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from eas_processor.link.frames import BULK_SIZE
 
 if TYPE_CHECKING:
     from eas_processor.engine.server import HttpServer
+
+log = logging.getLogger("eas_processor.engine")
 
 MAX_PIPELINED = 32
 """Requests of one connection that are worked on at a time."""
@@ -44,8 +47,10 @@ class Answering(asyncio.Protocol):
         self.since = monotonic()
         """When the connection last began to wait: for a request, the rest of a head, or its end."""
         self._unread = 0
-        self._read_at = self.since
+        self.read_at = self.since
         """When the client was last seen to read; `_unread` bytes were left then."""
+        self._inflating = 0
+        """Bodies that are inflated in turns of the loop: see `Turns`."""
         self._held_back = b""
         """What was received behind more requests than are worked on at a time."""
         # What is arriving
@@ -61,7 +66,7 @@ class Answering(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._write_blocked = False
-        self._server.budget.give_back_unread(self)
+        self._server.budget.note_unread(self, 0)
         self._read_or_hold()
 
     def give_back(self, request: HttpRequest) -> None:
@@ -69,8 +74,26 @@ class Answering(asyncio.Protocol):
         self._server.budget.free += request.charged
         request.charged = 0
 
+    def measure(self, now: float) -> None:
+        """Note how much the client has read, and give back what is charged for that."""
+        unread = self._transport.get_write_buffer_size()
+        if not unread or unread < self._unread:
+            self.read_at = now
+        self._unread = unread
+        if self._write_blocked:
+            self._server.budget.note_unread(self, unread)
+
+    def drop(self, why: str) -> None:
+        """Close the connection in the middle of an answer."""
+        self._server.budget.dropped += 1
+        log.warning("the connection of %s is dropped in mid-answer: %s", self._client(), why)
+        self.abort()
+
     def _charge_unread(self) -> None:
         unread = self._transport.get_write_buffer_size()
+        if not self._unread:
+            self.read_at = monotonic()  # what was there before has been read
+        self._unread = max(unread, self._unread)
         self._server.budget.charge_unread(self, unread)
 
     # Answers
@@ -115,9 +138,16 @@ class Answering(asyncio.Protocol):
         budget = self._server.budget
         request.charged = sum(map(len, payload))
         budget.free -= request.charged
-        budget.drop_unread()
         if budget.free < 0:
-            self.abort()
+            budget.drop_unread()
+        if budget.free < 0:
+            self.drop("the answers that wait for an earlier one leave no room for others")
+
+    def no_room(self, size: int) -> RequestError | None:
+        """Return why a large answer of `size` bytes is not sent, if there is no room for it."""
+        budget = self._server.budget
+        fits = size <= BULK_SIZE or budget.fits(size)
+        return None if fits else budget.answer_refusal(size)
 
     def count_refusal(self, status: int) -> None:
         """Count the refusal of a request that no service took."""
@@ -200,8 +230,9 @@ class Answering(asyncio.Protocol):
         """Close the connection if it has waited too long for the client."""
         settings, request = self._server.settings, self._request
         waited = now - self.since
-        if self._reads_nothing(now):
-            self.abort()
+        self.measure(now)
+        if now - self.read_at > settings.send_timeout:
+            self.drop(f"nothing of it was read for {settings.send_timeout:.0f} s")
         elif self._closing:
             unsent = self._transport.get_write_buffer_size()
             if waited > (settings.idle_timeout if unsent else _LINGER_S):
@@ -213,14 +244,6 @@ class Answering(asyncio.Protocol):
                 self._refuse_unparsed(DeadlineExceeded(late))
         elif not self._pipeline and waited > settings.idle_timeout:
             self._close(linger=False)
-
-    def _reads_nothing(self, now: float) -> bool:
-        """Whether the client has left what is there for it unread for too long."""
-        unread = self._transport.get_write_buffer_size()
-        if not unread or unread < self._unread:
-            self._read_at = now
-        self._unread = unread
-        return now - self._read_at > self._server.settings.send_timeout
 
     def _close(self, *, linger: bool) -> None:
         self._closing = self._deaf = True
@@ -246,7 +269,7 @@ class Answering(asyncio.Protocol):
 
     def _read_or_hold(self) -> None:
         """Read on, unless the client does not read its answers or asks for too many at once."""
-        busy = self._write_blocked or len(self._pipeline) > MAX_PIPELINED
+        busy = self._write_blocked or len(self._pipeline) > MAX_PIPELINED or self._inflating > 0
         reading = self._closing or not busy
         if reading != self._reading and not self._transport.is_closing():
             self._reading = reading

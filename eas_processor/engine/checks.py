@@ -22,6 +22,7 @@ REPEATED = b""
 """Where the headers of a request keep the name of one of these that came again."""
 
 _MAX_TARGET = 8 * 1024
+_MAX_SHOWN = 80
 
 
 def malformed(version: str, target: bytes, headers: Mapping[bytes, bytes]) -> RequestError | None:
@@ -41,8 +42,7 @@ def malformed(version: str, target: bytes, headers: Mapping[bytes, bytes]) -> Re
         return BadRequest(f"the request has more than one {name} header; send one")
     encoding = headers.get(b"content-encoding")
     if encoding is not None and encoding.lower() not in (b"gzip", b"x-gzip", b"identity"):
-        shown = encoding.decode("latin-1")
-        return UnsupportedCoding(f"Content-Encoding: {shown!r} is not understood; gzip is")
+        return UnsupportedCoding(f"Content-Encoding: {shown(encoding)} is not understood; gzip is")
     return _endless(version, headers)
 
 
@@ -57,8 +57,9 @@ def _endless(version: str, headers: Mapping[bytes, bytes]) -> RequestError | Non
         return BadRequest("HTTP/1.0 has no Transfer-Encoding; send Content-Length")
     # With any other coding before `chunked`, or an upgrade, the parser would lose the body's end.
     if coding.lower() != b"chunked":
-        shown = coding.decode("latin-1")
-        return BadRequest(f"Transfer-Encoding: {shown!r} is not understood; 'chunked' alone is")
+        return BadRequest(
+            f"Transfer-Encoding: {shown(coding)} is not understood; 'chunked' alone is"
+        )
     if b"upgrade" in headers:
         return BadRequest("a request with Upgrade cannot have a chunked body; send Content-Length")
     return None
@@ -75,9 +76,22 @@ def origin_form(target: bytes) -> bytes:
     return (url.path or b"/") + (b"?" + url.query if url.query else b"")
 
 
+def shown(sent: bytes) -> str:
+    """Return something that a client has sent as sentences show it: quoted, and cut if long."""
+    text = sent[:_MAX_SHOWN].decode("latin-1")
+    return repr(text if len(sent) <= _MAX_SHOWN else text + "...")
+
+
 def head_too_large(limit: int) -> HeadersTooLarge:
     """Return the refusal of a head above `limit` bytes."""
     return HeadersTooLarge(f"the head of the request is larger than {limit} bytes")
+
+
+def framing_too_large(limit: int) -> HeadersTooLarge:
+    """Return the refusal of more than `limit` bytes behind the head that are not body."""
+    return HeadersTooLarge(
+        f"the chunk lines and trailers of the request are larger than {limit} bytes"
+    )
 
 
 def body_too_large(limit: int) -> BodyTooLarge:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +21,7 @@ from eas_processor.engine.metrics import TEXT_FORMAT
 from eas_processor.engine.router import METRICS
 from eas_processor.errors import (
     BadRequest,
+    BodyTooLarge,
     InternalError,
     NotReady,
     RequestError,
@@ -38,6 +40,10 @@ _READ_AWAY = 1024 * 1024
 _SMALL_PIECE = 4096
 """Pieces of a body below this are joined: a list of single bytes takes 8 times their memory."""
 _PARSED_AT_ONCE = 8192
+_REFUSED_AT_ONCE = 64
+"""Connections over the limit that are told why; each holds a descriptor for up to 2 s."""
+_CHUNK_LINE = 12
+"""What a chunk has around its bytes: up to 8 digits of a length and two line ends."""
 
 
 class HttpConnection(Answering):
@@ -64,6 +70,8 @@ class HttpConnection(Answering):
         """Bytes of the head's names and values."""
         self._missing = 0
         """Body bytes that have not arrived yet, when Content-Length says how many there are."""
+        self._framing = 0
+        """Bytes behind the head that are not body: chunk lines, extensions and trailers."""
 
     # asyncio's side
 
@@ -71,7 +79,9 @@ class HttpConnection(Answering):
         self._transport = cast("asyncio.Transport", transport)
         connections, limit = self._server.connections, self._server.settings.max_connections
         connections.add(self)
-        if len(connections) > limit:
+        if len(connections) > limit + _REFUSED_AT_ONCE:
+            self.abort()
+        elif len(connections) > limit:
             self._refuse_unparsed(
                 NotReady(f"{limit} connections are open, the most that are taken here")
             )
@@ -80,7 +90,7 @@ class HttpConnection(Answering):
         self._closing = self._deaf = True
         self._server.connections.discard(self)
         self._withdraw_requests()
-        self._server.budget.give_back_unread(self)
+        self._server.budget.note_unread(self, 0)
         # The parser and a known head hold us: they would wait for the garbage collector.
         self._known = self._request = None
         del self._parser
@@ -134,6 +144,7 @@ class HttpConnection(Answering):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._framing = 0
         # Only the head that the piece begins with, whatever becomes of its request.
         to_learn, self._to_learn = self._to_learn, b""
         if self._deaf:
@@ -167,9 +178,13 @@ class HttpConnection(Answering):
         elif length > _READ_AWAY or b"expect" in headers or b"transfer-encoding" in headers:
             self._refuse_now(request, request.refusal)
 
+    def on_chunk_header(self) -> None:
+        self._framing -= _CHUNK_LINE
+
     def on_body(self, data: bytes) -> None:
         if self._missing:
             self._missing -= len(data)
+        self._framing -= len(data)
         self._keep(data)
 
     def on_message_complete(self) -> None:
@@ -181,7 +196,9 @@ class HttpConnection(Answering):
             return
         self.since = monotonic()
         self._deaf = not request.keep_alive
-        if request.reply is None:
+        if request.inflater is not None and request.inflater.pending:
+            request.inflater.whole = True
+        elif request.reply is None:
             self._respond(request)
 
     # A request's way
@@ -194,6 +211,8 @@ class HttpConnection(Answering):
         # on_message_begin sets it to 0 again: the piece that a head begins in has other things too.
         self._head_size += len(data)
         self._to_learn = b"" if self._in_head or self._request else data
+        if self._request is not None:
+            self._framing += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -210,6 +229,9 @@ class HttpConnection(Answering):
                 self._refuse_unparsed(checks.head_too_large(self._server.settings.max_head))
             elif self._missing:
                 self._parser = httptools.HttpRequestParser(self)
+            elif self._request is not None and self._framing > self._server.settings.max_head:
+                # The parser joins the pieces of a trailer in quadratic time: 15 MB took 7 s.
+                self._refuse_unparsed(checks.framing_too_large(self._server.settings.max_head))
         return rest
 
     def _admit(self, request: HttpRequest, length: int) -> RequestError | None:
@@ -218,6 +240,8 @@ class HttpConnection(Answering):
         path = target.partition(b"?")[0]
         router = self._server.router
         if router.is_small(path):
+            if length or b"transfer-encoding" in self._headers:
+                return BodyTooLarge("no body is taken here; send the request without one")
             return None
         endpoint = router.find(request.method, path)
         if isinstance(endpoint, RequestError):
@@ -235,10 +259,13 @@ class HttpConnection(Answering):
         if length > self._server.settings.max_body:
             return checks.body_too_large(self._server.settings.max_body)
         budget = self._server.budget
-        if length > budget.free:
-            return budget.refusal()
-        if length > BULK_SIZE and (busy := endpoint.admission.refusal(length)):
-            return busy
+        if length > BULK_SIZE:
+            if not budget.fits(length):
+                return budget.body_refusal()
+            if busy := endpoint.admission.refusal(length):
+                return busy
+        elif length > budget.free and not budget.fits(length, small=True):
+            return budget.body_refusal()
         if endpoint.gateway is not None and (
             crowded := endpoint.gateway.refusal(endpoint.admission.outstanding)
         ):
@@ -248,8 +275,6 @@ class HttpConnection(Answering):
                 f"more than {endpoint.settings.rate_limit:g} requests a second came "
                 "(metadata.rpc.rate_limit); try again in a moment"
             )
-        budget.free -= length
-        request.charged = length
         request.endpoint = endpoint
         request.deadline = now + endpoint.settings.keepalive
         endpoint.admission.begin(request)
@@ -273,7 +298,8 @@ class HttpConnection(Answering):
             request.refuse(request.refusal)
         else:
             request.body.append(data[known.start :])
-            request.size = known.length
+            request.size = request.charged = known.length
+            self._server.budget.free -= known.length
             request.kind = known.kind
             endpoint.admission.submit(request, now)
 
@@ -305,32 +331,57 @@ class HttpConnection(Answering):
         request = self._request
         if request is None or request.endpoint is None or request.reply is not None:
             return
-        if request.inflater is not None:
-            try:
-                data = request.inflater.feed(data)
-            except RequestError as refusal:
-                self._refuse_now(request, refusal)
-                return
-            if not data:
-                return
-        body = request.body
-        if body and len(body[-1]) < _SMALL_PIECE and len(data) < _SMALL_PIECE:
-            body[-1] += data
-        else:
-            body.append(data)
-        request.size += len(data)
-        if request.size > request.charged:
-            self._charge_more(request)
+        inflater = request.inflater
+        if inflater is None:
+            self._add_to_body(request, data)
+            return
+        waits = inflater.pending
+        inflater.feed(data)
+        if not waits and self._inflate(request):
+            self._inflating += 1
+            self._read_or_hold()
+            self._server.turns.add(partial(self._inflate_on, request))
 
-    def _charge_more(self, request: HttpRequest) -> None:
-        """Charge a body whose length was not known before, as far as it has arrived."""
-        budget, limit = self._server.budget, self._server.settings.max_body
-        budget.free -= request.size - request.charged
-        request.charged = request.size
-        if request.size > limit:
-            self._refuse_now(request, checks.body_too_large(limit))
-        elif budget.free < 0:
-            self._refuse_now(request, budget.refusal())
+    def _inflate(self, request: HttpRequest) -> bool:
+        """Inflate a piece of a body; return whether there is more of what was received."""
+        assert request.inflater is not None
+        try:
+            data = request.inflater.take()
+        except RequestError as refusal:
+            self._refuse_now(request, refusal)
+            return False
+        if data:
+            self._add_to_body(request, data)
+        return request.inflater.pending and request.reply is None
+
+    def _inflate_on(self, request: HttpRequest) -> bool:
+        """Inflate another piece, in a turn of its own; return whether there is more."""
+        assert request.inflater is not None
+        wanted = request.reply is None and not self._closing
+        if wanted and self._inflate(request):
+            return True
+        self._inflating -= 1
+        if not self._closing:
+            if request.inflater.whole and request.reply is None:
+                self._respond(request)
+            self._read_or_hold()
+        return False
+
+    def _add_to_body(self, request: HttpRequest, data: bytes) -> None:
+        """Add a piece to a body and charge it, or refuse the request."""
+        body, budget = request.body, self._server.budget
+        size = request.size = request.size + len(data)
+        if size > self._server.settings.max_body:
+            self._refuse_now(request, checks.body_too_large(self._server.settings.max_body))
+        elif not budget.fits(len(data), small=size <= BULK_SIZE):
+            self._refuse_now(request, budget.body_refusal())
+        else:
+            budget.free -= len(data)
+            request.charged = size
+            if body and len(body[-1]) < _SMALL_PIECE and len(data) < _SMALL_PIECE:
+                body[-1] += data
+            else:
+                body.append(data)
 
     def _respond(self, request: HttpRequest) -> None:
         """Act on a request that has arrived whole."""
@@ -349,7 +400,7 @@ class HttpConnection(Answering):
         """Return status, content type and text of what no service answers."""
         server = self._server
         if path == METRICS:
-            return 200, TEXT_FORMAT, [server.router.metrics(server.refused)]
+            return 200, TEXT_FORMAT, [server.metrics()]
         if (name := asked_for(path)) is not None:
             own = own_peer(self._transport.get_extra_info("sockname"))
             status, text = server.router.upstreams(name, own)

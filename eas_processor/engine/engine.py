@@ -16,6 +16,7 @@ import uvloop
 
 from eas_processor.engine.admin import AdminServer
 from eas_processor.engine.admission import Admission
+from eas_processor.engine.budget import Budget
 from eas_processor.engine.directory import socket_directory
 from eas_processor.engine.hang_up import HangUp
 from eas_processor.engine.inline import Hooks, InlineSupervisor
@@ -97,9 +98,10 @@ class _Engine:
 
     async def _serve(self, directory: Path, on_ready: OnReady) -> None:
         admission = Admission(self._service)
-        supervisor = self._supervisor(admission, directory)
+        budget = Budget(self._settings.max_buffered, self._settings.max_body)
+        supervisor = self._supervisor(admission, directory, budget)
         endpoint = Endpoint(self._service, admission, supervisor)
-        server = HttpServer(self._settings, Router([endpoint]))
+        server = HttpServer(self._settings, Router([endpoint]), budget)
         admin: AdminServer | None = None
         try:
             address = server.bind()
@@ -124,12 +126,12 @@ class _Engine:
             server.close()
             await supervisor.stop()
 
-    def _supervisor(self, admission: Admission, directory: Path) -> Supervisor:
+    def _supervisor(self, admission: Admission, directory: Path, budget: Budget) -> Supervisor:
         if self._load_inline is not None:
             # Its control refuses every change, so it is asked for info, instances, start and stop.
             inline = InlineSupervisor(self._service, admission, self._load_inline)
             return cast("Supervisor", inline)
-        return Supervisor(self._service, admission, directory, self._settings.start_timeout)
+        return Supervisor(self._service, admission, directory, self._settings.start_timeout, budget)
 
     def _interrupt(self) -> None:
         """Shut down on the first Ctrl-C, at once on the second."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from eas_processor.engine.heads import BYTES, JSON, TEXT
 from eas_processor.engine.request import Request
-from eas_processor.link.frames import PREDICT_JSON
+from eas_processor.link.frames import BULK_SIZE, PREDICT_JSON
 
 if TYPE_CHECKING:
     from eas_processor.engine.answering import Answering
@@ -114,15 +114,19 @@ class HttpRequest(Request):
             self.takes_json = True
 
     def answer(self, status: int, payload: list[bytes], content_type: bytes = b"") -> None:
+        self.body = []
+        if self.charged:
+            self.connection.give_back(self)
+        if len(payload) > 1 or (payload and len(payload[0]) > BULK_SIZE):
+            refusal = self.connection.no_room(sum(map(len, payload)))
+            if refusal is not None:
+                status, payload = refusal.status, [str(refusal).encode()]
         if self.endpoint is not None:
             admission = self.endpoint.admission
             admission.end(self)
             admission.metrics.codes[status] += 1
         elif self.refusal is not None:
             self.connection.count_refusal(status)
-        self.body = []
-        if self.charged:
-            self.connection.give_back(self)
         if status == 408:
             self.keep_alive = False
         if status == 200:

@@ -9,23 +9,44 @@ from eas_processor.errors import BadRequest, BodyTooLarge
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
+PIECE = 1024 * 1024
+"""Bytes that are inflated at a time: 2 ms."""
+
+
 class Inflater:
-    """Inflates a gzip body piece by piece, up to `limit` bytes of it."""
+    """
+    Inflates a gzip body in pieces, up to `limit` bytes of it.
+
+    `whole` is whether all of the body has been received; `pending` whether there is something left
+    to inflate: a body can become a thousand times as long.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._left = limit
         self._stream = zlib.decompressobj(_GZIP_WINDOW)
+        self._received = b""
+        self.pending = False
+        self.whole = False
 
-    def feed(self, data: bytes) -> bytes:
-        """Return what `data` inflates to. Raises BadRequest or BodyTooLarge."""
+    def feed(self, data: bytes) -> None:
+        """Take in what was received."""
+        self._received += data
+        self.pending = True
+
+    def take(self) -> bytes:
+        """Return the next piece, of at most `PIECE` bytes. Raises BadRequest or BodyTooLarge."""
+        # One byte more than is left tells a body that ends at the limit from one that goes on.
+        most = min(self._left + 1, PIECE)
         try:
-            # One byte more than is left tells a body that ends at the limit from one that goes on.
-            inflated = self._stream.decompress(data, self._left + 1)
+            inflated = self._stream.decompress(self._received, most)
         except zlib.error as error:
             raise BadRequest(f"the body is not gzip, as Content-Encoding says: {error}") from None
         if self._stream.unused_data:
             raise BadRequest("the gzip body goes on after its end")
+        self._received = self._stream.unconsumed_tail
+        # Of a full piece zlib may hold the rest without any of the input.
+        self.pending = len(inflated) == most
         self._left -= len(inflated)
         if self._left < 0:
             raise BodyTooLarge(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from eas_processor.engine.budget import Budget
 from eas_processor.link.deframer import Deframer
 from eas_processor.link.frames import HEAD, HEAD_SIZE, HELLO, LINK_VERSION, Frame
 
@@ -100,6 +101,53 @@ class FrameLink(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._on_lost is not None:
             self._on_lost()
+
+
+class BulkLink(FrameLink):
+    """
+    Hands on the frames of a bulk channel, whose large answers are charged while they arrive.
+
+    One that there is no room for is thrown away as it comes: its request gets a refusal instead.
+    """
+
+    def __init__(
+        self,
+        on_frames: Callable[[list[Frame]], None],
+        on_lost: Callable[[], None],
+        budget: Budget,
+    ) -> None:
+        super().__init__(on_frames, on_lost)
+        self._budget = budget
+        self._charged = 0
+        self._decided = False
+        """Whether the answer that is arriving is charged, or thrown away."""
+
+    def data_received(self, data: bytes) -> None:
+        frames = self._deframer.feed(data)
+        if frames:
+            # The first of them is the one that was charged; sending it is charged anew.
+            self._give_back()
+            self._on_frames(frames)
+        if not self._decided and not self._deframer.complete:
+            self._decided = True
+            self._charge(self._deframer.arriving)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._give_back()
+        super().connection_lost(exc)
+
+    def _charge(self, size: int) -> None:
+        if self._budget.fits(size):
+            self._budget.free -= size
+            self._charged = size
+        else:
+            refusal = self._budget.answer_refusal(size)
+            self._deframer.replace(refusal.status, str(refusal).encode())
+
+    def _give_back(self) -> None:
+        self._budget.free += self._charged
+        self._charged = 0
+        self._decided = False
 
 
 class LineLink(asyncio.Protocol):

@@ -117,7 +117,20 @@ class ServiceSample(NamedTuple):
     """How many instances are in each state."""
 
 
-def exposition(services: Iterable[ServiceSample], refused: Mapping[int, int]) -> bytes:
+class EngineMetric(NamedTuple):
+    """A number that is not of one service: name without `eas_`, counter or gauge, what it tells."""
+
+    name: str
+    kind: str
+    text: str
+    value: float
+
+
+def exposition(
+    services: Iterable[ServiceSample],
+    refused: Mapping[int, int],
+    engine: Iterable[EngineMetric] = (),
+) -> bytes:
     """
     Return the text of `/metrics`.
 
@@ -134,6 +147,9 @@ def exposition(services: Iterable[ServiceSample], refused: Mapping[int, int]) ->
     lines += [
         f'eas_refused_total{{code="{code}"}} {count}' for code, count in sorted(refused.items())
     ]
+    for each in engine:
+        lines += _head(f"eas_{each.name}", each.kind, each.text)
+        lines.append(f"eas_{each.name} {each.value:.15g}")
     for gauge, text in (
         ("in_flight", "Requests that have begun to arrive and are not answered."),
         ("queue_length", "Requests that wait for an instance."),

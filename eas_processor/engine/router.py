@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from eas_processor.engine.admission import Admission
 from eas_processor.engine.auth import TokenCheck
+from eas_processor.engine.checks import shown
 from eas_processor.engine.discovery import Peer, asked_for, upstreams
 from eas_processor.engine.instance import State
-from eas_processor.engine.metrics import ServiceSample, exposition
+from eas_processor.engine.metrics import EngineMetric, ServiceSample, exposition
 from eas_processor.engine.rate import GatewayPolicy, RateLimit
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
@@ -71,7 +72,7 @@ class Router:
     def find(self, method: bytes, path: bytes) -> Endpoint | RequestError:
         """Return the endpoint for `path` (without query), or why there is none."""
         if not path.startswith(PREFIX):
-            return NotFound(f"nothing answers at {_shown(path)}; {self._known()}")
+            return NotFound(f"nothing answers at {shown(path)}; {self._known()}")
         endpoint = self._named(path[len(PREFIX) :])
         if isinstance(endpoint, NotFound):
             return endpoint
@@ -85,7 +86,7 @@ class Router:
         """Whether `endpoint` still answers under its name."""
         return self._endpoints.get(endpoint.key) is endpoint
 
-    def metrics(self, refused: Mapping[int, int]) -> bytes:
+    def metrics(self, refused: Mapping[int, int], engine: Iterable[EngineMetric] = ()) -> bytes:
         """Return the text of `/metrics`; `refused` counts what no service took, by status."""
         services = [
             ServiceSample(
@@ -96,7 +97,7 @@ class Router:
             )
             for each in self._endpoints.values()
         ]
-        return exposition(services, refused)
+        return exposition(services, refused, engine)
 
     def health(self, path: bytes) -> tuple[int, bytes] | None:
         """Return the answer of a health route, or None for any other path."""
@@ -127,14 +128,9 @@ class Router:
         name = path.partition(b"/")[0]
         endpoint = self._endpoints.get(name) or self._endpoints.get(unquote_to_bytes(name))
         if endpoint is None:
-            return NotFound(f"there is no service {_shown(name)} here; {self._known()}")
+            return NotFound(f"there is no service {shown(name)} here; {self._known()}")
         return endpoint
 
     def _known(self) -> str:
         names = ", ".join(sorted(f"/api/predict/{name.decode()}" for name in self._endpoints))
         return f"this engine answers at {names}"
-
-
-def _shown(path: bytes) -> str:
-    text = path.decode("ascii", errors="replace")
-    return repr(text if len(text) <= 100 else text[:100] + "...")

@@ -16,9 +16,11 @@ from eas_processor.engine.access_log import AccessLog
 from eas_processor.engine.budget import Budget
 from eas_processor.engine.connection import HttpConnection
 from eas_processor.engine.heads import Heads
+from eas_processor.engine.metrics import EngineMetric
 from eas_processor.engine.router import Router
 from eas_processor.engine.settings import EngineSettings
 from eas_processor.engine.tls import Tls
+from eas_processor.engine.turns import Turns
 from eas_processor.errors import StartError
 
 _BACKLOG = 4096
@@ -30,20 +32,33 @@ _BPF_RETURN = 0x06
 class HttpServer:
     """What all connections share."""
 
-    def __init__(self, settings: EngineSettings, router: Router) -> None:
+    def __init__(
+        self, settings: EngineSettings, router: Router, budget: Budget | None = None
+    ) -> None:
         self.settings = settings
         self.router = router
         self.heads = Heads()
         self.refused: defaultdict[int, int] = defaultdict(int)
         """Refusals before a service took the request, by status."""
         self.access_log = AccessLog(settings.access_log) if settings.access_log else None
-        self.budget = Budget(settings.max_buffered)
+        self.budget = budget or Budget(settings.max_buffered, settings.max_body)
+        self.turns = Turns()
         self.connections: set[HttpConnection] = set()
         self.draining = False
         self.tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._clock: asyncio.Task[None] | None = None
+
+    def metrics(self) -> bytes:
+        """Return the text of `/metrics`."""
+        dropped = EngineMetric(
+            "answers_dropped_total",
+            "counter",
+            "Connections closed in mid-answer because the client did not read.",
+            self.budget.dropped,
+        )
+        return self.router.metrics(self.refused, [dropped])
 
     def bind(self) -> str:
         """Take the address, so that a start fails at once if it is in use; return its URL."""

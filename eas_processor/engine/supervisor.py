@@ -15,11 +15,12 @@ from time import monotonic
 from typing import Any
 
 from eas_processor.engine.admission import Admission
+from eas_processor.engine.budget import Budget
 from eas_processor.engine.cards import Cards
 from eas_processor.engine.directory import SOCKET
 from eas_processor.engine.instance import SERVING, Instance, State
 from eas_processor.engine.launcher import Launcher
-from eas_processor.engine.links import FrameLink, LineLink, listen
+from eas_processor.engine.links import BulkLink, FrameLink, LineLink, listen
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings, WorkerSettings
 from eas_processor.engine.warming import warm_up
@@ -44,12 +45,18 @@ class Supervisor:
     """The instances of one service; the sockets to their workers are in `directory`."""
 
     def __init__(
-        self, settings: ServiceSettings, admission: Admission, directory: Path, start_timeout: float
+        self,
+        settings: ServiceSettings,
+        admission: Admission,
+        directory: Path,
+        start_timeout: float,
+        budget: Budget,
     ) -> None:
         self._settings = settings
         self._admission = admission
         self._socket = directory / SOCKET
         self._start_timeout = start_timeout
+        self._budget = budget
         self._server: asyncio.Server | None = None
         self._numbers = itertools.count(1)
         self._cards = Cards()
@@ -250,10 +257,11 @@ class Supervisor:
             return FrameLink(
                 partial(self._control, instance), partial(self._link_lost, instance, channel)
             )
-        return FrameLink(
-            partial(instance.replies, channel=channel),
-            partial(self._link_lost, instance, channel),
-        )
+        on_frames = partial(instance.replies, channel=channel)
+        on_lost = partial(self._link_lost, instance, channel)
+        if channel == "bulk":
+            return BulkLink(on_frames, on_lost, self._budget)
+        return FrameLink(on_frames, on_lost)
 
     def _control(self, instance: Instance, frames: list[Frame]) -> None:
         for kind, _, _, _, payload in frames:

@@ -16,17 +16,22 @@ class Deframer:
         self._rest = b""
         self._pieces: List[bytes] = []
         self._missing = 0
+        self._keeps = True
         self._head: Tuple[int, int, int, float] = (0, 0, 0, 0.0)
+        self.arriving = 0
+        """The size of the payload that has arrived in part, unless `complete`."""
 
     def feed(self, data: bytes) -> List[Frame]:
         """Return the frames that `data` completes, in order."""
         frames: List[Frame] = []
         if self._missing:
             if len(data) < self._missing:
-                self._pieces.append(data)
+                if self._keeps:
+                    self._pieces.append(data)
                 self._missing -= len(data)
                 return frames
-            self._pieces.append(data[: self._missing])
+            if self._keeps:
+                self._pieces.append(data[: self._missing])
             frames.append(self._head + (self._pieces,))
             data = data[self._missing :]
             self._missing = 0
@@ -41,7 +46,21 @@ class Deframer:
                 self._head = (kind, status, number, deadline)
                 self._pieces = [data[body:]]
                 self._missing = start - end
+                self._keeps = True
+                self.arriving = length
                 break
             frames.append((kind, status, number, deadline, [data[body:start]]))
         self._rest = data[start:]
         return frames
+
+    @property
+    def complete(self) -> bool:
+        """Whether no payload has arrived in part."""
+        return not self._missing
+
+    def replace(self, status: int, payload: bytes) -> None:
+        """Throw away the payload that is arriving; its frame has these instead once it is over."""
+        kind, _, number, deadline = self._head
+        self._head = (kind, status, number, deadline)
+        self._pieces = [payload]
+        self._keeps = False

@@ -147,8 +147,22 @@ def test_no_ready_instance_has_no_signature_to_give(desk: Any, http: Bytes) -> N
 def test_health_needs_no_token_and_no_body(desk: Any, http: Bytes) -> None:
     desk.client.send(http("GET", "/healthz"))
     desk.client.send(http("GET", "http://h/readyz?verbose"))
-    desk.client.send(http("POST", "/healthz", "Content-Length: 3") + b"abc")
+    desk.client.send(http("POST", "/healthz", "Content-Length: 0"))
     assert [each.body for each in desk.client.responses] == [b"alive", b"ready", b"alive"]
+
+
+def test_small_routes_take_no_body(desk: Any, http: Bytes) -> None:
+    discovery = "/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams/echo"
+    for target in ("/healthz", "/readyz", "/metrics", discovery):
+        client = desk.new_client()
+        client.send(http("POST", target, "Content-Length: 3") + b"abc" + http("GET", "/healthz"))
+        refused, alive = client.responses
+        assert refused.status == 413 and b"no body" in refused.body
+        assert alive.body == b"alive"
+        chunked = desk.new_client()
+        chunked.send(http("POST", target, "Transfer-Encoding: chunked"))
+        assert chunked.response.status == 413
+        assert chunked.transport.half_closed
 
 
 def test_an_answer_to_head_has_no_body(desk: Any, http: Bytes) -> None:

@@ -196,6 +196,37 @@ def test_what_comes_before_a_head_does_not_count_as_head(make_desk: Any, http: B
     assert [each.status for each in desk.client.responses] == [200] * 101
 
 
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"0\r\nX: " + b"a" * 200_000,
+        b"0\r\n" + b"X: y\r\n" * 20_000,
+        b"1;" + b"a" * 200_000,
+        b"0" * 200_000 + b"1\r\na\r\n",
+        b"1;abcdefghijklmnopqrst\r\na\r\n" * 10_000,
+    ],
+    ids=["trailer", "trailers", "extension", "zeros", "extensions"],
+)
+def test_what_is_neither_head_nor_body_is_limited_too(
+    make_desk: Any, http: Bytes, framing: bytes
+) -> None:
+    desk = make_desk(max_head=64 * 1024)
+    head = http("POST", "/api/predict/echo", *LINES, CHUNKED)
+    desk.client.send(head + framing, piece=100_000)
+    assert desk.client.response.status in (400, 431)
+    assert desk.client.transport.half_closed
+
+
+def test_a_body_may_come_in_any_number_of_chunks(make_desk: Any, http: Bytes) -> None:
+    desk = make_desk(max_head=64 * 1024)
+    for piece in (b"1\r\na\r\n" * 50_000, (b"400\r\n" + b"a" * 1024 + b"\r\n") * 12_000):
+        client = desk.new_client()
+        client.send(http("POST", "/api/predict/echo", *LINES, CHUNKED) + piece, piece=200_000)
+        client.send(b"0\r\nX: y\r\n\r\n")
+        assert len(desk.admission.bodies.pop()) == piece.count(b"a")
+        assert client.responses == []
+
+
 def test_trailers_are_not_taken_for_headers(desk: Any, http: Bytes) -> None:
     head = http("POST", "/api/predict/echo", CHUNKED, *LINES)
     desk.client.send(head + b"1\r\nx\r\n0\r\nAuthorization: other\r\n\r\n")
@@ -343,93 +374,7 @@ def test_a_flood_of_refusals_in_one_read_ends(desk: Any, post: Bytes) -> None:
     assert desk.client.transport.reading
 
 
-# Memory
-
-
-def test_a_body_that_there_is_no_room_for_is_refused_before_it_comes(
-    make_desk: Any, post: Bytes
-) -> None:
-    desk = make_desk(max_body=4 * MiB, max_buffered=5 * MiB)
-    desk.client.send(post(size=4 * MiB))
-    other = desk.new_client()
-    other.send(post(size=2 * MiB))
-    assert other.response.status == 450
-    assert other.response.headers["retry-after"]
-    assert b"--max-buffered" in other.response.body
-    third = desk.new_client()
-    third.send(post(b"small"))
-    desk.answer_all()
-    assert third.response.status == 200
-
-
-@pytest.mark.parametrize("end", ["answer", "leave"])
-def test_room_is_given_back(make_desk: Any, post: Bytes, end: str) -> None:
-    desk = make_desk(max_buffered=5 * MiB)
-    for _ in range(4):
-        client = desk.new_client()
-        client.send(post(bytes(4 * MiB)))
-        assert desk.server.budget.free == MiB
-        if end == "answer":
-            desk.admission.submitted.pop().answer(200, [b"x"])
-        else:
-            client.leave()
-        assert desk.server.budget.free == 5 * MiB
-
-
-def test_a_chunked_body_is_charged_as_it_comes(make_desk: Any, http: Bytes) -> None:
-    desk = make_desk(max_body=4 * MiB, max_buffered=MiB)
-    desk.client.send(http("POST", "/api/predict/echo", *LINES, CHUNKED))
-    piece = b"%x\r\n" % 400_000 + bytes(400_000) + b"\r\n"
-    desk.client.send(piece)
-    assert desk.server.budget.free == MiB - 400_000
-    desk.client.send(piece * 2)
-    assert desk.client.response.status == 450
-    assert desk.server.budget.free == MiB
-
-
-def test_unread_answers_are_charged_and_the_longest_unread_dropped(
-    make_desk: Any, post: Bytes
-) -> None:
-    desk = make_desk(max_buffered=5 * MiB)
-    clients = [desk.new_client() for _ in range(3)]
-    for client in clients[:2]:
-        client.transport.unsent = 2 * MiB
-        client.connection.pause_writing()
-    assert desk.server.budget.free == MiB
-    clients[2].transport.unsent = 2 * MiB
-    clients[2].connection.pause_writing()
-    assert [each.transport.aborted for each in clients] == [True, False, False]
-    assert desk.server.budget.free == MiB
-    clients[1].connection.resume_writing()
-    clients[2].leave()
-    assert desk.server.budget.free == 5 * MiB
-
-
-def test_answers_that_are_kept_behind_a_slow_one_are_charged(make_desk: Any, post: Bytes) -> None:
-    desk = make_desk(max_buffered=5 * MiB)
-    desk.client.send(post(b"slow") + post(b"quick") * 3)
-    slow, *quick = desk.admission.submitted
-    for request in quick[:2]:
-        request.answer(200, [bytes(2 * MiB)])
-    assert desk.server.budget.free == 1 * MiB - len(b"slow" + b"quick")
-    slow.answer(200, [b"now"])
-    assert len(desk.client.responses) == 3
-    assert desk.server.budget.free == 5 * MiB - len(b"quick")
-
-
-def test_answers_that_are_kept_may_not_be_too_many(make_desk: Any, post: Bytes) -> None:
-    desk = make_desk(max_buffered=5 * MiB)
-    reads_nothing = desk.new_client()
-    reads_nothing.transport.unsent = MiB
-    reads_nothing.connection.pause_writing()
-    desk.client.send(post(b"slow") + post(b"quick") * 3)
-    for request in desk.admission.submitted[1:3]:
-        request.answer(200, [bytes(2 * MiB)])
-    assert reads_nothing.transport.aborted and not desk.client.transport.aborted
-    desk.admission.submitted[3].answer(200, [bytes(2 * MiB)])
-    assert desk.client.transport.aborted
-    desk.client.leave()
-    assert desk.server.budget.free == 5 * MiB
+# Clients that do not read
 
 
 def test_a_client_that_reads_nothing_for_a_minute_is_dropped(desk: Any) -> None:

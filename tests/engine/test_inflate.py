@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eas_processor.engine.inflate import Inflater
+from eas_processor.engine.inflate import PIECE, Inflater
 from eas_processor.errors import BadRequest, BodyTooLarge
 
 BODY = bytes(range(256)) * 20
@@ -14,7 +14,12 @@ BODY = bytes(range(256)) * 20
 
 def inflate(data: bytes, piece: int, limit: int) -> bytes:
     inflater = Inflater(limit)
-    pieces = [inflater.feed(data[at : at + piece]) for at in range(0, len(data), piece)]
+    pieces = []
+    for at in range(0, len(data), piece):
+        inflater.feed(data[at : at + piece])
+        while inflater.pending:
+            pieces.append(inflater.take())
+    assert all(len(each) <= PIECE for each in pieces)
     inflater.finish()
     return b"".join(pieces)
 
@@ -32,8 +37,14 @@ def test_more_than_the_limit_is_refused(piece: int) -> None:
 
 def test_a_bomb_is_refused_before_it_is_inflated() -> None:
     inflater = Inflater(1000)
+    inflater.feed(gzip.compress(bytes(100_000_000)))
     with pytest.raises(BodyTooLarge):
-        inflater.feed(gzip.compress(bytes(100_000_000)))
+        inflater.take()
+
+
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 3 * PIECE + 200])
+def test_a_body_comes_in_pieces_up_to_its_last_byte(size: int) -> None:
+    assert inflate(gzip.compress(bytes(size)), 2**20, 2**30) == bytes(size)
 
 
 @pytest.mark.parametrize(

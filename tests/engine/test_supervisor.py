@@ -19,12 +19,15 @@ import pytest
 from eas_processor.engine import instance as instance_module
 from eas_processor.engine import supervisor as module
 from eas_processor.engine.admission import Admission
+from eas_processor.engine.budget import Budget
 from eas_processor.engine.instance import Instance, State
 from eas_processor.engine.metrics import ServiceMetrics
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings
 from eas_processor.engine.supervisor import Supervisor
 from eas_processor.errors import StartError, WarmUpError
+
+BUDGET = Budget(64 * 1024 * 1024, 0)
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ class Desk:
 
     def __init__(self, settings: ServiceSettings, directory: Path, start_timeout: float) -> None:
         self.admission = Admission(settings)
-        self.supervisor = Supervisor(settings, self.admission, directory, start_timeout)
+        self.supervisor = Supervisor(settings, self.admission, directory, start_timeout, BUDGET)
 
     @property
     def instances(self) -> list[Instance]:
@@ -170,7 +173,7 @@ async def test_a_launcher_that_never_introduces_itself_ends_the_start(
 
 
 async def test_a_path_too_long_for_a_socket_is_said(service: Any, tmp_path: Path) -> None:
-    supervisor = Supervisor(service(), Admission(service()), tmp_path / ("x" * 120), 60)
+    supervisor = Supervisor(service(), Admission(service()), tmp_path / ("x" * 120), 60, BUDGET)
     with pytest.raises(StartError, match=r"workers' socket .* cannot be made"):
         await supervisor.start()
     await supervisor.stop()

@@ -1,0 +1,35 @@
+"""Work of some milliseconds that clients can cause, shared out over the turns of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+
+class Turns:
+    """
+    Jobs that are done step by step, one step of one job in each turn of the loop.
+
+    Whatever else has arrived is served between two steps, and no job waits for another's end.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: deque[Callable[[], bool]] = deque()
+
+    def add(self, step: Callable[[], bool]) -> None:
+        """Call `step` in turns to come, until it returns False."""
+        self._jobs.append(step)
+        if len(self._jobs) == 1:
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        step = self._jobs[0]
+        try:
+            goes_on = step()
+        finally:
+            self._jobs.popleft()
+            if self._jobs:
+                asyncio.get_running_loop().call_soon(self._next)
+        if goes_on:
+            self.add(step)
