@@ -1,12 +1,40 @@
-"""How the log is written: readable on a terminal, one JSON object a line elsewhere."""
+"""
+How the log is written: readable on a terminal, one JSON object a line elsewhere.
+
+In a process that serves, nothing waits for who reads stdout and stderr: what is logged or printed
+goes to a queue (`log_queue`), which drops and counts what nobody reads.
+"""
 
 from __future__ import annotations
 
+import atexit
+import io
 import json
 import logging
+import os
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TextIO
+from time import monotonic
+from typing import Any, TextIO, cast
+
+from eas_processor.log_queue import LineQueue
+
+log = logging.getLogger("eas_processor")
+
+_END_S = 1.0
+"""How long the end of the process waits for what is queued to be written."""
+_MAX_RECORD = 8 * 1024
+_MAX_TRACEBACK = 32 * 1024
+
+
+def cut(text: str, limit: int) -> str:
+    """Return `text` with at most about `limit` characters: its beginning and its end."""
+    if len(text) <= limit:
+        return text
+    first = limit // 4
+    last = limit - first
+    return f"{text[:first]} ... {len(text) - limit} characters left out ... {text[-last:]}"
 
 
 class JsonLines(logging.Formatter):
@@ -22,9 +50,18 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, "facts", {}),
         }
+        written = json.dumps(line)
+        if len(written) > _MAX_RECORD:
+            # Two texts may be long, message and path, and JSON writes a character in up to six.
+            written = json.dumps(_with_short_texts(line, _MAX_RECORD // 12))
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+            traceback = cut(self.formatException(record.exc_info), _MAX_TRACEBACK)
+            written = f'{written[:-1]}, "traceback": {json.dumps(traceback)}}}'
+        return written
+
+
+def _with_short_texts(line: dict[str, Any], limit: int) -> dict[str, Any]:
+    return {k: cut(v, limit) if isinstance(v, str) else v for k, v in line.items()}
 
 
 class Readable(logging.Formatter):
@@ -32,6 +69,9 @@ class Readable(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return cut(super().format(record), _MAX_TRACEBACK if record.exc_info else _MAX_RECORD)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         facts = getattr(record, "facts", {})
@@ -41,11 +81,115 @@ class Readable(logging.Formatter):
 def log_handler(stream: TextIO) -> logging.Handler:
     """Return a handler that writes to `stream` in the form that suits it."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(Readable() if stream.isatty() else JsonLines())
+    handler.setFormatter(_formatter(stream))
     return handler
 
 
 def set_up(*, verbose: bool) -> None:
-    """Send the log of this process to stderr."""
+    """Send the log of this process to stderr, and let nothing wait for its readers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Closed by who started us: the next file or socket would get its number.
+            stream = open(os.devnull, mode)  # noqa: SIM115 - until the process ends
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+    replaced = (sys.stdout, sys.stderr) != (sys.__stdout__, sys.__stderr__)  # by a test
+    handler = log_handler(sys.stderr) if replaced else _queue_output()
     level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=level, handlers=[log_handler(sys.stderr)])
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+class QueuedHandler(logging.Handler):
+    """Puts records into a queue; `stream` says which form and encoding they have."""
+
+    def __init__(self, stream: TextIO, descriptor: int) -> None:
+        super().__init__()
+        self.setFormatter(_formatter(stream))
+        self._encoding = stream.encoding or "utf-8"
+        self.queue = LineQueue(descriptor, self._notice)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.queue.dropping:
+            self.queue.drop()
+            return
+        try:
+            line = self._encoded(record)
+        except Exception as error:
+            # logging's own way is to print on stderr, which may wait.
+            line = self._encoded(_record("a log record cannot be written: %r", error))
+        self.queue.put(line)
+
+    def _encoded(self, record: logging.LogRecord) -> bytes:
+        return (self.format(record) + "\n").encode(self._encoding, "backslashreplace")
+
+    def _notice(self, count: int) -> bytes:
+        return self._encoded(_record("%d log record(s) were dropped: nobody took them", count))
+
+
+def _record(message: str, argument: object) -> logging.LogRecord:
+    return logging.LogRecord(log.name, logging.WARNING, "", 0, message, (argument,), None)
+
+
+def _formatter(stream: TextIO) -> logging.Formatter:
+    return Readable() if stream.isatty() else JsonLines()
+
+
+def _queue_output() -> logging.Handler:
+    """Replace stdout and stderr by streams that never wait; return the handler of the log."""
+    # Numbers of their own: TensorFlow, in this process with --inline, changes 2 while it loads.
+    handler = QueuedHandler(sys.stderr, os.dup(sys.stderr.fileno()))
+    queues = [handler.queue]
+    if not os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno()):
+        queues.append(LineQueue(os.dup(sys.stdout.fileno()), on_failure=_say_lost()))
+    # What goes to one file or terminal keeps its order.
+    sys.stdout = _stream(sys.stdout, queues[-1])
+    sys.stderr = _stream(sys.stderr, queues[0])
+    atexit.register(_finish, queues)
+    return handler
+
+
+def _finish(queues: list[LineQueue]) -> None:
+    end = monotonic() + _END_S
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    for queue in reversed(queues):  # what stdout does not take is said in the log
+        queue.flush(max(0.0, end - monotonic()))
+
+
+def _say_lost() -> Callable[[OSError, bytes], None]:
+    said: list[bytes] = []
+
+    def say(error: OSError, lost: bytes) -> None:
+        if not said:
+            said.append(lost)
+            first = lost.partition(b"\n")[0].decode(errors="replace")
+            log.warning("stdout cannot be written (%s); lost: %s", error.strerror, first)
+
+    return say
+
+
+def _stream(stream: TextIO, queue: LineQueue) -> TextIO:
+    raw = cast("io.BufferedWriter", _Raw(queue, stream.fileno(), terminal=stream.isatty()))
+    return io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=True)
+
+
+class _Raw(io.RawIOBase):
+    """The way of a text stream's bytes to a queue."""
+
+    def __init__(self, queue: LineQueue, descriptor: int, *, terminal: bool) -> None:
+        self._queue = queue
+        self._descriptor = descriptor
+        self._terminal = terminal
+
+    def write(self, data: Any) -> int:
+        self._queue.put(bytes(data))
+        return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return self._terminal

@@ -57,10 +57,7 @@ def serve(
         lines = ready_lines(
             address, service.name, plan.token, signature, terminal=sys.stdout.isatty()
         )
-        try:
-            print(*lines, sep="\n", flush=True)
-        except OSError:  # a pipe that nobody reads, a terminal that is gone
-            log.warning("serving at %s; nobody reads stdout", address)
+        print(*lines, sep="\n", flush=True)
 
     def reread() -> ServiceSettings:
         if inline:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import signal
 import socket
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from eas_processor.engine.environment import worker_environment
-from eas_processor.engine.links import FrameLink, LineLink
+from eas_processor.engine.links import FrameLink
 from eas_processor.engine.settings import WorkerSettings
+from eas_processor.engine.worker_output import WorkerOutput
 from eas_processor.errors import StartError
 from eas_processor.link.frames import EXITED, LAUNCH, Frame, pack
-
-worker_log = logging.getLogger("eas_processor.worker")
 
 _LAST_WORDS_S = 1.0
 """How long the end of a process may be known before its last output has been read."""
@@ -45,7 +43,7 @@ class Launcher:
         self._introduced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watch: asyncio.Task[None] | None = None
         self._instances: set[int] = set()
-        self._output = LineLink(self._printed)
+        self._output = WorkerOutput(f"launcher of {settings.build}", self._printed)
         self._last_words = ""
         self._failure = ""
         self.forks = True
@@ -147,9 +145,8 @@ class Launcher:
             f"{wanted.name}); remove that directory and start again"
         )
 
-    def _printed(self, line: str) -> None:
-        self._last_words = line or self._last_words
-        worker_log.info("launcher of %s: %s", self._settings.build, line)
+    def _printed(self, words: str) -> None:
+        self._last_words = words
 
     def _receive(self, frames: list[Frame]) -> None:
         for kind, _, _, _, payload in frames:

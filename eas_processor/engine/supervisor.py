@@ -20,15 +20,15 @@ from eas_processor.engine.cards import Cards
 from eas_processor.engine.directory import SOCKET
 from eas_processor.engine.instance import SERVING, Instance, State
 from eas_processor.engine.launcher import Launcher
-from eas_processor.engine.links import BulkLink, FrameLink, LineLink, listen
+from eas_processor.engine.links import BulkLink, FrameLink, listen
 from eas_processor.engine.request import Request
 from eas_processor.engine.settings import ServiceSettings, WorkerSettings
 from eas_processor.engine.warming import warm_up
+from eas_processor.engine.worker_output import WorkerOutput
 from eas_processor.errors import NotReady, SetupError, StartError
 from eas_processor.link.frames import FAILED, READY, Frame
 
 log = logging.getLogger("eas_processor.engine")
-worker_log = logging.getLogger("eas_processor.worker")
 
 _BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 _PATIENCE = 3
@@ -36,9 +36,6 @@ _PATIENCE = 3
 _STOP_S = 2.0
 # The launcher says within milliseconds that a worker has ended; this is for when it does not.
 _EXIT_REPORT_S = 1.0
-_LEVELS = {
-    name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-}
 
 
 class Supervisor:
@@ -251,7 +248,7 @@ class Supervisor:
         if instance is None:
             return None
         if channel == "log":
-            return LineLink(lambda line: _relay(instance, line))
+            return WorkerOutput(instance, partial(setattr, instance, "last_words"))
         instance.attach(channel, transport, facts["pid"])
         if channel == "control":
             return FrameLink(
@@ -391,13 +388,3 @@ class Supervisor:
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, SetupError):
             log.error("a task of the supervisor failed", exc_info=error)
-
-
-def _relay(instance: Instance, line: str) -> None:
-    """Pass on a line that a worker printed, under the level that it names itself."""
-    instance.last_words = line or instance.last_words
-    level, _, text = line.partition(" ")
-    if level in _LEVELS:
-        worker_log.log(_LEVELS[level], "%s: %s", instance, text)
-    else:
-        worker_log.info("%s: %s", instance, line)
