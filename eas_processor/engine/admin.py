@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 import httptools
 
@@ -17,17 +18,27 @@ from eas_processor.errors import RequestError, SetupError, StartError
 
 log = logging.getLogger("eas_processor.engine")
 
-_MAX_HEAD = 16 * 1024
-_PATIENCE_S = 10.0
+_MAX_REQUEST = 16 * 1024
+_STRANGERS = 16
+"""Connections that have not shown the token; one more takes the place of the oldest."""
+_CALLS = 16
+"""Requests with the token that are worked on; a reload takes minutes."""
+MOST_CONNECTIONS = _STRANGERS + _CALLS
+_PATIENCE_S = 2.0
+"""How long a request may take to arrive."""
+_SEND_S = 10.0
+_BACKLOG = 1024
+_NO_DESCRIPTOR_S = 0.1
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
 _REASONS |= {405: "Method Not Allowed", 409: "Conflict", 500: "Internal Server Error"}
+_REASONS |= {503: "Service Unavailable"}
 
 Route = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class AdminServer:
     """
-    Answers at `/admin/...`, one request a connection.
+    Answers at `/admin/...`, one request a connection; few connections at a time.
 
     GET /admin/instances; POST /admin/reload and /admin/rollback answer when the change is over:
     409 with the reason when the version before still serves.
@@ -41,8 +52,13 @@ class AdminServer:
             b"/admin/rollback": (b"POST", updates.rollback),
         }
         self.tasks: set[asyncio.Task[None]] = set()
+        """One for each open connection."""
+        self.dropped = 0
+        """Connections that were closed without an answer."""
+        self._strangers: dict[asyncio.Task[None], None] = {}
+        """Those that have not shown the token, oldest first."""
         self._updates = updates
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
 
     async def listen(self, port: int) -> str:
         """Listen on the loopback address; return `http://HOST:PORT`. Raises StartError."""
@@ -56,106 +72,167 @@ class AdminServer:
                 f"cannot listen on 127.0.0.1:{port}: {error.strerror}; "
                 "choose another with --admin-port"
             ) from error
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _AdminConnection(self), sock=listener)
+        listener.setblocking(False)
+        listener.listen(_BACKLOG)
+        self._listener = listener
+        asyncio.get_running_loop().add_reader(listener, self._accept)
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     async def close(self) -> None:
         """Listen no more, and end what is under way."""
-        if self._server is not None:
-            self._server.close()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            asyncio.get_running_loop().remove_reader(listener)
+            listener.close()
         tasks = list(self.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    # Connections
+
+    def _accept(self) -> None:
+        """Take one connection: what it has sent is read before the next is taken."""
+        assert self._listener is not None
+        try:
+            connection = self._listener.accept()[0]
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError:
+            # No descriptor is left: who waits in the backlog would wake the loop without end.
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._listener)
+            loop.call_later(_NO_DESCRIPTOR_S, self._accept_again)
+            return
+        if len(self._strangers) >= _STRANGERS:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.cancel()
+            self.dropped += 1
+        task = asyncio.create_task(self._converse(connection))
+        self._strangers[task] = None
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _accept_again(self) -> None:
+        if self._listener is not None:
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._strangers.pop(task, None)
+        self.tasks.discard(task)
+
+    async def _converse(self, connection: socket.socket) -> None:
+        """Read a request and answer it."""
+        with connection:
+            connection.setblocking(False)
+            request = _AdminRequest()
+            try:
+                await asyncio.wait_for(_read(connection, request), _PATIENCE_S)
+            except (asyncio.TimeoutError, OSError):
+                self.dropped += 1
+                return
+            answer = _answer(*await self._respond(request))
+            # The client may have left; what it has asked for is done all the same.
+            with contextlib.suppress(asyncio.TimeoutError, OSError):
+                sending = asyncio.get_running_loop().sock_sendall(connection, answer)
+                await asyncio.wait_for(sending, _SEND_S)
+
+    async def _respond(self, request: _AdminRequest) -> tuple[int, dict[str, Any]]:
+        """Return the status and content of the answer."""
+        if request.fault:
+            return 400, {"error": request.fault}
+        refused = self.auth.refusal(request.method, request.target, request.headers)
+        if refused is not None:
+            return refused.status, {"error": f"{refused} (the admin token)"}
+        if len(self.tasks) - len(self._strangers) >= _CALLS:
+            return 503, {"error": f"{_CALLS} admin requests are under way; try again later"}
+        task = asyncio.current_task()
+        assert task is not None
+        self._strangers.pop(task, None)
+        path = request.target.partition(b"?")[0]
+        allowed, route = self.routes.get(path, (b"", self._unknown))
+        if allowed and request.method != allowed:
+            return 405, {"error": f"expected {allowed.decode()} here"}
+        try:
+            return 200, await route()
+        except RequestError as error:
+            return error.status, {"error": str(error)}
+        except SetupError as error:
+            return 409, {"error": str(error)}
+        except Exception:
+            log.exception("an admin request failed")
+            return 500, {"error": "the engine failed; its log has the traceback"}
+
+    # Routes
+
+    async def _unknown(self) -> dict[str, Any]:
+        known = ", ".join(path.decode() for path in self.routes)
+        raise _NoRoute(f"there is no such route; there are {known}")
+
     async def _instances(self) -> dict[str, Any]:
         return self._updates.describe()
 
 
-class _AdminConnection(asyncio.Protocol):
-    """One request and its answer."""
+class _AdminRequest:
+    """What has arrived of a request."""
 
-    def __init__(self, server: AdminServer) -> None:
-        self._server = server
-        self._parser = httptools.HttpRequestParser(self)
-        self._target = b""
-        self._headers: dict[bytes, bytes] = {}
+    def __init__(self) -> None:
+        self.method = b""
+        self.target = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.fault = ""
+        self.whole = False
         self._received = 0
-        self._asked = False
+        self._parser = httptools.HttpRequestParser(self)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._timer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
-
-    def data_received(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
+        """Take what was received; then the request may be `whole`, or have a `fault`."""
         self._received += len(data)
-        if self._asked:
-            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             pass  # an offer of HTTP/2 over clear text, which may be ignored; it ended the request
         except httptools.HttpParserError:
-            self._answer(400, {"error": "the request is not valid HTTP/1.1"})
-        else:
-            if self._received > _MAX_HEAD and not self._asked:
-                self._answer(400, {"error": "the request is too large"})
+            if not self.whole:
+                self.fault = "the request is not valid HTTP/1.1"
+        if self._received > _MAX_REQUEST and not self.whole:
+            self.fault = "the request is too large"
+
+    # httptools' side
 
     def on_url(self, url: bytes) -> None:
-        self._target += url
+        if not self.whole:
+            self.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value.rstrip()
+        if not self.whole:
+            self.headers[name.lower()] = value.rstrip()
 
     def on_message_complete(self) -> None:
-        if self._asked:
-            return
-        self._asked = True
-        self._timer.cancel()
-        task = asyncio.create_task(self._respond(self._parser.get_method()))
-        self._server.tasks.add(task)
-        task.add_done_callback(self._server.tasks.discard)
+        if not self.whole:
+            self.whole = True
+            self.method = self._parser.get_method()
 
-    async def _respond(self, method: bytes) -> None:
-        refused = self._server.auth.refusal(method, self._target, self._headers)
-        path = self._target.partition(b"?")[0]
-        allowed, route = self._server.routes.get(path, (b"", self._unknown))
-        if refused is not None:
-            self._answer(refused.status, {"error": f"{refused} (the admin token)"})
-        elif allowed and method != allowed:
-            self._answer(405, {"error": f"expected {allowed.decode()} here"})
-        else:
-            try:
-                self._answer(200, await route())
-            except RequestError as error:
-                self._answer(error.status, {"error": str(error)})
-            except SetupError as error:
-                self._answer(409, {"error": str(error)})
-            except Exception:
-                log.exception("an admin request failed")
-                self._answer(500, {"error": "the engine failed; its log has the traceback"})
 
-    async def _unknown(self) -> dict[str, Any]:
-        raise _NoRoute(f"there is no such route; there are {self._known()}")
+async def _read(connection: socket.socket, request: _AdminRequest) -> None:
+    """Read until the request is whole or wrong. Raises OSError when the client leaves before."""
+    loop = asyncio.get_running_loop()
+    while not (request.whole or request.fault):
+        data = await loop.sock_recv(connection, 2 * _MAX_REQUEST)
+        if not data:
+            raise ConnectionError
+        request.feed(data)
 
-    def _known(self) -> str:
-        return ", ".join(path.decode() for path in self._server.routes)
 
-    def _answer(self, status: int, content: dict[str, Any]) -> None:
-        self._asked = True
-        body = json.dumps(content, indent=1).encode() + b"\n"
-        head = (
-            f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            "Connection: close\r\n\r\n"
-        )
-        if not self._transport.is_closing():
-            self._transport.write(head.encode() + body)
-            self._transport.close()
+def _answer(status: int, content: dict[str, Any]) -> bytes:
+    body = json.dumps(content, indent=1).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 class _NoRoute(RequestError):

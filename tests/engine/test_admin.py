@@ -3,6 +3,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import resource
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -137,7 +140,7 @@ async def test_a_change_that_fails_says_why(error: Exception, status: int, says:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * module._MAX_HEAD + b"\r\n"],
+    [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * module._MAX_REQUEST + b"\r\n"],
 )
 async def test_what_is_no_request(raw: bytes) -> None:
     async with listening() as desk:
@@ -182,6 +185,90 @@ async def test_a_client_that_leaves_does_not_end_the_change(eventually_async: An
         desk.updates.gate.set()
         await task
         assert task.exception() is None
+
+
+HEAD = b"GET /admin/instances HTTP/1.1\r\nHost: h\r\nAuthorization: secret\r\n\r\n"
+RELOAD = b"POST /admin/reload HTTP/1.1\r\nHost: h\r\nAuthorization: secret\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /admin"])
+async def test_strangers_are_few_and_lock_nobody_out(sent: bytes, eventually_async: Any) -> None:
+    async with listening() as desk:
+        await desk.ask("GET", "/admin/instances")
+        before = len(os.listdir("/proc/self/fd"))
+        crowd = [socket.create_connection(("127.0.0.1", desk.port)) for _ in range(300)]
+        for each in crowd:
+            each.send(sent)
+        # Their ends are ours too.
+        limit = before + len(crowd) + module._STRANGERS + 2
+        for _ in range(20):
+            assert await desk.ask("GET", "/admin/instances") == (200, desk.updates.describe())
+            assert len(os.listdir("/proc/self/fd")) <= limit
+        await eventually_async(lambda: desk.server.dropped >= 300 - module._STRANGERS)
+        assert len(desk.server.tasks) <= module._STRANGERS
+        for each in crowd:
+            each.close()
+        await eventually_async(lambda: not desk.server.tasks)
+        await eventually_async(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
+async def test_a_call_under_way_is_not_closed_for_strangers(eventually_async: Any) -> None:
+    async with listening() as desk:
+        desk.updates.gate.clear()
+        change = asyncio.create_task(desk.ask("POST", "/admin/reload"))
+        await eventually_async(lambda: desk.updates.asked)
+        crowd = [socket.create_connection(("127.0.0.1", desk.port)) for _ in range(100)]
+        await eventually_async(lambda: desk.server.dropped >= 100 - module._STRANGERS)
+        desk.updates.gate.set()
+        assert (await change)[0] == 200
+        for each in crowd:
+            each.close()
+
+
+async def test_more_calls_than_are_worked_on_are_told(eventually_async: Any) -> None:
+    async with listening() as desk:
+        desk.updates.gate.clear()
+        calls = [asyncio.create_task(desk.send(RELOAD)) for _ in range(module._CALLS)]
+        await eventually_async(lambda: len(desk.updates.asked) == module._CALLS)
+        status, answer = answer_of(await desk.send(HEAD))
+        assert status == 503 and answer["error"].startswith("16 admin requests are under way")
+        assert (await desk.ask("GET", "/admin/instances", None))[0] == 401
+        desk.updates.gate.set()
+        assert {answer_of(each)[0] for each in await asyncio.gather(*calls)} == {200}
+        assert answer_of(await desk.send(HEAD))[0] == 200
+
+
+async def test_without_a_descriptor_it_waits_and_does_not_spin(
+    eventually_async: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listening() as desk:
+        tries = 0
+        accept = desk.server._accept
+
+        def count() -> None:
+            nonlocal tries
+            tries += 1
+            accept()
+
+        monkeypatch.setattr(desk.server, "_accept", count)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(desk.server._listener)
+        loop.add_reader(desk.server._listener, desk.server._accept)
+        client = socket.socket()
+        client.setblocking(False)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        try:
+            await loop.sock_connect(client, ("127.0.0.1", desk.port))
+            await loop.sock_sendall(client, HEAD)
+            await asyncio.sleep(0.5)
+            assert 1 <= tries <= 10
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert answer_of(await loop.sock_recv(client, 65536))[0] == 200
+        client.close()
 
 
 async def test_a_port_that_is_taken_is_said() -> None:
