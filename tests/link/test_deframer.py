@@ -67,3 +67,18 @@ def test_the_frames_after_a_large_payload_are_found():
     large, small = (REPLY, 200, 1, 0.0, b"x" * 1000), (REPLY, 200, 2, 0.0, b"small")
     data = stream([large, small, small])
     assert deframe([data[:500], data[500:]]) == [large, small, small]
+
+
+def test_a_payload_that_is_not_wanted_is_thrown_away_as_it_comes():
+    large, small = (REPLY, 200, 1, 0.5, b"x" * 1000), (REPLY, 200, 2, 0.0, b"small")
+    data = stream([large, small, large])
+    deframer = Deframer()
+    assert deframer.complete
+    assert deframer.feed(data[:100]) == []
+    assert not deframer.complete and deframer.arriving == 1000
+    deframer.replace(413, b"too large")
+    assert deframer.feed(data[100:900]) == []
+    frames = deframer.feed(data[900:1500])
+    assert frames == [(REPLY, 413, 1, 0.5, [b"too large"]), (REPLY, 200, 2, 0.0, [b"small"])]
+    (last,) = deframer.feed(data[1500:])
+    assert b"".join(last[4]) == b"x" * 1000
