@@ -153,7 +153,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=10_000,
         metavar="N",
-        help="most connections at a time (default: 10000)",
+        help="most connections at a time, where the limit of open files allows it (default: 10000)",
     )
     parser.add_argument(
         "--access-log",

@@ -8,7 +8,7 @@ import gc
 import logging
 import signal
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from eas_processor.engine.budget import Budget
 from eas_processor.engine.directory import socket_directory
 from eas_processor.engine.hang_up import HangUp
 from eas_processor.engine.inline import Hooks, InlineSupervisor
-from eas_processor.engine.open_files import raise_limit
+from eas_processor.engine.open_files import OpenFiles
 from eas_processor.engine.router import Endpoint, Router
 from eas_processor.engine.server import HttpServer
 from eas_processor.engine.settings import EngineSettings, ServiceSettings
@@ -65,8 +65,9 @@ def run(
 
     Raises SetupError when the service cannot start. Leaves no process and no file behind.
     """
-    raise_limit(settings.max_connections)
-    uvloop.run(_Engine(settings, service, control, load_inline).run(on_ready))
+    files = OpenFiles(settings.max_connections)
+    settings = replace(settings, max_connections=files.most_connections(service.instances))
+    uvloop.run(_Engine(settings, service, files, control, load_inline).run(on_ready))
 
 
 class _Engine:
@@ -74,10 +75,12 @@ class _Engine:
         self,
         settings: EngineSettings,
         service: ServiceSettings,
+        files: OpenFiles,
         control: Control | None,
         load_inline: Callable[[], Hooks] | None,
     ) -> None:
         self._settings = settings
+        self._files = files
         self._load_inline = load_inline
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,7 +109,7 @@ class _Engine:
         try:
             address = server.bind()
             if await _unless(self._stop, supervisor.start()):
-                admin = await self._open_admin(endpoint, server.tls)
+                admin = await self._open_admin(endpoint, server)
                 await server.listen()
                 # What lives as long as the process is not looked at by the collector again.
                 gc.collect()
@@ -149,12 +152,12 @@ class _Engine:
             else:
                 self._spawn(self._updates.try_to_reload())
 
-    async def _open_admin(self, endpoint: Endpoint, tls: Tls | None) -> AdminServer | None:
+    async def _open_admin(self, endpoint: Endpoint, server: HttpServer) -> AdminServer | None:
         if (control := self._control) is None:
             return None
         self._updates = Updates(
             endpoint,
-            _with_certificate(control.reread, tls),
+            self._with_room(_with_certificate(control.reread, server.tls), server),
             control.stamp,
             control.model_is_kept,
         )
@@ -165,6 +168,23 @@ class _Engine:
         if self._reload_due:
             self._hang_up()
         return admin
+
+    def _with_room(
+        self, reread: Callable[[], ServiceSettings], server: HttpServer
+    ) -> Callable[[], ServiceSettings]:
+        """Return a `reread`, which runs in a thread, that keeps room for the new instances too."""
+        loop = asyncio.get_running_loop()
+
+        def keep(instances: int) -> None:
+            most = self._files.most_connections(instances)
+            server.settings = replace(server.settings, max_connections=most)
+
+        def reread_and_keep() -> ServiceSettings:
+            settings = reread()
+            loop.call_soon_threadsafe(keep, settings.instances)
+            return settings
+
+        return reread_and_keep
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(job)

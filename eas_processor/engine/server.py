@@ -10,13 +10,14 @@ import socket
 import struct
 from collections import defaultdict
 from time import monotonic
-from typing import Any
 
 from eas_processor.engine.access_log import AccessLog
 from eas_processor.engine.budget import Budget
 from eas_processor.engine.connection import HttpConnection
+from eas_processor.engine.handshakes import Handshakes
 from eas_processor.engine.heads import Heads
 from eas_processor.engine.metrics import EngineMetric
+from eas_processor.engine.open_files import REFUSED
 from eas_processor.engine.router import Router
 from eas_processor.engine.settings import EngineSettings
 from eas_processor.engine.tls import Tls
@@ -48,6 +49,8 @@ class HttpServer:
         self.tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
+        self._handshakes: Handshakes | None = None
+        """What stands in the place of `_server` with TLS."""
         self._clock: asyncio.Task[None] | None = None
 
     def metrics(self) -> bytes:
@@ -83,22 +86,29 @@ class HttpServer:
             self._socket.listen(_BACKLOG)
         except OSError as error:
             raise self._taken(error) from error
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: HttpConnection(self),
-            sock=self._socket,
-            backlog=_BACKLOG,
-            **self._handshake(),
-        )
+        if self.tls is None:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: HttpConnection(self), sock=self._socket, backlog=_BACKLOG
+            )
+        else:
+            self._socket.setblocking(False)
+            self._handshakes = Handshakes(
+                self._socket,
+                self.tls.context,
+                self.settings.head_timeout,
+                lambda: HttpConnection(self),
+                self._is_full,
+            )
+            self._handshakes.listen()
         self._clock = asyncio.create_task(self._watch_times())
 
     async def drain(self, grace: float, moment: float) -> None:
         """Answer what was accepted, then close every connection, at the latest after `grace` s."""
-        assert self._server is not None
         self.draining = self.router.draining = True
         await asyncio.sleep(moment)
         # What the kernel has accepted and we have not would be reset when the listener closes.
         backlog = self._take_backlog()
-        self._server.close()
+        self._stop_listening()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._finish(backlog, moment), grace)
 
@@ -106,23 +116,33 @@ class HttpServer:
         """Close whatever is still open."""
         if self._clock is not None:
             self._clock.cancel()
+        self._stop_listening()
+        if self._handshakes is not None:
+            self._handshakes.end()
+        for connection in list(self.connections):
+            connection.abort()
+
+    def _stop_listening(self) -> None:
+        if self._handshakes is not None:
+            self._handshakes.stop()
         if self._server is not None:
             self._server.close()
         elif self._socket is not None:
             self._socket.close()
-        for connection in list(self.connections):
-            connection.abort()
 
-    def _handshake(self) -> dict[str, Any]:
-        if self.tls is None:
-            return {}
-        return {"ssl": self.tls.context, "ssl_handshake_timeout": self.settings.head_timeout}
+    def _is_full(self) -> bool:
+        """Whether as many descriptors as may be are taken, by connections and handshakes."""
+        assert self._handshakes is not None
+        taken = len(self.connections) + len(self._handshakes)
+        return taken >= self.settings.max_connections + REFUSED
 
     async def _take(self, accepted: socket.socket) -> None:
-        # One that fails its TLS handshake is no request that could be lost.
+        if self._handshakes is not None:
+            self._handshakes.take(accepted)
+            return
         with contextlib.suppress(OSError):
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: HttpConnection(self), accepted, **self._handshake()
+                lambda: HttpConnection(self), accepted
             )
 
     def _taken(self, error: OSError) -> StartError:
@@ -145,6 +165,8 @@ class HttpServer:
     async def _finish(self, backlog: list[socket.socket], moment: float) -> None:
         """Take in who has waited to be accepted, and wait until all are gone."""
         await asyncio.gather(*(self._take(each) for each in backlog))
+        if self._handshakes is not None:
+            await self._handshakes.finish()
         while self.connections:
             now = monotonic()
             for connection in list(self.connections):
