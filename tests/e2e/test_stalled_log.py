@@ -165,7 +165,11 @@ def test_a_pipe_that_is_read_again_gets_whole_lines_and_the_count(
     assert int(notice.split(" ")[0]) + answers >= 5001
 
 
-@pytest.mark.parametrize("lines", [b"x" * 99 + b"\n", b"x" * 65535 + b"\n", b"\n" * 65536])
+@pytest.mark.parametrize(
+    "lines",
+    [b"x" * 99 + b"\n", b"x" * 65535 + b"\n", b"\n" * 65536],
+    ids=["short", "long", "empty"],
+)
 def test_a_worker_that_prints_without_end_holds_up_nobody(
     start: Callable[..., Service], tmp_path: Path, lines: bytes
 ) -> None:
