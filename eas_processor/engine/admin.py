@@ -13,6 +13,7 @@ from typing import Any
 import httptools
 
 from eas_processor.engine.auth import TokenCheck
+from eas_processor.engine.metrics import EngineMetric
 from eas_processor.engine.updates import Updates
 from eas_processor.errors import RequestError, SetupError, StartError
 
@@ -77,6 +78,20 @@ class AdminServer:
         self._listener = listener
         asyncio.get_running_loop().add_reader(listener, self._accept)
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def metrics(self) -> list[EngineMetric]:
+        """Return what `/metrics` shows of the admin port."""
+        return [
+            EngineMetric(
+                "admin_connections", "gauge", "Connections to the admin port.", len(self.tasks)
+            ),
+            EngineMetric(
+                "admin_dropped_total",
+                "counter",
+                "Admin connections closed for others, or without a token in time.",
+                self.dropped,
+            ),
+        ]
 
     async def close(self) -> None:
         """Listen no more, and end what is under way."""

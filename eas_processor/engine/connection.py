@@ -77,6 +77,7 @@ class HttpConnection(Answering):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.since = monotonic()  # a TLS handshake lies between the beginning and this
         connections, limit = self._server.connections, self._server.settings.max_connections
         connections.add(self)
         if len(connections) > limit + _REFUSED_AT_ONCE:

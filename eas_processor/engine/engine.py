@@ -162,6 +162,7 @@ class _Engine:
             control.model_is_kept,
         )
         admin = AdminServer(self._updates, self._settings.admin_token)
+        server.also_shown.append(admin.metrics)
         control.on_admin(await admin.listen(self._settings.admin_port))
         if control.stamp is not None:
             self._spawn(self._updates.watch(control.stamped))

@@ -9,6 +9,7 @@ import errno
 import socket
 import struct
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 from eas_processor.engine.access_log import AccessLog
@@ -23,6 +24,7 @@ from eas_processor.engine.settings import EngineSettings
 from eas_processor.engine.tls import Tls
 from eas_processor.engine.turns import Turns
 from eas_processor.errors import StartError
+from eas_processor.log_queue import dropped_records
 
 _BACKLOG = 4096
 # Of linux/socket.h and linux/bpf_common.h.
@@ -51,17 +53,29 @@ class HttpServer:
         self._server: asyncio.Server | None = None
         self._handshakes: Handshakes | None = None
         """What stands in the place of `_server` with TLS."""
+        self.also_shown: list[Callable[[], Iterable[EngineMetric]]] = []
+        """What `/metrics` shows beside the services, and what this server knows."""
         self._clock: asyncio.Task[None] | None = None
 
     def metrics(self) -> bytes:
         """Return the text of `/metrics`."""
-        dropped = EngineMetric(
-            "answers_dropped_total",
-            "counter",
-            "Connections closed in mid-answer because the client did not read.",
-            self.budget.dropped,
-        )
-        return self.router.metrics(self.refused, [dropped])
+        own = [
+            EngineMetric("connections", "gauge", "Open connections.", len(self.connections)),
+            EngineMetric(
+                "answers_dropped_total",
+                "counter",
+                "Connections closed in mid-answer because the client did not read.",
+                self.budget.dropped,
+            ),
+            EngineMetric(
+                "log_dropped_total",
+                "counter",
+                "Log records dropped because nobody took them.",
+                dropped_records(),
+            ),
+        ]
+        others = [metric for shown in self.also_shown for metric in shown()]
+        return self.router.metrics(self.refused, [*own, *others])
 
     def bind(self) -> str:
         """Take the address, so that a start fails at once if it is in use; return its URL."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from eas_processor.engine.metrics import EngineMetric
 from eas_processor.engine.router import Router
 from eas_processor.engine.server import HttpServer
 from eas_processor.engine.settings import EngineSettings
@@ -185,3 +186,12 @@ async def test_slow_clients_are_looked_after_by_the_clock(make_desk: Any) -> Non
         assert b" 408 " in first
         assert await reader.read() == b""
         writer.close()
+
+
+def test_metrics_show_the_engine_beside_the_services(make_desk: Any) -> None:
+    desk = make_desk()
+    desk.server.also_shown.append(lambda: [EngineMetric("more", "gauge", "More.", 1.5)])
+    text = desk.server.metrics().decode()
+    for line in ("eas_connections 1", "eas_answers_dropped_total 0", "eas_more 1.5"):
+        assert f"\n{line}\n" in text
+    assert "\neas_log_dropped_total " in text
