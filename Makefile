@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install run bench bench-quick test test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor lint format clean
+.PHONY: help install run bench bench-quick bench-versus test test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -151,6 +151,10 @@ bench: install  ## measure this service beside floors and peers, and renew docs/
 
 bench-quick: install  ## the same in under five minutes: floors, this service, one peer
 	$(BIN)/python -m benchmarks --quick
+
+bench-versus: install  ## compare the speed with that of another checkout, in turn: OLD=/path/to/it, ARGS='--pairs 6' for less
+	@test -n '$(OLD)' || { echo 'make: name the checkout to compare with: make bench-versus OLD=/path/to/it (git worktree add /path/to/it COMMIT)' >&2; exit 1; }
+	$(BIN)/python -m benchmarks.versus '$(OLD)' $(ARGS)
 
 clean:  ## remove what the targets above created
 	rm -rf $(VENV) $(PY36_VENV) .venv-sdk-* .venv-builds-* $(VENDOR_VENV) build dist *.egg-info examples/digits/build

@@ -5,11 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import platform
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,9 +20,10 @@ import numpy as np
 
 from benchmarks import footprint, report
 from benchmarks.budget import budget
+from benchmarks.console import machine, tell
 from benchmarks.contender import HERE, Cell, Contender, Unavailable
 from benchmarks.peers import PEERS, contenders
-from benchmarks.service import ROWS, big_body, echo, ours
+from benchmarks.service import ROWS, big_body, echo, make_models, ours
 from eas_processor.errors import EasError
 
 RESULTS = HERE / "results" / "latest.json"
@@ -113,24 +111,6 @@ def _row(contender: Contender, size: str, connections: int, rounds: list[Cell]) 
     }
 
 
-def machine() -> str:
-    """Return processor, cores, memory, system and Python in a line."""
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line for line in lines if line.startswith("model name")).partition(": ")[2]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    system = f"{platform.system()} {platform.release()}"
-    python = f"Python {platform.python_version()}"
-    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB; {system}; {python}"
-
-
-def tell(text: str) -> None:
-    """Show what is being done, on a terminal."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
 def main() -> int:
     """Measure everything; exit status 1 when our own service could not be measured."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
@@ -151,10 +131,8 @@ def main() -> int:
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="eas-benchmarks-") as scratch:
         work = Path(scratch)
-        make = [sys.executable, str(HERE / "servers" / "make_models.py"), scratch]
-        extra = [] if options.quick else ["--resnet"]
         tell("making the models")
-        subprocess.run([*make, *extra], check=True, capture_output=True)
+        make_models(work, *([] if options.quick else ["--resnet"]))
         run = Run(
             work,
             seconds=options.seconds or (0.7 if options.quick else 1.5),

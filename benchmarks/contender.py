@@ -39,6 +39,8 @@ class Endpoint:
     content_type: str = "application/octet-stream"
     token: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    pid: int = 0
+    """The process that answers, while `server` runs it."""
 
     def ask(self, body: bytes | None = None) -> bytes:
         """Return the answer to one request; raises Unavailable unless it is 200."""
@@ -135,6 +137,7 @@ def server(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    endpoint.pid = process.pid
     try:
         _wait_until_it_answers(process, endpoint, log)
         yield endpoint

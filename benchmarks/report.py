@@ -234,9 +234,9 @@ def text(results: Results) -> str:
     """Return the run for a terminal."""
     return "\n\n".join(
         [
-            _columns(ROW_HEAD, rows(results)),
-            _columns(HEAD, targets(results)),
-            *_budget(results, _columns),
+            columns(ROW_HEAD, rows(results)),
+            columns(HEAD, targets(results)),
+            *_budget(results, columns),
             figures(results).rpartition("Settings of each row:")[2].strip(),
         ]
     )
@@ -247,7 +247,8 @@ def _budget(results: Results, table: Callable[[list[str], list[list[str]]], str]
     return [table(budget.head(cells), budget.lines(cells))] if cells else []
 
 
-def _columns(head: list[str], lines: list[list[str]]) -> str:
+def columns(head: list[str], lines: list[list[str]]) -> str:
+    """Return a table for a terminal."""
     table = [head, *lines]
     widths = [max(len(line[index]) for line in table) for index in range(len(head))]
     return "\n".join(

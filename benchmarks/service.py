@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,12 @@ from eas_processor.cli.bench_service import RunningService, running
 SIGNATURE = "serving_default"
 ROWS = {"3 KB": 1, "600 KB": 191, "8 MB": 2675}
 """Rows of 784 floats in a body."""
+
+
+def make_models(work: Path, *options: str) -> None:
+    """Write the models, and the answers to known rows, into a directory."""
+    script = [sys.executable, str(HERE / "servers" / "make_models.py"), str(work)]
+    subprocess.run([*script, *options], check=True, capture_output=True)
 
 
 def body(rows: np.ndarray) -> bytes:
