@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,9 @@ from urllib3.exceptions import HTTPError
 
 from eas_processor.errors import ModelFetchError
 from eas_processor.home import private_directory
+from eas_processor.service.room import Room
 from eas_processor.service.store import locked, short_hash
+from eas_processor.whole_file import write_whole
 
 MAX_SIZE = 64 * 2**30
 TRIES = 5
@@ -27,7 +28,8 @@ FIRST_PAUSE = 0.5  # seconds; doubles with each try that brings nothing
 _TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of the body
 _PIECE = 2**20
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 
 def download(url: str, *, progress: bool, note: Callable[[str], None]) -> Path:
@@ -68,7 +70,7 @@ class _Version:
         return self.etag if self.etag.startswith('"') else self.last_modified
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)))
+        write_whole(path, json.dumps(asdict(self)).encode())
 
     @classmethod
     def load(cls, path: Path) -> _Version:
@@ -94,6 +96,7 @@ class _Download:
         self._file_version = directory / "content.json"
         self._part = directory / "part"
         self._part_version = directory / "part.json"
+        self._room = Room(directory)
 
     def run(self, progress: bool, note: Callable[[str], None]) -> Path:
         fruitless, furthest = 0, self._resumable().size
@@ -167,42 +170,52 @@ class _Download:
                 f"the server sent it in the encoding {encoding}, which was not asked"
             )
         length = response.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdigit() else None
+        return 0, int(length) if _LENGTH.fullmatch(length) else None
 
     def _receive(
         self, response: requests.Response, start: int, total: int | None, progress: bool
     ) -> None:
-        self._check_room(start, total or 0)
         if not start:
             self._drop_part()
+        self._check(start, (total or 0) - start)
+        if not start:
             etag, modified = (response.headers.get(each, "") for each in ("ETag", "Last-Modified"))
             _Version(etag, modified).save(self._part_version)
-        size = start
-        with (
-            open(self._part, "ab") as file,
-            _bar(self._file.name, start, total, progress) as advance,
-        ):
+        try:
+            with _bar(self._file.name, start, total, progress) as advance:
+                size = self._write(response, start, advance)
+        except (ModelFetchError, OSError) as error:
+            # What has arrived is not worth that others, who write to this disk too, fail.
+            self._drop_part()
+            if isinstance(error, OSError):  # a write names no file
+                said = f"cannot be kept in {self._part.parent}: {error.strerror}"
+                raise self._refusal(said) from error
+            raise
+        if total is not None and size != total:
+            raise _CutOffError(f"{size} bytes arrived of {total}")
+
+    def _write(
+        self, response: requests.Response, size: int, advance: Callable[[float], None]
+    ) -> int:
+        """Add what arrives to the `size` bytes of the part; return how many there are then."""
+        with open(self._part, "ab") as file:
             try:
                 for piece in response.raw.stream(_PIECE, decode_content=False):
+                    self._check(size, len(piece))
                     size += len(piece)
-                    self._check_size(size)
                     file.write(piece)
                     advance(len(piece))
             except HTTPError:
                 raise _CutOffError(f"the connection was cut off after {size} bytes") from None
-        if total is not None and size != total:
-            raise _CutOffError(f"{size} bytes arrived of {total}")
+        return size
 
-    def _check_room(self, start: int, total: int) -> None:
-        self._check_size(total)
-        room = start + shutil.disk_usage(self._part.parent).free
-        if total > room:
-            raise self._refusal(f"needs {total} bytes, {room} are free in {self._part.parent}")
-
-    def _check_size(self, size: int) -> None:
-        if size > MAX_SIZE:
+    def _check(self, there: int, more: int) -> None:
+        """Refuse `more` bytes than may be, or than the disk has room for."""
+        if there + more > MAX_SIZE:
             self._drop_part()
             raise self._refusal(f"is larger than the {MAX_SIZE} bytes that are allowed")
+        if lack := self._room.lacks(more):
+            raise self._refusal(lack)
 
     def _keep(self) -> Path:
         self._file.parent.mkdir(mode=0o700, exist_ok=True)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import gzip
 import os
+import resource
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from eas_processor.errors import ModelFetchError
 from eas_processor.service import download as module
 from eas_processor.service.download import download
+from eas_processor.service.room import kept_free
 
 BODY = os.urandom(300_000)
 
@@ -307,16 +310,80 @@ def test_files_that_are_too_large(
     assert not list(home.rglob("part"))
 
 
-def test_more_than_the_disk_has(
-    get: Callable[[str], Path], server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Usage:
-        free = 100
+def with_free(monkeypatch: pytest.MonkeyPatch, *free: int) -> None:
+    """Let the disk have so many bytes free beyond what is kept; the last number stays."""
+    numbers = list(free)
 
-    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
+    def statvfs(path: Any) -> SimpleNamespace:
+        number = numbers.pop(0) if len(numbers) > 1 else numbers[0]
+        total = 100 * 2**30
+        facts = {"f_blocks": total, "f_frsize": 1, "f_bavail": kept_free(total) + number}
+        return SimpleNamespace(**facts, f_files=0, f_favail=0)
+
+    monkeypatch.setattr("eas_processor.service.room.os.statvfs", statvfs)
+
+
+def test_more_than_the_disk_has(
+    get: Callable[[str], Path], server: Any, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    with_free(monkeypatch, 100)
     server.answer = lambda path, asked: server.reply(BODY)
-    with pytest.raises(ModelFetchError, match="needs 300000 bytes, 100 are free"):
+    with pytest.raises(ModelFetchError, match=r"/m: needs 300000 bytes, \d+ are free on the disk"):
         get("/m")
+    assert not list(home.rglob("part*"))
+
+
+def test_a_disk_that_fills_up_meanwhile(
+    get: Callable[[str], Path],
+    file_of: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    home: Path,
+) -> None:
+    with_free(monkeypatch, 10**6, 10)
+    file_of(BODY, ETag='"1"')
+    with pytest.raises(ModelFetchError, match=r"of which \d+ are kept for logs and tokens"):
+        get("/m")
+    assert not list(home.rglob("part*"))
+
+
+def test_a_part_waits_where_there_is_no_room_for_the_rest(
+    get: Callable[[str], Path],
+    file_of: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    server: Any,
+) -> None:
+    file_of(BODY, (200_000, *[0] * module.TRIES), ETag='"1"')
+    with pytest.raises(ModelFetchError, match="tries"):
+        get("/m")
+    file_of(BODY, ETag='"1"')
+    with monkeypatch.context() as patched:
+        with_free(patched, 99_999)
+        with pytest.raises(ModelFetchError, match="needs 100000 bytes"):
+            get("/m")
+    assert get("/m").read_bytes() == BODY
+    assert server.seen[-1]["range"] == "bytes=200000-"
+
+
+def test_a_disk_that_is_full_although_it_said_otherwise(
+    get: Callable[[str], Path], server: Any, home: Path
+) -> None:
+    # As a quota does; the limit of this process has the next write fail in the same way.
+    server.answer = lambda path, asked: server.reply(BODY * 20, headers={"ETag": '"1"'})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, before[1]))
+    try:
+        with pytest.raises(ModelFetchError, match=f"/m: cannot be kept in {home}/.*: File too"):
+            get("/m")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(home.rglob("part*"))
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "\u00b2", "-1", "1e3"])
+def test_a_length_that_is_no_number(get: Callable[[str], Path], server: Any, length: str) -> None:
+    body = b"x" * 10
+    server.answer = lambda path, asked: server.reply(body, headers={"Content-Length": length})
+    assert get("/m").read_bytes() == body
 
 
 def test_quiet_away_from_a_terminal(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from eas_processor.errors import ModelFetchError
-from eas_processor.service import unpack as unpacking
-from eas_processor.service.unpack import Limits, is_archive, unpack
+from eas_processor.service.account import Limits
+from eas_processor.service.room import Room
+from eas_processor.service.unpack import is_archive, unpack
 
 DATA = os.urandom(5000)
 
@@ -35,19 +37,6 @@ def tar(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return pack
-
-
-def test_a_header_that_is_too_large_is_not_read(
-    tar: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unpacking, "_MOST_AT_ONCE", 2**20)
-    with tarfile.open(tmp_path / "long.tar.gz", "w:gz") as archive:
-        long_name = member("././@LongLink", tarfile.GNUTYPE_LONGNAME)
-        long_name.size = 2**21
-        archive.addfile(long_name, io.BytesIO(bytes(long_name.size)))
-        archive.addfile(member("f"), io.BytesIO(DATA))
-    with pytest.raises(ModelFetchError, match="a header of 2097152 bytes"):
-        unpack(tmp_path / "long.tar.gz", tmp_path / "out")
 
 
 def test_the_directories_of_a_name_count_as_members(
@@ -194,13 +183,34 @@ def test_a_zip_file_that_lies_about_a_size(tmp_path: Path) -> None:
 
 
 def test_never_more_than_the_disk_has(
-    tar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    tar: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Usage:
-        free = 100
+    asked = []
 
-    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
-    assert "goes beyond the 100 bytes that are allowed or free" in refusal(tar(member("a")))
+    def lacks(room: Room, size: int) -> str:
+        asked.append(size)
+        return "needs more" if sum(asked) > 20_000 else ""
+
+    monkeypatch.setattr(Room, "lacks", lacks)
+    # Once for what a member says to be, once for each piece of it.
+    assert "a.tar.gz: the member 'c' needs more" in refusal(tar(*map(member, "abc")))
+    assert asked == [5000] * 5
+    asked.clear()
+    assert "a.zip: the member 'c' needs more" in refusal(zipped(tmp_path / "a.zip", *"abc"))
+
+
+def test_a_disk_that_is_full_although_it_said_otherwise(
+    tar: Callable[..., Path], tmp_path: Path
+) -> None:
+    # As a quota does; the limit of this process has the next write fail in the same way.
+    archive = tar(member("a"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        said = refusal(archive)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said == f"{archive} cannot be unpacked into {tmp_path}: File too large"
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
@@ -273,7 +283,7 @@ def test_an_interrupted_unpacking_leaves_nothing(
         assert files(tmp_path / "out.part") == {"a": DATA}
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eas_processor.service.unpack._check_end", interrupt)
+    monkeypatch.setattr("eas_processor.service.tar_file.TarFile.rest", interrupt)
     with pytest.raises(KeyboardInterrupt):
         unpack(archive, tmp_path / "out")
     assert list(tmp_path.iterdir()) == [archive]
