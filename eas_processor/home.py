@@ -40,7 +40,9 @@ def private_directory(*parts: str) -> Path:
 
 def unwritable(error: OSError) -> HomeError:
     """Return the error that says that the home cannot be written, and what to do."""
-    reason = error.strerror or error
+    reason = str(error.strerror or error)
+    if error.filename and str(error.filename) != str(home()):
+        reason = f"{error.filename}: {reason}"
     return HomeError(
         f"the data directory {home()} cannot be written ({reason}); set EAS_HOME to one that can"
     )

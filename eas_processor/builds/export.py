@@ -51,13 +51,24 @@ def export(entry: Entry, output: Path, *, with_cuda: bool = False) -> None:
         scratch = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
         try:
             _write(entry, scratch / "new", with_cuda)
-            if output.exists():
-                os.rename(output, scratch / "old")
-            os.rename(scratch / "new", output)
+            _replace(output, scratch / "new", scratch / "old")
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise BuildError(f"{output} cannot be written: {error.strerror or error}") from error
+
+
+def _replace(output: Path, new: Path, old: Path) -> None:
+    """Put `new` in the place of `output`, which goes to `old`, or leave it as it was."""
+    there = output.exists()
+    if there:
+        os.rename(output, old)
+    try:
+        os.rename(new, output)
+    except BaseException:
+        if there:
+            os.rename(old, output)
+        raise
 
 
 def _refuse_foreign(output: Path) -> None:

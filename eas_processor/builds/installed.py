@@ -16,6 +16,7 @@ from eas_processor.builds.catalogue import Entry
 from eas_processor.builds.locks import content_hash
 from eas_processor.errors import BuildError
 from eas_processor.home import home, private_directory, unwritable
+from eas_processor.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def making(entry: Entry) -> Iterator[tuple[Path, int]]:
 
 
 def mark(entry: Entry, directory: Path, python_version: str, *, with_cuda: bool) -> Installed:
-    """Declare whole what is in `directory`."""
+    """Declare whole what is in `directory`; raises HomeError."""
     made = Installed(
         directory=directory,
         python_version=python_version,
@@ -96,12 +97,10 @@ def mark(entry: Entry, directory: Path, python_version: str, *, with_cuda: bool)
         size=disk_usage(directory),
     )
     facts = {name: value for name, value in asdict(made).items() if name != "directory"}
-    scratch = directory / f".{_MARK}"
-    with open(scratch, "w", encoding="utf-8") as file:
-        json.dump(facts, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(scratch, directory / _MARK)
+    try:
+        write_whole(directory / _MARK, json.dumps(facts).encode())
+    except OSError as error:
+        raise unwritable(error) from error
     return made
 
 

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from urllib.parse import urlsplit
 
 from eas_prediction._auth import http_date, signed_headers
 from eas_processor.errors import ServiceFileError, UpdateError
-from eas_processor.home import private_directory
+from eas_processor.home import private_directory, unwritable
 from eas_processor.service import load_service
 from eas_processor.service.token import admin_token
+from eas_processor.whole_file import write_whole
 
 log = logging.getLogger("eas_processor")
 
@@ -28,9 +28,10 @@ def known_address(name: str) -> Iterator[Callable[[str], None]]:
     kept: list[str] = []
 
     def keep(address: str) -> None:
-        draft = path.with_name(f".{name}.{os.getpid()}")
-        draft.write_text(address)
-        draft.replace(path)
+        try:
+            write_whole(path, address.encode("ascii"))
+        except OSError as error:
+            raise unwritable(error) from error
         log.info("admin routes at %s/admin, token in %s", address, admin_token(name).path)
         kept.append(address)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 from eas_processor.errors import ServiceFileError
 from eas_processor.home import private_directory
 from eas_processor.service.schema import TOKEN_PATTERN, Service
+from eas_processor.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def resolve_token(service: Service) -> Token:
         if service.token:
             # In a file too, so that callers can be shown where it is without being shown it.
             path = private_directory("given-tokens") / service.name
-            _draft(path, service.token).replace(path)
+            write_whole(path, _content(service.token))
             return Token(service.token, path)
         if service.generate_token is False or (service.token == "" and not service.generate_token):
             return Token("")
@@ -57,28 +57,13 @@ def admin_token(name: str) -> Token:
 def _kept(path: Path) -> Token:
     """Return the token that is kept at `path`, made first where there is none."""
     if not path.exists():
-        _make(path)
+        # Of two processes that try, one wins and both read its token.
+        write_whole(path, _content(secrets.token_urlsafe(32)), replace=False)
     return Token(_read(path), path)
 
 
-def _make(path: Path) -> None:
-    """Make a token file; of two processes that try, one wins and both read its token."""
-    draft = _draft(path, secrets.token_urlsafe(32))
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-
-
-def _draft(path: Path, token: str) -> Path:
-    """Write a file beside `path`, to become that file whole."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(token + "\n")
-    return draft
+def _content(token: str) -> bytes:
+    return f"{token}\n".encode("ascii")
 
 
 def _read(path: Path) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -42,6 +44,23 @@ def test_replaces_an_earlier_one_and_takes_an_empty_directory(tmp_path):
     export(find_entry("tensorflow_cpu_1.15"), output)
     export(find_entry("tensorflow_cpu_2.3"), output)
     assert "tensorflow_cpu_2.3" in (output / "README.md").read_text()
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_an_earlier_one_stays_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    export(find_entry("tensorflow_cpu_1.15"), output)
+    rename = os.rename
+
+    def fail(source, target):
+        if source.name == "new":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(BuildError, match="out cannot be written: No space left on device"):
+        export(find_entry("tensorflow_cpu_2.3"), output)
+    assert "tensorflow_cpu_1.15" in (output / "README.md").read_text()
     assert list(tmp_path.iterdir()) == [output]
 
 

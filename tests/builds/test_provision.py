@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shutil
 import subprocess
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from eas_processor.builds import preflight, provision
+from eas_processor.builds import installed, preflight, provision
 from eas_processor.builds.installed import find_installed
-from eas_processor.errors import BuildError
+from eas_processor.errors import BuildError, HomeError
 from tests.builds.conftest import tiny_wheel
 
 # What another process runs: NAME LOCK PYTHON POINT, where it kills itself at POINT.
@@ -195,3 +196,13 @@ def test_one_whose_interpreter_has_gone_is_made_again(tiny):
     shutil.rmtree(made.directory / "bin")
     assert find_installed(tiny) is None
     assert works(provision.provision(tiny))
+
+
+def test_a_mark_that_does_not_fit_on_the_disk_leaves_nothing(tiny, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(HomeError, match=rf"{tmp_path}/complete\.json: No space left on device"):
+        installed.mark(tiny, tmp_path, "3.11.7", with_cuda=False)
+    assert not list(tmp_path.glob("*complete*"))

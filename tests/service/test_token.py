@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import resource
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from eas_processor.errors import HomeError, ServiceFileError
-from eas_processor.service import LoadedService, Token, resolve_token, token
+from eas_processor.service import LoadedService, Token, resolve_token
+from eas_processor.service.token import admin_token
 
 Load = Callable[..., LoadedService]
 
@@ -63,8 +65,7 @@ def test_the_one_who_comes_second_takes_the_first_ones(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = resolve_token(load().service)
-    assert first.path is not None
-    token._make(first.path)
+    monkeypatch.setattr(Path, "exists", lambda path: False)
     assert resolve_token(load().service) == first
 
 
@@ -89,6 +90,28 @@ def test_a_home_that_cannot_be_written(load: Load, home: Path) -> None:
     home.write_text("a file")
     with pytest.raises(HomeError, match="set EAS_HOME"):
         resolve_token(load().service)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "given-tokens", "admin-tokens"])
+def test_a_full_disk_is_said_with_the_path_and_leaves_nothing(
+    load: Load, home: Path, kind: str
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = home / kind / "svc"
+    keys = {"token": "given-and-longer-than-a-full-disk-takes"} if kind == "given-tokens" else {}
+    service = load(**keys).service
+    for _ in range(3):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+        try:
+            with pytest.raises(ServiceFileError) as caught:
+                if kind == "admin-tokens":
+                    admin_token("svc")
+                else:
+                    resolve_token(service)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert f"cannot be kept in {path}: File too large; set EAS_HOME" in str(caught.value)
+        assert list(path.parent.iterdir()) == []
 
 
 def test_the_value_is_not_in_the_representation() -> None:
