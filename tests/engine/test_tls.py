@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import shutil
 import ssl
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from engine.certificates import OPENSSL, Pair, make_pair
 from engine.conftest import FakeAdmission
 
 from eas_prediction import PooledTransport, PredictClient, StringRequest
@@ -22,27 +26,7 @@ from eas_processor.engine.settings import EngineSettings, ServiceSettings
 from eas_processor.engine.tls import Tls
 from eas_processor.errors import StartError
 
-OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="no openssl to make certificates with")
-
-
-class Pair(NamedTuple):
-    cert: Path
-    key: Path
-
-
-def make_pair(directory: Path, name: str) -> Pair:
-    pair = Pair(directory / f"{name}.pem", directory / f"{name}.key")
-    subprocess.run(
-        [
-            *(OPENSSL or "openssl", "req", "-x509", "-newkey", "ec", "-noenc", "-days", "2"),
-            *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", f"/CN={name}"),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", pair.key, "-out", pair.cert),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return pair
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +207,110 @@ def test_bad_files_are_named(pair: Pair, other: Pair, tmp_path: Path) -> None:
         with pytest.raises(StartError) as raised:
             Tls(cert, key)
         assert says in str(raised.value)
+
+
+def dated(directory: Path, name: str, begin: float, end: float) -> Pair:
+    """Make a certificate that is valid for these days from now."""
+    dates = [time.gmtime(time.time() + days * 86400) for days in (begin, end)]
+    return make_pair(directory, name, *(time.strftime("%Y%m%d%H%M%SZ", date) for date in dates))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "says"),
+    [
+        (-20, -1, "has expired ("),
+        (1, 20, "is not valid before "),
+        (-20, 13.9, "expires soon ("),
+        (-20, 14.1, ""),
+    ],
+)
+def test_a_start_warns_of_dates(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, begin: float, end: float, says: str
+) -> None:
+    files = dated(tmp_path, "mine", begin, end)
+    tls = Tls(*files)
+    assert abs(tls.not_after - time.time() - end * 86400) < 600
+    warned = [record.getMessage() for record in caplog.records]
+    if not says:
+        assert warned == []
+        return
+    (message,) = warned
+    assert message.startswith(f"the certificate in {files.cert} {says}")
+    day = begin if "before" in says else end
+    assert time.strftime("%Y-%m-%d", time.gmtime(time.time() + day * 86400)) in message
+
+
+def test_of_the_chain_above_it_is_warned_too(
+    tmp_path: Path, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    above = dated(tmp_path, "above", -20, -1)
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(pair.cert.read_bytes() + above.cert.read_bytes())
+    tls = Tls(chain, pair.key)
+    tls.renew()
+    said = f"certificate 2 of the chain in {chain} has expired"
+    assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [said] * 2
+
+
+@pytest.mark.parametrize(("begin", "end"), [(-20, -1), (1, 20)])
+async def test_a_renewal_to_one_that_is_not_valid_is_refused(
+    service: Callable[..., ServiceSettings], pair: Pair, tmp_path: Path, begin: int, end: int
+) -> None:
+    mine = Pair(tmp_path / "cert.pem", tmp_path / "key.pem")
+
+    def install(files: Pair) -> None:
+        for source, target in zip(files, mine, strict=True):
+            shutil.copy(source, target)
+
+    install(pair)
+    served = Served(service(token="t"), *mine)
+    tls = served.server.tls
+    assert tls is not None
+    before = tls.not_after
+    reread = _with_certificate(lambda: service(token="t"), tls)
+    async with served as address:
+        install(dated(tmp_path, "bad", begin, end))
+        with pytest.raises(StartError, match=f"the certificate in {mine.cert} .*20.* stays"):
+            await asyncio.to_thread(reread)
+        assert tls.not_after == before
+        assert await asyncio.to_thread(predict, address, pair.cert, b"x") == b"x"
+
+
+def test_one_that_has_expired_while_it_was_shown_does_not_refuse_a_reload(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tls = Tls(*dated(tmp_path, "old", -20, -1))
+    tls.renew()
+    assert ["has expired" in record.getMessage() for record in caplog.records] == [True, True]
+
+
+def test_a_renewal_to_one_that_ends_soon_is_taken_with_a_warning(
+    tmp_path: Path, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = Pair(tmp_path / "cert.pem", tmp_path / "key.pem")
+    for source, target in zip(pair, mine, strict=True):
+        shutil.copy(source, target)
+    tls = Tls(*mine)
+    assert not caplog.records
+    for source, target in zip(dated(tmp_path, "soon", -20, 3), mine, strict=True):
+        shutil.copy(source, target)
+    tls.renew()
+    assert "expires soon" in caplog.text
+    assert abs(tls.not_after - time.time() - 3 * 86400) < 600
+    (metric,) = tls.metrics()
+    assert metric[:2] == ("tls_certificate_not_after_seconds", "gauge")
+    assert metric.value == tls.not_after
+
+
+def test_dates_that_cannot_be_read_are_no_reason_not_to_serve(
+    pair: Pair, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(pem: bytes) -> None:
+        raise ValueError("a certificate with the time '?'")
+
+    monkeypatch.setattr("eas_processor.engine.tls.read_certificates", fail)
+    tls = Tls(*pair)
+    tls.renew()
+    assert math.isnan(tls.not_after) and tls.metrics() == []
+    assert caplog.records[0].levelno == logging.WARNING
+    assert f"it is not known when the certificate in {pair.cert} ends" in caplog.text
