@@ -48,13 +48,15 @@ class HttpServer:
         self.turns = Turns()
         self.connections: set[HttpConnection] = set()
         self.draining = False
-        self.tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._handshakes: Handshakes | None = None
         """What stands in the place of `_server` with TLS."""
         self.also_shown: list[Callable[[], Iterable[EngineMetric]]] = []
         """What `/metrics` shows beside the services, and what this server knows."""
+        self.tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+        if self.tls is not None:
+            self.also_shown.append(self.tls.metrics)
         self._clock: asyncio.Task[None] | None = None
 
     def metrics(self) -> bytes:
