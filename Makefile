@@ -54,9 +54,9 @@ fuzz: install  ## fuzz HTTP, frames and codec, guided by coverage, FUZZ_SECONDS=
 test-fast: install  ## run the tests that take no more than a few seconds
 	$(BIN)/python -m pytest -m 'not slow and not chaos'
 
-# The rooms wire, link and worker run inside old TensorFlow builds; their tests need no TensorFlow.
+# The rooms wire, link and worker run inside old TensorFlow builds; their tests need no TensorFlow. Nor do some of tf.
 PY36_VENV := .venv-py36
-PY36_TESTS := tests/wire tests/link tests/worker
+PY36_TESTS := tests/wire tests/link tests/worker $(addprefix tests/tf/test_json_,limits.py pieces.py text.py)
 
 test-py36:  ## run the tests of the 3.6 rooms on Python 3.6 with protobuf 3.19
 	@python=''; \
@@ -72,7 +72,7 @@ test-py36:  ## run the tests of the 3.6 rooms on Python 3.6 with protobuf 3.19
 		echo "Setting up $(PY36_VENV) with $$($$python --version) ..."; \
 		"$$python" -m venv --clear $(PY36_VENV); \
 		$(PY36_VENV)/bin/python -m pip install --quiet --upgrade 'pip<22'; \
-		$(PY36_VENV)/bin/python -m pip install --quiet 'numpy==1.16.6' 'protobuf==3.19.6' pytest hypothesis; \
+		$(PY36_VENV)/bin/python -m pip install --quiet 'numpy==1.16.6' 'protobuf==3.19.6' 'orjson==3.6.1' pytest hypothesis; \
 		touch $(PY36_VENV)/.installed; \
 	fi; \
 	PYTHONPATH=. $(PY36_VENV)/bin/python -m pytest $(PY36_TESTS)

@@ -12,8 +12,7 @@ from eas_processor.tf.batching import count_rows, run_batch
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.errors import BadRequest
 from eas_processor.tf.json_answer import write_columns, write_rows
-from eas_processor.tf.json_inputs import read_tensor
-from eas_processor.tf.json_request import JsonRequest
+from eas_processor.tf.json_reading import read_request
 from eas_processor.tf.loader import load
 from eas_processor.tf.model import Model
 from eas_processor.tf.times import RunTimes
@@ -56,15 +55,12 @@ def _only(answers: List[Union[bytes, Exception]]) -> bytes:
 def process_json(model: Model, request: Any) -> bytes:
     """Answer a request in JSON, which the signature gives dtypes to, with JSON."""
     start = perf_counter()
-    asked = JsonRequest(request)
-    columns = asked.columns(model.signature(asked.signature_name))
-    plan = model.plan(asked.signature_name, columns, asked.output_filter)
-    arrays = plan.take({spec.name: read_tensor(spec, columns[spec.name]) for spec, _ in plan.feeds})
+    plan, arrays, by_rows = read_request(model, request)
     decoded = perf_counter()
     values = model.run(plan, arrays)
     ran = perf_counter()
     outputs = plan.give(values)
-    response = write_rows(outputs) if asked.by_rows else write_columns(outputs)
+    response = write_rows(outputs) if by_rows else write_columns(outputs)
     _note(count_rows(arrays) or 1, decoded - start, ran - decoded, perf_counter() - ran)
     return response
 

@@ -10,8 +10,14 @@ from eas_processor import wire
 from eas_processor.tf.dtypes import WIRE_DTYPES
 from eas_processor.tf.errors import BadRequest
 from eas_processor.tf.json_request import is_base64, show
+from eas_processor.tf.json_turns import SLICE, Pauses, slices
 from eas_processor.tf.signatures import TensorSpec, dtype_name
 from eas_processor.wire.decode import MAX_RANK
+
+_LIST = {list}
+
+# Characters of base64 that are decoded at once: whole groups of four.
+_BASE64_PIECE = 256 * 1024
 
 
 class _BadValueError(ValueError):
@@ -27,16 +33,33 @@ def read_tensor(spec: TensorSpec, value: Any) -> wire.Tensor:
     kind = _kind_of(spec)
     flat, shape = _flatten(spec.name, value)
     try:
-        if not kind.types.issuperset(map(type, flat)):
-            index = next(i for i, each in enumerate(flat) if type(each) not in kind.types)
-            name = dtype_name(spec.dtype)
-            raise _BadValueError(
-                index, f"expected {kind.expected} for {name}, got {show(flat[index])}"
-            )
-        array = kind.read(spec.dtype, flat).reshape(shape)
+        array = _read_all(kind, spec.dtype, flat)
     except _BadValueError as error:
         raise _refusal(spec.name, shape, error.index, str(error)) from None
-    return wire.Tensor(spec.dtype, array)
+    return wire.Tensor(spec.dtype, array.reshape(shape))
+
+
+def _read_all(kind: "_Kind", dtype: int, flat: List[Any]) -> "np.ndarray[Any, Any]":
+    if len(flat) <= SLICE:
+        return _read_slice(kind, dtype, flat)
+    array = np.empty(len(flat), wire.storage_dtype(dtype))
+    start = 0
+    for values in slices(flat):
+        try:
+            array[start : start + len(values)] = _read_slice(kind, dtype, values)
+        except _BadValueError as error:
+            raise _BadValueError(start + error.index, str(error)) from None
+        start += len(values)
+    return array
+
+
+def _read_slice(kind: "_Kind", dtype: int, values: List[Any]) -> "np.ndarray[Any, Any]":
+    if not kind.types.issuperset(map(type, values)):
+        index = next(i for i, each in enumerate(values) if type(each) not in kind.types)
+        raise _BadValueError(
+            index, f"expected {kind.expected} for {dtype_name(dtype)}, got {show(values[index])}"
+        )
+    return kind.read(dtype, values)
 
 
 def _refusal(name: str, shape: Tuple[int, ...], index: int, sentence: str) -> BadRequest:
@@ -48,21 +71,39 @@ def _flatten(name: str, value: Any) -> Tuple[List[Any], Tuple[int, ...]]:
     """Return the values of nested lists in one, and the shape of the nest."""
     flat: List[Any] = [value]
     shape: Tuple[int, ...] = ()
-    while flat and isinstance(flat[0], list):
+    while flat and type(flat[0]) is list:
         size = len(flat[0])
-        for index, each in enumerate(flat):
-            if not isinstance(each, list) or len(each) != size:
-                raise _refusal(
-                    name,
-                    shape,
-                    index,
-                    f"expected a list of {size}, as the first of its kind is, got {show(each)}",
-                )
-        flat = list(chain.from_iterable(flat))
+        flat = _open_lists(name, flat, shape, size)
         shape += (size,)
         if len(shape) > MAX_RANK:
             raise BadRequest(f"input '{name}': the shape has more than {MAX_RANK} dimensions")
     return flat, shape
+
+
+def _open_lists(name: str, lists: List[Any], shape: Tuple[int, ...], size: int) -> List[Any]:
+    """Return the elements of `lists`, each of which has to have `size` of them."""
+    flat: List[Any] = []
+    done = 0
+    for group in slices(lists, max(1, SLICE // (size or 1))):
+        if set(map(type, group)) != _LIST or set(map(len, group)) != {size}:
+            index = next(i for i, each in enumerate(group) if not _is_list_of(each, size))
+            raise _refusal(
+                name,
+                shape,
+                done + index,
+                f"expected a list of {size}, as the first of its kind is, got {show(group[index])}",
+            )
+        if size > SLICE:
+            for values in slices(group[0]):
+                flat += values
+        else:
+            flat += chain.from_iterable(group)
+        done += len(group)
+    return flat
+
+
+def _is_list_of(value: Any, size: int) -> bool:
+    return type(value) is list and len(value) == size
 
 
 def _read_floats(dtype: int, flat: List[Any]) -> "np.ndarray[Any, Any]":
@@ -108,12 +149,26 @@ def _read_bytes(index: int, value: Any) -> bytes:
     if not is_base64(value):
         raise _BadValueError(index, 'expected text or {"b64": "..."}, got another object')
     try:
-        return base64.b64decode(value["b64"], validate=True)
+        return _from_base64(value["b64"])
     except ValueError:
         raise _BadValueError(
             index,
             f"'b64': expected standard base64, with '+', '/' and padding, got {show(value['b64'])}",
         ) from None
+
+
+def _from_base64(text: str) -> bytes:
+    if len(text) <= _BASE64_PIECE:
+        return base64.b64decode(text, validate=True)
+    pause = Pauses()
+    decoded = []
+    for start in range(0, len(text), _BASE64_PIECE):
+        piece = text[start : start + _BASE64_PIECE]
+        if "=" in piece and start + _BASE64_PIECE < len(text):
+            raise ValueError("padding before the end")
+        decoded.append(base64.b64decode(piece, validate=True))
+        pause()
+    return b"".join(decoded)
 
 
 class _Kind(NamedTuple):

@@ -7,30 +7,70 @@ take values without a name where the signature has one input.
 """
 
 import json
-import math
 from typing import Any, Dict, List, Optional
 
+import numpy as np
+
 from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.json_limits import check_depth
+from eas_processor.tf.json_pieces import PIECE, PieceReader
+from eas_processor.tf.json_text import NotJson, begin_of, loads, refusal
 from eas_processor.tf.resolving import describe_inputs
 from eas_processor.tf.signatures import Signature, list_names
+from eas_processor.wire.text import LIMIT, cut
 
 _EXPECTED = 'expected {"inputs": {name: values}} or {"instances": [row, ...]}'
 
-# The longest int64. Python 3.6 takes quadratic time for an integer of any length.
-_LONGEST_INTEGER = len("-9223372036854775808")
+
+class Body:
+    """
+    The bytes of a request, of any kind of buffer; `is_large` says that it is read in pieces.
+
+    After `read`, `discard` gives the memory of the values back, in pieces too.
+    """
+
+    __slots__ = ("_body", "_reader", "is_large")
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self._reader: Optional[PieceReader] = None
+        self.is_large = len(body) > PIECE
+
+    def read(self, exact: bool) -> Any:
+        """Return the value; `exact` as in `loads`. Raises `BadRequest` for what is not JSON."""
+        begin = begin_of(self._body)
+        text = np.frombuffer(self._body, np.uint8)[begin:]
+        try:
+            if self.is_large:
+                self._reader = PieceReader(text, exact)
+                return self._reader.read()
+            small = text.tobytes()
+            check_depth(small)
+            return loads(small, exact)
+        except NotJson as error:
+            # A new one: a frame and the error that it holds would keep each other, and the values.
+            fault = NotJson(error.message, error.offset)
+        raise refusal(text, fault)
+
+    def discard(self) -> None:
+        """Give back the memory of the values, of which the caller keeps none."""
+        if self._reader is not None:
+            self._reader.discard()
+            self._reader = None
 
 
 class JsonRequest:
     """
     A parsed request; `by_rows` tells `instances` from `inputs`.
 
-    Raises `BadRequest` when the body, of UTF-8 text, is not one.
+    `exact` is that of `json_text.loads`. Raises `BadRequest` when the body, of UTF-8 text, is not
+    a request.
     """
 
     __slots__ = ("_document", "by_rows", "output_filter", "signature_name")
 
-    def __init__(self, body: Any) -> None:
-        document = _parse(body)
+    def __init__(self, body: Body, exact: bool = False) -> None:
+        document = body.read(exact)
         if not isinstance(document, dict):
             raise BadRequest(f"the JSON request is {show(document)}: {_EXPECTED}")
         self.signature_name: str = document.get("signature_name", "")
@@ -68,45 +108,9 @@ def show(value: Any) -> str:
     """Return a JSON value as messages show it."""
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return "an object" if isinstance(value, dict) else json.dumps(value)[:80]
-
-
-def _parse(body: Any) -> Any:
-    try:
-        # Some editors begin a file with a byte order mark.
-        text = str(body, "utf-8-sig")
-        return json.loads(text, parse_int=_read_integer, parse_float=_read_float)
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"the body is not JSON: byte {error.start} is not UTF-8") from None
-    except json.JSONDecodeError as error:
-        error = _as_every_python(error)
-        where = f"line {error.lineno} column {error.colno}"
-        raise BadRequest(f"the body is not JSON: {where}: {error.msg}") from None
-    except RecursionError:
-        raise BadRequest("the JSON request is nested too deeply") from None
-
-
-def _as_every_python(error: json.JSONDecodeError) -> json.JSONDecodeError:
-    """Return an error that reads the same whichever Python the build has."""
-    if not error.msg.startswith("Illegal trailing comma"):
-        return error
-    # Python 3.13 points at the comma, older ones at what follows it.
-    after = error.pos + 1
-    after += len(error.doc[after:]) - len(error.doc[after:].lstrip(" \t\n\r"))
-    in_list = error.doc[after] == "]"
-    expected = "value" if in_list else "property name enclosed in double quotes"
-    return json.JSONDecodeError(f"Expecting {expected}", error.doc, after)
-
-
-def _read_integer(digits: str) -> Any:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else _read_float(digits)
-
-
-def _read_float(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        raise BadRequest(f"the number {digits[:80]} is too large for any dtype")
-    return value
+    if isinstance(value, dict):
+        return "an object"
+    return cut(json.dumps(value[:LIMIT] if isinstance(value, str) else value))
 
 
 def _is_names(value: Any) -> bool:

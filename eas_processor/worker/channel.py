@@ -83,6 +83,7 @@ class Channel:
         joins = batch_size > 1 and outlet is not bulk
         self._short_s = _INLINE_BATCH_S if joins else _INLINE_RUN_S
         """Runs that take less are the leader's own."""
+        self._is_bulk = outlet is bulk
         self._lead = threading.Lock()
         self._reader = FrameReader(outlet.sock)
         self._waiting: Deque[Frame] = deque()
@@ -113,7 +114,7 @@ class Channel:
     def _lead_once(self) -> None:
         with self._lead:
             batch = self._take()
-            while self._typical_run_s < self._short_s:
+            while self._typical_run_s < self._short_s and not self._is_slow(batch[0]):
                 first = not self._replies
                 replies, started, ended = self._run(batch)
                 self._replies += replies
@@ -135,13 +136,22 @@ class Channel:
             elif len(self._waiting) < self._batch_size:
                 self._accept(self._reader.read_arrived())
             self._fill(batch)
-        if self._batch_wait and len(batch) < self._batch_size:
+        may_grow = len(batch) < self._batch_size and not self._waiting
+        if self._batch_wait and may_grow and not self._is_slow(batch[0]):
             self._wait_for_more(batch)
         return batch
+
+    def _is_slow(self, *frames: Frame) -> bool:
+        """Tell whether one is large JSON: seconds of work, for which the others do not wait."""
+        return self._is_bulk and any(
+            frame[0] == PREDICT_JSON and len(frame[4]) > BULK_SIZE for frame in frames
+        )
 
     def _fill(self, batch: List[Frame]) -> None:
         now = time.monotonic()
         while self._waiting and len(batch) < self._batch_size:
+            if self._is_bulk and batch and self._is_slow(self._waiting[0], batch[0]):
+                return  # Large JSON runs alone: the answers of a batch leave together.
             frame = self._waiting.popleft()
             if frame[3] and now > frame[3]:
                 self._refuse(frame[2], _EXPIRED)
@@ -152,7 +162,7 @@ class Channel:
         """Wait until `batch` is full, or its time (`max_batch_timeout`) is over."""
         self._flush()
         end = time.monotonic() + self._batch_wait
-        while len(batch) < self._batch_size:
+        while len(batch) < self._batch_size and not self._waiting:
             left = end - time.monotonic()
             if left <= 0 or not select.select([self._outlet.sock], [], [], left)[0]:
                 return

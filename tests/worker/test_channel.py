@@ -70,6 +70,8 @@ class Processor:
 
     def process_json(self, request):
         self.runs.put(bytes(request))
+        if len(request) > BULK_SIZE and self._gate is not None:
+            self._gate.acquire(timeout=TIMEOUT_S)
         return 200, b"json"
 
     def next_run(self):
@@ -79,7 +81,7 @@ class Processor:
 class Peer:
     """The engine's ends of a data and a bulk socket."""
 
-    def __init__(self, processor, threads, batch_size, batch_wait):
+    def __init__(self, processor, threads, batch_size, batch_wait, is_bulk=False):
         self.data, data = socket.socketpair()
         self.bulk, bulk = socket.socketpair()
         self._sockets = [self.data, self.bulk, data, bulk]
@@ -91,7 +93,9 @@ class Peer:
         self.times = {"data": [], "bulk": []}
         self._running = threads
         self._lost = threading.Semaphore(0)
-        channel = Channel(Outlet(data), Outlet(bulk), processor, threads, batch_size, batch_wait)
+        outlet = Outlet(data)
+        other = outlet if is_bulk else Outlet(bulk)
+        channel = Channel(outlet, other, processor, threads, batch_size, batch_wait)
         channel.start(on_lost=self._lost.release)
 
     def send(self, *frames):
@@ -154,8 +158,8 @@ def serve(clock, processor):
     """Start a channel and return its peer."""
     peers = []
 
-    def start(threads=1, batch_size=1, batch_wait=0.0):
-        peers.append(Peer(processor, threads, batch_size, batch_wait))
+    def start(threads=1, batch_size=1, batch_wait=0.0, is_bulk=False):
+        peers.append(Peer(processor, threads, batch_size, batch_wait, is_bulk))
         return peers[-1]
 
     yield start
@@ -378,6 +382,23 @@ def test_a_request_in_json_is_dropped_like_any_other(serve, processor):
     answers = peer.answers(3)
     assert [answers[number][0] for number in (1, 2, 3)] == [200, 499, 408]
     assert processor.runs.empty()
+
+
+@pytest.mark.parametrize("batch_size, batch_wait", [(1, 0.0), (4, 0.0), (4, TIMEOUT_S)])
+def test_nothing_waits_behind_large_json(serve, processor, batch_size, batch_wait):
+    processor.hold()
+    peer = serve(threads=2, batch_size=batch_size, batch_wait=batch_wait, is_bulk=True)
+    large = b"[1]" + b" " * BULK_SIZE
+    peer.send(predict_json(1, large), predict(2, b"2"), predict_json(3, large))
+    assert processor.next_run() == large
+    assert processor.next_run() == [b"2"]
+    processor.let_go()
+    answers = peer.answers(3)
+    assert {number: body[:4] for number, (_, body) in answers.items()} == {
+        1: b"json",
+        2: b"2222",
+        3: b"json",
+    }
 
 
 def test_every_thread_ends_when_the_link_closes(serve):
