@@ -1,12 +1,13 @@
 """Running requests that came together as one: joined by rows, split again afterwards."""
 
 from time import perf_counter
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
 from eas_processor.tf.model import Model
 from eas_processor.tf.plans import Arrays, Plan
+from eas_processor.tf.row_proof import count_rows, scalar
 from eas_processor.tf.times import RunTimes
 from eas_processor.wire import (
     decode_request,
@@ -99,22 +100,12 @@ def _group(model: Model, requests: Sequence[Any], answers: List[Answer]) -> _Gro
     return groups
 
 
-def count_rows(arrays: Arrays) -> Optional[int]:
-    """Return the first dimension that all arrays but the scalars share, None when there is none."""
-    rows = {array.shape[0] for array in arrays if array.ndim}
-    return rows.pop() if len(rows) == 1 else None
-
-
 def _group_key(plan: Plan, arrays: Arrays) -> Tuple[Any, ...]:
     # The callable stands for signature, feeds and fetches.
     return (id(plan.graph_callable),) + tuple(
-        (array.dtype, array.shape[1:]) if array.ndim else (array.dtype, _scalar(array))
+        (array.dtype, array.shape[1:]) if array.ndim else (array.dtype, scalar(array))
         for array in arrays
     )
-
-
-def _scalar(array: Any) -> Any:
-    return array.item() if array.dtype == object else array.tobytes()
 
 
 def _bound(members: List[_Member], max_rows: int) -> List[List[_Member]]:
@@ -134,12 +125,43 @@ def _bound(members: List[_Member], max_rows: int) -> List[List[_Member]]:
 def _answer(model: Model, members: List[_Member], answers: List[Answer], times: RunTimes) -> None:
     several = len(members) > 1 or len(members[0].indexes) > 1
     padded = bool(model.config.allowed_batch_sizes and members[0].rows)
-    joins = (several or padded) and members[0].plan.batchable
-    if joins and _answer_joined(model, members, answers, times):
-        return
+    if (several or padded) and members[0].plan.batchable:
+        proof = members[0].plan.proof
+        verdict = proof.verdict(members[0].arrays)
+        if verdict is None:
+            members = _try_rows(model, members, answers, times)
+            verdict = bool(members) and proof.verdict(members[0].arrays)
+        if verdict is not False and _answer_joined(model, members, answers, times):
+            return
     for member in members:
         for each in member.alone():
             answers[each.indexes[0]] = _answer_alone(model, each, times)
+
+
+def _try_rows(
+    model: Model, members: List[_Member], answers: List[Answer], times: RunTimes
+) -> List[_Member]:
+    """
+    Run members alone until the others make a run of another number of rows; return the others.
+
+    Two numbers of rows are what it takes to prove that outputs come by row.
+    """
+    proof = members[0].plan.proof
+    waiting = [each for member in members for each in member.alone()]
+    while waiting and proof.verdict(waiting[0].arrays) is None:
+        seen = proof.seen(waiting[0].arrays)
+        if seen is not None and seen != _total(model, waiting):
+            break
+        member = waiting.pop(0)
+        answers[member.indexes[0]] = _answer_alone(model, member, times)
+    return waiting
+
+
+def _total(model: Model, members: List[_Member]) -> int:
+    """Return how many rows a run of `members` has, with those that are added to it."""
+    rows = sum([member.total for member in members])
+    sizes = model.config.allowed_batch_sizes if rows else ()  # nothing is there to be repeated
+    return next((size for size in sizes if size >= rows), rows)
 
 
 def _answer_alone(model: Model, member: _Member, times: RunTimes) -> Answer:
@@ -160,16 +182,17 @@ def _answer_joined(
 ) -> bool:
     """Answer all members with one run; False when they have to run alone."""
     begin = perf_counter()
+    proof = members[0].plan.proof
     try:
         rows = sum([member.total for member in members])
-        sizes = model.config.allowed_batch_sizes if rows else ()  # nothing is there to be repeated
-        total = next((size for size in sizes if size >= rows), rows)
+        total = _total(model, members)
         values = model.run(members[0].plan, _padded(_join(members), total - rows))
         ran = perf_counter()
         times.run += ran - begin
         if any(np.shape(value)[:1] != (total,) for value in values):
-            for member in members:
-                member.plan.batchable = False
+            proof.disprove()
+            return False
+        if proof.watches and not proof.verdict(members[0].arrays):
             return False
         start = 0
         for member in members:

@@ -12,6 +12,7 @@ import time
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from eas_processor.tf.row_proof import RowProof
 from eas_processor.tf.runtime import CallableOptions
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,10 @@ class GraphCallable:
 
     Safe to call from several threads. `run` is replaced once the quicker way is known, so read it
     for each call. TensorFlow's own callables are released with the last reference to this object.
+    `proofs` holds what is known of its outputs, by the shapes that are declared for its feeds.
     """
 
-    __slots__ = ("__weakref__", "run")
+    __slots__ = ("__weakref__", "proofs", "run")
 
     run: Run
 
@@ -48,6 +50,8 @@ class GraphCallable:
     ) -> None:
         def make(caller: bool) -> Run:
             return make_callable(session, feeds, fetches, caller)
+
+        self.proofs: Dict[Any, RowProof] = {}
 
         # The trial must not keep its owner alive: a worker runs with the collector of cycles off.
         owner = weakref.ref(self)

@@ -8,13 +8,14 @@ import json
 from time import perf_counter
 from typing import Any, List, Tuple, Union
 
-from eas_processor.tf.batching import count_rows, run_batch
+from eas_processor.tf.batching import run_batch
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.errors import BadRequest
 from eas_processor.tf.json_answer import write_columns, write_rows
 from eas_processor.tf.json_reading import read_request
 from eas_processor.tf.loader import load
 from eas_processor.tf.model import Model
+from eas_processor.tf.row_proof import count_rows
 from eas_processor.tf.times import RunTimes
 from eas_processor.wire import decode_request, encode_response
 

@@ -8,6 +8,8 @@ from eas_processor.tf.callables import GraphCallable
 from eas_processor.tf.config import ModelConfig
 from eas_processor.tf.plans import Arrays, Plan
 from eas_processor.tf.resolving import Resolver, refuse_missing
+from eas_processor.tf.row_graph import Follower
+from eas_processor.tf.row_proof import RowProof
 from eas_processor.tf.run_errors import translate
 from eas_processor.tf.runtime import tf
 from eas_processor.tf.signatures import Signature, choose_default, find_signature
@@ -38,6 +40,7 @@ class Model:
         self._session = session
         self._signatures = signatures
         self._resolver = Resolver(session.graph, saver_filename)
+        self._follower = Follower(session.graph)
         self._plans: Dict[_Key, Plan] = {}
         self._callables: "WeakValueDictionary[Any, GraphCallable]" = WeakValueDictionary()
         self._lock = threading.Lock()
@@ -67,9 +70,12 @@ class Model:
     def run(self, plan: Plan, arrays: Arrays) -> Sequence[Any]:
         """Return the values fetched; raise `ModelRefusal` or `RunError`."""
         try:
-            return plan.graph_callable.run(*arrays)
+            values = plan.graph_callable.run(*arrays)
         except tf.errors.OpError as error:
             raise translate(error) from error
+        if plan.proof.watches:
+            plan.proof.note(arrays, values)
+        return values
 
     def _make_plan(self, key: _Key) -> Plan:
         signature = self.signature(key[0])
@@ -100,4 +106,10 @@ class Model:
                 self._session, feed_names, fetch_names, self.config.run_on_caller_thread
             )
             self._callables[feed_names, fetch_names] = graph_callable
-        return Plan(feeds, fetches, graph_callable, self.config.strict_shapes)
+        strict = self.config.strict_shapes
+        shapes = tuple([spec.shape if strict else None for spec in feeds])
+        proof = graph_callable.proofs.get(shapes)
+        if proof is None:
+            declared = list(zip(feed_names, shapes))
+            proof = graph_callable.proofs[shapes] = RowProof(self._follower, declared, fetch_names)
+        return Plan(feeds, fetches, graph_callable, proof, strict)

@@ -6,6 +6,7 @@ import numpy as np
 
 from eas_processor.tf.callables import GraphCallable
 from eas_processor.tf.dtypes import TO_TENSORFLOW, from_tensorflow
+from eas_processor.tf.row_proof import RowProof
 from eas_processor.tf.signatures import TensorSpec, check_tensor
 from eas_processor.wire import Tensor
 
@@ -16,22 +17,24 @@ class Plan:
     """
     Which tensors to feed, what each has to look like, and which to fetch.
 
-    `batchable` tells whether requests can be joined by rows; it turns False when a run proves
-    otherwise.
+    `batchable` tells whether the signature lets requests be joined by rows, and `proof` whether the
+    outputs do.
     """
 
-    __slots__ = ("_strict_shapes", "batchable", "feeds", "fetches", "graph_callable")
+    __slots__ = ("_strict_shapes", "batchable", "feeds", "fetches", "graph_callable", "proof")
 
     def __init__(
         self,
         feeds: Sequence[TensorSpec],
         fetches: Sequence[TensorSpec],
         graph_callable: GraphCallable,
+        proof: RowProof,
         strict_shapes: bool,
     ) -> None:
         self.feeds = [(spec, TO_TENSORFLOW.get(spec.dtype)) for spec in feeds]
         self.fetches = fetches
         self.graph_callable = graph_callable
+        self.proof = proof
         self.batchable = _rows_are_free(feeds) and _rows_are_kept(fetches)
         self._strict_shapes = strict_shapes
 

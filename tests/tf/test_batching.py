@@ -146,16 +146,16 @@ def test_strings_are_joined(load, request_of, runs):
 def test_an_output_that_does_not_keep_rows(load, request_of, runs, declared):
     def summed():
         x = v1.placeholder(tf.float32, [None], name="x")
-        # Declared as rows, or not at all, it shows only when it runs.
+        # Declared as rows, or not at all; there are as many with each request.
         total = v1.placeholder_with_default(tf.reshape(tf.reduce_sum(x), [1]), declared)
         return {"serving_default": ({"x": x}, {"total": tf.identity(total)})}
 
     model = load(summed)
     requests = [request_of({"x": np.array(x, np.float32)}) for x in ([1, 2], [3, 4], [5])]
-    for expected_runs in ([5, 2, 2, 1], [2, 2, 1]):
+    for _ in range(2):
         answers = answers_of(model, requests)
         assert [answer["total"].array.tolist() for answer in answers] == [[3], [7], [5]]
-        assert runs == expected_runs
+        assert runs == [2, 2, 1]
         del runs[:]
 
 

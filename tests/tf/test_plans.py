@@ -25,6 +25,7 @@ def test_rows_can_be_joined_only_where_the_signature_lets_them_vary(feeds, fetch
         [TensorSpec("x", "x:0", 1, shape) for shape in feeds],
         [TensorSpec("y", "y:0", 1, shape) for shape in fetches],
         None,
+        None,
         True,
     )
     assert plan.batchable is batchable
