@@ -23,7 +23,7 @@ SERVER = [
     "uv>=0.5",
     "uvloop>=0.21",
 ]
-TENSORFLOW = ["tensorflow-cpu>=2.21,<2.22"]
+TENSORFLOW = ["orjson>=3.10,<4", "tensorflow-cpu>=2.21,<2.22"]
 IMAGES = ["pillow>=9"]
 EXAMPLES = ["scikit-learn>=1.4"]
 # For `make fuzz`; not on every Python that the rest runs on.
