@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from eas_prediction._auth import http_date, signed_headers
+from eas_processor.config import load_service
+from eas_processor.config.token import admin_token
 from eas_processor.errors import ServiceFileError, UpdateError
 from eas_processor.home import private_directory, unwritable
-from eas_processor.service import load_service
-from eas_processor.service.token import admin_token
 from eas_processor.whole_file import write_whole
 
 log = logging.getLogger("eas_processor")

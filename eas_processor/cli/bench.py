@@ -17,8 +17,8 @@ from eas_processor.bench.summary import facts, lines
 from eas_processor.bench.target import PROTOBUF, build_requests, parse_url
 from eas_processor.cli.bench_bodies import bodies_from_file, body_from_signature
 from eas_processor.cli.bench_service import running
+from eas_processor.config import load_service, read_warm_up
 from eas_processor.errors import BenchError
-from eas_processor.service import load_service, read_warm_up
 
 _SHOWN = 300
 

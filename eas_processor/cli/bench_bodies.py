@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from eas_processor import wire
+from eas_processor.config.warm_up_file import read_requests
 from eas_processor.errors import BenchError, ModelFetchError
-from eas_processor.service.warmup import read_requests
 
 
 def bodies_from_file(path: Path) -> list[bytes]:

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from eas_processor.service import Token
+from eas_processor.config import Token
 from eas_processor.tf.model_files import find_model, read_frozen_graph
 from eas_processor.tf.signatures import TensorSpec, dtype_name
 

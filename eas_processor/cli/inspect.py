@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eas_processor.errors import ModelFetchError
-from eas_processor.service.unpack import is_archive, unpack
+from eas_processor.model_store.unpack import is_archive, unpack
 from eas_processor.tf.errors import ModelError
 from eas_processor.tf.model_files import FrozenGraphSummary, SavedModelSummary, read_model
 from eas_processor.tf.signatures import Shape, TensorSpec, dtype_name, public_names

@@ -274,7 +274,7 @@ def _share(text: str) -> float:
 def _serve(arguments: argparse.Namespace) -> None:
     from eas_processor.cli.logs import set_up
     from eas_processor.cli.serve import serve
-    from eas_processor.engine.settings import ENVELOPE, MIB, EngineSettings
+    from eas_processor.contracts.settings import ENVELOPE, MIB, EngineSettings
     from eas_processor.errors import StartError
 
     if arguments.tls_key and not arguments.tls_cert:

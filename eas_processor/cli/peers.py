@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from eas_processor.engine.discovery import OWN_WEIGHT, Peer
-from eas_processor.service.schema import PEER_PATTERN, PEER_RULE
+from eas_processor.config.schema import PEER_PATTERN, PEER_RULE
+from eas_processor.frontends.discovery import OWN_WEIGHT, Peer
 
 
 def peer_of(text: str) -> Peer:

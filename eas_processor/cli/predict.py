@@ -20,8 +20,8 @@ from eas_processor.builds.catalogue import NEWEST_CPU
 from eas_processor.builds.find import find_build
 from eas_processor.cli.inspect import facts_of
 from eas_processor.cli.values import as_json, read_inputs, write_outputs
+from eas_processor.config import fetch_model, load_service
 from eas_processor.errors import CallError
-from eas_processor.service import fetch_model, load_service
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 _PATH = "/api/predict/"

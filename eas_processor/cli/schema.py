@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from eas_processor.service import json_schema
+from eas_processor.config import json_schema
 
 
 def print_schema() -> None:

@@ -8,18 +8,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from eas_processor.app.engine import Control, run
+from eas_processor.app.plan import Plan, change_stamp, model_is_kept, read_plan
+from eas_processor.app.sighup import prepare_for_hang_up
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import is_own
 from eas_processor.cli.admin import known_address
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
-from eas_processor.cli.plan import Plan, change_stamp, model_is_kept, read_plan
-from eas_processor.engine.discovery import Peer
-from eas_processor.engine.engine import Control, run
-from eas_processor.engine.hang_up import prepare_for_hang_up
-from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.config import load_service
+from eas_processor.config.token import admin_token
+from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, StartError, UpdateError
-from eas_processor.service import load_service
-from eas_processor.service.token import admin_token
+from eas_processor.frontends.discovery import Peer
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 log = logging.getLogger("eas_processor")

@@ -5,9 +5,9 @@ import logging
 import sys
 from pathlib import Path
 
+from eas_processor.app.engine import Control, run
 from eas_processor.builds.rooms import rooms_directory
-from eas_processor.engine.engine import Control, run
-from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
 
 
 def read(path: Path) -> ServiceSettings:

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from chaos.load import Load
 from e2e.front_door import host_and_port
-from engine.conftest import running
+from fixtures.engine import running
 
 pytestmark = pytest.mark.chaos
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "5"))

@@ -13,7 +13,7 @@ import pytest
 
 from eas_processor.cli.admin import known_address
 from eas_processor.cli.main import main
-from eas_processor.service.token import admin_token
+from eas_processor.config.token import admin_token
 
 
 class Routes:

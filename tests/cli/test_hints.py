@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
-from eas_processor.service import Token
+from eas_processor.config import Token
 
 DATA = Path(__file__).parents[1] / "tf" / "data"
 ADDRESS = "http://127.0.0.1:8080"

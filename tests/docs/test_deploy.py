@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from eas_processor.cli.main import main
-from eas_processor.service import load_service
+from eas_processor.config import load_service
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
 GRACE_S = 30

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine.conftest import Response
+from fixtures.engine import Response
 
 TESTS = Path(__file__).parents[1]
 PATIENCE_S = 20.0
@@ -41,7 +41,7 @@ class Engine:
         self._log = directory / "stderr"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(TESTS / "engine" / "serve.py"), json.dumps(options)],
+                [sys.executable, str(TESTS / "fixtures" / "serve.py"), json.dumps(options)],
                 env={**os.environ, "TMPDIR": str(directory), "EAS_HOME": str(directory)},
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from e2e.front_door import PATIENCE_S, TESTS, Client, Engine, post
-from engine.conftest import Gate, eventually
+from fixtures.engine import Gate, eventually
 
-GATED = str(TESTS / "engine" / "processors" / "gate.py")
+GATED = str(TESTS / "processors" / "gate.py")
 MIB = 1024 * 1024
 
 

@@ -23,7 +23,7 @@ from e2e.front_door import PATIENCE_S, TESTS, Client, post
 # `eascmd serve` without TensorFlow: the log and the streams as it sets them up, and the engine.
 PROGRAM = (
     "import sys; from eas_processor.cli.logs import set_up; set_up(verbose=False);"
-    "from engine.serve import main; sys.exit(main())"
+    "from fixtures.serve import main; sys.exit(main())"
 )
 LOUD = """
 import os, time

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from e2e.conftest import EASCMD
-from engine.conftest import alive, eventually
+from fixtures.engine import alive, eventually
 
 SAVED_MODEL = Path(__file__).parents[1] / "tf" / "data" / "tf1_saved_model"
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from engine.conftest import FakeAdmission, FakeClient
+from fixtures.engine import FakeAdmission, FakeClient
 
-from eas_processor.engine.links import _Introduction
-from eas_processor.engine.router import Endpoint, Router
-from eas_processor.engine.server import HttpServer
-from eas_processor.engine.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.frontends.eas.router import Endpoint, Router
+from eas_processor.frontends.http.server import HttpServer
+from eas_processor.instances.links import _Introduction
 from eas_processor.link.deframer import Deframer
 from eas_processor.wire import WireError, decode_request, decode_response
 

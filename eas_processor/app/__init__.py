@@ -1,0 +1,1 @@
+"""Composition: from configuration to a running engine, and the signals that it obeys."""

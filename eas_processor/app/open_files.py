@@ -1,0 +1,67 @@
+"""The machine's limit on open files, which is a limit on connections."""
+
+from __future__ import annotations
+
+import logging
+import resource
+
+from eas_processor.frontends.admin import MOST_CONNECTIONS
+
+log = logging.getLogger("eas_processor.engine")
+
+REFUSED = 64
+"""Connections above the limit that are open for a moment, to be told why they are refused."""
+
+# Measured: 15 with the standard streams, the loop, its signals and the listeners; 3 for the log and
+# the admin port. The rest is for what a thread opens for a moment.
+_ENGINE = 32
+# A worker has four sockets, its launcher two. An update starts as many beside them.
+_INSTANCE = 2 * (4 + 2)
+# An update can ask for more instances than there are now.
+_FEWEST_INSTANCES = 8
+# A download, an archive and what is unpacked from it, certificates, the pipes of a new process.
+_RELOAD = 32
+_FEWEST_CONNECTIONS = 16
+
+
+def kept(instances: int) -> int:
+    """Return the descriptors that connections must leave free: 256 for up to 8 instances."""
+    instances = max(instances, _FEWEST_INSTANCES)
+    return _ENGINE + MOST_CONNECTIONS + REFUSED + _RELOAD + _INSTANCE * instances
+
+
+class OpenFiles:
+    """Says how many of the connections that are `asked` for the limit of open files allows."""
+
+    def __init__(self, asked: int) -> None:
+        """Raise the soft limit to the hard one."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self._limit = hard
+        self._asked = asked
+        self._instances = 0
+        self._said = asked
+
+    def most_connections(self, instances: int) -> int:
+        """
+        Return how many may be open beside `instances`; warn when they are fewer than before.
+
+        What was kept for more instances stays kept: a rollback may bring them back.
+        """
+        if self._limit == resource.RLIM_INFINITY:
+            return self._asked
+        self._instances = max(self._instances, instances)
+        most = max(self._limit - kept(self._instances), _FEWEST_CONNECTIONS)
+        most = min(self._asked, most)
+        if most < self._said:
+            self._said = most
+            log.warning(
+                "the limit of open files is %d: %d connections are taken at a time, not %d "
+                "(--max-connections); raise it (ulimit -Hn, or LimitNOFILE= in a systemd unit), or "
+                "lower --max-connections",
+                self._limit,
+                most,
+                self._asked,
+            )
+        return most

@@ -1,0 +1,197 @@
+"""From a service file to what the engine needs to know of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eas_processor.builds.catalogue import find_entry
+from eas_processor.builds.find import Build, find_build
+from eas_processor.builds.gpu import COMPILE_S, Wanted
+from eas_processor.builds.processor_config import processor_config
+from eas_processor.builds.rooms import rooms_directory
+from eas_processor.cli.builds import progress_bar
+from eas_processor.cli.peers import peer_of
+from eas_processor.config import (
+    LoadedService,
+    Service,
+    Token,
+    fetch_model,
+    load_service,
+    read_warm_up,
+    resolve_token,
+)
+from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
+from eas_processor.errors import BuildError, ServiceFileError
+from eas_processor.frontends.discovery import Peer
+from eas_processor.model_store.store import short_hash
+from eas_processor.tf.errors import ProcessorError
+from eas_processor.tf.model_files import find_model
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A service file, read and resolved: its model is on this machine, its build is made."""
+
+    settings: ServiceSettings
+    token: Token
+    notes: list[str]
+
+
+def read_plan(path: Path) -> Plan:
+    """Read the service file at `path` and bring here what it names; raises SetupError."""
+    loaded = load_service(path)
+    service = loaded.service
+    try:
+        build = _build(service)
+    except BuildError as error:
+        raise BuildError(f"{path}: {error}") from error
+    model = _newest(fetch_model(loaded))
+    warm_up = read_warm_up(loaded)
+    token = resolve_token(service)
+    worker = _worker_settings(service, build, model)
+    return Plan(_service_settings(service, token, worker, warm_up), token, loaded.notes)
+
+
+def _build(service: Service) -> Build:
+    metadata = service.metadata
+    wanted = Wanted(metadata.gpu, metadata.gpu_memory, metadata.instance)
+    with progress_bar(find_entry(service.processor)) as progress:
+        return find_build(service.processor, wanted, progress)
+
+
+def change_stamp(path: Path) -> str:
+    """Return what changes with the service file, its model's newest version, or its warm-up."""
+    with contextlib.suppress(ServiceFileError):
+        loaded = load_service(path)
+        service = loaded.service
+        named = [_local(loaded, each) for each in (service.model_path, service.warm_up_data_path)]
+        return _stamp(path, *(_newest(each) for each in named if each is not None))
+    return _stamp(path)
+
+
+def model_is_kept(settings: ServiceSettings) -> bool:
+    """Whether the files of a version's model are still those that it was loaded from."""
+    return _stamp(settings.worker.model_entry) == settings.model_stamp
+
+
+def _local(loaded: LoadedService, named: str) -> Path | None:
+    if not named or "://" in named:
+        return None
+    return Path(os.path.abspath(loaded.path.parent / os.path.expanduser(named)))
+
+
+def _newest(entry: Path) -> Path:
+    """Return the model that `entry` means now: instances started later are to load the same."""
+    try:
+        return Path(find_model(str(entry)))
+    except (ProcessorError, OSError):
+        return entry  # the worker says what is wrong with it
+
+
+def _stamp(*paths: Path) -> str:
+    facts: list[object] = []
+    for path in paths:
+        for each in _files(path):
+            with contextlib.suppress(OSError):
+                status = each.stat()
+                facts += [each, status.st_size, status.st_mtime_ns]
+    return short_hash(*facts)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        # `rglob` raises where a directory goes while it looks; `walk` leaves that one out.
+        for directory, _, names in sorted(os.walk(path)):
+            yield from (Path(directory, name) for name in sorted(names))
+    else:
+        yield path
+
+
+def _service_settings(
+    service: Service, token: Token, worker: WorkerSettings, warm_up: list[bytes]
+) -> ServiceSettings:
+    policy = service.networking.gateway_policy
+    return ServiceSettings(
+        name=service.name,
+        token=token.value,
+        previous_token=service.previous_token or "",
+        worker=worker,
+        keepalive=service.metadata.rpc.keepalive / 1000,
+        max_queue_size=service.metadata.rpc.max_queue_size,
+        rate_limit=service.metadata.rpc.rate_limit * service.metadata.instance,
+        instances=service.metadata.instance,
+        restart_crashed=not service.runtime.enable_crash_block,
+        retry_crashed=_retries(service.model_config),
+        max_run=_max_run(service.model_config),
+        warm_up=tuple(warm_up),
+        model_stamp=_stamp(worker.model_entry),
+        grace=service.metadata.eas.termination_grace_period,
+        max_surge=service.metadata.rolling_strategy.max_surge,
+        max_unavailable=service.metadata.rolling_strategy.max_unavailable,
+        gateway_rate=policy.rate_limit.limit if policy.rate_limit.enable else 0,
+        gateway_concurrency=(
+            policy.concurrency_limit.limit if policy.concurrency_limit.enable else 0
+        ),
+        peers=_peers(service.networking.peers),
+    )
+
+
+def _peers(named: list[str]) -> tuple[Peer, ...]:
+    try:
+        return tuple(peer_of(each) for each in named)
+    except ValueError as error:
+        raise ServiceFileError(f"networking.peers: {error}") from error
+
+
+def _worker_settings(service: Service, build: Build, model_entry: Path) -> WorkerSettings:
+    rpc = service.metadata.rpc
+    return WorkerSettings(
+        build=build.name,
+        python=build.python,
+        rooms=rooms_directory(),
+        hooks=build.hooks,
+        model_entry=model_entry,
+        model_config=processor_config(
+            service.model_config, service.metadata.cpu, rpc.worker_threads, build.gpus.model_config
+        ),
+        threads=rpc.worker_threads,
+        batch_size=rpc.max_batch_size if rpc.batching else 1,
+        sigterm=rpc.enable_sigterm,
+        batch_wait=(rpc.max_batch_timeout or 0) / 1000 if rpc.batching else 0.0,
+        environment=build.gpus.environment,
+        cards=build.gpus.cards,
+        cards_each=build.gpus.cards_each,
+        start_timeout=COMPILE_S if build.gpus.compiles else 0.0,
+    )
+
+
+def _config(model_config: str) -> dict[str, Any]:
+    try:
+        config = json.loads(model_config or "{}")
+    except ValueError:
+        return {}  # text that only the processor understands
+    return config if isinstance(config, dict) else {}
+
+
+def _retries(model_config: str) -> bool:
+    """Return whether `model_config.retry_on_crash` lets requests be tried again."""
+    return str(_config(model_config).get("retry_on_crash", True)).lower() not in ("false", "0")
+
+
+def _max_run(model_config: str) -> float:
+    """Return the seconds of `model_config.max_run`, 0 for no limit."""
+    given = _config(model_config).get("max_run", 0)
+    try:
+        limit = float(given)
+    except (TypeError, ValueError):
+        limit = -1.0
+    if 0 <= limit < math.inf:
+        return limit
+    raise ServiceFileError(f"model_config.max_run: expected a number of seconds, got {given!r}")

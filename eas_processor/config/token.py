@@ -1,0 +1,81 @@
+"""The token of a service: given, empty, or made once and kept."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from eas_processor.config.schema import TOKEN_PATTERN, Service
+from eas_processor.errors import ServiceFileError
+from eas_processor.home import private_directory
+from eas_processor.whole_file import write_whole
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a caller must show: '' is a public service; `path` is a private file that holds it."""
+
+    value: str
+    path: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Token(path={self.path})"
+
+
+def resolve_token(service: Service) -> Token:
+    """Return the service's token, made and kept on the first call; raises ServiceFileError."""
+    try:
+        if service.token:
+            # In a file too, so that callers can be shown where it is without being shown it.
+            path = private_directory("given-tokens") / service.name
+            write_whole(path, _content(service.token))
+            return Token(service.token, path)
+        if service.generate_token is False or (service.token == "" and not service.generate_token):
+            return Token("")
+        return _kept(private_directory("tokens") / service.name)
+    except OSError as error:
+        raise ServiceFileError(
+            f"token: it cannot be kept in {error.filename}: {error.strerror}; "
+            "set EAS_HOME to another directory"
+        ) from error
+
+
+def admin_token(name: str) -> Token:
+    """Return the token of a service's admin routes, made and kept on the first call."""
+    try:
+        return _kept(private_directory("admin-tokens") / name)
+    except OSError as error:
+        raise ServiceFileError(
+            f"the admin token cannot be kept in {error.filename}: {error.strerror}; "
+            "set EAS_HOME to another directory"
+        ) from error
+
+
+def _kept(path: Path) -> Token:
+    """Return the token that is kept at `path`, made first where there is none."""
+    if not path.exists():
+        # Of two processes that try, one wins and both read its token.
+        write_whole(path, _content(secrets.token_urlsafe(32)), replace=False)
+    return Token(_read(path), path)
+
+
+def _content(token: str) -> bytes:
+    return f"{token}\n".encode("ascii")
+
+
+def _read(path: Path) -> str:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ServiceFileError(
+            f"token: {path} can be read by other users (mode {mode:04o}): "
+            "`chmod 600` it, or delete it to have a new token made"
+        )
+    value = path.read_bytes().decode("ascii", "replace").strip()
+    if not value or not re.match(TOKEN_PATTERN, value):
+        raise ServiceFileError(
+            f"token: {path} does not hold a token: delete it to have a new one made"
+        )
+    return value

@@ -1,0 +1,1 @@
+"""The routes, tokens and statuses of PAI-EAS."""

@@ -1,0 +1,1 @@
+"""The engine's side of workers: starting, warming up, watching and replacing them."""

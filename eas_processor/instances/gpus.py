@@ -1,0 +1,28 @@
+"""Which instance sees which GPUs."""
+
+from __future__ import annotations
+
+from eas_processor.contracts.settings import WorkerSettings
+
+
+class Cards:
+    """Gives each instance the cards that the fewest others have; without cards, nothing."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, set[int]] = {}
+
+    def take(self, instance: int, settings: WorkerSettings) -> dict[str, str]:
+        """Return what a new instance has in its environment."""
+        if not settings.cards:
+            return {}
+        holders = {card: self._holders.setdefault(card, set()) for card in settings.cards}
+        free = sorted(holders, key=lambda card: len(holders[card]))[: settings.cards_each]
+        taken = [card for card in settings.cards if card in free]
+        for card in taken:
+            holders[card].add(instance)
+        return {"CUDA_VISIBLE_DEVICES": ",".join(taken)}
+
+    def give_back(self, instance: int) -> None:
+        """Note that an instance is gone."""
+        for holders in self._holders.values():
+            holders.discard(instance)

@@ -1,0 +1,172 @@
+"""The engine's end of the link: a Unix socket where launchers and workers introduce themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from eas_processor.link.deframer import Deframer
+from eas_processor.link.frames import HEAD, HEAD_SIZE, HELLO, LINK_VERSION, Frame
+from eas_processor.serving.budget import Budget
+
+log = logging.getLogger("eas_processor.engine")
+
+Hello = Callable[[dict[str, Any], asyncio.Transport], asyncio.Protocol | None]
+"""Takes the facts of a HELLO; returns the protocol for what follows, or None to hang up."""
+
+_MAX_LINE = 64 * 1024
+_MAX_HELLO = 64 * 1024
+_BULK_BUFFER = 2 * 1024 * 1024
+
+
+def widen(transport: asyncio.Transport) -> None:
+    """
+    Let a body of usual size fit into a socket: fewer writes, and fewer wake-ups of both sides.
+
+    With bodies of 600 KB, requests/s went from 1,200 to 1,390. The kernel gives no more than
+    net.core.wmem_max.
+    """
+    if sock := transport.get_extra_info("socket"):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BULK_BUFFER)
+
+
+async def listen(path: Path, on_hello: Hello) -> asyncio.Server:
+    """Listen at `path`, in a directory that only the user can enter."""
+    return await asyncio.get_running_loop().create_unix_server(
+        lambda: _Introduction(on_hello), str(path)
+    )
+
+
+class _Introduction(asyncio.Protocol):
+    """Reads the HELLO frame, then gives the connection to the protocol of its channel."""
+
+    def __init__(self, on_hello: Hello) -> None:
+        self._on_hello = on_hello
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) < HEAD_SIZE:
+            return
+        length, kind, *_ = HEAD.unpack_from(self._received)
+        end = HEAD_SIZE + length
+        if kind == HELLO and end <= _MAX_HELLO and len(self._received) < end:
+            return
+        facts = _facts(self._received[HEAD_SIZE:end]) if kind == HELLO else {}
+        if facts.get("link") != LINK_VERSION:
+            log.error("a process with another link version (%s) was refused", facts.get("link"))
+            self._received = b""
+            self._transport.abort()
+            return
+        protocol = self._on_hello(facts, self._transport)
+        if protocol is None:
+            self._transport.abort()
+            return
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if rest := self._received[end:]:
+            protocol.data_received(rest)
+
+
+def _facts(payload: bytes) -> dict[str, Any]:
+    try:
+        facts = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+class FrameLink(asyncio.Protocol):
+    """Hands on the frames of one connection, a burst at a time."""
+
+    def __init__(
+        self, on_frames: Callable[[list[Frame]], None], on_lost: Callable[[], None] | None = None
+    ) -> None:
+        self._on_frames = on_frames
+        self._on_lost = on_lost
+        self._deframer = Deframer()
+
+    def data_received(self, data: bytes) -> None:
+        if frames := self._deframer.feed(data):
+            self._on_frames(frames)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._on_lost is not None:
+            self._on_lost()
+
+
+class BulkLink(FrameLink):
+    """
+    Hands on the frames of a bulk channel, whose large answers are charged while they arrive.
+
+    One that there is no room for is thrown away as it comes: its request gets a refusal instead.
+    """
+
+    def __init__(
+        self,
+        on_frames: Callable[[list[Frame]], None],
+        on_lost: Callable[[], None],
+        budget: Budget,
+    ) -> None:
+        super().__init__(on_frames, on_lost)
+        self._budget = budget
+        self._charged = 0
+        self._decided = False
+        """Whether the answer that is arriving is charged, or thrown away."""
+
+    def data_received(self, data: bytes) -> None:
+        frames = self._deframer.feed(data)
+        if frames:
+            # The first of them is the one that was charged; sending it is charged anew.
+            self._give_back()
+            self._on_frames(frames)
+        if not self._decided and not self._deframer.complete:
+            self._decided = True
+            self._charge(self._deframer.arriving)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._give_back()
+        super().connection_lost(exc)
+
+    def _charge(self, size: int) -> None:
+        if self._budget.fits(size):
+            self._budget.free -= size
+            self._charged = size
+        else:
+            refusal = self._budget.answer_refusal(size)
+            self._deframer.replace(refusal.status, str(refusal).encode())
+
+    def _give_back(self) -> None:
+        self._budget.free += self._charged
+        self._charged = 0
+        self._decided = False
+
+
+class LineLink(asyncio.Protocol):
+    """Hands on the lines that a process prints; `closed` is set after the last one."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self.closed = asyncio.Event()
+        self._on_line = on_line
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _MAX_LINE:
+            lines.append(self._rest)
+            self._rest = b""
+        for line in lines:
+            self._on_line(line.decode(errors="replace"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._rest:
+            self._on_line(self._rest.decode(errors="replace"))
+        self.closed.set()

@@ -1,0 +1,52 @@
+"""Warm-up: the requests of a file, sent to one instance before it takes others."""
+
+from __future__ import annotations
+
+import asyncio
+
+from eas_processor.contracts.call import Request
+from eas_processor.errors import WarmUpError
+from eas_processor.instances.instance import Instance
+
+ROUNDS = 5
+"""How often each request is sent."""
+
+
+class _WarmUpRequest(Request):
+    """A request that is pinned to one instance, free of deadline, queue and rate."""
+
+    __slots__ = ("answered",)
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = [body]
+        self.size = len(body)
+        self.answered: asyncio.Future[tuple[int, bytes]] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    def answer(self, status: int, payload: list[bytes]) -> None:
+        if not self.answered.done():
+            self.answered.set_result((status, b"".join(payload)))
+
+
+async def warm_up(instance: Instance) -> None:
+    """Send an instance its warm-up requests. Raises WarmUpError when it refuses one."""
+    for number, body in enumerate(instance.settings.warm_up, 1):
+        for _ in range(ROUNDS):
+            if instance.failure:
+                return
+            request = _WarmUpRequest(body)
+            instance.send(request)
+            instance.flush()
+            status, payload = await request.answered
+            if status != 200 and not instance.failure:
+                raise refused(number, status, payload)
+
+
+def refused(number: int, status: int, payload: bytes) -> WarmUpError:
+    """Return what is raised when request `number` of the file is refused."""
+    reason = payload.decode(errors="replace")
+    return WarmUpError(
+        f"warm_up_data_path: request {number} of the file was refused with {status}: {reason}"
+    )

@@ -1,0 +1,1 @@
+"""Brings models here: downloads, unpacks and keeps them."""

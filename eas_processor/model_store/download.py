@@ -1,0 +1,263 @@
+"""A file from an http(s) URL: cached by its validators, resumed when cut off, checked by length."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import requests
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from urllib3.exceptions import HTTPError
+
+from eas_processor.errors import ModelFetchError
+from eas_processor.home import private_directory
+from eas_processor.model_store.room import Room
+from eas_processor.model_store.store import locked, short_hash
+from eas_processor.whole_file import write_whole
+
+MAX_SIZE = 64 * 2**30
+TRIES = 5
+FIRST_PAUSE = 0.5  # seconds; doubles with each try that brings nothing
+_TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of the body
+_PIECE = 2**20
+_PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
+
+
+def download(url: str, *, progress: bool, note: Callable[[str], None]) -> Path:
+    """
+    Return the local copy of `url`, brought up to date; raises ModelFetchError.
+
+    When the server cannot be reached, an older copy is returned and `note` is told.
+    """
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError as error:
+        raise ModelFetchError(f"is not a URL: {error}") from None
+    # Neither credentials nor the query, which may be a signature, belong in a message.
+    shown = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+    name = unquote(parts.path).rpartition("/")[2]
+    directory = private_directory("downloads", short_hash(url))
+    with locked(directory / "lock"):
+        wanted = _Download(url, shown, directory, "download" if name in ("", ".", "..") else name)
+        return wanted.run(progress, note)
+
+
+class _CutOffError(Exception):
+    """A failure that another try may not meet; its text is the reason."""
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What the server says about a version of the file, and how many bytes of it are here."""
+
+    etag: str = ""
+    last_modified: str = ""
+    size: int = 0
+
+    @property
+    def for_range(self) -> str:
+        """The value of If-Range: it has to prove the same bytes, which a weak ETag does not."""
+        return self.etag if self.etag.startswith('"') else self.last_modified
+
+    def save(self, path: Path) -> None:
+        write_whole(path, json.dumps(asdict(self)).encode())
+
+    @classmethod
+    def load(cls, path: Path) -> _Version:
+        """Return what was saved at `path`, an empty version where that is missing or damaged."""
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return cls()
+
+
+class _Download:
+    """
+    The download of one URL into its directory.
+
+    `content/NAME` and `content.json` are the whole file and its version, `part` and `part.json`
+    what has arrived of a newer one.
+    """
+
+    def __init__(self, url: str, shown: str, directory: Path, name: str) -> None:
+        self._url = url
+        self._shown = shown
+        self._file = directory / "content" / name
+        self._file_version = directory / "content.json"
+        self._part = directory / "part"
+        self._part_version = directory / "part.json"
+        self._room = Room(directory)
+
+    def run(self, progress: bool, note: Callable[[str], None]) -> Path:
+        fruitless, furthest = 0, self._resumable().size
+        while fruitless < TRIES:
+            if fruitless:
+                time.sleep(FIRST_PAUSE * 2 ** (fruitless - 1))
+            try:
+                return self._try(progress)
+            except _CutOffError as error:
+                reason = str(error)
+            except (requests.ConnectionError, requests.Timeout) as error:
+                reason = _reason(error)
+            except requests.RequestException as error:
+                raise self._refusal(_reason(error)) from error
+            # A long download may be cut off often, as long as each try brings it forward.
+            arrived = self._resumable().size
+            fruitless = 0 if arrived > furthest else fruitless + 1
+            furthest = max(furthest, arrived)
+        if not self._resumable().size:
+            self._drop_part()
+        if self._cached() is None:
+            raise self._refusal(f"{reason} ({TRIES} tries)")
+        note(f"{self._shown}: {reason}; the copy fetched earlier is used")
+        return self._file
+
+    def _try(self, progress: bool) -> Path:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "eas-processor"}
+        cached = self._cached()
+        resumable = self._resumable()
+        if resumable.size:
+            headers |= {"Range": f"bytes={resumable.size}-", "If-Range": resumable.for_range}
+        elif cached and cached.etag:
+            headers["If-None-Match"] = cached.etag
+        elif cached and cached.last_modified:
+            headers["If-Modified-Since"] = cached.last_modified
+        with requests.get(self._url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
+            if response.status_code == 304 and cached:
+                return self._file
+            start, total = self._expected(response, resumable.size)
+            self._receive(response, start, total, progress)
+        return self._keep()
+
+    def _cached(self) -> _Version | None:
+        """Return the version of the whole file, None where it is missing or not what was kept."""
+        version = _Version.load(self._file_version)
+        return version if _size(self._file) == version.size > 0 else None
+
+    def _resumable(self) -> _Version:
+        """Return the version of the part, with no size where it cannot be resumed."""
+        version = _Version.load(self._part_version)
+        return replace(version, size=_size(self._part) if version.for_range else 0)
+
+    def _expected(self, response: requests.Response, offset: int) -> tuple[int, int | None]:
+        """Return where in the file the body begins and how long the file is, if that is said."""
+        status = response.status_code
+        if status in (206, 416):
+            said = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            if status == 206 and said and int(said[1]) == offset:
+                return offset, int(said[2])
+            self._drop_part()
+            raise _CutOffError("the server cannot resume")
+        answered = f"the server answered {status} {response.reason or ''}".rstrip()
+        if status in _PASSING_STATUS:
+            raise _CutOffError(answered)
+        if status != 200:
+            raise self._refusal(answered)
+        encoding = response.headers.get("Content-Encoding", "identity")
+        # Some servers call the compression of a .tar.gz an encoding; the bytes are the file.
+        if encoding != "identity" and self._file.suffix not in (".gz", ".tgz"):
+            raise self._refusal(
+                f"the server sent it in the encoding {encoding}, which was not asked"
+            )
+        length = response.headers.get("Content-Length", "")
+        return 0, int(length) if _LENGTH.fullmatch(length) else None
+
+    def _receive(
+        self, response: requests.Response, start: int, total: int | None, progress: bool
+    ) -> None:
+        if not start:
+            self._drop_part()
+        self._check(start, (total or 0) - start)
+        if not start:
+            etag, modified = (response.headers.get(each, "") for each in ("ETag", "Last-Modified"))
+            _Version(etag, modified).save(self._part_version)
+        try:
+            with _bar(self._file.name, start, total, progress) as advance:
+                size = self._write(response, start, advance)
+        except (ModelFetchError, OSError) as error:
+            # What has arrived is not worth that others, who write to this disk too, fail.
+            self._drop_part()
+            if isinstance(error, OSError):  # a write names no file
+                said = f"cannot be kept in {self._part.parent}: {error.strerror}"
+                raise self._refusal(said) from error
+            raise
+        if total is not None and size != total:
+            raise _CutOffError(f"{size} bytes arrived of {total}")
+
+    def _write(
+        self, response: requests.Response, size: int, advance: Callable[[float], None]
+    ) -> int:
+        """Add what arrives to the `size` bytes of the part; return how many there are then."""
+        with open(self._part, "ab") as file:
+            try:
+                for piece in response.raw.stream(_PIECE, decode_content=False):
+                    self._check(size, len(piece))
+                    size += len(piece)
+                    file.write(piece)
+                    advance(len(piece))
+            except HTTPError:
+                raise _CutOffError(f"the connection was cut off after {size} bytes") from None
+        return size
+
+    def _check(self, there: int, more: int) -> None:
+        """Refuse `more` bytes than may be, or than the disk has room for."""
+        if there + more > MAX_SIZE:
+            self._drop_part()
+            raise self._refusal(f"is larger than the {MAX_SIZE} bytes that are allowed")
+        if lack := self._room.lacks(more):
+            raise self._refusal(lack)
+
+    def _keep(self) -> Path:
+        self._file.parent.mkdir(mode=0o700, exist_ok=True)
+        version = replace(_Version.load(self._part_version), size=_size(self._part))
+        self._part.replace(self._file)
+        version.save(self._file_version)
+        self._part_version.unlink()
+        return self._file
+
+    def _drop_part(self) -> None:
+        self._part.unlink(missing_ok=True)
+        self._part_version.unlink(missing_ok=True)
+
+    def _refusal(self, reason: str) -> ModelFetchError:
+        return ModelFetchError(f"{self._shown}: {reason}")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _reason(error: requests.RequestException) -> str:
+    """Return what went wrong without requests' own text, which repeats the URL with its secrets."""
+    if isinstance(error, requests.Timeout):
+        return "the server did not answer in time"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"no connection: {cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    return f"cannot be fetched ({type(error).__name__})"
+
+
+@contextmanager
+def _bar(
+    name: str, start: int, total: int | None, progress: bool
+) -> Iterator[Callable[[float], None]]:
+    console = Console(stderr=True)
+    if not (progress and console.is_terminal):
+        yield lambda amount: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(name, total=total, completed=start)
+        yield lambda amount: bars.advance(task, amount)

@@ -1,0 +1,120 @@
+"""Archives unpacked so that nothing reaches outside, fills the disk or stays behind half done."""
+
+from __future__ import annotations
+
+import errno
+import lzma
+import shutil
+import struct
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from eas_processor.errors import ModelFetchError
+from eas_processor.model_store.account import Account, Limits
+from eas_processor.model_store.compressed import COMPRESSIONS, Decompressed
+from eas_processor.model_store.tar_file import Readable, TarFile
+from eas_processor.model_store.tree import Tree
+from eas_processor.model_store.zip_file import extract_zip
+
+_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip")
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_CORRUPT = (
+    EOFError,
+    NotImplementedError,  # zipfile: a member that it has no version for
+    ValueError,  # fields that are no numbers or no text
+    lzma.LZMAError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def is_archive(path: Path) -> bool:
+    """Tell by its content whether the file is an archive; one that is only named so is refused."""
+    with open(path, "rb") as file:
+        head = file.read(tarfile.BLOCKSIZE)
+    if not head:
+        raise ModelFetchError(f"{path} is empty")
+    if head.startswith((*_ZIP, *COMPRESSIONS)) or _begins_tar(head):
+        return True
+    if path.name.lower().endswith(_SUFFIXES):
+        raise ModelFetchError(f"{path} is no archive, it begins with {head[:8]!r}")
+    return False
+
+
+def unpack(archive: Path, target: Path, limits: Limits | None = None) -> None:
+    """
+    Make the directory `target` out of an archive, whole or not at all; raises ModelFetchError.
+
+    One process at a time may do this for one target.
+    """
+    draft = target.with_name(f"{target.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)  # a killed process leaves one behind
+    try:
+        draft.mkdir(mode=0o700)
+        _extract(archive, draft.resolve(), Account(archive, limits or Limits()))
+        draft.rename(target)
+    except BaseException as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        # bz2 tells damage by an OSError without a number; zipfile seeks before the start.
+        damaged = isinstance(error, OSError) and error.errno in (None, errno.EINVAL)
+        if damaged or isinstance(error, _CORRUPT):
+            raise ModelFetchError(f"{archive} is corrupt or cut off: {error}") from error
+        if isinstance(error, OSError):  # a write names no file
+            raise ModelFetchError(
+                f"{archive} cannot be unpacked into {target.parent}: {error.strerror}"
+            ) from error
+        raise
+
+
+def _begins_tar(head: bytes) -> bool:
+    if head == bytes(tarfile.BLOCKSIZE):
+        return True  # one without members
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except (tarfile.HeaderError, ValueError):
+        return False
+    return True
+
+
+def _extract(archive: Path, root: Path, account: Account) -> None:
+    tree = Tree(account, root)
+    with open(archive, "rb") as file:
+        head = file.read(8)
+        file.seek(0)
+        found = [new for magic, new in COMPRESSIONS.items() if head.startswith(magic)]
+        if head.startswith(_ZIP):
+            extract_zip(archive, tree, account)
+        else:
+            stream = Decompressed(archive, file, found[0]) if found else file
+            _extract_tar(stream, tree, account)
+    if not tree.files:
+        account.refuse_whole("holds no file")
+
+
+def _extract_tar(stream: Readable, tree: Tree, account: Account) -> None:
+    hard_links: list[tuple[str, str]] = []
+    symbolic_links: list[tuple[str, str]] = []
+    members = TarFile(stream, account)
+    for member in members:
+        account.count(member.name)
+        if member.type == tarfile.DIRTYPE:
+            tree.add_directory(member.name)
+        elif member.parts is not None:
+            tree.add_sparse_file(member.name, members.data, member.size, member.parts)
+        elif member.is_file:
+            tree.add_file(member.name, members.data(member.size), member.size)
+        elif member.type in (tarfile.LNKTYPE, tarfile.SYMTYPE):
+            links = hard_links if member.type == tarfile.LNKTYPE else symbolic_links
+            links.append((member.name, member.link))
+        else:
+            account.refuse(member.name, "is a device or a pipe, expected a file or a directory")
+    for piece in members.rest():
+        account.take("(end)", len(piece))
+    # Links come last, symbolic ones after hard ones, so that nothing is written through one.
+    for name, target in hard_links:
+        tree.add_hard_link(name, target)
+    tree.add_symbolic_links(symbolic_links)

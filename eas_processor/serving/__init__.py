@@ -1,0 +1,1 @@
+"""The serving core: which call goes to which instance, or waits; it knows no protocol."""

@@ -1,0 +1,120 @@
+"""How many bytes the engine holds for clients, all connections together."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from eas_processor.errors import AnswerTooLarge, QueueFull, RequestError
+
+if TYPE_CHECKING:
+    from eas_processor.frontends.http.answers import Answering
+
+STALLED_S = 5.0
+"""
+How long a client has read nothing when it may be dropped for the sake of somebody else's large
+body or answer. A slow reader is seen to read in bursts: the kernel holds 2.5 MB for it.
+"""
+_MEASURED_FOR_S = 0.02
+
+
+class Budget:
+    """
+    One limit for bodies that arrive, wait and are worked on, and for answers until they are read.
+
+    A body is charged as it arrives, and given back with its answer. An answer above 64 KiB is
+    charged as soon as its length is known; what a client leaves unread, and what waits behind an
+    answer that is not there yet, until it is sent. `reserve` is left to small bodies: what is
+    large, and what is not read, cannot take it. `free` may be below 0 for a moment.
+    """
+
+    __slots__ = ("_measured", "dropped", "free", "limit", "reserve", "unread")
+
+    def __init__(self, limit: int, largest_body: int) -> None:
+        self.limit = self.free = limit
+        self.reserve = max(0, min(limit // 8, limit - largest_body))
+        self.unread: dict[Answering, int] = {}
+        """Connections whose clients leave answers unread, and how many bytes of them."""
+        self.dropped = 0
+        """Connections that were closed because their clients did not read."""
+        self._measured = 0.0
+
+    def fits(self, size: int, *, small: bool = False) -> bool:
+        """
+        Whether `size` bytes of a body or answer can be held now; the reserve is for a
+        `small` body alone.
+
+        Where they cannot, room is made if there is enough to gain: see `STALLED_S`.
+        """
+        wanted = size if small else size + self.reserve
+        if wanted > self.free:
+            self._make_room(wanted)
+        return wanted <= self.free
+
+    def body_refusal(self) -> QueueFull:
+        """Return the refusal of a body that there is no room for."""
+        return QueueFull(
+            f"{self.limit - self.free} of {self.limit} bytes for requests and answers are taken "
+            "(--max-buffered); try again in a moment"
+        )
+
+    def answer_refusal(self, size: int) -> RequestError:
+        """Return the refusal to send an answer of `size` bytes that there is no room for."""
+        most = self.limit - self.reserve
+        if size > most:
+            return AnswerTooLarge(
+                f"the answer has {size} bytes, and {most} are held at the most (--max-buffered); "
+                "ask for less at a time, or raise that limit"
+            )
+        return QueueFull(
+            f"the answer has {size} bytes, and {max(0, self.free - self.reserve)} of {most} are "
+            "free (--max-buffered); try again in a moment"
+        )
+
+    def charge_unread(self, connection: Answering, unread: int) -> None:
+        """Charge what a client has not read, and make room if that is too much."""
+        self.note_unread(connection, unread)
+        if self.free < 0:
+            self.drop_unread()
+
+    def note_unread(self, connection: Answering, unread: int) -> None:
+        """Charge what a client has not read; nothing is charged for one that has read all."""
+        self.free += self.unread.pop(connection, 0) - unread
+        if unread:
+            self.unread[connection] = unread
+
+    def drop_unread(self) -> None:
+        """Drop clients, those first that have read nothing for the longest, until `free` is 0."""
+        self._measure()
+        while self.free < 0 and self.unread:
+            self._drop(min(self.unread, key=_read_at))
+
+    def _make_room(self, wanted: int) -> None:
+        """Drop clients that have stalled, if `wanted` bytes are free then."""
+        self._measure()
+        limit = monotonic() - STALLED_S
+        stalled = sorted((each for each in self.unread if each.read_at < limit), key=_read_at)
+        if self.free + sum(self.unread[each] for each in stalled) < wanted:
+            return
+        for each in stalled:
+            if self.free >= wanted:
+                return
+            self._drop(each)
+
+    def _drop(self, connection: Answering) -> None:
+        unread = self.unread[connection]
+        self.note_unread(connection, 0)
+        connection.drop(f"{unread} bytes of answers are not read, and the room is needed")
+
+    def _measure(self) -> None:
+        """Give back what clients have read."""
+        now = monotonic()
+        if now - self._measured < _MEASURED_FOR_S:
+            return
+        self._measured = now
+        for connection in list(self.unread):
+            connection.measure(now)
+
+
+def _read_at(connection: Answering) -> float:
+    return connection.read_at

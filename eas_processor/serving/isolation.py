@@ -1,0 +1,98 @@
+"""Requests caught in a worker's death: tried again one at a time, each alone in a worker."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+
+from eas_processor.contracts.call import Request
+from eas_processor.errors import InternalError
+from eas_processor.instances.instance import Instance, State
+from eas_processor.serving.poison import Poison
+
+_FROM_OUTSIDE = "killed by SIGKILL"
+"""What a process never does to itself: the kernel, short of memory, or a person did it."""
+
+
+class Isolation:
+    """
+    The suspects of one service.
+
+    A fresh instance gets them, one after the other, before it serves anything else, and is then
+    given to `release`. The request that is alone in a worker when it dies is refused with 500, as
+    poison; after a SIGKILL, which may have come from outside, only the second time.
+    """
+
+    def __init__(self, poison: Poison, release: Callable[[Instance], None]) -> None:
+        self._poison = poison
+        self._release = release
+        self._waiting: OrderedDict[int, Request] = OrderedDict()
+        self._excused: dict[int, float] = {}
+        """Who was alone in a worker that was killed from outside, and until when it may wait."""
+
+    def __len__(self) -> int:
+        """Return how many requests wait to be tried."""
+        return len(self._waiting)
+
+    def __contains__(self, request: Request) -> bool:
+        """Whether the request waits to be tried."""
+        return request.number in self._waiting
+
+    def take(self, caught: list[Request], *, alone: bool, how: str) -> None:
+        """Take over what a worker held when it died in the way `how` says."""
+        for request in caught:
+            if not alone or self._is_excused(request, how):
+                self._waiting[request.number] = request
+            else:
+                self._convict(request, how)
+
+    def admit(self, instance: Instance) -> bool:
+        """Try the suspects in `instance`, which serves nothing; whether there are any."""
+        if not self._waiting:
+            return False
+        instance.isolate(self._next)
+        self._next(instance)
+        return True
+
+    def withdraw(self, request: Request) -> None:
+        """Forget a request that nobody waits for."""
+        self._waiting.pop(request.number, None)
+        self._excused.pop(request.number, None)
+
+    def give_up(self) -> list[Request]:
+        """Return all that wait, and forget them."""
+        waiting = list(self._waiting.values())
+        self._waiting.clear()
+        self._excused.clear()
+        return waiting
+
+    def _next(self, instance: Instance) -> None:
+        if instance.state not in (State.ISOLATED, State.DRAINING) or instance.held:
+            return
+        while self._waiting:
+            _, request = self._waiting.popitem(last=False)
+            if again := self._poison.refusal(request):
+                request.refuse(again)
+            else:
+                instance.send(request)
+                instance.flush()
+                return
+        if instance.state is State.ISOLATED:
+            self._release(instance)
+
+    def _is_excused(self, request: Request, how: str) -> bool:
+        if how != _FROM_OUTSIDE or request.number in self._excused:
+            return False
+        # Those whose time is over are gone: nobody says so of one that was answered.
+        now = monotonic()
+        self._excused = {number: until for number, until in self._excused.items() if until > now}
+        self._excused[request.number] = request.deadline
+        return True
+
+    def _convict(self, request: Request, how: str) -> None:
+        self._excused.pop(request.number, None)
+        self._poison.convict(request, how)
+        request.refuse(
+            InternalError(f"this request, alone in a worker, killed it ({how}); it is not retried")
+        )

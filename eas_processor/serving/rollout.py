@@ -1,0 +1,107 @@
+"""A rolling update: from one version of a service to another, with somebody ready all the time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Coroutine
+from typing import Any
+
+from eas_processor.contracts.settings import ServiceSettings
+from eas_processor.errors import SetupError, UpdateError
+from eas_processor.instances.instance import Instance
+from eas_processor.instances.supervisor import Supervisor
+
+
+def allowance(share: int | str, instances: int, *, up: bool) -> int:
+    """Return how many of `instances` a number or a percentage means, rounded `up` or down."""
+    text = str(share)
+    if not text.endswith("%"):
+        return int(text)
+    exact = int(text[:-1]) * instances / 100
+    return math.ceil(exact) if up else math.floor(exact)
+
+
+async def roll(supervisor: Supervisor, before: ServiceSettings, after: ServiceSettings) -> None:
+    """
+    Replace the instances of `before` by instances of `after`, and wait until the old ones are gone.
+
+    Raises SetupError when one of `after` does not become ready; those of `before` serve then, or
+    whatever is ready until they do, where they cannot be started again either.
+    """
+    supervisor.begin_update(after)
+    drains: list[asyncio.Task[None]] = []
+    try:
+        await _bring_up(supervisor, after, drains)
+    except SetupError as failure:
+        supervisor.end_update(before)
+        await _go_back(supervisor, before, failure)
+        raise
+    except BaseException:
+        supervisor.end_update(before)
+        raise
+    supervisor.end_update(after)
+    drains += supervisor.trim()
+    await asyncio.gather(*drains)
+
+
+async def _bring_up(
+    supervisor: Supervisor, after: ServiceSettings, drains: list[asyncio.Task[None]]
+) -> None:
+    wanted = after.instances
+    unavailable = allowance(after.max_unavailable, wanted, up=False)
+    surge = allowance(after.max_surge, wanted, up=True)
+    if not surge and not unavailable:
+        surge = 1
+    old = _older(supervisor, after)
+    most = max(wanted, len(old)) + surge
+    started = 0
+    while started < wanted:
+        old = _older(supervisor, after)
+        room = most - len(old) - started
+        if room < 1:
+            # No surge is allowed, or old ones that died have been replaced meanwhile: the places
+            # of old ones are free when they have ended.
+            await asyncio.gather(*map(supervisor.retire, old[: max(1, unavailable)]))
+            continue
+        count = min(room, wanted - started)
+        await _together(supervisor.start_instance(after) for _ in range(count))
+        started += count
+        # Those that serve now: one may have died while the new ones started.
+        old = _older(supervisor, after)
+        surplus = old[: max(0, len(old) + started - wanted)]
+        drains += [supervisor.retire(each) for each in surplus]
+
+
+async def _go_back(supervisor: Supervisor, before: ServiceSettings, failure: SetupError) -> None:
+    """Have `before` whole again; new instances go only when enough of the old are back."""
+    try:
+        await _together(
+            supervisor.start_instance(before) for _ in range(_missing(supervisor, before))
+        )
+    except SetupError as error:
+        for _ in range(_missing(supervisor, before)):
+            supervisor.bring_back(before)
+        raise UpdateError(
+            f"{failure}; and the version before does not start again either, which is tried "
+            f"further: {error}"
+        ) from failure
+    supervisor.trim()
+
+
+def _missing(supervisor: Supervisor, settings: ServiceSettings) -> int:
+    return settings.instances - sum(
+        not each.settings.needs_new_workers(settings) for each in supervisor.serving()
+    )
+
+
+def _older(supervisor: Supervisor, after: ServiceSettings) -> list[Instance]:
+    return [each for each in supervisor.serving() if each.settings.needs_new_workers(after)]
+
+
+async def _together(starts: Any) -> None:
+    jobs: list[Coroutine[Any, Any, None]] = list(starts)
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome

@@ -1,0 +1,155 @@
+"""Changes of a running service: a new service file, a new model, and back again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+from eas_processor.contracts.settings import ServiceSettings
+from eas_processor.errors import SetupError, UpdateError
+from eas_processor.frontends.eas.router import Endpoint
+from eas_processor.instances.supervisor import Supervisor
+from eas_processor.serving.background import apart
+from eas_processor.serving.rollout import roll
+
+log = logging.getLogger("eas_processor.engine")
+
+_WATCH_S = 1.0
+
+
+class Updates:
+    """
+    The versions of one service: the one that serves, and the one before.
+
+    `reread` reads the service file again, in a thread, and brings its model here. `stamp` returns
+    something that changes when there may be something new to read; `model_is_kept` whether the
+    files of a version's model are still those that it was loaded from.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        reread: Callable[[], ServiceSettings],
+        stamp: Callable[[], object] | None = None,
+        model_is_kept: Callable[[ServiceSettings], bool] = lambda _: True,
+    ) -> None:
+        self._endpoint = endpoint
+        self._supervisor: Supervisor = endpoint.supervisor
+        self._reread = reread
+        self._stamp = stamp
+        self._model_is_kept = model_is_kept
+        self._lock = asyncio.Lock()
+        self._current = endpoint.settings
+        self._previous: ServiceSettings | None = None
+        self._version = 1
+        self._last: dict[str, Any] = {}
+
+    async def reload(self) -> dict[str, Any]:
+        """Serve what the service file says now. Raises SetupError; the old version serves then."""
+        async with self._lock:
+            return await self._note("reload", self._read_and_change())
+
+    async def rollback(self) -> dict[str, Any]:
+        """Serve the version before. Raises SetupError; the present one serves then."""
+        async with self._lock:
+            return await self._note("rollback", self._change_back())
+
+    async def watch(self, loaded: object) -> None:
+        """
+        Reload whenever the stamp has changed and then stayed as it is for a moment.
+
+        `loaded` is the stamp from before what serves now was read.
+        """
+        assert self._stamp is not None
+        seen = loaded
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            before, seen = seen, await apart(self._stamp)
+            # Only when it stays: a file that is half written is not read.
+            if seen == before and seen != loaded:
+                loaded = seen
+                await self.try_to_reload()
+
+    async def try_to_reload(self) -> None:
+        """Reload, and leave it to the log to say why it failed."""
+        with contextlib.suppress(SetupError):
+            await self.reload()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the service, its instances and the last update, as JSON can hold them."""
+        return {
+            "service": self._current.name,
+            "version": self._version,
+            "wanted": self._current.instances,
+            "instances": [
+                {
+                    "instance": each.number,
+                    "pid": each.pid,
+                    "state": each.state.value,
+                    "build": each.settings.worker.build,
+                    "model": str(each.settings.worker.model_entry),
+                    "requests": len(each.held),
+                }
+                for each in self._supervisor.instances
+            ],
+            "last_update": self._last,
+        }
+
+    async def _note(self, kind: str, change: Any) -> dict[str, Any]:
+        began = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._last = {"kind": kind, "began": began, "outcome": "under way"}
+        try:
+            outcome = await change
+        except SetupError as error:
+            self._last |= {"outcome": "failed", "reason": str(error)}
+            log.error("%s failed, version %d is kept: %s", kind, self._version, error)
+            raise
+        except BaseException:
+            self._last["outcome"] = "ended"
+            raise
+        self._last["outcome"] = outcome
+        log.info("%s: %s, version %d serves", kind, outcome, self._version)
+        return {"outcome": outcome, "version": self._version}
+
+    async def _read_and_change(self) -> str:
+        settings = await apart(self._reread)
+        if settings.name != self._current.name:
+            raise UpdateError(
+                f"name: is {settings.name!r}, and {self._current.name!r} while it was started; "
+                "a reload cannot change it, start another service"
+            )
+        return await self._change(settings)
+
+    async def _change_back(self) -> str:
+        if (before := self._previous) is None:
+            raise UpdateError("there is no version before this one to go back to")
+        loads = before.needs_new_workers(self._current)
+        if loads and not await apart(partial(self._model_is_kept, before)):
+            raise UpdateError(
+                f"the model of the version before, {before.worker.model_entry}, has been "
+                "overwritten or removed; to go back later, keep each version in a directory of its "
+                "own, such as the numbered ones below model_path"
+            )
+        return await self._change(before, "the version before serves again")
+
+    async def _change(
+        self, after: ServiceSettings, replaced: str = "the new version has replaced the old one"
+    ) -> str:
+        before = self._current
+        if after == before:
+            return "nothing has changed"
+        if after.needs_new_workers(before):
+            await roll(self._supervisor, before, after)
+            outcome = replaced
+        else:
+            await self._supervisor.scale(after)
+            outcome = "changed without a restart"
+        self._endpoint.configure(after)
+        self._previous, self._current = before, after
+        self._version += 1
+        return outcome

@@ -1,0 +1,1 @@
+from fixtures.service_files import *  # noqa: F403 - fixtures

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eas_processor.config import LoadedService, Token, resolve_token
+from eas_processor.config.token import admin_token
+from eas_processor.errors import HomeError, ServiceFileError
+
+Load = Callable[..., LoadedService]
+
+
+def test_a_given_token_is_used(load: Load, home: Path) -> None:
+    given = resolve_token(load(token="secret").service)
+    assert given == Token("secret", home / "given-tokens" / "svc")
+    assert given.path is not None
+    assert given.path.read_text() == "secret\n"
+    assert stat.S_IMODE(given.path.stat().st_mode) == 0o600
+
+
+def test_the_newest_given_token_is_used(load: Load) -> None:
+    resolve_token(load(token="before").service)
+    given = resolve_token(load(token="after").service)
+    assert given.path is not None
+    assert given.path.read_text() == "after\n"
+    assert [each.name for each in given.path.parent.iterdir()] == ["svc"]
+
+
+@pytest.mark.parametrize("keys", [{"token": ""}, {"generate_token": "false"}])
+def test_public_services(load: Load, home: Path, keys: dict[str, str]) -> None:
+    assert resolve_token(load(**keys).service) == Token("")
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("keys", [{}, {"generate_token": True}, {"token": "", "generate_token": 1}])
+def test_a_token_is_made_once_and_kept(load: Load, home: Path, keys: dict[str, object]) -> None:
+    made = resolve_token(load(**keys).service)
+    assert len(made.value) >= 43
+    assert made.path == home / "tokens" / "svc"
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(made.path.parent.stat().st_mode) == 0o700
+    assert resolve_token(load(**keys).service) == made
+    assert [each.name for each in made.path.parent.iterdir()] == ["svc"]
+
+
+def test_services_have_tokens_of_their_own(load: Load) -> None:
+    assert resolve_token(load(name="a").service) != resolve_token(load(name="b").service)
+
+
+def _value(loaded: LoadedService) -> str:
+    return resolve_token(loaded.service).value
+
+
+def test_starts_at_the_same_time_agree(load: Load) -> None:
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        assert len(set(pool.map(_value, [load()] * 16, chunksize=1))) == 1
+
+
+def test_the_one_who_comes_second_takes_the_first_ones(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = resolve_token(load().service)
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert resolve_token(load().service) == first
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"\xff"])
+def test_a_damaged_token_file(load: Load, content: bytes) -> None:
+    path = resolve_token(load().service).path
+    assert path is not None
+    path.write_bytes(content)
+    with pytest.raises(ServiceFileError, match=f"{path} does not hold a token: delete it"):
+        resolve_token(load().service)
+
+
+def test_a_token_file_that_others_can_read(load: Load) -> None:
+    path = resolve_token(load().service).path
+    assert path is not None
+    path.chmod(0o644)
+    with pytest.raises(ServiceFileError, match=r"can be read by other users \(mode 0644\)"):
+        resolve_token(load().service)
+
+
+def test_a_home_that_cannot_be_written(load: Load, home: Path) -> None:
+    home.write_text("a file")
+    with pytest.raises(HomeError, match="set EAS_HOME"):
+        resolve_token(load().service)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "given-tokens", "admin-tokens"])
+def test_a_full_disk_is_said_with_the_path_and_leaves_nothing(
+    load: Load, home: Path, kind: str
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = home / kind / "svc"
+    keys = {"token": "given-and-longer-than-a-full-disk-takes"} if kind == "given-tokens" else {}
+    service = load(**keys).service
+    for _ in range(3):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+        try:
+            with pytest.raises(ServiceFileError) as caught:
+                if kind == "admin-tokens":
+                    admin_token("svc")
+                else:
+                    resolve_token(service)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert f"cannot be kept in {path}: File too large; set EAS_HOME" in str(caught.value)
+        assert list(path.parent.iterdir()) == []
+
+
+def test_the_value_is_not_in_the_representation() -> None:
+    assert "hush" not in repr(Token("hush"))

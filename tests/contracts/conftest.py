@@ -1,0 +1,1 @@
+from fixtures.engine import *  # noqa: F403 - fixtures

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from eas_processor.errors import MethodNotAllowed, NotFound
+from eas_processor.frontends.eas.router import Endpoint, Router
+
+
+@pytest.fixture
+def endpoint(service: Any) -> Any:
+    admission, supervisor = SimpleNamespace(ready=True), SimpleNamespace(info={})
+    return Endpoint(service(name="digits v2"), admission, supervisor)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def router(endpoint: Endpoint) -> Router:
+    return Router([endpoint])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/api/predict/digits v2",
+        b"/api/predict/digits%20v2",
+        b"/api/predict/%64igits%20v2/",
+        b"/api/predict/digits%20v2/deeper/still",
+    ],
+)
+@pytest.mark.parametrize("method", [b"POST", b"GET"])
+def test_the_service_is_found(
+    router: Router, endpoint: Endpoint, path: bytes, method: bytes
+) -> None:
+    assert router.find(method, path) is endpoint
+
+
+@pytest.mark.parametrize(
+    "path",
+    [b"/", b"/api/predict", b"/api/predict/", b"/api/predict/digits", b"/API/predict/x", b"\xff"],
+)
+def test_anything_else_is_not(router: Router, path: bytes) -> None:
+    refusal = router.find(b"POST", path)
+    assert isinstance(refusal, NotFound)
+    assert "/api/predict/digits v2" in str(refusal)
+
+
+def test_a_long_path_is_not_repeated_whole(router: Router) -> None:
+    assert len(str(router.find(b"POST", b"/api/predict/" + b"x" * 10000))) < 300
+
+
+def test_other_methods_are_refused(router: Router) -> None:
+    refusal = router.find(b"DELETE", b"/api/predict/digits%20v2")
+    assert isinstance(refusal, MethodNotAllowed) and "DELETE" in str(refusal)
+
+
+def test_the_signature_is_the_models(endpoint: Any) -> None:
+    assert endpoint.describe()[0] == 503
+    endpoint.supervisor.info = {"info_status": 400, "info": "a frozen graph has none"}
+    assert endpoint.describe() == (400, b"a frozen graph has none")
+
+
+def test_alive_and_ready_are_two_things(router: Router, endpoint: Any) -> None:
+    assert router.health(b"/elsewhere") is None
+    assert router.health(b"/readyz") == (200, b"ready")
+    endpoint.admission.ready = False
+    assert router.health(b"/readyz") == (503, b"no instance is ready")
+    endpoint.admission.ready = True
+    router.draining = True
+    assert router.health(b"/readyz") == (503, b"shutting down")
+    assert router.health(b"/healthz") == (200, b"alive")

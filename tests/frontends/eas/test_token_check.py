@@ -1,0 +1,111 @@
+"""The token in its three forms; the EAS signatures are the ones that the official SDK makes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+import pytest
+
+from eas_processor.frontends.eas.token_check import TokenCheck
+
+DATE = b"Fri, 20 Nov 2026 10:32:34 GMT"
+SIGNED = {
+    b"content-md5": b"900150983cd24fb0d6963f7d28e17f72",
+    b"content-type": b"application/octet-stream",
+    b"date": DATE,
+}
+TARGET = b"/api/predict/svc"
+
+
+def refusal(
+    authorization: bytes | None, headers: dict[bytes, bytes] = SIGNED, target: bytes = TARGET
+) -> str | None:
+    """Return the refusal of a POST to the service `svc` with the token `tok`."""
+    given = {} if authorization is None else {b"authorization": authorization}
+    refused = TokenCheck("tok", "svc").refusal(b"POST", target, {**headers, **given})
+    return None if refused is None else str(refused)
+
+
+def sign(path: bytes, token: bytes = b"tok") -> bytes:
+    text = b"\n".join([b"POST", *SIGNED.values(), path])
+    return b"EAS " + base64.b64encode(hmac.new(token, text, hashlib.sha1).digest())
+
+
+@pytest.mark.parametrize("authorization", [b"tok", b"Bearer tok", b"bearer tok"])
+def test_the_token_lets_in(authorization: bytes) -> None:
+    assert refusal(authorization) is None
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [b"", b"to", b"tok2", b"Tok", b"Bearer", b"Bearer ", b"Basic tok", b"EAS", b"\xff"],
+)
+def test_anything_else_does_not(authorization: bytes) -> None:
+    assert refusal(authorization) == "the token in `Authorization` is not the token of this service"
+
+
+def test_a_missing_token_is_refused_with_the_way_to_send_it() -> None:
+    assert "`Authorization: <token>`" in str(refusal(None))
+
+
+def test_a_token_may_look_like_a_scheme() -> None:
+    check = TokenCheck("Bearer tok", "svc")
+    for given in (b"Bearer tok", b"Bearer Bearer tok"):
+        assert check.refusal(b"POST", TARGET, {b"authorization": given}) is None
+
+
+def test_an_empty_token_is_a_public_service() -> None:
+    check = TokenCheck("", "svc")
+    assert check.refusal(b"POST", TARGET, {}) is None
+    assert check.refusal(b"POST", TARGET, {b"authorization": b"any"}) is None
+
+
+@pytest.mark.parametrize(
+    ("md5", "signature"),
+    [
+        (b"900150983cd24fb0d6963f7d28e17f72", b"Rk/lrQMl/zcP3UFmYV6sT89ThEo="),
+        (b"d41d8cd98f00b204e9800998ecf8427e", b"aVF3U+FQc5R3LWNtwyllzpoqouc="),
+    ],
+)
+def test_the_signatures_of_the_official_sdk_let_in(md5: bytes, signature: bytes) -> None:
+    headers = {**SIGNED, b"content-md5": md5}
+    assert refusal(b"EAS " + signature, headers) is None
+
+
+@pytest.mark.parametrize(
+    "path", [b"/api/predict/svc/model?x=1", b"/api/predict/svc/model", b"/api/predict/svc"]
+)
+def test_three_paths_may_be_signed(path: bytes) -> None:
+    assert refusal(sign(path), target=b"/api/predict/svc/model?x=1") is None
+
+
+def test_a_signature_without_headers_is_over_empty_lines() -> None:
+    text = b"POST\n\n\n\n" + TARGET
+    signature = base64.b64encode(hmac.new(b"tok", text, hashlib.sha1).digest())
+    assert refusal(b"EAS " + signature, headers={}) is None
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_a_signature_is_for_its_headers_only(name: bytes) -> None:
+    changed = {**SIGNED, name: SIGNED[name] + b"x"}
+    assert "`EAS` signature" in str(refusal(sign(TARGET), changed))
+
+
+@pytest.mark.parametrize(
+    "authorization", [b"EAS ", b"EAS !!", sign(b"/api/predict/other"), sign(TARGET, b"other")]
+)
+def test_a_wrong_signature_is_refused(authorization: bytes) -> None:
+    assert "`EAS` signature" in str(refusal(authorization))
+
+
+def test_during_a_change_two_tokens_are_let_in() -> None:
+    check = TokenCheck("new", "svc", previous="old")
+    for token in (b"new", b"old", b"Bearer old"):
+        assert check.refusal(b"POST", b"/", {b"authorization": token}) is None
+    assert check.refusal(b"POST", b"/", {b"authorization": b"other"}) is not None
+
+
+def test_a_previous_token_does_not_close_a_public_service() -> None:
+    assert TokenCheck("", "svc", previous="old").refusal(b"POST", b"/", {}) is None

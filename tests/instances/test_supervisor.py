@@ -1,0 +1,527 @@
+"""The lives of instances, with real workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from eas_processor.contracts.call import Request
+from eas_processor.contracts.counters import ServiceMetrics
+from eas_processor.contracts.settings import ServiceSettings
+from eas_processor.errors import StartError, WarmUpError
+from eas_processor.instances import instance as instance_module
+from eas_processor.instances import supervisor as module
+from eas_processor.instances.instance import Instance, State
+from eas_processor.instances.supervisor import Supervisor
+from eas_processor.serving.admission import Admission
+from eas_processor.serving.budget import Budget
+
+BUDGET = Budget(64 * 1024 * 1024, 0)
+
+
+@pytest.fixture
+def processors() -> Path:
+    return Path(__file__).parents[1] / "processors"
+
+
+class ARequest(Request):
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = [body]
+        self.size = len(body)
+        self.deadline = monotonic() + 60
+        self.answered: asyncio.Future[tuple[int, bytes]] = asyncio.Future()
+
+    def answer(self, status: int, payload: list[bytes]) -> None:
+        self.answered.set_result((status, b"".join(payload)))
+
+
+class Desk:
+    """A supervisor with its admission."""
+
+    def __init__(self, settings: ServiceSettings, directory: Path, start_timeout: float) -> None:
+        self.admission = Admission(settings)
+        self.supervisor = Supervisor(settings, self.admission, directory, start_timeout, BUDGET)
+
+    @property
+    def instances(self) -> list[Instance]:
+        return list(self.supervisor._instances.values())
+
+    @property
+    def pids(self) -> set[int]:
+        return {each.pid for each in self.instances}
+
+    def ask(self, body: bytes) -> asyncio.Future[tuple[int, bytes]]:
+        request = ARequest(body)
+        self.admission.submit(request, monotonic())
+        return request.answered
+
+
+@asynccontextmanager
+async def supervised(settings: ServiceSettings, start_timeout: float = 60) -> AsyncIterator[Desk]:
+    with TemporaryDirectory(prefix="eas-") as directory:
+        desk = Desk(settings, Path(directory), start_timeout)
+        try:
+            await desk.supervisor.start()
+            yield desk
+        finally:
+            await desk.supervisor.stop()
+            assert desk.instances == []
+
+
+# Starting
+
+
+async def test_an_instance_answers_and_describes_its_model(real_service: Any) -> None:
+    async with supervised(real_service()) as desk:
+        assert await desk.ask(b"hello") == (200, b"hello")
+        assert await desk.ask(b"refuse") == (400, b"refused as asked")
+        large = b"grow 300000" + b" " * 100_000
+        assert await desk.ask(large) == (200, b"x" * 300_000)
+        assert "echo" in desk.supervisor.info["info"]
+
+
+async def test_a_worker_has_the_engines_environment_without_its_secrets(
+    real_service: Any, processors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EAS_TOKEN", "secret")
+    monkeypatch.setenv("TF_MINE", "1")
+    hooks = str(processors / "environment.py")
+    async with supervised(real_service(hooks=hooks)) as desk:
+        names = (await desk.ask(b"names"))[1].split()
+    assert b"TF_MINE" in names and b"PATH" in names
+    assert b"EAS_TOKEN" not in names
+
+
+async def test_the_log_says_which_instance_and_build_printed_a_line(
+    real_service: Any, processors: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    hooks = str(processors / "environment.py")
+    async with supervised(real_service(hooks=hooks, build="echo_1.0")) as desk:
+        await desk.ask(b"hello")
+        (number,) = [each.number for each in desk.instances]
+    assert f"instance {number} (echo_1.0) is ready" in caplog.text
+    assert f"instance {number} (echo_1.0): asked for hello" in caplog.text
+    assert f"instance {number} (echo_1.0): looks odd" in caplog.text
+
+
+@pytest.mark.parametrize("hooks", ["gate_hooks", "threaded_hooks"])
+async def test_several_instances_are_several_processes(
+    real_service: Any, hooks: str, request: pytest.FixtureRequest
+) -> None:
+    settings = real_service(instances=3, hooks=request.getfixturevalue(hooks))
+    async with supervised(settings) as desk:
+        assert len(desk.pids) == 3
+        answers = await asyncio.gather(*(desk.ask(b"%d" % number) for number in range(30)))
+        assert answers == [(200, b"%d" % number) for number in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("model_config", "words"),
+    [
+        ("refuse", "this model is refused"),
+        ("fail", "failed to load the model: RuntimeError: initialize fails"),
+        ("die", r"died while it loaded the model \(killed by SIGABRT\)"),
+    ],
+)
+@pytest.mark.parametrize("instances", [1, 2])
+async def test_a_model_that_does_not_load_ends_the_start(
+    real_service: Any, model_config: str, words: str, instances: int
+) -> None:
+    settings = real_service(model_config=model_config, instances=instances)
+    with pytest.raises(StartError, match=words):
+        async with supervised(settings):
+            pass
+
+
+async def test_a_build_that_does_not_import_ends_the_start_of_all(real_service: Any) -> None:
+    with pytest.raises(StartError, match="no_such_module"):
+        async with supervised(real_service(hooks="no_such_module", instances=3)):
+            pass
+
+
+async def test_a_model_that_loads_for_ever_ends_the_start(
+    real_service: Any, gate_hooks: str, gate: Any
+) -> None:
+    settings = real_service(hooks=gate_hooks, model_config=gate.command)
+    with pytest.raises(StartError, match="not loaded and warmed up within 1 s"):
+        async with supervised(settings, start_timeout=1):
+            pass
+
+
+async def test_a_launcher_that_never_introduces_itself_ends_the_start(
+    real_service: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "__main__.py").write_text("import signal; signal.pause()")
+    settings = real_service()
+    object.__setattr__(settings.worker, "rooms", tmp_path)
+    with pytest.raises(StartError, match="within 0 s"):
+        async with supervised(settings, start_timeout=0.2):
+            pass
+
+
+async def test_a_path_too_long_for_a_socket_is_said(service: Any, tmp_path: Path) -> None:
+    supervisor = Supervisor(service(), Admission(service()), tmp_path / ("x" * 120), 60, BUDGET)
+    with pytest.raises(StartError, match=r"workers' socket .* cannot be made"):
+        await supervisor.start()
+    await supervisor.stop()
+
+
+# Warm-up
+
+
+async def test_each_warm_up_request_is_sent_five_times_to_each_instance(
+    real_service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, bytes]] = []
+    send = Instance.send
+    monkeypatch.setattr(
+        Instance,
+        "send",
+        lambda self, each: (sent.append((self.number, *each.body)), send(self, each)),
+    )
+    # More than the queue has room for and than any client may wait: neither applies to warm-up.
+    settings = real_service(warm_up=(b"one", b"two"), instances=2, max_queue_size=0, keepalive=0.0)
+    async with supervised(settings) as desk:
+        for each in desk.instances:
+            mine = [body for number, body in sent if number == each.number]
+            assert mine == [b"one"] * 5 + [b"two"] * 5
+
+
+async def test_a_refused_warm_up_ends_the_start(real_service: Any) -> None:
+    words = "warm_up_data_path: request 2 of the file was refused with 400: refused as asked"
+    with pytest.raises(WarmUpError, match=words):
+        async with supervised(real_service(warm_up=(b"fine", b"refuse"))):
+            pass
+
+
+async def test_a_death_in_warm_up_ends_the_start(real_service: Any) -> None:
+    with pytest.raises(StartError, match=r"the worker died \(killed by SIGABRT\)"):
+        async with supervised(real_service(warm_up=(b"die",))):
+            pass
+
+
+async def test_a_warm_up_that_takes_too_long_stays_with_its_instance(
+    real_service: Any, eventually_async: Any
+) -> None:
+    async with supervised(real_service()) as desk:
+        desk.supervisor._start_timeout = 1.0
+        with pytest.raises(StartError, match="not loaded and warmed up within 1 s"):
+            await desk.supervisor.start_instance(real_service(warm_up=(b"sleep 60",)))
+        await eventually_async(lambda: len(desk.instances) == 1)
+        assert not desk.instances[0].held
+        assert desk.admission.metrics.steps["receive"].noted == []
+
+
+# Death and replacement
+
+
+def _have_changed(desk: Desk, before: list[Instance]) -> bool:
+    return desk.instances != before
+
+
+@pytest.mark.parametrize("hooks", ["gate_hooks", "threaded_hooks"])
+async def test_a_worker_that_dies_is_replaced(
+    real_service: Any, hooks: str, request: pytest.FixtureRequest, eventually_async: Any
+) -> None:
+    async with supervised(real_service(hooks=request.getfixturevalue(hooks))) as desk:
+        for _ in range(3):
+            before = desk.instances
+            os.kill(*desk.pids, signal.SIGKILL)
+            await eventually_async(partial(_have_changed, desk, before))
+            assert await desk.ask(b"hello") == (200, b"hello")
+        assert len(desk.supervisor._launchers) <= 2
+
+
+async def _kill(desk: Desk, eventually_async: Any) -> None:
+    (pid,) = desk.pids
+    os.kill(pid, signal.SIGKILL)
+    await eventually_async(lambda: pid not in desk.pids)
+
+
+async def test_requests_caught_in_a_death_are_tried_again(
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any
+) -> None:
+    async with supervised(real_service(hooks=gate_hooks, threads=1)) as desk:
+        caught, waiting = desk.ask(gate.command.encode()), desk.ask(b"hello")
+        await eventually_async(gate.reached)
+        await _kill(desk, eventually_async)
+        gate.open()
+        await eventually_async(gate.reached)
+        gate.open()
+        assert await waiting == (200, b"hello")
+        assert await caught == (200, gate.command.encode())
+        metrics = desk.admission.metrics
+        assert (metrics.deaths, metrics.restarts) == (1, 1) and metrics.retries >= 1
+
+
+@pytest.mark.parametrize("changes", [{"retry_crashed": False}, {"restart_crashed": False}])
+async def test_requests_caught_in_a_death_can_be_refused_instead(
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any, changes: Any
+) -> None:
+    async with supervised(real_service(hooks=gate_hooks, threads=1, **changes)) as desk:
+        caught = desk.ask(gate.command.encode())
+        await eventually_async(gate.reached)
+        os.kill(*desk.pids, signal.SIGKILL)
+        status, sentence = await caught
+        assert status == 503 and b"killed by SIGKILL" in sentence
+
+
+@pytest.mark.parametrize("instances", [1, 2])
+async def test_a_poison_request_takes_no_neighbour_along(
+    real_service: Any, instances: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = real_service(threads=8, batch_size=8, instances=instances, max_queue_size=1000)
+    async with supervised(settings) as desk:
+        bodies = [b"die %d" % each if each % 20 == 9 else b"%d" % each for each in range(60)]
+        asked = [desk.ask(each) for each in bodies]
+        answers = await asyncio.gather(*asked)
+        for number, (status, body) in enumerate(answers):
+            if number % 20 == 9:
+                assert status == 500 and b"killed it (killed by SIGABRT)" in body
+            else:
+                assert (status, body) == (200, b"%d" % number)
+    found = [each.facts for each in caplog.records if "poison" in each.message]  # type: ignore[attr-defined]
+    poison = [body for body in bodies if body.startswith(b"die")]
+    expected = [
+        {
+            "service": "echo",
+            "sha256": sha256(body).hexdigest(),
+            "bytes": len(body),
+            "how": "killed by SIGABRT",
+        }
+        for body in poison
+    ]
+    assert len(found) == 3 and all(each in found for each in expected)
+
+
+async def test_a_poison_request_that_comes_again_costs_no_worker(real_service: Any) -> None:
+    async with supervised(real_service(threads=2)) as desk:
+        assert (await desk.ask(b"die"))[0] == 500
+        deaths = desk.admission.metrics.deaths
+        assert [(await desk.ask(b"die"))[0] for _ in range(3)] == [500] * 3
+        assert await desk.ask(b"lie") == (200, b"lie")
+        assert desk.admission.metrics.deaths == deaths
+        desk.admission.configure(real_service())
+        assert (await desk.ask(b"die"))[0] == 500
+        assert desk.admission.metrics.deaths > deaths
+
+
+async def test_large_bodies_are_tried_again_too(real_service: Any) -> None:
+    async with supervised(real_service(threads=8)) as desk:
+        large = [desk.ask(b"%d " % number + b"." * 300_000) for number in range(7)]
+        poison = desk.ask(b"die " + b"." * 2_000_000)
+        answers = await asyncio.gather(*large)
+        assert [body[:2] for _, body in answers] == [b"%d " % number for number in range(7)]
+        assert {status for status, _ in answers} == {200}
+        assert (await poison)[0] == 500
+
+
+async def test_only_the_second_kill_from_outside_condemns_a_request(
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any
+) -> None:
+    async with supervised(real_service(hooks=gate_hooks, threads=1)) as desk:
+        asked = desk.ask(gate.command.encode())
+        for _ in range(3):
+            await eventually_async(gate.reached)
+            assert not asked.done()
+            await _kill(desk, eventually_async)
+            gate.open()
+        assert (await asked)[0] == 500
+        assert await desk.ask(b"hello") == (200, b"hello")
+
+
+async def test_a_death_under_load_loses_nothing(real_service: Any) -> None:
+    async with supervised(real_service(max_queue_size=10_000, instances=2)) as desk:
+        asked = [desk.ask(b"%d" % number) for number in range(2000)]
+        await asked[100]
+        os.kill(min(desk.pids), signal.SIGKILL)
+        answers = await asyncio.gather(*asked)
+        assert answers == [(200, b"%d" % number) for number in range(2000)]
+
+
+@pytest.mark.parametrize(("retry_crashed", "status"), [(True, 200), (False, 503)])
+async def test_what_an_instance_could_not_finish_in_its_time_goes_on_elsewhere(
+    real_service: Any,
+    gate_hooks: str,
+    gate: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually_async: Any,
+    retry_crashed: bool,
+    status: int,
+) -> None:
+    monkeypatch.setattr(module, "_STOP_S", 0.1)
+    settings = real_service(hooks=gate_hooks, threads=1, grace=0.1, retry_crashed=retry_crashed)
+    async with supervised(settings) as desk:
+        old, asked = desk.instances[0], desk.ask(gate.command.encode())
+        await eventually_async(gate.reached)
+        await desk.supervisor.start_instance(settings)
+        await desk.supervisor.retire(old)
+        gate.open()
+        assert (await asked)[0] == status
+
+
+async def test_a_suspect_whose_instance_had_no_more_time_is_tried_alone_again(
+    real_service: Any,
+    gate_hooks: str,
+    gate: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually_async: Any,
+) -> None:
+    monkeypatch.setattr(module, "_STOP_S", 0.1)
+    settings = real_service(hooks=gate_hooks, threads=1, grace=0.1)
+    async with supervised(settings) as desk:
+        asked = desk.ask(gate.command.encode())
+        await eventually_async(gate.reached)
+        await _kill(desk, eventually_async)
+        gate.open()
+        await eventually_async(gate.reached)
+        (alone,) = desk.instances
+        assert alone.state is State.ISOLATED
+        await desk.supervisor.retire(alone)
+        await eventually_async(lambda: [each.alone for each in desk.instances] == [True])
+        gate.open()
+        assert await asked == (200, gate.command.encode())
+
+
+@pytest.mark.parametrize(("at_once", "retired"), [(True, ["other", "other"]), (False, ["other"])])
+async def test_others_may_serve_on_in_the_places_of_those_that_are_missing(
+    service: Any, monkeypatch: pytest.MonkeyPatch, at_once: bool, retired: list[str]
+) -> None:
+    desk = Desk(service(instances=3), Path("/nonexistent"), 60)
+    gone: list[str] = []
+    monkeypatch.setattr(
+        desk.supervisor, "retire", lambda each: gone.append(each.settings.worker.model_config)
+    )
+    for number, config in enumerate(["", "other", "", "other"]):
+        settings = service(model_config=config)
+        each = Instance(number, settings, lambda _: None, lambda *_: None, ServiceMetrics())
+        each.state = State.READY
+        desk.supervisor._instances[number] = each
+    desk.supervisor.trim(at_once=at_once)
+    assert gone == retired
+
+
+async def test_a_run_over_the_limit_ends_its_worker_and_is_refused(real_service: Any) -> None:
+    async with supervised(real_service(max_run=1.0, threads=1)) as desk:
+        slow, waiting = desk.ask(b"sleep 30"), desk.ask(b"hello")
+        assert await waiting == (200, b"hello")
+        status, sentence = await slow
+        assert status == 500 and b"more than 1 s (model_config.max_run)" in sentence
+
+
+async def test_a_worker_that_loses_a_link_gets_no_more_and_is_replaced(
+    real_service: Any, eventually_async: Any
+) -> None:
+    async with supervised(real_service()) as desk:
+        (instance,) = desk.instances
+        desk.supervisor._link_lost(instance, "data")
+        assert not desk.admission.ready
+        assert await desk.ask(b"hello") == (200, b"hello")
+        assert instance not in desk.instances
+
+
+async def test_enable_crash_block_leaves_it_dead(real_service: Any, eventually_async: Any) -> None:
+    async with supervised(real_service(restart_crashed=False)) as desk:
+        os.kill(*desk.pids, signal.SIGKILL)
+        await eventually_async(lambda: not desk.instances)
+        assert (await desk.ask(b"hello"))[0] == 503
+        assert desk.supervisor.info == {}
+
+
+async def test_a_replacement_that_fails_is_tried_again(
+    real_service: Any,
+    gate_hooks: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually_async: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(module, "_BACK_OFF_S", (0.05,))
+    broken = tmp_path / "broken"
+    settings = real_service(hooks=gate_hooks, model_config=f"crash {broken}")
+    async with supervised(settings) as desk:
+        broken.touch()
+        os.kill(*desk.pids, signal.SIGKILL)
+        waiting = desk.ask(b"hello")
+        assert (await waiting)[0] == 503
+        await eventually_async(lambda: caplog.text.count("could not be started, next try") >= 2)
+        broken.unlink()
+        await eventually_async(lambda: desk.admission.ready)
+        assert await desk.ask(b"hello") == (200, b"hello")
+        # From now on it is worth waiting again while there is none.
+        desk.admission.instance_gone(*desk.instances)
+        assert desk.admission.refusal(1) is None
+
+
+async def test_a_worker_that_gives_no_sign_of_life_is_replaced(
+    real_service: Any, monkeypatch: pytest.MonkeyPatch, eventually_async: Any
+) -> None:
+    monkeypatch.setattr(instance_module, "_HEARTBEATS_MISSED", 2)
+    async with supervised(real_service()) as desk:
+        (pid,) = desk.pids
+        os.kill(pid, signal.SIGSTOP)
+        await eventually_async(lambda: pid not in desk.pids)
+        assert await desk.ask(b"hello") == (200, b"hello")
+
+
+# Ending, and what workers print
+
+
+async def test_stop_ends_workers_that_do_not_listen(real_service: Any, alive: Any) -> None:
+    async with supervised(real_service(instances=2)) as desk:
+        pids = desk.pids
+        os.kill(min(pids), signal.SIGSTOP)
+    assert not any(map(alive, pids))
+
+
+@pytest.mark.parametrize("sigterm", [True, False])
+async def test_a_processor_is_told_of_its_end_where_it_wants_that(
+    real_service: Any, tmp_path: Path, sigterm: bool
+) -> None:
+    hooks = Path(__file__).parents[1] / "processors" / "farewell.py"
+    said = tmp_path / "said"
+    settings = real_service(hooks=str(hooks), model_config=str(said))
+    object.__setattr__(settings.worker, "sigterm", sigterm)
+    async with supervised(settings) as desk:
+        assert await desk.ask(b"hello") == (200, b"hello")
+        assert not said.exists()
+    assert said.exists() == sigterm
+
+
+async def test_stop_while_models_load_leaves_no_process(
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any, alive: Any
+) -> None:
+    settings = real_service(hooks=gate_hooks, model_config=gate.command, instances=2)
+    with TemporaryDirectory(prefix="eas-") as directory:
+        desk = Desk(settings, Path(directory), start_timeout=60)
+        start = asyncio.create_task(desk.supervisor.start())
+        await eventually_async(lambda: len(desk.pids - {0}) == 2)
+        pids = desk.pids
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
+        await desk.supervisor.stop()
+        assert not any(map(alive, pids))
+
+
+async def test_what_a_worker_logs_keeps_its_level(
+    real_service: Any, eventually_async: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with supervised(real_service()) as desk:
+        assert (await desk.ask(b"fail"))[0] == 500
+        await eventually_async(lambda: "RuntimeError: failed as asked" in caplog.text)
+    records = [each for each in caplog.records if each.name == "eas_processor.worker"]
+    assert any(each.levelname == "ERROR" and "instance" in each.message for each in records)

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eas_processor.config import LoadedService, fetch_model
+from eas_processor.errors import HomeError, ModelFetchError
+
+Load = Callable[..., LoadedService]
+
+
+def pack(archive: Path, source: Path) -> Path:
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(source, arcname=".")
+    return archive
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model"
+    (path / "1").mkdir(parents=True)
+    (path / "1" / "saved_model.pb").write_text("one")
+    return path
+
+
+def refusal(loaded: LoadedService) -> str:
+    with pytest.raises(ModelFetchError) as caught:
+        fetch_model(loaded)
+    return str(caught.value).removeprefix(f"{loaded.path}: ")
+
+
+def test_a_directory_is_used_where_it_is(load: Load, model: Path, home: Path) -> None:
+    assert fetch_model(load(model_path="./model")) == model
+    assert fetch_model(load(model_path=str(model))) == model
+    assert not home.exists()
+
+
+def test_a_file_is_used_where_it_is(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "frozen.pb").write_bytes(b"\x0a\x01x")
+    assert fetch_model(load(model_path="frozen.pb")) == tmp_path / "frozen.pb"
+    entry = {"model_path": "frozen.pb", "model_entry": "./frozen.pb"}
+    assert fetch_model(load(**entry)) == tmp_path / "frozen.pb"
+
+
+def test_paths_are_relative_to_the_service_file(
+    load: Load, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load()
+    monkeypatch.chdir(tmp_path.parent)
+    relative = LoadedService(loaded.service, Path(tmp_path.name) / "service.json")
+    assert fetch_model(relative) == model
+
+
+@pytest.mark.parametrize("entry", ["1", "./1/", "1/saved_model.pb", "1/../1"])
+def test_entries(load: Load, model: Path, entry: str) -> None:
+    assert fetch_model(load(model_entry=entry)) == model / os.path.normpath(entry)
+
+
+@pytest.mark.parametrize("entry", ["..", "../model", "/etc", "1/../../x"])
+def test_entries_that_leave_the_model(load: Load, model: Path, entry: str) -> None:
+    message = f"model_entry: {entry!r} leads out of the model, expected a path inside it"
+    assert refusal(load(model_entry=entry)) == message
+
+
+def test_a_missing_entry_says_what_is_there(load: Load, model: Path, tmp_path: Path) -> None:
+    (model / "notes.txt").touch()
+    message = "model_entry: '2' is not in the model, which is a directory of 1/, notes.txt"
+    assert refusal(load(model_entry="2")) == message
+    for number in range(20):
+        (model / f"x{number}").touch()
+    assert refusal(load(model_entry="2")).endswith(" and 12 more")
+    (tmp_path / "a.pb").write_bytes(b"x")
+    message = "model_entry: '2' is not in the model, which is the one file a.pb"
+    assert refusal(load(model_path="a.pb", model_entry="2")) == message
+
+
+def test_an_archive_is_unpacked_once(load: Load, model: Path, tmp_path: Path, home: Path) -> None:
+    pack(tmp_path / "model.tar.gz", model)
+    entry = fetch_model(load(model_path="model.tar.gz", model_entry="./1/"))
+    assert entry.is_relative_to(home / "models")
+    before = entry.stat().st_ino
+    assert fetch_model(load(model_path="model.tar.gz", model_entry="1")).stat().st_ino == before
+
+
+def test_an_archive_that_is_looked_at_again_costs_no_open_file(
+    load: Load, model: Path, tmp_path: Path
+) -> None:
+    pack(tmp_path / "model.tar.gz", model)
+    fetch_model(load(model_path="model.tar.gz"))
+    before = len(os.listdir("/proc/self/fd"))
+    fetch_model(load(model_path="model.tar.gz"))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+FETCH = """
+import pathlib, sys
+from eas_processor.config import fetch_model, load_service
+print(fetch_model(load_service(pathlib.Path(sys.argv[1]))), flush=True)
+sys.stdin.read()
+"""
+
+
+def fetching(loaded: LoadedService) -> subprocess.Popen[str]:
+    """Start a process that fetches the model, prints its path, and uses it until stdin closes."""
+    arguments = [sys.executable, "-c", FETCH, str(loaded.path)]
+    return subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def line_of(process: subprocess.Popen[str]) -> Path:
+    assert process.stdout is not None
+    return Path(process.stdout.readline().strip())
+
+
+def test_older_unpackings_go_when_nobody_uses_them(load: Load, model: Path, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "model.tar.gz", model)
+    loaded = load(model_path="model.tar.gz")
+    with fetching(loaded) as first:
+        old = line_of(first)
+        (model / "1" / "more").touch()
+        pack(archive, model)
+        with fetching(loaded) as second:
+            new = line_of(second)
+            assert new != old
+            assert (old / "1/saved_model.pb").exists()
+            second.communicate()
+        first.communicate()
+    (model / "1" / "even more").touch()
+    pack(archive, model)
+    newest = fetch_model(loaded)
+    assert sorted(each.name for each in newest.parent.iterdir()) == sorted(
+        [newest.name, f"{newest.name}.lock", "lock"]
+    )
+
+
+def test_starts_at_the_same_time_share_one_unpacking(
+    load: Load, model: Path, tmp_path: Path
+) -> None:
+    pack(tmp_path / "model.tar.gz", model)
+    loaded = load(model_path="model.tar.gz")
+    processes = [fetching(loaded) for _ in range(3)]
+    paths = {line_of(each) for each in processes}
+    assert [each.communicate()[1] for each in processes] == [""] * 3
+    assert len(paths) == 1
+    assert (paths.pop() / "1/saved_model.pb").read_text() == "one"
+
+
+def test_a_corrupt_archive_leaves_nothing(load: Load, tmp_path: Path, home: Path) -> None:
+    (tmp_path / "model.tar.gz").write_bytes(b"\x1f\x8b\x08garbage")
+    message = refusal(load(model_path="model.tar.gz"))
+    assert message.startswith(f"model_path: {tmp_path / 'model.tar.gz'} is corrupt or cut off")
+    assert [each.name for each in home.rglob("*") if each.is_file()] == ["lock"]
+
+
+def test_an_archive_from_a_url(load: Load, model: Path, tmp_path: Path, server: Any) -> None:
+    body = pack(tmp_path / "packed", model).read_bytes()
+    server.answer = lambda path, headers: server.reply(body)
+    loaded = load(model_path=f"{server.url}/models%2Fm.tar.gz", model_entry="1")
+    assert (fetch_model(loaded) / "saved_model.pb").read_text() == "one"
+
+
+def test_a_plain_file_from_a_url(load: Load, server: Any) -> None:
+    server.answer = lambda path, headers: server.reply(b"\x0agraph")
+    entry = fetch_model(load(model_path=f"{server.url}/frozen.pb"))
+    assert (entry.name, entry.read_bytes()) == ("frozen.pb", b"\x0agraph")
+
+
+def test_an_older_copy_is_noted(load: Load, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eas_processor.model_store.download.FIRST_PAUSE", 0)
+    server.answer = lambda path, headers: server.reply(b"\x0agraph")
+    loaded = load(model_path=f"{server.url}/frozen.pb")
+    fetch_model(loaded)
+    server.answer = lambda path, headers: server.reply(status=503)
+    fetch_model(loaded)
+    assert "the copy fetched earlier is used" in loaded.notes[0]
+
+
+def test_models_that_are_not_there(load: Load, tmp_path: Path, server: Any) -> None:
+    assert refusal(load()) == f"model_path: {tmp_path / 'model'} does not exist"
+    url = f"{server.url}/m.tar.gz"
+    assert refusal(load(model_path=url)) == f"model_path: {url}: the server answered 404 Not Found"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("oss://bucket/m", "model_path: oss:// is not supported yet: download it and give the"),
+        ("OSS://bucket/m", "model_path: OSS:// is not supported yet: download it and give the"),
+        ("s3://bucket/m", "model_path: s3:// is not supported: download it and give the local"),
+    ],
+)
+def test_other_places(load: Load, path: str, message: str) -> None:
+    assert refusal(load(model_path=path)).startswith(message)
+
+
+def test_a_home_that_cannot_be_written(load: Load, model: Path, tmp_path: Path, home: Path) -> None:
+    pack(tmp_path / "model.tar.gz", model)
+    home.write_text("a file")
+    with pytest.raises(HomeError, match="set EAS_HOME"):
+        fetch_model(load(model_path="model.tar.gz"))

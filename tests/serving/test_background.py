@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from eas_processor.serving.background import apart
+
+
+async def test_it_returns_and_raises_as_a_call_does() -> None:
+    assert await apart(lambda: 5) == 5
+    with pytest.raises(ZeroDivisionError):
+        await apart(lambda: 1 // 0)
+
+
+async def test_it_can_be_left_alone() -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        goes_on.wait(20)
+
+    waiting = asyncio.create_task(apart(work))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    # What comes of it then is nobody's business, and no error.
+    goes_on.set()
+    await asyncio.sleep(0.05)
