@@ -91,7 +91,7 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
 FILL = """
 import os, pathlib, sys
 from eas_processor.errors import EasError
-from eas_processor.service.token import admin_token
+from eas_processor.config.token import admin_token
 from eas_processor.cli.admin import known_address
 from eas_processor.home import private_directory
 

@@ -159,7 +159,7 @@ ALIKE = [
     b"GET /healthz HTTP/1.0\r\n\r\n",
     b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
     b"GET /healthz HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n",
-    b"GET /api/predict/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+    b"GET /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
     b"POST /api/predict/echo HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello",
     f"{PREDICT}\r\n".encode(),
     f"{PREDICT}Content-Length: 0\r\n\r\n".encode(),
