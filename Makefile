@@ -35,7 +35,7 @@ $(STAMP): setup.py
 run: install  ## train a small model on real handwritten digits, serve it, call it
 	@$(BIN)/python examples/digits/demo.py
 
-test: install  ## run the tests, and those of the 3.6 rooms and of the SDK on the Pythons they support, where found
+test: install  ## run the tests, and those of the packages for workers and of the SDK on the Pythons they support, where found
 	$(BIN)/python -m pytest
 	@$(MAKE) --no-print-directory test-py36 test-sdk
 
@@ -54,17 +54,17 @@ fuzz: install  ## fuzz HTTP, frames and codec, guided by coverage, FUZZ_SECONDS=
 test-fast: install  ## run the tests that take no more than a few seconds
 	$(BIN)/python -m pytest -m 'not slow and not chaos'
 
-# The rooms wire, link and worker run inside old TensorFlow builds; their tests need no TensorFlow. Nor do some of tf.
+# What runs inside old TensorFlow builds; these tests need no TensorFlow.
 PY36_VENV := .venv-py36
-PY36_TESTS := tests/wire tests/link tests/worker $(addprefix tests/tf/test_json_,limits.py pieces.py text.py)
+PY36_TESTS := tests/eas_wire tests/link tests/worker $(addprefix tests/codecs/test_json_,limits.py pieces.py text.py)
 
-test-py36:  ## run the tests of the 3.6 rooms on Python 3.6 with protobuf 3.19
+test-py36:  ## run the tests of the packages for workers on Python 3.6 with protobuf 3.19
 	@python=''; \
 	for candidate in $(PYTHON36) python3.6 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.6.*/bin/python; do \
 		if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 6))' >/dev/null 2>&1; then python="$$candidate"; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-		echo 'make: no Python 3.6 found, so the 3.6 rooms were not tested on it; pyenv has it (pyenv install 3.6.15), or set PYTHON36=/path/to/python3.6'; \
+		echo 'make: no Python 3.6 found, so the packages for workers were not tested on it; pyenv has it (pyenv install 3.6.15), or set PYTHON36=/path/to/python3.6'; \
 		exit 0; \
 	fi; \
 	set -e; \
@@ -109,7 +109,7 @@ endef
 BUILDS := 1.12 1.14 1.15 2.3 2.4 2.7 2.21
 EXPORTERS :=
 
-test-builds: install  ## run the tests of the 3.6 rooms inside every CPU build, and every exporter's models through each
+test-builds: install  ## run the tests of the packages for workers inside every CPU build, and every exporter's models through each
 	@# The newest is the environment of `make test` itself.
 	$(BIN)/python tools/test_in_builds.py $(filter-out 2.21,$(BUILDS))
 	EAS_TEST_BUILDS='$(BUILDS)' EAS_TEST_EXPORTERS='$(EXPORTERS)' $(BIN)/python -m pytest tests/e2e/test_builds.py

@@ -75,10 +75,11 @@ setup(
     license="Apache-2.0",
     # The floor of the SDK; the engine and `eascmd` need 3.10, and say so when started on less.
     python_requires=">=3.8",
-    packages=find_packages(include=["eas_processor*", "eas_prediction*"]),
+    packages=find_packages(include=["eas_processor*", "eas_prediction*", "eas_wire*"]),
     package_data={
         "eas_processor": ["py.typed", "builds/locks/*.txt"],
         "eas_prediction": ["py.typed"],
+        "eas_wire": ["py.typed"],
     },
     install_requires=CLIENT,
     extras_require={

@@ -16,9 +16,9 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+import eas_wire as wire
 from benchmarks.contender import HERE, Endpoint, Unavailable, environment_python
 from benchmarks.service import big_body, service_file, serving
-from eas_processor import wire
 from eas_processor.cli.admin import change
 from eas_processor.cli.bench_service import running
 

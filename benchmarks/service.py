@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+import eas_wire as wire
 from benchmarks.contender import HERE, Contender, Endpoint, free_port, server
-from eas_processor import wire
 from eas_processor.cli.bench_service import RunningService, running
 
 SIGNATURE = "serving_default"

@@ -9,7 +9,7 @@ from typing import Any, Iterable
 
 import numpy as np
 
-from eas_processor import wire
+import eas_wire as wire
 
 from .exception import InvalidRequest
 

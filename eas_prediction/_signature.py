@@ -7,7 +7,7 @@ from typing import Any, Iterable, Mapping, NamedTuple, Tuple
 
 import numpy as np
 
-from eas_processor import wire
+import eas_wire as wire
 
 from . import _feed
 from .exception import NO_ANSWER, BadResponse, InvalidRequest

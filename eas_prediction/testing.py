@@ -6,7 +6,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Tuple, Union
 
 import numpy as np
 
-from eas_processor import wire
+import eas_wire as wire
 
 from . import _feed
 from ._transport import Transport

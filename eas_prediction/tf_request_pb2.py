@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import DecodeError
 
-from eas_processor.wire.dtypes import (
+from eas_wire.dtypes import (
     DT_BFLOAT16,
     DT_BOOL,
     DT_COMPLEX64,
@@ -29,7 +29,7 @@ from eas_processor.wire.dtypes import (
     DT_UINT16,
     DT_VARIANT,
 )
-from eas_processor.wire.schema import ArrayProto, ArrayShape, PredictRequest, PredictResponse
+from eas_wire.schema import ArrayProto, ArrayShape, PredictRequest, PredictResponse
 
 ArrayDataType = EnumTypeWrapper(PredictRequest.DESCRIPTOR.file.enum_types_by_name["ArrayDataType"])
 

@@ -23,8 +23,8 @@ The errors of engine, service, builds and cli, in one tree.
         ├── AnswerTooLarge      413
         └── TargetTooLong       414
 
-What the 3.6 rooms raise (`wire.WireError`, `tf.errors.ProcessorError`) knows its status too; it
-crosses the link as that number and its sentence.
+What the packages for workers raise (`eas_wire.WireError`, `tf.errors.ProcessorError`) knows its
+status too; it crosses the link as that number and its sentence.
 """
 
 

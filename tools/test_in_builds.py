@@ -1,5 +1,5 @@
 """
-Runs the tests of the rooms wire, link, worker and tf inside processor builds.
+Runs the tests of what workers run inside processor builds.
 
 `python tools/test_in_builds.py 1.12 2.7`: each build is made where it is missing; pytest and
 hypothesis come from a directory beside it, so that the build stays what its lock says.
@@ -14,7 +14,7 @@ from eas_processor.builds.find import find_build
 from eas_processor.builds.uv import uv
 
 ROOT = Path(__file__).parents[1]
-TESTS = [f"tests/{room}" for room in ("wire", "link", "worker", "tf")]
+TESTS = [f"tests/{name}" for name in ("eas_wire", "link", "codecs", "worker", "tf")]
 
 
 def main(names: list[str]) -> int:

@@ -9,7 +9,7 @@ from tf_model import load
 BATCH = int(os.environ["BENCH_BATCH"])
 PROTOBUF = os.environ.get("BENCH_ENCODING") == "protobuf"
 if PROTOBUF:
-    from eas_processor import wire
+    import eas_wire as wire
 
 
 class Mlp(Worker):

@@ -15,7 +15,7 @@ from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.gpu import COMPILE_S, Wanted
 from eas_processor.builds.processor_config import processor_config
-from eas_processor.builds.rooms import rooms_directory
+from eas_processor.builds.worker_code import worker_code_directory
 from eas_processor.cli.builds import progress_bar
 from eas_processor.cli.peers import peer_of
 from eas_processor.config import (
@@ -32,7 +32,7 @@ from eas_processor.errors import BuildError, ServiceFileError
 from eas_processor.frontends.discovery import Peer
 from eas_processor.model_store.store import short_hash
 from eas_processor.tf.errors import ProcessorError
-from eas_processor.tf.model_files import find_model
+from eas_processor.tf.model.find import find_model
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _worker_settings(service: Service, build: Build, model_entry: Path) -> Worke
     return WorkerSettings(
         build=build.name,
         python=build.python,
-        rooms=rooms_directory(),
+        code=worker_code_directory(),
         hooks=build.hooks,
         model_entry=model_entry,
         model_config=processor_config(

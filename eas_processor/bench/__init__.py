@@ -1,1 +1,1 @@
-"""The bench room: load on one endpoint, and what came back. It imports no numpy."""
+"""Load on one endpoint, and what came back. It imports no numpy."""

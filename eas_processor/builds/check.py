@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eas_processor.builds.catalogue import Entry
-from eas_processor.builds.rooms import rooms_directory
+from eas_processor.builds.worker_code import worker_code_directory
 from eas_processor.errors import BuildError
 
 _SELF_TEST = Path(__file__).parent / "self_test.py"
@@ -37,7 +37,7 @@ def _run(entry: Entry, python: Path, arguments: list[str], on_line: OnLine) -> N
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     try:
         done = subprocess.run(
-            [str(python), "-sE", str(_SELF_TEST), str(rooms_directory()), *arguments],
+            [str(python), "-sE", str(_SELF_TEST), str(worker_code_directory()), *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

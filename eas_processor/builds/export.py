@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eas_processor.builds.catalogue import Entry
 from eas_processor.builds.locks import build_tools
-from eas_processor.builds.rooms import write_rooms
+from eas_processor.builds.worker_code import write_worker_code
 from eas_processor.errors import BuildError
 
 _MARK = ".eas-build"
@@ -27,9 +27,9 @@ TensorFlow {tensorflow} on Python {pythons}, Linux x86-64. With that Python:
 Without a package index, add `--no-index --find-links WHEELS` to each `pip install`;
 `eascmd build {name} --output DIR --wheels WHEELS` fills that directory where there is one.
 
-`rooms` has the processor's code. The engine starts the build with
+`code` has the processor's code. The engine starts the build with
 
-    build/bin/python -sE rooms SOCKET HOOKS NUMBER
+    build/bin/python -sE code SOCKET HOOKS NUMBER
 
 where SOCKET is the path that it listens on, HOOKS is `eas_processor.tf.hooks`, and NUMBER counts
 its launchers. `eascmd build {name} --wheels WHEELS` does all of this where eascmd is installed.
@@ -41,7 +41,7 @@ _CUDA = """\
 
 def export(entry: Entry, output: Path, *, with_cuda: bool = False) -> None:
     """
-    Write locks, rooms and a README into `output`, whole or not at all.
+    Write locks, code and a README into `output`, whole or not at all.
 
     An earlier build there is replaced. Raises BuildError when `output` is anything else.
     """
@@ -89,7 +89,7 @@ def _write(entry: Entry, directory: Path, with_cuda: bool) -> None:
     cuda = entry.cuda_lock if with_cuda else None
     if cuda is not None:
         shutil.copyfile(cuda, directory / "requirements-cuda.txt")
-    write_rooms(directory / "rooms")
+    write_worker_code(directory / "code")
     text = _README.format(
         name=entry.name,
         tensorflow=entry.tensorflow,

@@ -1,5 +1,5 @@
 """
-The self-test of a build, run by its own interpreter: `python -sE self_test.py ROOMS [LOCK]`.
+The self-test of a build, run by its own interpreter: `python -sE self_test.py PACKAGES [LOCK]`.
 
 Prints one line for each step and ends with 1 at the first that fails. With `--import` in place of
 LOCK, it only imports. It is for Python 3.6, as it runs in every build.
@@ -21,9 +21,9 @@ class Failed(Exception):
     """A step found something wrong, in one sentence."""
 
 
-def main(rooms: str, lock: str = "") -> int:
+def main(code: str, lock: str = "") -> int:
     """Run the steps; return the exit status."""
-    sys.path.insert(0, rooms)
+    sys.path.insert(0, code)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     steps: List[Tuple[str, Callable[[], str]]] = [("import", _import), ("fork", _fork)]
     if lock == "--import":
@@ -168,7 +168,7 @@ def _save(path: str) -> None:
 def _predict(path: str) -> List[float]:
     import numpy as np
 
-    from eas_processor import wire
+    import eas_wire as wire
     from eas_processor.tf import hooks
 
     model = hooks.initialize(path, "")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from eas_processor import wire
+import eas_wire as wire
 from eas_processor.config.warm_up_file import read_requests
 from eas_processor.errors import BenchError, ModelFetchError
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from eas_processor.config import Token
-from eas_processor.tf.model_files import find_model, read_frozen_graph
-from eas_processor.tf.signatures import TensorSpec, dtype_name
+from eas_processor.tf.model.find import find_model, read_frozen_graph
+from eas_processor.tf.model.signatures import TensorSpec, dtype_name
 
 _BLANK = {"DT_STRING": "['']", "DT_BOOL": "[False]"}
 _NOT_ON_THE_WIRE = ("DT_UINT32", "DT_UINT64", "DT_RESOURCE", "DT_VARIANT")

@@ -13,8 +13,8 @@ from rich.table import Table
 from eas_processor.errors import ModelFetchError
 from eas_processor.model_store.unpack import is_archive, unpack
 from eas_processor.tf.errors import ModelError
-from eas_processor.tf.model_files import FrozenGraphSummary, SavedModelSummary, read_model
-from eas_processor.tf.signatures import Shape, TensorSpec, dtype_name, public_names
+from eas_processor.tf.model.find import FrozenGraphSummary, SavedModelSummary, read_model
+from eas_processor.tf.model.signatures import Shape, TensorSpec, dtype_name, public_names
 
 
 def inspect(path: Path, *, as_json: bool) -> None:

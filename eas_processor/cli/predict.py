@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+import eas_wire as wire
 from eas_prediction import InvalidRequest, PredictClient, PredictException, Signature, TFRequest
 from eas_prediction._signature import read_signature
-from eas_processor import wire
 from eas_processor.builds.catalogue import NEWEST_CPU
 from eas_processor.builds.find import find_build
 from eas_processor.cli.inspect import facts_of

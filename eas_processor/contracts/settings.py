@@ -19,7 +19,7 @@ class WorkerSettings:
 
     build: str
     python: Path
-    rooms: Path
+    code: Path
     hooks: str
     model_entry: Path
     model_config: str

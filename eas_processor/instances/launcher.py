@@ -67,7 +67,7 @@ class Launcher:
             self._process = await asyncio.create_subprocess_exec(
                 str(settings.python),
                 "-sE",
-                str(settings.rooms),
+                str(settings.code),
                 str(socket_path),
                 settings.hooks,
                 str(self._number),
@@ -92,7 +92,7 @@ class Launcher:
         """Take over the link that the process has opened."""
         self._link = transport
         self.forks = facts["forks"]
-        self._failure = facts["failure"] or self._other_release(facts["rooms"])
+        self._failure = facts["failure"] or self._other_release(facts["code"])
         self._settle()
         return FrameLink(self._receive)
 
@@ -102,8 +102,8 @@ class Launcher:
         return (
             self.alive
             and self.forks
-            and (mine.python, mine.rooms, mine.hooks, mine.environment)
-            == (settings.python, settings.rooms, settings.hooks, settings.environment)
+            and (mine.python, mine.code, mine.hooks, mine.environment)
+            == (settings.python, settings.code, settings.hooks, settings.environment)
         )
 
     def launch(self, instance: int, settings: WorkerSettings, environment: dict[str, str]) -> None:
@@ -136,12 +136,12 @@ class Launcher:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
-    def _other_release(self, rooms: str) -> str:
-        wanted = self._settings.rooms
-        if rooms == wanted.name:
+    def _other_release(self, code: str) -> str:
+        wanted = self._settings.code
+        if code == wanted.name:
             return ""
         return (
-            f"the code in {wanted} is not that of this release (content hash {rooms}, expected "
+            f"the code in {wanted} is not that of this release (content hash {code}, expected "
             f"{wanted.name}); remove that directory and start again"
         )
 

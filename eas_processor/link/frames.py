@@ -19,7 +19,7 @@ A process opens each of its sockets with a HELLO frame, whose payload is a JSON 
 
     {"link": LINK_VERSION, "channel": "launcher" | "control" | "data" | "bulk" | "log",
      "pid": ..., and of a worker "instance": its number, of a launcher "launcher": its number,
-     "forks": bool, "failure": text or "", "rooms": the content hash of the code that it runs}
+     "forks": bool, "failure": text or "", "code": the content hash of what it runs}
 
 After that:
 

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from eas_processor.errors import ModelFetchError
 from eas_processor.home import private_directory
-from eas_processor.model_store.room import Room
+from eas_processor.model_store.free_space import FreeSpace
 from eas_processor.model_store.store import locked, short_hash
 from eas_processor.whole_file import write_whole
 
@@ -96,7 +96,7 @@ class _Download:
         self._file_version = directory / "content.json"
         self._part = directory / "part"
         self._part_version = directory / "part.json"
-        self._room = Room(directory)
+        self._room = FreeSpace(directory)
 
     def run(self, progress: bool, note: Callable[[str], None]) -> Path:
         fruitless, furthest = 0, self._resumable().size

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from eas_processor.model_store.account import Account, shown
-from eas_processor.model_store.room import Room
+from eas_processor.model_store.free_space import FreeSpace
 from eas_processor.model_store.sparse import Part
 
 _MOST_LINKS = 40  # as many as Linux follows on the way to one file
@@ -19,7 +19,7 @@ class Tree:
     def __init__(self, account: Account, root: Path) -> None:
         self._account = account
         self._root = str(root)
-        self._room = Room(root)
+        self._room = FreeSpace(root)
         self._directories = {self._root}
         self.files = 0
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict
 
 import numpy as np
 
-from eas_processor import wire
+import eas_wire as wire
 from eas_processor.tf.runtime import tf
 
 # The wire has its numbers from TensorFlow's DataType, as far as they go.

@@ -8,16 +8,16 @@ import json
 from time import perf_counter
 from typing import Any, List, Tuple, Union
 
-from eas_processor.tf.batching import run_batch
+from eas_processor.codecs.json_answer import write_columns, write_rows
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.errors import BadRequest
-from eas_processor.tf.json_answer import write_columns, write_rows
-from eas_processor.tf.json_reading import read_request
-from eas_processor.tf.loader import load
-from eas_processor.tf.model import Model
-from eas_processor.tf.row_proof import count_rows
+from eas_processor.tf.model.load import load
+from eas_processor.tf.rows.proof import count_rows
+from eas_processor.tf.run.batching import run_batch
+from eas_processor.tf.run.json_reading import read_request
+from eas_processor.tf.run.model import Model
 from eas_processor.tf.times import RunTimes
-from eas_processor.wire import decode_request, encode_response
+from eas_wire import decode_request, encode_response
 
 _times = RunTimes()
 

@@ -17,6 +17,8 @@ from eas_processor.worker import process
 from eas_processor.worker.hooks import HooksError, import_hooks
 from eas_processor.worker.worker import Worker
 
+_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+
 log = logging.getLogger("eas_processor.worker")
 
 _NOT_FORKED = 71 << 8
@@ -58,7 +60,7 @@ class Launcher:
                 launcher=self._number,
                 forks=self._forks,
                 failure=failure,
-                rooms=content_hash(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                code=content_hash(_ROOT),
             )
             if hooks is None:
                 return 1

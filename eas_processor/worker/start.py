@@ -1,7 +1,7 @@
 """
-The program of a launcher: `python -sE ROOMS SOCKET HOOKS NUMBER`.
+The program of a launcher: `python -sE PACKAGES SOCKET HOOKS NUMBER`.
 
-It is copied to ROOMS/__main__.py, so that ROOMS, which holds the four rooms and nothing else, is
+It is copied to CODE/__main__.py, so that CODE, which holds the packages for workers alone, is
 the first place that Python looks for modules, whatever the current directory or the build's
 site-packages hold.
 """

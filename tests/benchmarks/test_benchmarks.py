@@ -14,7 +14,7 @@ from benchmarks.contender import Cell, Endpoint, Unavailable
 from benchmarks.peers import PEERS, contenders
 from benchmarks.service import body, echo, read_scores, service_file
 from eas_processor.config import load_service
-from eas_processor.wire import DT_FLOAT, Tensor, decode_request, encode_response
+from eas_wire import DT_FLOAT, Tensor, decode_request, encode_response
 
 ROW = np.full((1, 784), 0.5, np.float32)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.versus_rows import ALL, SERVICES, choose, make_body
-from eas_processor.wire import decode_request
+from eas_wire import decode_request
 
 
 def test_every_row_has_a_service_and_a_body() -> None:

@@ -11,21 +11,22 @@ from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.export import export
 from eas_processor.builds.wheels import collect
 from eas_processor.errors import BuildError
-from eas_processor.link.content import ROOMS
+from eas_processor.link.content import PACKAGES
 
 
-def test_writes_locks_rooms_and_how_to_start(tmp_path):
+def test_writes_locks_code_and_how_to_start(tmp_path):
     entry = find_entry("tensorflow_cpu_1.15")
     output = tmp_path / "deep" / "out"
     export(entry, output)
     assert (output / "requirements.txt").read_bytes() == entry.lock.read_bytes()
     assert "setuptools==68.0.0" in (output / "build-requirements.txt").read_text()
     assert "tensorflow" not in (output / "build-requirements.txt").read_text()
-    rooms = {path.name for path in (output / "rooms" / "eas_processor").iterdir()}
-    assert rooms == {"__init__.py", *ROOMS}
+    code = output / "code"
+    assert all((code / name).is_dir() for name in PACKAGES)
+    assert {path.name for path in code.iterdir()} == {"__main__.py", "eas_processor", "eas_wire"}
     readme = (output / "README.md").read_text()
     assert "python3.7 -m venv" in readme
-    assert "-sE rooms" in readme
+    assert "-sE code" in readme
     assert not (output / "requirements-cuda.txt").exists()
     assert list(output.parent.iterdir()) == [output]
 
@@ -87,7 +88,7 @@ def test_one_that_fails_leaves_the_earlier_one(tmp_path, monkeypatch):
     def fail(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("eas_processor.builds.export.write_rooms", fail)
+    monkeypatch.setattr("eas_processor.builds.export.write_worker_code", fail)
     with pytest.raises(BuildError, match="cannot be written: No space left on device"):
         export(find_entry("tensorflow_cpu_2.3"), output)
     assert "tensorflow_cpu_1.15" in (output / "README.md").read_text()

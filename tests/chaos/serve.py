@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from eas_processor.app.engine import Control, run
-from eas_processor.builds.rooms import rooms_directory
+from eas_processor.builds.worker_code import worker_code_directory
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
 
 
@@ -15,7 +15,7 @@ def read(path: Path) -> ServiceSettings:
     worker = WorkerSettings(
         build="version",
         python=Path(sys.executable),
-        rooms=rooms_directory(),
+        code=worker_code_directory(),
         hooks=str(Path(__file__).parents[1] / "processors" / "version.py"),
         model_entry=Path("/"),
         model_config=options.pop("version"),

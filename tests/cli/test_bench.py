@@ -19,7 +19,7 @@ from eas_processor.cli.bench import Options, bench
 from eas_processor.cli.bench_bodies import body_from_signature
 from eas_processor.cli.main import main
 from eas_processor.errors import BenchError
-from eas_processor.wire import DT_FLOAT, decode_request
+from eas_wire import DT_FLOAT, decode_request
 
 # Ended by a count, not by time: on a busy machine an answer can take half a second.
 SHORT = Plan(connections=2, duration=60.0, warm_up=0.0, timeout=60.0, requests=20)

@@ -62,7 +62,7 @@ def test_output(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) 
     output = tmp_path / "out"
     assert main(["build", "tensorflow_cpu_1.15", "--output", str(output)]) == 0
     assert capsys.readouterr().out == f"tensorflow_cpu_1.15: written to {output}\n"
-    assert (output / "rooms" / "__main__.py").is_file()
+    assert (output / "code" / "__main__.py").is_file()
     assert not home.exists()
 
 

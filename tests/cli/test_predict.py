@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import eas_wire as wire
 from eas_prediction.testing import tf_answer
-from eas_processor import wire
 from eas_processor.cli.main import main
 from eas_processor.cli.values import as_json, read_inputs, write_outputs
 from eas_processor.errors import CallError

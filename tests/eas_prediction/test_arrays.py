@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 
+import eas_wire as wire
 from eas_prediction import (
     AsyncPredictClient,
     AsyncTransport,
@@ -20,7 +21,6 @@ from eas_prediction import (
     TFRequest,
 )
 from eas_prediction.testing import FakeTransport, tf_answer
-from eas_processor import wire
 
 SIGNATURE = {
     "signature_name": "double",

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import eas_wire as wire
 from eas_prediction import _feed
 from eas_prediction.exception import InvalidRequest
-from eas_processor import wire
-from eas_processor.wire import (
+from eas_wire import (
     DT_BFLOAT16,
     DT_BOOL,
     DT_COMPLEX64,

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import eas_wire as wire
 from eas_prediction import TFRequest, TFResponse
 from eas_prediction.exception import BadResponse, InvalidRequest, UnknownOutput
 from eas_prediction.testing import tf_answer
 from eas_prediction.tf_request_pb2 import DT_FLOAT, DT_INT32, PredictRequest, PredictResponse
-from eas_processor import wire
 
 
 def documented_request() -> TFRequest:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eas_processor import wire
+import eas_wire as wire
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "client_side_batching.py"
 

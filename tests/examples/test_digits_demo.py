@@ -9,7 +9,7 @@ import pytest
 
 from eas_prediction import PredictClient
 from eas_prediction.testing import Answer, FakeTransport, SentRequest, tf_answer
-from eas_processor.wire import decode_request
+from eas_wire import decode_request
 
 pytest.importorskip("sklearn")
 FOLDER = Path(__file__).parents[2] / "examples" / "digits"

@@ -20,7 +20,7 @@ from eas_processor.frontends.eas.router import Endpoint, Router
 from eas_processor.frontends.http.server import HttpServer
 from eas_processor.instances.links import _Introduction
 from eas_processor.link.deframer import Deframer
-from eas_processor.wire import WireError, decode_request, decode_response
+from eas_wire import WireError, decode_request, decode_response
 
 SEEDS = Path(__file__).parent / "seeds"
 _PIECES = (0, 1, 7, 100, 9000)

@@ -10,7 +10,7 @@ def settings(*cards, each=1):
     return WorkerSettings(
         build="b",
         python=Path("python"),
-        rooms=Path("rooms"),
+        code=Path("code"),
         hooks="hooks",
         model_entry=Path("model"),
         model_config="",

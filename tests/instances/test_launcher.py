@@ -117,7 +117,7 @@ async def test_a_launcher_that_dies_at_once_has_last_words(
 ) -> None:
     (tmp_path / "__main__.py").write_text("import sys; sys.exit('no numpy here')")
     settings = real_service()
-    object.__setattr__(settings.worker, "rooms", tmp_path)
+    object.__setattr__(settings.worker, "code", tmp_path)
     async with bench(settings) as made:
         with pytest.raises(StartError, match=r"ended at once \(exit status 1\): no numpy here"):
             await made.start()
@@ -128,7 +128,7 @@ async def test_a_start_that_is_cancelled_leaves_no_process(
 ) -> None:
     (tmp_path / "__main__.py").write_text("import signal; signal.pause()")
     settings = real_service()
-    object.__setattr__(settings.worker, "rooms", tmp_path)
+    object.__setattr__(settings.worker, "code", tmp_path)
     for steps in range(6):
         async with bench(settings) as made:
             start = asyncio.create_task(made.start())

@@ -166,7 +166,7 @@ async def test_a_launcher_that_never_introduces_itself_ends_the_start(
 ) -> None:
     (tmp_path / "__main__.py").write_text("import signal; signal.pause()")
     settings = real_service()
-    object.__setattr__(settings.worker, "rooms", tmp_path)
+    object.__setattr__(settings.worker, "code", tmp_path)
     with pytest.raises(StartError, match="within 0 s"):
         async with supervised(settings, start_timeout=0.2):
             pass

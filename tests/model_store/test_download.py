@@ -14,7 +14,7 @@ import pytest
 from eas_processor.errors import ModelFetchError
 from eas_processor.model_store import download as module
 from eas_processor.model_store.download import download
-from eas_processor.model_store.room import kept_free
+from eas_processor.model_store.free_space import kept_free
 
 BODY = os.urandom(300_000)
 
@@ -320,7 +320,7 @@ def with_free(monkeypatch: pytest.MonkeyPatch, *free: int) -> None:
         facts = {"f_blocks": total, "f_frsize": 1, "f_bavail": kept_free(total) + number}
         return SimpleNamespace(**facts, f_files=0, f_favail=0)
 
-    monkeypatch.setattr("eas_processor.model_store.room.os.statvfs", statvfs)
+    monkeypatch.setattr("eas_processor.model_store.free_space.os.statvfs", statvfs)
 
 
 def test_more_than_the_disk_has(

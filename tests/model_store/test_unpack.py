@@ -13,7 +13,7 @@ import pytest
 
 from eas_processor.errors import ModelFetchError
 from eas_processor.model_store.account import Limits
-from eas_processor.model_store.room import Room
+from eas_processor.model_store.free_space import FreeSpace
 from eas_processor.model_store.unpack import is_archive, unpack
 
 DATA = os.urandom(5000)
@@ -187,11 +187,11 @@ def test_never_more_than_the_disk_has(
 ) -> None:
     asked = []
 
-    def lacks(room: Room, size: int) -> str:
+    def lacks(room: FreeSpace, size: int) -> str:
         asked.append(size)
         return "needs more" if sum(asked) > 20_000 else ""
 
-    monkeypatch.setattr(Room, "lacks", lacks)
+    monkeypatch.setattr(FreeSpace, "lacks", lacks)
     # Once for what a member says to be, once for each piece of it.
     assert "a.tar.gz: the member 'c' needs more" in refusal(tar(*map(member, "abc")))
     assert asked == [5000] * 5

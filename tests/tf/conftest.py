@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from eas_processor import wire
+import eas_wire as wire
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 

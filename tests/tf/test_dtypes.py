@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
 
-from eas_processor import wire
+import eas_wire as wire
 from eas_processor.tf.runtime import tf, v1
 
 BITS = [0x0000, 0x8000, 0x3F80, 0xBF80, 0x0001, 0x7F7F, 0x7F80, 0xFF80]

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
 
-from eas_processor import wire
+import eas_wire as wire
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import BadRequest, ModelConfigError, ModelRefusal, RunError
 from eas_processor.tf.runtime import tf, v1

@@ -11,10 +11,10 @@ pytest.importorskip("tensorflow", reason="needs TensorFlow")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eas_processor import wire
+import eas_wire as wire
+from eas_processor.codecs.json_inputs import read_tensor
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import BadRequest, ModelRefusal
-from eas_processor.tf.json_inputs import read_tensor
 from eas_processor.tf.runtime import tf, v1
 
 FLOATS = {"float32": 32, "float64": 64, "float16": 16, "bfloat16": 32}

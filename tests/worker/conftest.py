@@ -82,11 +82,11 @@ class Instance:
 class Engine:
     """Listens on a Unix socket and starts launchers."""
 
-    def __init__(self, rooms, directory):
+    def __init__(self, code, directory):
         self.directory = os.path.join(str(directory), "eas")
         os.mkdir(self.directory, 0o700)
         self.path = os.path.join(self.directory, "link.sock")
-        self._rooms = rooms
+        self._code = code
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.path)
         self._listener.listen(16)
@@ -101,7 +101,7 @@ class Engine:
         if not os.path.isabs(hooks):
             hooks = os.path.join(PROCESSORS, hooks)
         self.launcher = subprocess.Popen(
-            [sys.executable, "-sE", self._rooms, self.path, hooks, "7"],
+            [sys.executable, "-sE", self._code, self.path, hooks, "7"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -189,9 +189,9 @@ class Engine:
 
 
 @pytest.fixture(scope="session")
-def rooms(tmp_path_factory):
+def code(tmp_path_factory):
     """A directory as a launcher runs it."""
-    directory = str(tmp_path_factory.mktemp("rooms"))
+    directory = str(tmp_path_factory.mktemp("code"))
     package = os.path.join(REPOSITORY, "eas_processor")
     os.mkdir(os.path.join(directory, "eas_processor"))
     for name in ("__init__.py", "link", "worker"):
@@ -206,7 +206,7 @@ def rooms(tmp_path_factory):
 
 
 @pytest.fixture
-def engine(rooms, tmp_path):
-    engine = Engine(rooms, tmp_path)
+def engine(code, tmp_path):
+    engine = Engine(code, tmp_path)
     yield engine
     engine.end()

@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROCESSORS = os.path.join(HERE, "..", "processors")
 
 
-def test_introduces_itself_when_the_hooks_are_imported(engine, rooms):
+def test_introduces_itself_when_the_hooks_are_imported(engine, code):
     hello, _ = engine.start("echo.py")
     pid = hello.pop("pid")
     assert pid == engine.launcher.pid
@@ -24,7 +24,7 @@ def test_introduces_itself_when_the_hooks_are_imported(engine, rooms):
         "launcher": 7,
         "forks": True,
         "failure": "",
-        "rooms": content_hash(os.path.join(rooms, "eas_processor")),
+        "code": content_hash(code),
     }
 
 
@@ -157,10 +157,10 @@ def test_without_an_engine_no_process_and_no_directory_is_left(engine, hooks):
 
 
 @pytest.mark.parametrize("hooks", ["echo.py", "threaded.py"])
-def test_a_killed_engine_leaves_no_process(rooms, tmp_path, hooks):
+def test_a_killed_engine_leaves_no_process(code, tmp_path, hooks):
     directory = tmp_path / "eas"
     directory.mkdir()
-    launcher = [sys.executable, "-sE", rooms, str(directory / "link.sock")]
+    launcher = [sys.executable, "-sE", code, str(directory / "link.sock")]
     launcher += [os.path.join(PROCESSORS, hooks), "7"]
     lifeline, inherited = os.pipe()
     engine = subprocess.Popen(
@@ -178,9 +178,9 @@ def test_a_killed_engine_leaves_no_process(rooms, tmp_path, hooks):
     assert hooks == "threaded.py" or not directory.exists()
 
 
-def test_an_engine_that_ends_before_the_hooks_are_imported_leaves_nothing(engine, rooms):
+def test_an_engine_that_ends_before_the_hooks_are_imported_leaves_nothing(engine, code):
     engine.vanish()
-    command = [sys.executable, "-sE", rooms, engine.path, os.path.join(PROCESSORS, "echo.py"), "7"]
+    command = [sys.executable, "-sE", code, engine.path, os.path.join(PROCESSORS, "echo.py"), "7"]
     assert subprocess.run(command, check=False, timeout=60).returncode == 0
     assert not os.path.exists(engine.directory)
 

@@ -1,0 +1,114 @@
+"""
+From the tensors of an answer to JSON.
+
+As in TensorFlow Serving's page "RESTful API", the only output stands there without its name. Large
+tensors are written in slices, so that other threads run between, and so that no more of them than
+a slice is there as Python objects.
+"""
+
+import base64
+import json
+from typing import Any, Dict, Iterator, List
+
+import numpy as np
+
+import eas_wire as wire
+from eas_processor.codecs.json_text import write_numbers
+from eas_processor.codecs.json_turns import SLICE, Pauses
+from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.model.signatures import dtype_name
+from eas_wire.text import cut
+
+
+def write_columns(outputs: Dict[str, wire.Tensor]) -> bytes:
+    """Return the answer to `inputs`: whole tensors."""
+    if len(outputs) == 1:
+        return b"".join([b'{"outputs": ', *_write(*next(iter(outputs.items()))), b"}"])
+    parts: List[bytes] = []
+    for name, tensor in outputs.items():
+        parts += [b", " if parts else b'{"outputs": {', _key(name), *_write(name, tensor)]
+    return b"".join([*parts, b"}}"])
+
+
+def write_rows(outputs: Dict[str, wire.Tensor]) -> bytes:
+    """Return the answer to `instances`: one element for each index of the first dimension."""
+    shapes = {name: tensor.array.shape for name, tensor in outputs.items()}
+    if () in shapes.values() or len({shape[0] for shape in shapes.values()}) > 1:
+        got = ", ".join(f"'{cut(name)}' {list(shape)}" for name, shape in shapes.items())
+        raise BadRequest(
+            "'instances' needs outputs with one element for each row, and these have the shapes "
+            f"{got}: send 'inputs' instead, or name others in output_filter"
+        )
+    if len(outputs) == 1:
+        return b"".join([b'{"predictions": ', *_write(*next(iter(outputs.items()))), b"}"])
+    keys = [_key(name) for name in outputs]
+    columns = [_write_each(name, tensor) for name, tensor in outputs.items()]
+    rows = [
+        b"{%s}" % b", ".join([key + value for key, value in zip(keys, values)])
+        for values in zip(*columns)
+    ]
+    return b'{"predictions": [%s]}' % b", ".join(rows)
+
+
+def _key(name: str) -> bytes:
+    return json.dumps(name, ensure_ascii=False).encode("utf-8") + b": "
+
+
+def _write(name: str, tensor: wire.Tensor) -> Iterator[bytes]:
+    """Yield the text of a tensor, in parts."""
+    _refuse_complex(name, tensor)
+    return _write_array(tensor.array, name.endswith("_bytes"), Pauses())
+
+
+def _write_each(name: str, tensor: wire.Tensor) -> Iterator[bytes]:
+    """Yield the text of each index of the first dimension."""
+    _refuse_complex(name, tensor)
+    array, as_base64, pause = tensor.array, name.endswith("_bytes"), Pauses()
+    if array.ndim > 1:
+        return (b"".join(_write_array(row, as_base64, pause)) for row in array)
+    if array.dtype.kind == "O":
+        return (_write_strings(array[i : i + 1], as_base64)[1:-1] for i in range(array.size))
+    parts = (array[start : start + SLICE] for start in range(0, array.size, SLICE))
+    return (number for part in parts for number in write_numbers(part)[1:-1].split(b", "))
+
+
+def _write_array(array: "np.ndarray[Any, Any]", as_base64: bool, pause: Pauses) -> Iterator[bytes]:
+    pause()
+    if array.size <= SLICE:
+        yield _write_strings(array, as_base64) if array.dtype.kind == "O" else write_numbers(array)
+        return
+    rows = max(1, SLICE // (array.size // len(array)))
+    yield b"["
+    for start in range(0, len(array), rows):
+        if start:
+            yield b", "
+        if rows > 1:
+            (text,) = _write_array(array[start : start + rows], as_base64, pause)
+            yield text[1:-1]
+        else:
+            yield from _write_array(array[start], as_base64, pause)
+    yield b"]"
+
+
+def _refuse_complex(name: str, tensor: wire.Tensor) -> None:
+    if tensor.array.dtype.kind == "c":
+        raise BadRequest(
+            f"output '{cut(name)}' is {dtype_name(tensor.dtype)}, which JSON cannot carry: name "
+            "others in output_filter, or send a PredictRequest as application/octet-stream"
+        )
+
+
+def _write_strings(array: "np.ndarray[Any, Any]", as_base64: bool) -> bytes:
+    strings = np.empty(array.size, object)
+    strings[:] = [_string_to_json(each, as_base64) for each in array.ravel().tolist()]
+    lists = strings.reshape(array.shape).tolist()
+    return json.dumps(lists, ensure_ascii=False).encode("utf-8")
+
+
+def _string_to_json(value: bytes, as_base64: bool) -> Any:
+    if not as_base64:
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            pass  # TensorFlow Serving writes such bytes as they are, which is not JSON.
+    return {"b64": base64.b64encode(value).decode("ascii")}

@@ -1,0 +1,200 @@
+"""From nested lists to the tensor that a signature asks for; a refusal names the place."""
+
+import base64
+from itertools import chain
+from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Tuple
+
+import numpy as np
+
+import eas_wire as wire
+from eas_processor.codecs.json_request import is_base64, show
+from eas_processor.codecs.json_turns import SLICE, Pauses, slices
+from eas_processor.tf.dtypes import WIRE_DTYPES
+from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.model.signatures import TensorSpec, dtype_name
+from eas_wire.decode import MAX_RANK
+
+_LIST = {list}
+
+# Characters of base64 that are decoded at once: whole groups of four.
+_BASE64_PIECE = 256 * 1024
+
+
+class _BadValueError(ValueError):
+    """The value at `index` of the flat list cannot be taken, said without its place."""
+
+    def __init__(self, index: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.index = index
+
+
+def read_tensor(spec: TensorSpec, value: Any) -> wire.Tensor:
+    """Return `value` as a tensor with the dtype of `spec` and the shape that its lists have."""
+    kind = _kind_of(spec)
+    flat, shape = _flatten(spec.name, value)
+    try:
+        array = _read_all(kind, spec.dtype, flat)
+    except _BadValueError as error:
+        raise _refusal(spec.name, shape, error.index, str(error)) from None
+    return wire.Tensor(spec.dtype, array.reshape(shape))
+
+
+def _read_all(kind: "_Kind", dtype: int, flat: List[Any]) -> "np.ndarray[Any, Any]":
+    if len(flat) <= SLICE:
+        return _read_slice(kind, dtype, flat)
+    array = np.empty(len(flat), wire.storage_dtype(dtype))
+    start = 0
+    for values in slices(flat):
+        try:
+            array[start : start + len(values)] = _read_slice(kind, dtype, values)
+        except _BadValueError as error:
+            raise _BadValueError(start + error.index, str(error)) from None
+        start += len(values)
+    return array
+
+
+def _read_slice(kind: "_Kind", dtype: int, values: List[Any]) -> "np.ndarray[Any, Any]":
+    if not kind.types.issuperset(map(type, values)):
+        index = next(i for i, each in enumerate(values) if type(each) not in kind.types)
+        raise _BadValueError(
+            index, f"expected {kind.expected} for {dtype_name(dtype)}, got {show(values[index])}"
+        )
+    return kind.read(dtype, values)
+
+
+def _refusal(name: str, shape: Tuple[int, ...], index: int, sentence: str) -> BadRequest:
+    place = "".join(f"[{each}]" for each in np.unravel_index(index, shape))
+    return BadRequest(f"input '{name}'{' at ' + place if place else ''}: {sentence}")
+
+
+def _flatten(name: str, value: Any) -> Tuple[List[Any], Tuple[int, ...]]:
+    """Return the values of nested lists in one, and the shape of the nest."""
+    flat: List[Any] = [value]
+    shape: Tuple[int, ...] = ()
+    while flat and type(flat[0]) is list:
+        size = len(flat[0])
+        flat = _open_lists(name, flat, shape, size)
+        shape += (size,)
+        if len(shape) > MAX_RANK:
+            raise BadRequest(f"input '{name}': the shape has more than {MAX_RANK} dimensions")
+    return flat, shape
+
+
+def _open_lists(name: str, lists: List[Any], shape: Tuple[int, ...], size: int) -> List[Any]:
+    """Return the elements of `lists`, each of which has to have `size` of them."""
+    flat: List[Any] = []
+    done = 0
+    for group in slices(lists, max(1, SLICE // (size or 1))):
+        if set(map(type, group)) != _LIST or set(map(len, group)) != {size}:
+            index = next(i for i, each in enumerate(group) if not _is_list_of(each, size))
+            raise _refusal(
+                name,
+                shape,
+                done + index,
+                f"expected a list of {size}, as the first of its kind is, got {show(group[index])}",
+            )
+        if size > SLICE:
+            for values in slices(group[0]):
+                flat += values
+        else:
+            flat += chain.from_iterable(group)
+        done += len(group)
+    return flat
+
+
+def _is_list_of(value: Any, size: int) -> bool:
+    return type(value) is list and len(value) == size
+
+
+def _read_floats(dtype: int, flat: List[Any]) -> "np.ndarray[Any, Any]":
+    values = np.array(flat, np.float64)
+    with np.errstate(over="ignore"):
+        array = values.astype(wire.storage_dtype(dtype))
+    overflown = np.isinf(array) & np.isfinite(values)
+    if overflown.any():
+        index = int(overflown.argmax())
+        raise _BadValueError(index, f"{dtype_name(dtype)} cannot hold {show(flat[index])}")
+    return array
+
+
+def _read_integers(dtype: int, flat: List[Any]) -> "np.ndarray[Any, Any]":
+    storage = wire.storage_dtype(dtype)
+    limits = np.iinfo(storage)
+    if flat and (min(flat) < limits.min or max(flat) > limits.max):
+        index = next(i for i, each in enumerate(flat) if not limits.min <= each <= limits.max)
+        raise _BadValueError(
+            index, f"{dtype_name(dtype)} takes {limits.min} to {limits.max}, got {flat[index]}"
+        )
+    return np.array(flat, storage)
+
+
+def _read_bools(_: int, flat: List[Any]) -> "np.ndarray[Any, Any]":
+    return np.array(flat, np.bool_)
+
+
+def _read_strings(_: int, flat: List[Any]) -> "np.ndarray[Any, Any]":
+    strings = np.empty(len(flat), object)
+    strings[:] = [_read_bytes(index, each) for index, each in enumerate(flat)]
+    return strings
+
+
+def _read_bytes(index: int, value: Any) -> bytes:
+    if isinstance(value, str):
+        try:
+            return value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise _BadValueError(
+                index, f"the text {show(value)} has half a surrogate pair"
+            ) from None
+    if not is_base64(value):
+        raise _BadValueError(index, 'expected text or {"b64": "..."}, got another object')
+    try:
+        return _from_base64(value["b64"])
+    except ValueError:
+        raise _BadValueError(
+            index,
+            f"'b64': expected standard base64, with '+', '/' and padding, got {show(value['b64'])}",
+        ) from None
+
+
+def _from_base64(text: str) -> bytes:
+    if len(text) <= _BASE64_PIECE:
+        return base64.b64decode(text, validate=True)
+    pause = Pauses()
+    decoded = []
+    for start in range(0, len(text), _BASE64_PIECE):
+        piece = text[start : start + _BASE64_PIECE]
+        if "=" in piece and start + _BASE64_PIECE < len(text):
+            raise ValueError("padding before the end")
+        decoded.append(base64.b64decode(piece, validate=True))
+        pause()
+    return b"".join(decoded)
+
+
+class _Kind(NamedTuple):
+    """What stands for values of some dtypes in JSON, and how it is read."""
+
+    types: FrozenSet[type]
+    expected: str
+    read: Callable[[int, List[Any]], "np.ndarray[Any, Any]"]
+
+
+_INTEGER = _Kind(frozenset([int]), "an integer", _read_integers)
+
+# By the kind of numpy dtype that stores them.
+_KINDS: Dict[str, _Kind] = {
+    "f": _Kind(frozenset([int, float]), "a number", _read_floats),
+    "i": _INTEGER,
+    "u": _INTEGER,
+    "b": _Kind(frozenset([bool]), "true or false", _read_bools),
+    "O": _Kind(frozenset([str, dict]), 'text or {"b64": "..."}', _read_strings),
+}
+
+
+def _kind_of(spec: TensorSpec) -> _Kind:
+    storage = wire.storage_dtype(spec.dtype).kind if spec.dtype in WIRE_DTYPES else ""
+    if storage not in _KINDS:
+        raise BadRequest(
+            f"input '{spec.name}' is {dtype_name(spec.dtype)}, which a JSON request cannot carry"
+        )
+    return _KINDS[storage]

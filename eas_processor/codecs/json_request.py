@@ -1,0 +1,145 @@
+"""
+A request in JSON: which inputs it names, and the values it gives for each.
+
+It is the predict request that TensorFlow Serving's page "RESTful API" describes, with an
+`output_filter` beside. `inputs` holds whole tensors by input name, `instances` a list of rows; both
+take values without a name where the signature has one input.
+"""
+
+import json
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+
+from eas_processor.codecs.json_limits import check_depth
+from eas_processor.codecs.json_pieces import PIECE, PieceReader
+from eas_processor.codecs.json_text import NotJson, begin_of, loads, refusal
+from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.model.signatures import Signature, list_names
+from eas_processor.tf.run.names import describe_inputs
+from eas_wire.text import LIMIT, cut
+
+_EXPECTED = 'expected {"inputs": {name: values}} or {"instances": [row, ...]}'
+
+
+class Body:
+    """
+    The bytes of a request, of any kind of buffer; `is_large` says that it is read in pieces.
+
+    After `read`, `discard` gives the memory of the values back, in pieces too.
+    """
+
+    __slots__ = ("_body", "_reader", "is_large")
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self._reader: Optional[PieceReader] = None
+        self.is_large = len(body) > PIECE
+
+    def read(self, exact: bool) -> Any:
+        """Return the value; `exact` as in `loads`. Raises `BadRequest` for what is not JSON."""
+        begin = begin_of(self._body)
+        text = np.frombuffer(self._body, np.uint8)[begin:]
+        try:
+            if self.is_large:
+                self._reader = PieceReader(text, exact)
+                return self._reader.read()
+            small = text.tobytes()
+            check_depth(small)
+            return loads(small, exact)
+        except NotJson as error:
+            # A new one: a frame and the error that it holds would keep each other, and the values.
+            fault = NotJson(error.message, error.offset)
+        raise refusal(text, fault)
+
+    def discard(self) -> None:
+        """Give back the memory of the values, of which the caller keeps none."""
+        if self._reader is not None:
+            self._reader.discard()
+            self._reader = None
+
+
+class JsonRequest:
+    """
+    A parsed request; `by_rows` tells `instances` from `inputs`.
+
+    `exact` is that of `json_text.loads`. Raises `BadRequest` when the body, of UTF-8 text, is not
+    a request.
+    """
+
+    __slots__ = ("_document", "by_rows", "output_filter", "signature_name")
+
+    def __init__(self, body: Body, exact: bool = False) -> None:
+        document = body.read(exact)
+        if not isinstance(document, dict):
+            raise BadRequest(f"the JSON request is {show(document)}: {_EXPECTED}")
+        self.signature_name: str = document.get("signature_name", "")
+        if not isinstance(self.signature_name, str):
+            raise BadRequest(f"'signature_name': expected text, got {show(self.signature_name)}")
+        self.output_filter: List[str] = document.get("output_filter", [])
+        if not _is_names(self.output_filter):
+            raise BadRequest(
+                f"'output_filter': expected a list of names, got {show(self.output_filter)}"
+            )
+        self.by_rows = "instances" in document
+        self._document = document
+
+    def columns(self, signature: Optional[Signature]) -> Dict[str, Any]:
+        """Return the nested lists for each input; `signature` is None for a frozen graph."""
+        if self.by_rows and "inputs" in self._document:
+            raise BadRequest("the JSON request has both 'inputs' and 'instances': send one of them")
+        if self.by_rows:
+            return _columns_of_rows(self._document["instances"], signature)
+        if "inputs" not in self._document:
+            raise BadRequest(
+                f"the JSON request has neither 'inputs' nor 'instances': {_EXPECTED}; "
+                f"{describe_inputs(signature)}"
+            )
+        inputs = self._document["inputs"]
+        return inputs if _is_by_name(inputs) else {_sole_input("inputs", signature): inputs}
+
+
+def is_base64(value: Any) -> bool:
+    """Tell whether `value` is an object that stands for bytes: `{"b64": "..."}`."""
+    return isinstance(value, dict) and list(value) == ["b64"] and isinstance(value["b64"], str)
+
+
+def show(value: Any) -> str:
+    """Return a JSON value as messages show it."""
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    return cut(json.dumps(value[:LIMIT] if isinstance(value, str) else value))
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and not is_base64(value)
+
+
+def _sole_input(key: str, signature: Optional[Signature]) -> str:
+    if signature is None or len(signature.inputs) != 1:
+        raise BadRequest(
+            f"'{key}': values without a name are for a signature with one input; "
+            f"{describe_inputs(signature)}"
+        )
+    return next(iter(signature.inputs))
+
+
+def _columns_of_rows(rows: Any, signature: Optional[Signature]) -> Dict[str, Any]:
+    if not isinstance(rows, list) or not rows:
+        raise BadRequest(f"'instances': expected a list of one row or more, got {show(rows)}")
+    if not _is_by_name(rows[0]):
+        return {_sole_input("instances", signature): rows}
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict) or row.keys() != rows[0].keys():
+            got = list_names(row) if isinstance(row, dict) else show(row)
+            raise BadRequest(
+                f"'instances' at [{index}]: expected an object with the inputs of the first row, "
+                f"{list_names(rows[0])}, got {got}"
+            )
+    return {name: [row[name] for row in rows] for name in rows[0]}

@@ -1,0 +1,216 @@
+"""Loading a SavedModel or a frozen graph into one v1 session."""
+
+import contextlib
+import logging
+import os
+import re
+from typing import Any, Callable, Dict, Iterator, Tuple
+
+from google.protobuf.message import DecodeError
+
+from eas_processor.tf.config import ModelConfig
+from eas_processor.tf.dtypes import WIRE_DTYPES
+from eas_processor.tf.errors import ModelError
+from eas_processor.tf.model.adapt import (
+    UNKNOWN_ATTR,
+    UNKNOWN_OP,
+    Changes,
+    adapt,
+    is_of_newer_runtime,
+    oldest_build,
+)
+from eas_processor.tf.model.adapted_copy import adapted_copy
+from eas_processor.tf.model.find import MetaGraph, find_model, read_saved_model
+from eas_processor.tf.model.session_config import session_config
+from eas_processor.tf.model.signatures import Signature, list_names, public_names
+from eas_processor.tf.run.model import Model
+from eas_processor.tf.run.run_errors import clean
+from eas_processor.tf.runtime import tf, v1
+
+log = logging.getLogger(__name__)
+
+SERVE_TAGS = ("serve",)
+
+_VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
+
+
+def load(model_entry: str, config: ModelConfig) -> Model:
+    """Load the model that `model_entry` means; raise `ModelError` with what is wrong with it."""
+    path = find_model(model_entry)
+    if os.path.isdir(path):
+        meta = _choose_meta_graph(path, config.tags or SERVE_TAGS)
+        session = _load_saved_model(path, meta, config)
+        _log_signatures(meta.signatures)
+        return Model(session, meta.signatures, meta.saver_filename, config)
+    return Model(_load_frozen_graph(path, config), {}, "", config)
+
+
+def _open(fill: Callable[[Any], None], config: ModelConfig) -> Any:
+    """Return a session with a new graph that `fill` has put a model into."""
+    with tf.Graph().as_default() as graph:
+        session = v1.Session(graph=graph, config=session_config(config))
+        try:
+            fill(session)
+        except BaseException:
+            session.close()
+            raise
+    return session
+
+
+def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Any:
+    def fill(session: Any, directory: str = path) -> None:
+        v1.saved_model.loader.load(session, list(meta.tags), directory)
+
+    def fill_adapted(session: Any) -> None:
+        with adapted_copy(path, meta.tags) as (directory, changes):
+            with _reported(changes, path, *writer):
+                fill(session, directory)
+
+    version = _version(meta.tensorflow_version)
+    newer = version > _version(tf.__version__)
+    written_by = f"TensorFlow {meta.tensorflow_version}" if meta.tensorflow_version else ""
+    writer = written_by, oldest_build(tensorflow=version) if newer else ""
+    try:
+        return _open_either_way(fill, fill_adapted, config)
+    except ModelError:
+        raise
+    except Exception as error:
+        index = os.path.join(path, "variables", "variables.index")
+        if meta.saver_filename and not os.path.exists(index):
+            raise ModelError(f"cannot load the model at {path}: {index} is missing") from error
+        raise _explain(error, path, *writer) from error
+
+
+def _open_either_way(
+    fill: Callable[[Any], None], fill_adapted: Callable[[Any], None], config: ModelConfig
+) -> Any:
+    """Open the model as it is; where this TensorFlow is too old for it, adapted."""
+    try:
+        return _open(fill, config)
+    except Exception as error:
+        if not is_of_newer_runtime(error):
+            raise
+    return _open(fill_adapted, config)
+
+
+def _choose_meta_graph(path: str, tags: Tuple[str, ...]) -> MetaGraph:
+    graphs = read_saved_model(path).meta_graphs
+    for meta in graphs:
+        if set(meta.tags) == set(tags):
+            return meta
+    found = "; ".join(list_names(meta.tags) for meta in graphs)
+    raise ModelError(
+        f"the model at {path} has no graph with the tags {list_names(tags)}, only {found}; "
+        "choose with model_config.tags"
+    )
+
+
+def _load_frozen_graph(path: str, config: ModelConfig) -> Any:
+    definition = _read_frozen_graph(path)
+    producer, running = definition.versions.producer, _graph_version()
+    written_by = f"a TensorFlow of graph version {producer} (here {running})" if producer else ""
+    writer = written_by, oldest_build(producer=producer) if producer > running else ""
+
+    def fill(session: Any) -> None:
+        v1.import_graph_def(definition, name="")
+
+    def fill_adapted(session: Any) -> None:
+        with _reported(adapt(definition), path, *writer):
+            fill(session)
+
+    try:
+        return _open_either_way(fill, fill_adapted, config)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise _explain(error, path, *writer) from error
+
+
+def _read_frozen_graph(path: str) -> Any:
+    definition = v1.GraphDef()
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        definition.ParseFromString(data)
+    except DecodeError:
+        raise ModelError(
+            f"{path} is not a frozen graph: its {len(data)} bytes cannot be parsed, "
+            "so it is cut off or of another kind"
+        ) from None
+    if not definition.node:
+        raise ModelError(f"{path} is not a frozen graph: it holds no node")
+    for node in definition.node:
+        if node.op in _VARIABLE_OPS:
+            raise ModelError(
+                f"{path} is not frozen: it has the variable '{node.name}', whose value is "
+                "elsewhere; freeze it, or export a SavedModel"
+            )
+    return definition
+
+
+def _graph_version() -> int:
+    version = tf.version.GRAPH_DEF_VERSION if hasattr(tf, "version") else tf.GRAPH_DEF_VERSION
+    return int(version)
+
+
+def _version(text: str) -> Tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+
+
+@contextlib.contextmanager
+def _reported(changes: Changes, path: str, written_by: str, oldest: str) -> Iterator[None]:
+    """Log what was taken from a graph once it is loaded; name what could not be if it is not."""
+    if changes.kept_in_functions:
+        raise _refusal(path, changes.kept_in_functions[0], written_by, oldest)
+    try:
+        yield
+    except Exception as error:
+        if changes.kept and UNKNOWN_ATTR.search(str(error)):
+            raise _refusal(path, changes.kept[0], written_by, oldest) from error
+        raise
+    log.warning(
+        "TensorFlow %s does not have %s, which the model at %s, written by %s, does not need: "
+        "loaded without",
+        tf.__version__,
+        ", ".join(changes.removed),
+        path,
+        written_by or "an unknown TensorFlow",
+    )
+
+
+def _explain(error: Exception, path: str, written_by: str, oldest: str) -> ModelError:
+    message = str(error)
+    attr = UNKNOWN_ATTR.search(message)
+    op = UNKNOWN_OP.search(message)
+    if attr:
+        what = f"the attribute '{attr.group(1)}' of the op '{attr.group(2)}'"
+    elif op:
+        what = f"the op '{op.group(1) or op.group(2)}'"
+    else:
+        return ModelError(f"cannot load the model at {path}: {clean(message)}")
+    return _refusal(path, what, written_by, oldest)
+
+
+def _refusal(path: str, what: str, written_by: str, oldest: str) -> ModelError:
+    advice = oldest or "a custom op needs the library that defines it"
+    written = f"was written by {written_by} and " if written_by else ""
+    return ModelError(
+        f"cannot load the model at {path}: it {written}uses {what}, which TensorFlow "
+        f"{tf.__version__} does not have; {advice}"
+    )
+
+
+def _log_signatures(signatures: Dict[str, Signature]) -> None:
+    for signature in (signatures[name] for name in public_names(signatures)):
+        for spec in signature.inputs.values():
+            log.info("signature '%s': input '%s' %s", signature.name, spec.name, spec)
+        for spec in signature.outputs.values():
+            log.info("signature '%s': output '%s' %s", signature.name, spec.name, spec)
+            if spec.dtype not in WIRE_DTYPES:
+                log.warning(
+                    "signature '%s': a response cannot carry output '%s' %s; requests have to "
+                    "name others in output_filter",
+                    signature.name,
+                    spec.name,
+                    spec,
+                )

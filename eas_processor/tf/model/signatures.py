@@ -1,0 +1,158 @@
+"""Signatures: what a model takes and gives, which one is meant, and whether a tensor fits it."""
+
+import logging
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from eas_processor.tf.errors import BadRequest, ModelConfigError
+from eas_processor.tf.model.schema import DATA_TYPES, REF_OFFSET
+from eas_wire.text import cut, cut_list
+
+log = logging.getLogger(__name__)
+
+Shape = Optional[Tuple[int, ...]]
+
+DEFAULT_NAME = "serving_default"
+
+
+def dtype_name(number: int) -> str:
+    """Return TensorFlow's name of a dtype, such as `DT_FLOAT`, for any number that it may send."""
+    return DATA_TYPES.get(number, f"DT_{number}")
+
+
+class TensorSpec:
+    """
+    A tensor that a model takes or gives.
+
+    `name` is the alias, `tensor_name` its name in the graph (empty when `parts` names the tensors
+    of a sparse one). `shape` has -1 where any size fits and is None where any rank does.
+    """
+
+    __slots__ = ("dtype", "name", "parts", "shape", "tensor_name")
+
+    def __init__(
+        self,
+        name: str,
+        tensor_name: str,
+        dtype: int,
+        shape: Shape,
+        parts: Tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.tensor_name = tensor_name
+        self.dtype = dtype % REF_OFFSET
+        self.shape = shape
+        self.parts = parts
+
+    def __str__(self) -> str:
+        return describe(self.dtype, self.shape)
+
+
+class Signature:
+    """One named way to call a model: inputs and outputs by alias."""
+
+    __slots__ = ("inputs", "method_name", "name", "outputs")
+
+    def __init__(
+        self,
+        name: str,
+        method_name: str,
+        inputs: Dict[str, TensorSpec],
+        outputs: Dict[str, TensorSpec],
+    ) -> None:
+        self.name = name
+        self.method_name = method_name
+        self.inputs = inputs
+        self.outputs = outputs
+
+    def to_json(self) -> Dict[str, Any]:
+        """Return what a GET of the service answers; a shape of unknown rank is null."""
+        return {
+            "signature_name": self.name,
+            "inputs": [_spec_to_json(spec) for spec in self.inputs.values()],
+            "outputs": [_spec_to_json(spec) for spec in self.outputs.values()],
+        }
+
+
+def _spec_to_json(spec: TensorSpec) -> Dict[str, Any]:
+    shape = None if spec.shape is None else list(spec.shape)
+    return {"name": spec.name, "shape": shape, "type": dtype_name(spec.dtype)}
+
+
+def describe(dtype: int, shape: Shape) -> str:
+    """Return a dtype and shape as messages show them: `DT_FLOAT [-1, 784]`."""
+    return dtype_name(dtype) + (" of any shape" if shape is None else " " + cut(str(list(shape))))
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Return names as messages list them: `'a', 'b'`, and past ten how many more."""
+    return cut_list(names, quote) or "none"
+
+
+def quote(name: str) -> str:
+    """Return a name as messages show it, cut where it is long."""
+    return f"'{cut(name)}'"
+
+
+def public_names(signatures: Iterable[str]) -> List[str]:
+    """Return the names that a request may use, in order; TensorFlow's own begin with `__`."""
+    return sorted(name for name in signatures if not name.startswith("__"))
+
+
+def choose_default(signatures: Dict[str, Signature], configured: str) -> Optional[Signature]:
+    """
+    Return the signature of a request that names none; None when the model has no signature at all.
+
+    `model_config.signature_name` comes first, then `serving_default`, then the only one, then the
+    first by name.
+    """
+    names = public_names(signatures)
+    if not names:
+        return None
+    if configured:
+        if configured not in names:
+            raise ModelConfigError(
+                f"model_config.signature_name: expected one of {list_names(names)}, "
+                f"got '{configured}'"
+            )
+        return signatures[configured]
+    if DEFAULT_NAME in names:
+        return signatures[DEFAULT_NAME]
+    if len(names) > 1:
+        log.info(
+            "requests without a signature name use '%s', the first by name of %s; "
+            "model_config.signature_name chooses another",
+            names[0],
+            list_names(names),
+        )
+    return signatures[names[0]]
+
+
+def find_signature(signatures: Dict[str, Signature], name: str) -> Signature:
+    """Return the signature `name`, or raise `BadRequest` with the names there are."""
+    if name in signatures and not name.startswith("__"):
+        return signatures[name]
+    known = list_names(public_names(signatures))
+    raise BadRequest(f"unknown signature {quote(name)}: this model has {known}")
+
+
+def check_tensor(spec: TensorSpec, dtype: int, shape: Tuple[int, ...], strict_shapes: bool) -> None:
+    """Raise `BadRequest` unless a tensor of `dtype` and `shape` fits `spec`."""
+    if dtype == spec.dtype and (not strict_shapes or shape_fits(spec.shape, shape)):
+        return
+    expected = str(spec) if strict_shapes else dtype_name(spec.dtype)
+    count = 1
+    for size in shape:
+        count *= size
+    values = "1 value" if count == 1 else f"{count} values"
+    raise BadRequest(
+        f"input {quote(spec.name)}: expected {expected}, got {describe(dtype, shape)} with {values}"
+    )
+
+
+def shape_fits(declared: Shape, shape: Tuple[int, ...]) -> bool:
+    """Tell whether `shape` has the declared rank and fixed sizes."""
+    if declared is None:
+        return True
+    if len(declared) != len(shape):
+        return False
+    return all(wanted in (-1, size) for wanted, size in zip(declared, shape))

@@ -1,0 +1,115 @@
+"""A loaded model: plans and checks requests, and runs them."""
+
+import threading
+from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
+from weakref import WeakValueDictionary
+
+from eas_processor.tf.config import ModelConfig
+from eas_processor.tf.model.signatures import Signature, choose_default, find_signature
+from eas_processor.tf.rows.graph import Follower
+from eas_processor.tf.rows.proof import RowProof
+from eas_processor.tf.run.callables import GraphCallable
+from eas_processor.tf.run.names import Resolver, refuse_missing
+from eas_processor.tf.run.plans import Arrays, Plan
+from eas_processor.tf.run.run_errors import translate
+from eas_processor.tf.runtime import tf
+from eas_wire import Request
+
+# Plans kept at a time. Each may hold a compiled copy of the graph, and a client chooses the names.
+MAX_PLANS = 64
+
+_Key = Tuple[str, Tuple[str, ...], Tuple[str, ...]]
+
+
+class Model:
+    """
+    A session with a graph in it, and its signatures by name (none for a frozen graph).
+
+    Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        signatures: Dict[str, Signature],
+        saver_filename: str,
+        config: ModelConfig,
+    ) -> None:
+        self.config = config
+        self.default_signature = choose_default(signatures, config.signature_name)
+        self._session = session
+        self._signatures = signatures
+        self._resolver = Resolver(session.graph, saver_filename)
+        self._follower = Follower(session.graph)
+        self._plans: Dict[_Key, Plan] = {}
+        self._callables: "WeakValueDictionary[Any, GraphCallable]" = WeakValueDictionary()
+        self._lock = threading.Lock()
+
+    def prepare(self, request: Request) -> Tuple[Plan, Arrays]:
+        """Return how `request` runs and what to feed; raise `BadRequest` when it does not fit."""
+        plan = self.plan(request.signature_name, request.inputs, request.output_filter)
+        return plan, plan.take(request.inputs)
+
+    def plan(
+        self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
+    ) -> Plan:
+        """Return how a request with these names runs; raise `BadRequest` when one does not fit."""
+        key = (signature_name, tuple(inputs), tuple(output_filter))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._make_plan(key)
+        return plan
+
+    def signature(self, name: str) -> Optional[Signature]:
+        """Return the signature that a request names; None when the model has none at all."""
+        # A frozen graph takes any signature name: the SDKs make their users give one.
+        if not name or self.default_signature is None:
+            return self.default_signature
+        return find_signature(self._signatures, name)
+
+    def run(self, plan: Plan, arrays: Arrays) -> Sequence[Any]:
+        """Return the values fetched; raise `ModelRefusal` or `RunError`."""
+        try:
+            values = plan.graph_callable.run(*arrays)
+        except tf.errors.OpError as error:
+            raise translate(error) from error
+        if plan.proof.watches:
+            plan.proof.note(arrays, values)
+        return values
+
+    def _make_plan(self, key: _Key) -> Plan:
+        signature = self.signature(key[0])
+        with self._lock:
+            try:
+                plan = self._resolve(signature, key[1], key[2])
+            except tf.errors.OpError as error:
+                raise translate(error) from error
+            if len(self._plans) >= MAX_PLANS:
+                del self._plans[next(iter(self._plans))]
+            self._plans[key] = plan
+        return plan
+
+    def _resolve(
+        self, signature: Optional[Signature], inputs: Sequence[str], output_filter: Sequence[str]
+    ) -> Plan:
+        # In one order whichever way the client's map came out, so that its requests share a
+        # callable.
+        feeds = sorted(self._resolver.feeds(signature, inputs), key=lambda spec: spec.tensor_name)
+        fetches = self._resolver.fetches(signature, output_filter)
+        if signature and all(spec.name in signature.outputs for spec in fetches):
+            refuse_missing(signature, feeds)
+        feed_names = tuple(spec.tensor_name for spec in feeds)
+        fetch_names = tuple(self._resolver.unfed(spec.tensor_name, feed_names) for spec in fetches)
+        graph_callable = self._callables.get((feed_names, fetch_names))
+        if graph_callable is None:
+            graph_callable = GraphCallable(
+                self._session, feed_names, fetch_names, self.config.run_on_caller_thread
+            )
+            self._callables[feed_names, fetch_names] = graph_callable
+        strict = self.config.strict_shapes
+        shapes = tuple([spec.shape if strict else None for spec in feeds])
+        proof = graph_callable.proofs.get(shapes)
+        if proof is None:
+            declared = list(zip(feed_names, shapes))
+            proof = graph_callable.proofs[shapes] = RowProof(self._follower, declared, fetch_names)
+        return Plan(feeds, fetches, graph_callable, proof, strict)

@@ -1,0 +1,168 @@
+"""
+From the names in a request to tensors of the graph.
+
+A name is an alias of the signature, or the name of a tensor (`x:0`; in a graph without signatures
+also `x`).
+"""
+
+import re
+from typing import Any, Dict, List, Optional, Sequence
+
+from eas_processor.tf.dtypes import WIRE_DTYPES
+from eas_processor.tf.errors import BadRequest, RunError
+from eas_processor.tf.model.signatures import Signature, TensorSpec, dtype_name, list_names, quote
+from eas_processor.tf.runtime import tf
+from eas_wire.text import cut_list
+
+# The vendor's words, which its users search for.
+NO_FETCH = "Must specify at least one target to fetch or execute."
+
+_NO_SIGNATURE = "this graph has no signature, so names are those of tensors, such as 'x:0'"
+
+# Ops that write variables or files.
+_WRITES = re.compile(
+    "Assign|Save|Restore|(Resource)?Scatter(Nd)?(Update|Add|Sub|Mul|Div|Min|Max)|(Resource)?(Sparse)?Apply"
+)
+
+
+class Resolver:
+    """Finds the tensors of one graph by alias or name; a refusal is a `BadRequest`."""
+
+    def __init__(self, graph: Any, saver_filename: str) -> None:
+        self._graph = graph
+        self._saver = saver_filename.split(":")[0]
+
+    def feeds(self, signature: Optional[Signature], names: Sequence[str]) -> List[TensorSpec]:
+        """Return the tensors to feed, one for each name and in the same order."""
+        aliases = signature.inputs if signature else {}
+        specs = []
+        by_tensor: Dict[str, str] = {}
+        for name in names:
+            spec = aliases.get(name) or self._find(name, signature is None)
+            if spec is None:
+                raise BadRequest(f"unexpected input {quote(name)}: {describe_inputs(signature)}")
+            self._refuse_absent("input", spec)
+            other = by_tensor.setdefault(spec.tensor_name, name)
+            if other != name:
+                raise BadRequest(
+                    f"inputs {quote(other)} and {quote(name)} are the same: send one of them"
+                )
+            specs.append(spec)
+        return specs
+
+    def fetches(
+        self, signature: Optional[Signature], output_filter: Sequence[str]
+    ) -> List[TensorSpec]:
+        """Return the tensors to fetch, named as asked for; all outputs when the filter is empty."""
+        aliases = signature.outputs if signature else {}
+        names = output_filter or list(aliases)
+        if not names:
+            raise BadRequest(NO_FETCH)
+        specs: Dict[str, TensorSpec] = {}
+        for name in names:
+            if name in specs:
+                raise BadRequest(f"output_filter names {quote(name)} twice")
+            spec = aliases.get(name)
+            if spec is None:
+                spec = self._find(name, signature is None)
+                if spec is None:
+                    raise BadRequest(f"unknown output {quote(name)}: {_outputs_of(signature)}")
+                self._refuse_writes(spec)
+            self._refuse_absent("output", spec)
+            _refuse_dtype(spec, aliases)
+            specs[name] = spec
+        return list(specs.values())
+
+    def unfed(self, fetch: str, feeds: Sequence[str]) -> str:
+        """Return `fetch`, or a copy of it when it is fed: TensorFlow fetches nothing it is fed."""
+        if fetch not in feeds:
+            return fetch
+        name = "eas_copy_of/" + fetch.replace(":", "_")
+        if self._tensor(name + ":0") is None:
+            with self._graph.as_default():
+                tf.identity(self._tensor(fetch), name=name)
+        return name + ":0"
+
+    def _tensor(self, tensor_name: str) -> Any:
+        try:
+            return self._graph.get_tensor_by_name(tensor_name)
+        except (KeyError, ValueError, TypeError):
+            # TypeError is of half a surrogate pair in the name, which JSON can write.
+            return None
+
+    def _find(self, name: str, complete: bool) -> Optional[TensorSpec]:
+        tensor_name = name + ":0" if complete and ":" not in name else name
+        tensor = self._tensor(tensor_name)
+        if tensor is None:
+            return None
+        shape = None
+        if tensor.shape.ndims is not None:
+            shape = tuple(-1 if size is None else size for size in tensor.shape.as_list())
+        return TensorSpec(name, tensor_name, tensor.dtype.as_datatype_enum, shape)
+
+    def _refuse_absent(self, kind: str, spec: TensorSpec) -> None:
+        if spec.parts:
+            raise BadRequest(
+                f"{kind} {quote(spec.name)} is a sparse tensor: name its indices, values and shape "
+                f"instead, {list_names(spec.parts)}"
+            )
+        if not spec.tensor_name:
+            raise BadRequest(
+                f"{kind} {quote(spec.name)} is a composite tensor, which cannot be sent"
+            )
+        if self._tensor(spec.tensor_name) is None:
+            raise RunError(
+                f"the signature says that {kind} {quote(spec.name)} is the tensor "
+                f"{quote(spec.tensor_name)}, which the graph does not have; export the model again"
+            )
+
+    def _refuse_writes(self, spec: TensorSpec) -> None:
+        # Any tensor can be asked for by name, and a SavedModel carries the ops that assign and save
+        # its variables: no request may change the model for the others, or write a file.
+        pending = [self._tensor(spec.tensor_name).op]
+        seen = set(pending)
+        while pending:
+            op = pending.pop()
+            if op.name == self._saver or _WRITES.match(op.type):
+                raise BadRequest(
+                    f"output {quote(spec.name)} cannot be asked for by tensor name: it depends on "
+                    f"the op {quote(op.name)}, which is there to load, save or change variables"
+                )
+            sources = {tensor.op for tensor in op.inputs}.union(op.control_inputs) - seen
+            seen |= sources
+            pending.extend(sources)
+
+
+def refuse_missing(signature: Signature, feeds: Sequence[TensorSpec]) -> None:
+    """Raise `BadRequest` unless every input of `signature` is among `feeds`."""
+    fed = {spec.tensor_name for spec in feeds}
+    missing = [spec.name for spec in signature.inputs.values() if spec.tensor_name not in fed]
+    if missing:
+        word = "input" if len(missing) == 1 else "inputs"
+        raise BadRequest(f"missing {word} {list_names(missing)}: {describe_inputs(signature)}")
+
+
+def _refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec]) -> None:
+    if spec.dtype not in WIRE_DTYPES:
+        others = [name for name, other in aliases.items() if other.dtype in WIRE_DTYPES]
+        raise BadRequest(
+            f"output {quote(spec.name)} is {dtype_name(spec.dtype)}, which a response cannot "
+            f"carry; name others in output_filter: {list_names(others)}"
+        )
+
+
+def describe_inputs(signature: Optional[Signature]) -> str:
+    """Return what a signature takes, as messages say it; None is a graph without signatures."""
+    if signature is None:
+        return _NO_SIGNATURE
+    return f"signature {quote(signature.name)} takes {_list_specs(signature.inputs)}"
+
+
+def _outputs_of(signature: Optional[Signature]) -> str:
+    if signature is None:
+        return _NO_SIGNATURE
+    return f"signature {quote(signature.name)} gives {_list_specs(signature.outputs)}"
+
+
+def _list_specs(specs: Dict[str, TensorSpec]) -> str:
+    return cut_list(specs, lambda name: f"{quote(name)} {specs[name]}") or "nothing"

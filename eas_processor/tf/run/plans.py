@@ -1,0 +1,73 @@
+"""Plans: what the names in a request come to, worked out once for all requests with equal names."""
+
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+
+from eas_processor.tf.dtypes import TO_TENSORFLOW, from_tensorflow
+from eas_processor.tf.model.signatures import TensorSpec, check_tensor
+from eas_processor.tf.rows.proof import RowProof
+from eas_processor.tf.run.callables import GraphCallable
+from eas_wire import Tensor
+
+Arrays = List[Any]
+
+
+class Plan:
+    """
+    Which tensors to feed, what each has to look like, and which to fetch.
+
+    `batchable` tells whether the signature lets requests be joined by rows, and `proof` whether the
+    outputs do.
+    """
+
+    __slots__ = ("_strict_shapes", "batchable", "feeds", "fetches", "graph_callable", "proof")
+
+    def __init__(
+        self,
+        feeds: Sequence[TensorSpec],
+        fetches: Sequence[TensorSpec],
+        graph_callable: GraphCallable,
+        proof: RowProof,
+        strict_shapes: bool,
+    ) -> None:
+        self.feeds = [(spec, TO_TENSORFLOW.get(spec.dtype)) for spec in feeds]
+        self.fetches = fetches
+        self.graph_callable = graph_callable
+        self.proof = proof
+        self.batchable = _rows_are_free(feeds) and _rows_are_kept(fetches)
+        self._strict_shapes = strict_shapes
+
+    def take(self, inputs: Dict[str, Tensor]) -> Arrays:
+        """Return the arrays to feed, in order; a tensor that does not fit raises `BadRequest`."""
+        arrays = []
+        for spec, convert in self.feeds:
+            tensor = inputs[spec.name]
+            array = tensor.array
+            check_tensor(spec, tensor.dtype, array.shape, self._strict_shapes)
+            arrays.append(array if convert is None else convert(array))
+        return arrays
+
+    def feed(self, arrays: Dict[str, "np.ndarray[Any, Any]"]) -> Arrays:
+        """Return arrays, whose like was taken before, in order and as TensorFlow takes them."""
+        return [
+            arrays[spec.name] if convert is None else convert(arrays[spec.name])
+            for spec, convert in self.feeds
+        ]
+
+    def give(self, values: Sequence[Any]) -> Dict[str, Tensor]:
+        """Return the response's tensors by name, from the values fetched."""
+        return {
+            spec.name: Tensor(spec.dtype, from_tensorflow(spec.dtype, value))
+            for spec, value in zip(self.fetches, values)
+        }
+
+
+def _rows_are_free(feeds: Sequence[TensorSpec]) -> bool:
+    return any(spec.shape != () for spec in feeds) and all(
+        spec.shape is None or spec.shape == () or spec.shape[0] == -1 for spec in feeds
+    )
+
+
+def _rows_are_kept(fetches: Sequence[TensorSpec]) -> bool:
+    return all(spec.shape is None or (spec.shape != () and spec.shape[0] == -1) for spec in fetches)

@@ -1,0 +1,38 @@
+"""What TensorFlow says when a run fails, as this processor's errors."""
+
+import re
+from typing import Any
+
+from eas_processor.tf.errors import ModelRefusal, ProcessorError, RunError
+from eas_processor.tf.runtime import tf
+from eas_wire.text import cut
+
+# The values of a request lead to these; every other code is about the model or the machine.
+_REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)
+
+# What `tf.saved_model.save` makes of a Keras 3 model inside a `tf.Module`: its functions use other
+# variables than those that are restored.
+_UNSAVED = " (a Keras 3 model is written for serving by `model.export(path)`)"
+
+# Node names and where they were made are of no use to whoever sent the request.
+_ROOT = re.compile(r"^\d+ root error\(s\) found\.\s*\(0\) [\w ]+: ")
+_NODE = re.compile(r"\{\{(function_)?node [^}]*\}\}\s*")
+_TAIL = re.compile(r"(\[\[\{?\{?(function_)?node |Original stack trace|\(1\) [\w ]+: ).*", re.S)
+
+# A sentence can quote a value of the request, of any length.
+_READ, _SHOWN = 4000, 1000
+
+
+def translate(error: Any) -> ProcessorError:
+    """Return the error to raise for a `tf.errors.OpError`."""
+    sentence = clean(error.message)
+    if isinstance(error, _REFUSALS):
+        return ModelRefusal(f"the model refused the request: {sentence}")
+    hint = _UNSAVED if "Could not find variable" in sentence else ""
+    return RunError(f"the run failed: {type(error).__name__}: {sentence}{hint}")
+
+
+def clean(message: str) -> str:
+    """Return TensorFlow's sentence without node names and stack traces, cut where it is long."""
+    message = _TAIL.sub("", _ROOT.sub("", message[:_READ]))
+    return cut(" ".join(_NODE.sub("", message).split()), _SHOWN)

@@ -1,0 +1,164 @@
+"""
+Requests that differ from an earlier one in their floats alone.
+
+A client sends the same request over and over with other numbers in it. When each of its tensors is
+a view of the body, all its other bytes (names, dtypes, shapes, lengths) come again at the same
+places, and so they mean the same. To compare them takes 1.5 µs where to read them takes 6; for a
+request of 50 inputs, 30 and 250. Several that came together are read at once: 0.7 µs each.
+"""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from eas_wire.tensors import Request, Tensor
+
+_MAX_OUTLINES = 256
+_MAX_LITERAL_BYTES = 16384
+
+
+class Stack:
+    """
+    Requests that differ in their floats alone.
+
+    `indexes` are their places among the bodies, `first` is the first of them, and `arrays` has for
+    each input the rows of all, in order: `rows` of each.
+    """
+
+    __slots__ = ("arrays", "first", "indexes", "rows")
+
+    def __init__(
+        self,
+        indexes: List[int],
+        first: Request,
+        rows: int,
+        arrays: Dict[str, "np.ndarray[Any, Any]"],
+    ) -> None:
+        self.indexes = indexes
+        self.first = first
+        self.rows = rows
+        self.arrays = arrays
+
+
+class Outline:
+    """
+    A request without its values: the bytes around them, and where each tensor lies.
+
+    `rows` is the first dimension that all tensors share, 0 when there is none.
+    """
+
+    __slots__ = ("literals", "request", "rows", "tensors")
+
+    def __init__(
+        self,
+        request: Request,
+        literals: List[Tuple[int, int, bytes]],
+        tensors: List[Tuple[str, int, Tuple[int, ...], "np.dtype[Any]", int, int]],
+    ) -> None:
+        self.request = request
+        self.literals = literals
+        self.tensors = tensors
+        first = {shape[:1] for _, _, shape, _, _, _ in tensors}
+        self.rows = sum(first.pop()) if len(first) == 1 else 0
+
+    def fits(self, body: Any) -> bool:
+        """Whether a body of the same size is such a request."""
+        for start, stop, literal in self.literals:  # noqa: SIM110 - all() takes 0.2 us more
+            if body[start:stop] != literal:
+                return False
+        return True
+
+    def fill(self, view: memoryview) -> Request:
+        """The request in a body that fits."""
+        inputs = {}
+        for name, dtype, shape, storage, start, _ in self.tensors:
+            inputs[name] = Tensor(dtype, np.ndarray(shape, storage, view, start))
+        return Request(self.request.signature_name, inputs, list(self.request.output_filter))
+
+    def stack(self, bodies: Sequence[Any], indexes: List[int]) -> Stack:
+        """The requests in those of the bodies, all of which fit."""
+        views = [memoryview(bodies[index]) for index in indexes]
+        arrays = {}
+        for name, _, shape, storage, start, stop in self.tensors:
+            joined = np.frombuffer(b"".join([view[start:stop] for view in views]), storage)
+            arrays[name] = joined.reshape((len(indexes) * self.rows, *shape[1:]))
+        return Stack(indexes, self.fill(views[0]), self.rows, arrays)
+
+
+class Outlines:
+    """The outlines of the latest requests, one for each size of body."""
+
+    def __init__(self) -> None:
+        self._by_size: Dict[int, Outline] = {}
+
+    def recall(self, view: memoryview) -> Optional[Request]:
+        """The request in `view`, when one like it has been learned."""
+        outline = self._by_size.get(len(view))
+        if outline is None:
+            return None
+        if outline.fits(view):
+            return outline.fill(view)
+        self._by_size.pop(len(view), None)
+        return None
+
+    def stacks(self, bodies: Sequence[Any]) -> Tuple[List[Stack], List[int]]:
+        """What can be read of these bodies in stacks, and the places of the others."""
+        places: Dict[Outline, List[int]] = {}
+        others = []
+        for index, body in enumerate(bodies):
+            outline = self._by_size.get(len(body))
+            # A large body is a view of memory of its own: to join some saves nothing.
+            usual = outline is not None and outline.rows and type(body) is bytes
+            if outline is not None and usual and outline.fits(body):
+                places.setdefault(outline, []).append(index)
+            else:
+                others.append(index)
+        stacks = []
+        for outline, indexes in places.items():
+            if len(indexes) == 1:
+                others += indexes
+            else:
+                stacks.append(outline.stack(bodies, indexes))
+        return stacks, others
+
+    def learn(self, view: memoryview, request: Request) -> None:
+        """Remember what was read from `view`, when its values are all views of it."""
+        outline = outline_of(view, request)
+        if outline is None:
+            return
+        if len(self._by_size) >= _MAX_OUTLINES:
+            self._by_size.clear()
+        self._by_size[len(view)] = outline
+
+
+def outline_of(view: memoryview, request: Request) -> Optional[Outline]:
+    """The outline of a body and what was read from it; None when not all values are views."""
+    if not request.inputs:
+        return None
+    for tensor in request.inputs.values():
+        if tensor.array.dtype.kind not in "fc":
+            return None
+    body = _address(np.frombuffer(view, np.uint8))
+    tensors = []
+    spans = []
+    for name, tensor in request.inputs.items():
+        array = tensor.array
+        start = _address(array) - body
+        stop = start + array.nbytes
+        if start < 0 or stop > len(view):
+            return None
+        tensors.append((name, tensor.dtype, array.shape, array.dtype, start, stop))
+        spans.append((start, stop))
+    literals = []
+    pos = 0
+    for start, stop in sorted(spans) + [(len(view), len(view))]:
+        if pos < start:
+            literals.append((pos, start, view[pos:start].tobytes()))
+        pos = stop
+    if sum(len(literal) for _, _, literal in literals) > _MAX_LITERAL_BYTES:
+        return None
+    return Outline(Request(request.signature_name, {}, request.output_filter), literals, tensors)
+
+
+def _address(array: "np.ndarray[Any, Any]") -> int:
+    return int(array.__array_interface__["data"][0])

@@ -1,0 +1,101 @@
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs TensorFlow")
+
+import eas_wire as wire
+from eas_processor.codecs.json_answer import write_columns, write_rows
+from eas_processor.tf.errors import BadRequest
+
+
+def tensor(dtype, values):
+    return wire.Tensor(dtype, np.array(values, wire.storage_dtype(dtype)))
+
+
+def floats(values):
+    return tensor(wire.DT_FLOAT, values)
+
+
+def strings(*values):
+    array = np.empty(len(values), object)
+    array[:] = values
+    return wire.Tensor(wire.DT_STRING, array)
+
+
+def test_the_only_output_stands_without_its_name():
+    assert write_columns({"y": floats([[1, 2.5]])}) == b'{"outputs": [[1.0, 2.5]]}'
+    assert write_columns({"y": floats(3)}) == b'{"outputs": 3.0}'
+    assert write_rows({"y": floats([[1, 2], [3, 4]])}) == (
+        b'{"predictions": [[1.0, 2.0], [3.0, 4.0]]}'
+    )
+
+
+def test_several_outputs_stand_by_name():
+    outputs = {"y": floats([[1], [2]]), "n": tensor(wire.DT_INT64, [3, 4])}
+    assert write_columns(outputs) == b'{"outputs": {"y": [[1.0], [2.0]], "n": [3, 4]}}'
+    assert write_rows(outputs) == (b'{"predictions": [{"y": [1.0], "n": 3}, {"y": [2.0], "n": 4}]}')
+
+
+def test_no_rows_give_no_predictions():
+    empty = floats(np.zeros((0, 2)))
+    assert write_rows({"y": empty}) == b'{"predictions": []}'
+    assert write_rows({"y": empty, "z": empty}) == b'{"predictions": []}'
+
+
+@pytest.mark.parametrize(
+    "other, shape", [(floats(1), "[]"), (floats([1, 2, 3]), "[3]"), (floats([[1, 2]]), "[1, 2]")]
+)
+def test_outputs_that_have_no_rows_in_common(other, shape):
+    with pytest.raises(BadRequest) as caught:
+        write_rows({"y": floats([1, 2]), "z": other})
+    assert str(caught.value) == (
+        "'instances' needs outputs with one element for each row, and these have the shapes "
+        f"'y' [2], 'z' {shape}: send 'inputs' instead, or name others in output_filter"
+    )
+
+
+@pytest.mark.parametrize(
+    "dtype, value, text",
+    [
+        (wire.DT_FLOAT, 0.1, "0.1"),
+        (wire.DT_FLOAT, 16777216, "16777216.0"),
+        (wire.DT_FLOAT, 1e-45, "1e-45"),
+        (wire.DT_FLOAT, -0.0, "-0.0"),
+        (wire.DT_FLOAT, float("nan"), "NaN"),
+        (wire.DT_FLOAT, float("-inf"), "-Infinity"),
+        (wire.DT_HALF, 0.1, "0.1"),
+        (wire.DT_HALF, float("inf"), "Infinity"),
+        (wire.DT_DOUBLE, 0.1, "0.1"),
+        (wire.DT_DOUBLE, 1 / 3, "0.3333333333333333"),
+        (wire.DT_INT64, -(2**63), "-9223372036854775808"),
+        (wire.DT_UINT8, 255, "255"),
+        (wire.DT_BOOL, True, "true"),
+    ],
+)
+def test_numbers_have_the_fewest_digits_that_give_them_back(dtype, value, text):
+    assert write_columns({"y": tensor(dtype, [value])}).decode() == f'{{"outputs": [{text}]}}'
+
+
+def test_strings_are_text_where_they_can_be():
+    outputs = {"s": strings("é".encode(), b"\xff", b""), "s_bytes": strings(b"abc", b"\0", b"")}
+    text = write_columns(outputs).decode("utf-8")
+    assert "é" in text
+    assert json.loads(text)["outputs"] == {
+        "s": ["é", {"b64": "/w=="}, ""],
+        "s_bytes": [{"b64": "YWJj"}, {"b64": "AA=="}, {"b64": ""}],
+    }
+
+
+def test_strings_keep_their_shape():
+    scalar = np.empty((), object)
+    scalar[()] = b"a"
+    assert write_columns({"s": wire.Tensor(wire.DT_STRING, scalar)}) == b'{"outputs": "a"}'
+    square = wire.Tensor(wire.DT_STRING, strings(b"a", b"b", b"c", b"d").array.reshape(2, 2))
+    assert write_columns({"s": square}) == b'{"outputs": [["a", "b"], ["c", "d"]]}'
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(BadRequest, match="output 'c' is DT_COMPLEX64, which JSON cannot carry"):
+        write_columns({"c": tensor(wire.DT_COMPLEX64, [1j])})

@@ -1,0 +1,137 @@
+import base64
+import json
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs TensorFlow")
+
+import eas_wire as wire
+from eas_processor.codecs.json_inputs import read_tensor
+from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.model.signatures import TensorSpec
+
+DT_UINT32 = 22
+
+
+def read(dtype, value):
+    tensor = read_tensor(TensorSpec("x", "x:0", dtype, None), value)
+    assert tensor.dtype == dtype
+    assert tensor.array.dtype == wire.storage_dtype(dtype)
+    return tensor.array
+
+
+@pytest.mark.parametrize(
+    "value, shape",
+    [
+        (1, ()),
+        ([], (0,)),
+        ([1, 2], (2,)),
+        ([[1, 2, 3], [4, 5, 6]], (2, 3)),
+        ([[], []], (2, 0)),
+        ([[[1]], [[2]]], (2, 1, 1)),
+    ],
+)
+def test_the_lists_give_the_shape(value, shape):
+    array = read(wire.DT_INT64, value)
+    assert array.shape == shape
+    assert array.tolist() == value
+
+
+@pytest.mark.parametrize(
+    "dtype, value",
+    [
+        (wire.DT_FLOAT, [1, 2.5, -0.0, float("inf")]),
+        (wire.DT_DOUBLE, [1, 0.1, float("-inf"), 1e300]),
+        (wire.DT_HALF, [1, 2.5, 65504]),
+        (wire.DT_BFLOAT16, [1, 2.5]),
+        (wire.DT_INT32, [-(2**31), 2**31 - 1]),
+        (wire.DT_INT64, [-(2**63), 2**63 - 1, 2**53 + 1]),
+        (wire.DT_UINT8, [0, 255]),
+        (wire.DT_UINT16, [0, 65535]),
+        (wire.DT_QINT8, [-128, 127]),
+        (wire.DT_BOOL, [True, False]),
+    ],
+)
+def test_values(dtype, value):
+    assert read(dtype, value).tolist() == value
+
+
+def test_strings_are_text_or_base64():
+    given = ["", "é", {"b64": base64.b64encode(b"\xff\0").decode()}, {"b64": ""}]
+    assert read(wire.DT_STRING, given).tolist() == [b"", "é".encode(), b"\xff\0", b""]
+    assert read(wire.DT_STRING, "a").item() == b"a"
+
+
+@pytest.mark.parametrize(
+    "dtype, value, sentence",
+    [
+        (wire.DT_FLOAT, [1, True], " at [1]: expected a number for DT_FLOAT, got true"),
+        (wire.DT_FLOAT, [[1], ["2"]], ' at [1][0]: expected a number for DT_FLOAT, got "2"'),
+        (wire.DT_FLOAT, None, ": expected a number for DT_FLOAT, got null"),
+        (wire.DT_FLOAT, [1, [2]], " at [1]: expected a number for DT_FLOAT, got a list of 1"),
+        (wire.DT_FLOAT, {"b64": "AA=="}, ": expected a number for DT_FLOAT, got an object"),
+        (wire.DT_FLOAT, [[0, 1e39]], " at [0][1]: DT_FLOAT cannot hold 1e+39"),
+        (wire.DT_HALF, 70000, ": DT_HALF cannot hold 70000"),
+        (wire.DT_INT32, [1.5], " at [0]: expected an integer for DT_INT32, got 1.5"),
+        (wire.DT_INT32, [1.0], " at [0]: expected an integer for DT_INT32, got 1.0"),
+        (wire.DT_INT32, [float("nan")], " at [0]: expected an integer for DT_INT32, got NaN"),
+        (
+            wire.DT_INT32,
+            [0, 2**31],
+            " at [1]: DT_INT32 takes -2147483648 to 2147483647, got 2147483648",
+        ),
+        (wire.DT_INT8, [[0, 1], [2, 300]], " at [1][1]: DT_INT8 takes -128 to 127, got 300"),
+        (wire.DT_UINT8, [-1], " at [0]: DT_UINT8 takes 0 to 255, got -1"),
+        (wire.DT_BOOL, [0], " at [0]: expected true or false for DT_BOOL, got 0"),
+        (wire.DT_STRING, [1], ' at [0]: expected text or {"b64": "..."} for DT_STRING, got 1'),
+        (wire.DT_STRING, ["\ud800"], ' at [0]: the text "\\ud800" has half a surrogate pair'),
+        (
+            wire.DT_STRING,
+            {"b64": "", "x": 1},
+            ': expected text or {"b64": "..."}, got another object',
+        ),
+        (
+            wire.DT_STRING,
+            [{"b64": "_w=="}],
+            " at [0]: 'b64': expected standard base64, with '+', '/' and padding, got \"_w==\"",
+        ),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_with_its_place(dtype, value, sentence):
+    with pytest.raises(BadRequest) as caught:
+        read(dtype, value)
+    assert str(caught.value) == "input 'x'" + sentence
+
+
+@pytest.mark.parametrize(
+    "value, place, expected, got",
+    [
+        ([[1, 2], [3]], "[1]", 2, "a list of 1"),
+        ([[1, 2], 3], "[1]", 2, "3"),
+        ([[[1], [2]], [[3], [4, 5]]], "[1][1]", 1, "a list of 2"),
+        ([[], [1]], "[1]", 0, "a list of 1"),
+        ([[["a"]], [[]]], "[1][0]", 1, "a list of 0"),
+    ],
+)
+def test_ragged_lists_are_refused_with_the_place(value, place, expected, got):
+    with pytest.raises(BadRequest) as caught:
+        read(wire.DT_FLOAT, value)
+    assert str(caught.value) == (
+        f"input 'x' at {place}: expected a list of {expected}, as the first of its kind is, "
+        f"got {got}"
+    )
+
+
+def test_a_rank_that_numpy_does_not_have():
+    with pytest.raises(BadRequest, match="input 'x': the shape has more than 32 dimensions"):
+        read(wire.DT_FLOAT, json.loads("[" * 33 + "]" * 33))
+    assert read(wire.DT_FLOAT, json.loads("[" * 32 + "1" + "]" * 32)).shape == (1,) * 32
+
+
+@pytest.mark.parametrize(
+    "dtype, name", [(wire.DT_COMPLEX64, "DT_COMPLEX64"), (DT_UINT32, "DT_UINT32")]
+)
+def test_a_dtype_that_json_does_not_have(dtype, name):
+    sentence = f"input 'x' is {name}, which a JSON request cannot carry"
+    with pytest.raises(BadRequest, match=sentence):
+        read_tensor(TensorSpec("x", "x:0", dtype, None), [1])

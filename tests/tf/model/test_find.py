@@ -1,0 +1,162 @@
+import pytest
+
+from eas_processor.tf.errors import ModelError
+from eas_processor.tf.model import find as model_files
+from eas_processor.tf.model.schema import GraphDef, SavedModel
+
+
+def write_saved_model(directory, name="saved_model.pb"):
+    message = SavedModel()
+    message.meta_graphs.add().meta_info_def.tags.append("serve")
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / name).write_bytes(message.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "entry, location",
+    [
+        ("", ""),
+        ("saved_model.pb", ""),
+        ("", "only"),
+        ("", "outer/inner"),
+        ("", "7"),
+        ("inner", "inner"),
+    ],
+)
+def test_a_saved_model_is_found(tmp_path, entry, location):
+    write_saved_model(tmp_path / location)
+    assert model_files.find_model(str(tmp_path / entry)) == str(tmp_path / location)
+
+
+def test_the_highest_number_wins(tmp_path):
+    for name in ("2", "10", "9", "notes"):
+        write_saved_model(tmp_path / name)
+    assert model_files.find_model(str(tmp_path)) == str(tmp_path / "10")
+
+
+def test_hidden_directories_and_side_files_do_not_count(tmp_path):
+    write_saved_model(tmp_path / "model")
+    write_saved_model(tmp_path / "__MACOSX")
+    write_saved_model(tmp_path / ".cache")
+    (tmp_path / "fingerprint.pb").write_bytes(b"\x08\x01")
+    assert model_files.find_model(str(tmp_path)) == str(tmp_path / "model")
+
+
+def test_a_frozen_graph_is_found(tmp_path):
+    (tmp_path / "net.pb").write_bytes(b"")
+    assert model_files.find_model(str(tmp_path)) == str(tmp_path / "net.pb")
+    assert model_files.find_model(str(tmp_path / "net.pb")) == str(tmp_path / "net.pb")
+
+
+@pytest.mark.parametrize(
+    "files, sentence",
+    [
+        ([], "the directory is empty"),
+        (["a.pb", "b.pb"], "several frozen graphs in {}: 'a.pb', 'b.pb'"),
+        (["a/x", "b/x"], "found 'a', 'b'; name one in model_entry"),
+        (["variables/variables.index"], "found 'variables'"),
+        (["readme.txt"], "found 'readme.txt'"),
+    ],
+)
+def test_a_directory_without_a_model(tmp_path, files, sentence):
+    for name in files:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    with pytest.raises(ModelError) as caught:
+        model_files.find_model(str(tmp_path))
+    assert str(tmp_path) in str(caught.value)
+    assert sentence.format(tmp_path) in str(caught.value)
+
+
+def test_a_path_that_does_not_exist(tmp_path):
+    with pytest.raises(ModelError, match=r"no model at .*gone: there is no such file"):
+        model_files.find_model(str(tmp_path / "gone"))
+
+
+@pytest.mark.parametrize("content", [b"not protobuf", b"\x12\x7f\x01"])
+def test_a_corrupt_saved_model(tmp_path, content):
+    (tmp_path / "saved_model.pb").write_bytes(content)
+    with pytest.raises(ModelError, match=r"saved_model\.pb is not a SavedModel: its \d+ bytes"):
+        model_files.read_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name, kind", [("saved_model.pb", "SavedModel"), ("net.pb", "frozen graph")]
+)
+def test_an_empty_file(tmp_path, name, kind):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ModelError, match=f"is not a {kind}: it holds no"):
+        model_files.read_model(str(tmp_path))
+
+
+def test_signatures_of_a_saved_model(data):
+    summary = model_files.read_model(data + "/tf1_saved_model")
+    (graph,) = summary.meta_graphs
+    assert graph.tags == ("serve",)
+    assert graph.tensorflow_version == "1.15.5"
+    assert graph.saver_filename == "save/Const:0"
+    assert sorted(graph.signatures) == ["find_words", "predict_images"]
+    signature = graph.signatures["predict_images"]
+    assert signature.method_name == "tensorflow/serving/predict"
+    assert signature.inputs["images"].tensor_name == "images:0"
+    assert signature.to_json() == {
+        "signature_name": "predict_images",
+        "inputs": [{"name": "images", "shape": [-1, 4], "type": "DT_FLOAT"}],
+        "outputs": [{"name": "scores", "shape": [-1, 3], "type": "DT_FLOAT"}],
+    }
+
+
+def test_a_saved_model_as_text(tmp_path):
+    (tmp_path / "saved_model.pbtxt").write_text(
+        """
+        saved_model_schema_version: 1
+        meta_graphs {
+          meta_info_def { tags: "serve" tensorflow_version: "1.4.0" }
+          signature_def {
+            key: "count"
+            value {
+              inputs { key: "words" value { name: "w:0" dtype: DT_STRING tensor_shape {
+                dim { size: -1 } } } }
+              outputs { key: "n" value { name: "n:0" dtype: DT_INT32_REF } }
+              method_name: "m"
+            }
+          }
+        }
+        """
+    )
+    (graph,) = model_files.read_model(str(tmp_path)).meta_graphs
+    assert graph.signatures["count"].to_json() == {
+        "signature_name": "count",
+        "inputs": [{"name": "words", "shape": [-1], "type": "DT_STRING"}],
+        "outputs": [{"name": "n", "shape": None, "type": "DT_INT32"}],
+    }
+
+
+def test_placeholders_and_likely_outputs_of_a_frozen_graph(data):
+    summary = model_files.read_model(data + "/tf1_frozen.pb")
+    assert [(spec.tensor_name, str(spec)) for spec in summary.placeholders] == [
+        ("images:0", "DT_FLOAT [-1, 4]")
+    ]
+    assert [spec.tensor_name for spec in summary.likely_outputs] == ["scores:0"]
+
+
+def test_a_placeholder_without_a_shape_takes_any(tmp_path):
+    graph = GraphDef()
+    graph.versions.producer = 134
+    graph.node.add(name="x", op="Placeholder").attr["dtype"].type = 1
+    graph.node.add(name="y", op="Identity", input=["x"])
+    graph.node.add(name="done", op="NoOp", input=["^y"])
+    (tmp_path / "net.pb").write_bytes(graph.SerializeToString())
+    summary = model_files.read_model(str(tmp_path))
+    assert str(summary.placeholders[0]) == "DT_FLOAT of any shape"
+    assert summary.likely_outputs == []
+    assert summary.producer == 134
+
+
+def test_reading_needs_no_tensorflow():
+    import subprocess
+    import sys
+
+    code = "import sys, eas_processor.tf.model.find; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.call([sys.executable, "-c", code]) == 0
