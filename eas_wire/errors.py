@@ -1,21 +1,21 @@
 """
 What `eas_wire` refuses, in one tree.
 
-    WireError                400    a body, or a tensor in it, that cannot be read
-    ├── MalformedMessage     400    the bytes are not the message: cut off, or not protobuf at all
-    │   └── TooManyFields    400    more fields than are walked
-    ├── UnsupportedDtype     400    no dtype, an unknown one, or one without values on the wire
-    ├── MisplacedValues      400    the values are in another field than the dtype's
-    ├── ShapeMismatch        400    the shape is impossible, or does not fit the number of values
-    ├── ValueOutOfRange      400    a value that the dtype cannot hold
-    └── EncodeError          500    an array that the wire cannot carry as the dtype asked for
+    WireError              INVALID_ARGUMENT  a body, or a tensor in it, that cannot be read
+    ├── MalformedMessage   INVALID_ARGUMENT  cut off, or not protobuf at all
+    │   └── TooManyFields  INVALID_ARGUMENT  more fields than are walked
+    ├── UnsupportedDtype   INVALID_ARGUMENT  none, an unknown one, or one without values
+    ├── MisplacedValues    INVALID_ARGUMENT  the values are in another field than the dtype's
+    ├── ShapeMismatch      INVALID_ARGUMENT  impossible, or not for so many values
+    ├── ValueOutOfRange    INVALID_ARGUMENT  a value that the dtype cannot hold
+    └── EncodeError        INTERNAL          an array that cannot be sent as that dtype
 """
 
 
 class WireError(ValueError):
     """A request or response cannot be read or written, said in one sentence."""
 
-    status = 400
+    code = "INVALID_ARGUMENT"
 
 
 class MalformedMessage(WireError):
@@ -45,4 +45,4 @@ class ValueOutOfRange(WireError):
 class EncodeError(WireError):
     """An array or name cannot be written as the caller asks."""
 
-    status = 500
+    code = "INTERNAL"

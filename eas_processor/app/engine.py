@@ -24,6 +24,7 @@ from eas_processor.frontends.http.tls import Tls
 from eas_processor.instances.directory import socket_directory
 from eas_processor.instances.inline import Hooks, InlineSupervisor
 from eas_processor.instances.supervisor import Supervisor
+from eas_processor.link.codes import OK
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.budget import Budget
 from eas_processor.serving.updates import Updates
@@ -114,8 +115,8 @@ class _Engine:
                 # What lives as long as the process is not looked at by the collector again.
                 gc.collect()
                 gc.freeze()
-                status, info = endpoint.describe()
-                on_ready(address, info.decode() if status == 200 else "")
+                code, info = endpoint.describe()
+                on_ready(address, info.decode() if code == OK else "")
                 await self._stop.wait()
                 await self._end_tasks()
                 if admin is not None:

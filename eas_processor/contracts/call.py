@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from eas_processor.link.frames import PREDICT
+from eas_processor.link.frames import ARRAY_PROTO
 
 if TYPE_CHECKING:
-    from eas_processor.errors import RequestError
+    from eas_processor.contracts.refusals import Refusal
     from eas_processor.instances.instance import Instance
 
 _numbers = itertools.count(1)
@@ -18,20 +18,21 @@ class Request:
     """
     A request body on its way to a worker, and a place for the answer.
 
-    `kind` is that of its frame. `body` is the list of pieces it arrived in: it is never joined in
-    the engine. `deadline` is in seconds of CLOCK_MONOTONIC, 0.0 for none. `instance` is set while a
-    worker holds the request and somebody waits for its answer. `began` and `submitted` are when its
-    head began and when it had arrived whole, 0.0 for one that no client sent; `times` are the
-    seconds that it spent waiting, being decoded, run and encoded, once it is answered by a worker.
-    Whoever sends a request subclasses this and implements `answer`.
+    `codec` is the number of its encoding (`link.frames`). `body` is the list of pieces it arrived
+    in: it is never joined in the engine. `deadline` is in seconds of CLOCK_MONOTONIC, 0.0 for
+    none. `instance` is set while a worker holds the request and somebody waits for its answer.
+    `began` and `submitted` are when its head began and when it had arrived whole, 0.0 for one
+    that no client sent; `times` are the seconds that it spent waiting, being decoded, run and
+    encoded, once it is answered by a worker. Whoever sends a request subclasses this and
+    implements `answer`.
     """
 
     __slots__ = (
         "began",
         "body",
+        "codec",
         "deadline",
         "instance",
-        "kind",
         "number",
         "size",
         "submitted",
@@ -40,7 +41,7 @@ class Request:
 
     def __init__(self) -> None:
         self.number = next(_numbers)
-        self.kind = PREDICT
+        self.codec = ARRAY_PROTO
         self.body: list[bytes] = []
         self.size = 0
         self.deadline = 0.0
@@ -48,10 +49,10 @@ class Request:
         self.began = self.submitted = 0.0
         self.times: tuple[float, float, float, float] | None = None
 
-    def answer(self, status: int, payload: list[bytes]) -> None:
-        """Take the answer: the response body for status 200, one sentence of text for any other."""
+    def answer(self, code: int, payload: list[bytes]) -> None:
+        """Take what came of the call: the response body for `OK`, else a sentence; `link.codes`."""
         raise NotImplementedError
 
-    def refuse(self, refusal: RequestError) -> None:
-        """Answer with the status and the sentence of `refusal`."""
-        self.answer(refusal.status, [str(refusal).encode()])
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer with the code and the sentence of `refusal`."""
+        self.answer(refusal.code, [str(refusal).encode()])

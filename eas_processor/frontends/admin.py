@@ -13,7 +13,9 @@ from typing import Any
 import httptools
 
 from eas_processor.contracts.counters import EngineMetric
-from eas_processor.errors import RequestError, SetupError, StartError
+from eas_processor.contracts.refusals import NotFound, Refusal
+from eas_processor.errors import SetupError, StartError
+from eas_processor.frontends.eas.statuses import status_of
 from eas_processor.frontends.eas.token_check import TokenCheck
 from eas_processor.serving.updates import Updates
 
@@ -159,7 +161,7 @@ class AdminServer:
             return 400, {"error": request.fault}
         refused = self.auth.refusal(request.method, request.target, request.headers)
         if refused is not None:
-            return refused.status, {"error": f"{refused} (the admin token)"}
+            return status_of(refused), {"error": f"{refused} (the admin token)"}
         if len(self.tasks) - len(self._strangers) >= _CALLS:
             return 503, {"error": f"{_CALLS} admin requests are under way; try again later"}
         task = asyncio.current_task()
@@ -171,8 +173,8 @@ class AdminServer:
             return 405, {"error": f"expected {allowed.decode()} here"}
         try:
             return 200, await route()
-        except RequestError as error:
-            return error.status, {"error": str(error)}
+        except Refusal as error:
+            return status_of(error), {"error": str(error)}
         except SetupError as error:
             return 409, {"error": str(error)}
         except Exception:
@@ -183,7 +185,7 @@ class AdminServer:
 
     async def _unknown(self) -> dict[str, Any]:
         known = ", ".join(path.decode() for path in self.routes)
-        raise _NoRoute(f"there is no such route; there are {known}")
+        raise NotFound(f"there is no such route; there are {known}")
 
     async def _instances(self) -> dict[str, Any]:
         return self._updates.describe()
@@ -248,7 +250,3 @@ def _answer(status: int, content: dict[str, Any]) -> bytes:
         "Connection: close\r\n\r\n"
     )
     return head.encode() + body
-
-
-class _NoRoute(RequestError):
-    status = 404

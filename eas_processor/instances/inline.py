@@ -13,9 +13,11 @@ from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import StartError
 from eas_processor.instances.instance import Instance, State
 from eas_processor.instances.warm_up import ROUNDS, refused
-from eas_processor.link.frames import BULK_SIZE, PREDICT, REPLY, RUN_TIMES, TIMES, Frame
+from eas_processor.link.codes import CANCELLED, DEADLINE_EXCEEDED, OK
+from eas_processor.link.frames import ARRAY_PROTO, BULK_SIZE, REPLY, RUN_TIMES, TIMES, Frame
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.background import apart
+from eas_processor.worker.hooks import info_facts
 from eas_processor.worker.look_out import usable_cores
 
 # Requests that are run one by one are answered together while that takes no longer than this: a
@@ -23,7 +25,7 @@ from eas_processor.worker.look_out import usable_cores
 _HOLD_BACK_S = 0.00025
 _LOOK_OUT_S = 0.0002
 _FEW = 8
-_EXPIRED = 408, b"the request's deadline passed before it was run"
+_EXPIRED = DEADLINE_EXCEEDED, b"the request's deadline passed before it was run"
 
 
 class Hooks(Protocol):
@@ -74,7 +76,7 @@ class InlineInstance(Instance):
         request.body = []
         if request in self._sent:
             self._sent.remove(request)
-            self.replies([(REPLY, 499, request.number, 0.0, [])])
+            self.replies([(REPLY, 0, CANCELLED, request.number, 0.0, [])])
 
     def _run(self) -> None:
         self._flush_due = False
@@ -105,8 +107,8 @@ class InlineInstance(Instance):
                 break  # a large one runs alone, as in a worker: joining copies it once more
             request = self._sent.popleft()
             if request.deadline and now > request.deadline:
-                status, text = _EXPIRED
-                frames.append((REPLY, status, request.number, 0.0, [text]))
+                code, text = _EXPIRED
+                frames.append((REPLY, 0, code, request.number, 0.0, [text]))
             else:
                 batch.append(request)
                 if request.size > BULK_SIZE:
@@ -116,18 +118,18 @@ class InlineInstance(Instance):
 
     def _answer(self, batch: list[Request]) -> list[Frame]:
         start = perf_counter()
-        joined = [_body(each) for each in batch if each.kind == PREDICT]
+        joined = [_body(each) for each in batch if each.codec == ARRAY_PROTO]
         answers = iter(self._hooks.batch_process(joined) if joined else ())
         replies: list[Frame] = []
         for each in batch:
-            if each.kind == PREDICT:
-                status, payload = next(answers)
+            if each.codec == ARRAY_PROTO:
+                code, payload = next(answers)
             else:
-                status, payload = self._hooks.process_json(_body(each))
-            replies.append((REPLY, status, each.number, 0.0, [payload]))
+                code, payload = self._hooks.process_json(_body(each))
+            replies.append((REPLY, 0, code, each.number, 0.0, [payload]))
         rows, *seconds = self._hooks.take_times(len(batch), perf_counter() - start)
         micro = (min(int(part * 1e6), 0xFFFFFFFF) for part in seconds)
-        return [(TIMES, 0, 0, 0.0, [RUN_TIMES.pack(rows, len(batch), *micro)]), *replies]
+        return [(TIMES, 0, 0, 0, 0.0, [RUN_TIMES.pack(rows, len(batch), *micro)]), *replies]
 
 
 class InlineSupervisor:
@@ -150,9 +152,8 @@ class InlineSupervisor:
                 "inside the engine; leave one of the two out"
             )
         hooks = await apart(self._prepare)
-        status, text = hooks.describe()
         instance = InlineInstance(self._settings, self._admission, hooks)
-        self.info = {"info_status": status, "info": text.decode(errors="replace")}
+        self.info = info_facts(*hooks.describe())
         instance.info = self.info
         instance.state = State.READY
         instance.pid = os.getpid()
@@ -166,9 +167,9 @@ class InlineSupervisor:
         hooks = self._load()
         for number, body in enumerate(self._settings.warm_up, 1):
             for _ in range(ROUNDS):
-                status, payload = hooks.process(body)
-                if status != 200:
-                    raise refused(number, status, payload)
+                code, payload = hooks.process(body)
+                if code != OK:
+                    raise refused(number, code, payload)
         hooks.take_times(0, 0.0)
         return hooks
 

@@ -17,6 +17,7 @@ from eas_processor.link.frames import (
     BULK_SIZE,
     CANCEL,
     HEAD,
+    PREDICT,
     RUN_TIMES,
     STOP,
     TIMES,
@@ -173,7 +174,12 @@ class Instance:
         count = len(held)
         unsent.append(
             HEAD.pack(
-                size, request.kind, 0, count if count < 0xFFFF else 0xFFFF, number, request.deadline
+                size,
+                PREDICT,
+                request.codec,
+                count if count < 0xFFFF else 0xFFFF,
+                number,
+                request.deadline,
             )
         )
         unsent += request.body
@@ -213,9 +219,9 @@ class Instance:
         note_queued = self._metrics.steps["queue"].noted.append
         note_latency = self._metrics.latency.noted.append
         answered = 0
-        for kind, status, number, _, payload in frames:
+        for kind, _, code, number, _, payload in frames:
             if kind == TIMES:
-                decode, run, encode = self._note_times(channel, status, payload)
+                decode, run, encode = self._note_times(channel, code, payload)
                 worked = decode + run + encode
                 continue
             request = self.held.pop(number)
@@ -229,7 +235,7 @@ class Instance:
                     note_queued(queued)
                     note_latency(now - request.began)
                     request.times = queued, decode, run, encode
-                request.answer(status, payload)
+                request.answer(code, payload)
         if answered:
             # Of the burst: what one answer waits for those before it is part of its sending.
             self._metrics.steps["send"].add(monotonic() - now, answered)

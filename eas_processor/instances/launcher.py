@@ -149,7 +149,7 @@ class Launcher:
         self._last_words = words
 
     def _receive(self, frames: list[Frame]) -> None:
-        for kind, _, _, _, payload in frames:
+        for kind, _, _, _, _, payload in frames:
             if kind == EXITED:
                 facts = json.loads(b"".join(payload))
                 code = os.waitstatus_to_exitcode(facts["status"])

@@ -142,7 +142,7 @@ class BulkLink(FrameLink):
             self._charged = size
         else:
             refusal = self._budget.answer_refusal(size)
-            self._deframer.replace(refusal.status, str(refusal).encode())
+            self._deframer.replace(refusal.code, str(refusal).encode())
 
     def _give_back(self) -> None:
         self._budget.free += self._charged

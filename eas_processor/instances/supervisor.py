@@ -15,8 +15,9 @@ from time import monotonic
 from typing import Any
 
 from eas_processor.contracts.call import Request
+from eas_processor.contracts.refusals import NotReady
 from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
-from eas_processor.errors import NotReady, SetupError, StartError
+from eas_processor.errors import SetupError, StartError
 from eas_processor.instances.directory import SOCKET
 from eas_processor.instances.gpus import Cards
 from eas_processor.instances.instance import SERVING, Instance, State
@@ -261,7 +262,7 @@ class Supervisor:
         return FrameLink(on_frames, on_lost)
 
     def _control(self, instance: Instance, frames: list[Frame]) -> None:
-        for kind, _, _, _, payload in frames:
+        for kind, _, _, _, _, payload in frames:
             instance.beat()
             if kind == READY:
                 instance.has_loaded(b"".join(payload))

@@ -7,6 +7,7 @@ import asyncio
 from eas_processor.contracts.call import Request
 from eas_processor.errors import WarmUpError
 from eas_processor.instances.instance import Instance
+from eas_processor.link.codes import NAMES, OK, PROCESSOR, unpack_status
 
 ROUNDS = 5
 """How often each request is sent."""
@@ -25,9 +26,9 @@ class _WarmUpRequest(Request):
             asyncio.get_running_loop().create_future()
         )
 
-    def answer(self, status: int, payload: list[bytes]) -> None:
+    def answer(self, code: int, payload: list[bytes]) -> None:
         if not self.answered.done():
-            self.answered.set_result((status, b"".join(payload)))
+            self.answered.set_result((code, b"".join(payload)))
 
 
 async def warm_up(instance: Instance) -> None:
@@ -39,14 +40,15 @@ async def warm_up(instance: Instance) -> None:
             request = _WarmUpRequest(body)
             instance.send(request)
             instance.flush()
-            status, payload = await request.answered
-            if status != 200 and not instance.failure:
-                raise refused(number, status, payload)
+            code, payload = await request.answered
+            if code != OK and not instance.failure:
+                raise refused(number, code, payload)
 
 
-def refused(number: int, status: int, payload: bytes) -> WarmUpError:
+def refused(number: int, code: int, payload: bytes) -> WarmUpError:
     """Return what is raised when request `number` of the file is refused."""
-    reason = payload.decode(errors="replace")
+    status, sentence = unpack_status(payload) if code == PROCESSOR else (NAMES[code], payload)
+    reason = sentence.decode(errors="replace")
     return WarmUpError(
         f"warm_up_data_path: request {number} of the file was refused with {status}: {reason}"
     )

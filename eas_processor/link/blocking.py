@@ -69,17 +69,18 @@ class FrameReader:
         frames: List[Frame] = []
         start, filled = 0, self._filled
         while filled - start >= HEAD_SIZE:
-            length, kind, _, status, number, deadline = HEAD.unpack_from(self._buffer, start)
+            length, kind, codec, status, number, deadline = HEAD.unpack_from(self._buffer, start)
             body = start + HEAD_SIZE
             end = body + length
             if end > filled:
                 if HEAD_SIZE + length <= _READ_SIZE:
                     break
                 payload = self._read_large(length, self._view[body:filled])
-                frames.append((kind, status, number, deadline, payload))
+                frames.append((kind, codec, status, number, deadline, payload))
                 start = filled
                 break
-            frames.append((kind, status, number, deadline, bytes(self._view[body:end])))
+            received = bytes(self._view[body:end])
+            frames.append((kind, codec, status, number, deadline, received))
             start = end
         if start < filled:
             self._buffer[: filled - start] = self._buffer[start:filled]

@@ -17,7 +17,7 @@ class Deframer:
         self._pieces: List[bytes] = []
         self._missing = 0
         self._keeps = True
-        self._head: Tuple[int, int, int, float] = (0, 0, 0, 0.0)
+        self._head: Tuple[int, int, int, int, float] = (0, 0, 0, 0, 0.0)
         self.arriving = 0
         """The size of the payload that has arrived in part, unless `complete`."""
 
@@ -39,17 +39,17 @@ class Deframer:
             data = self._rest + data
         start, end = 0, len(data)
         while end - start >= HEAD_SIZE:
-            length, kind, _, status, number, deadline = HEAD.unpack_from(data, start)
+            length, kind, codec, status, number, deadline = HEAD.unpack_from(data, start)
             body = start + HEAD_SIZE
             start = body + length
             if start > end:
-                self._head = (kind, status, number, deadline)
+                self._head = (kind, codec, status, number, deadline)
                 self._pieces = [data[body:]]
                 self._missing = start - end
                 self._keeps = True
                 self.arriving = length
                 break
-            frames.append((kind, status, number, deadline, [data[body:start]]))
+            frames.append((kind, codec, status, number, deadline, [data[body:start]]))
         self._rest = data[start:]
         return frames
 
@@ -60,7 +60,7 @@ class Deframer:
 
     def replace(self, status: int, payload: bytes) -> None:
         """Throw away the payload that is arriving; its frame has these instead once it is over."""
-        kind, _, number, deadline = self._head
-        self._head = (kind, status, number, deadline)
+        kind, codec, _, number, deadline = self._head
+        self._head = (kind, codec, status, number, deadline)
         self._pieces = [payload]
         self._keeps = False

@@ -6,13 +6,13 @@ Every frame is a head of 24 bytes, little-endian, and a payload:
     offset  size  type  meaning
     0       4     u32   length of the payload
     4       1     u8    kind, one of the constants below
-    5       1     u8    reserved, 0
-    6       2     u16   status of a REPLY: an HTTP status code; of a TIMES: 1 if the worker runs its
-                        requests in turn, so that more may be sent ahead; of a PREDICT or
-                        PREDICT_JSON: how many requests are in the worker, with this one; else 0
+    5       1     u8    codec of a PREDICT, one of the constants below; else 0
+    6       2     u16   of a REPLY: a status code (`link.codes`); of a TIMES: 1 if the worker runs
+                        its requests in turn, so that more may be sent ahead; of a PREDICT: how
+                        many requests are in the worker, with this one; else 0
     8       8     u64   number of the request, chosen by the engine; 0 outside requests
-    16      8     f64   deadline of a PREDICT or PREDICT_JSON, in seconds of CLOCK_MONOTONIC, which
-                        all processes share; 0 for none
+    16      8     f64   deadline of a PREDICT, in seconds of CLOCK_MONOTONIC, which all processes
+                        share; 0 for none
     24      n           payload
 
 A process opens each of its sockets with a HELLO frame, whose payload is a JSON object:
@@ -26,12 +26,12 @@ After that:
     channel    engine sends                               the process sends
     launcher   LAUNCH (JSON: what the worker loads)       EXITED (JSON: instance, pid, wait status)
     control    WARMED, STOP                               READY (JSON), FAILED (text), HEARTBEAT
-    data,bulk  PREDICT, PREDICT_JSON (request body),      REPLY (response body, or one sentence)
-               CANCEL                                 TIMES, before the REPLYs of one run
+    data,bulk  PREDICT (request body), CANCEL             REPLY (response body, or one sentence)
+                                                          TIMES, before the REPLYs of one run
     log        nothing                                    the lines it prints, without frames
 
 `bulk` carries the payloads above BULK_SIZE, so that they do not delay the small ones on `data`.
-PREDICT_JSON is a PREDICT whose body is JSON, and so is the body of its answer. A TIMES tells of the
+The codec says how the bodies of a PREDICT and of its answer are encoded. A TIMES tells of the
 requests that are answered next on its channel, as five u32: the rows and the requests that ran
 together, and the microseconds that decoding, running and encoding took.
 """
@@ -39,7 +39,7 @@ together, and the microseconds that decoding, running and encoding took.
 import struct
 from typing import Any, Tuple
 
-LINK_VERSION = 2
+LINK_VERSION = 3
 
 HELLO = 1
 LAUNCH = 2
@@ -52,8 +52,12 @@ STOP = 8
 PREDICT = 16
 CANCEL = 17
 REPLY = 18
-PREDICT_JSON = 19
 TIMES = 20
+
+ARRAY_PROTO = 0
+"""Codec: `PredictRequest` and `PredictResponse` of `proto/predict.proto`."""
+EAS_JSON = 1
+"""Codec: JSON as the EAS routes take it."""
 
 HEAD = struct.Struct("<IBBHQd")
 HEAD_SIZE = HEAD.size
@@ -66,8 +70,8 @@ BULK_SIZE = 64 * 1024
 
 MAX_PAYLOAD = 0xFFFFFFFF
 
-Frame = Tuple[int, int, int, float, Any]
-"""kind, status, request number, deadline, payload."""
+Frame = Tuple[int, int, int, int, float, Any]
+"""kind, codec, status, request number, deadline, payload."""
 
 
 class LinkError(ConnectionError):

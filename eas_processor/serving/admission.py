@@ -9,8 +9,8 @@ from time import monotonic
 
 from eas_processor.contracts.call import Request
 from eas_processor.contracts.counters import ServiceMetrics
+from eas_processor.contracts.refusals import DeadlineExceeded, NotReady, QueueFull, Refusal
 from eas_processor.contracts.settings import ServiceSettings
-from eas_processor.errors import DeadlineExceeded, NotReady, QueueFull, RequestError
 from eas_processor.instances.instance import Instance
 from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.isolation import Isolation
@@ -93,7 +93,7 @@ class Admission:
                 self._timer = None
         self._settings = settings
 
-    def refusal(self, size: int) -> RequestError | None:
+    def refusal(self, size: int) -> Refusal | None:
         """Return why a request of `size` bytes would be refused if it were submitted now."""
         if not self._ready and not self._expecting:
             return self._not_ready()

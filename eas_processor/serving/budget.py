@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from eas_processor.errors import AnswerTooLarge, QueueFull, RequestError
+from eas_processor.contracts.refusals import AnswerTooLarge, QueueFull, Refusal
 
 if TYPE_CHECKING:
     from eas_processor.frontends.http.answers import Answering
@@ -58,7 +58,7 @@ class Budget:
             "(--max-buffered); try again in a moment"
         )
 
-    def answer_refusal(self, size: int) -> RequestError:
+    def answer_refusal(self, size: int) -> Refusal:
         """Return the refusal to send an answer of `size` bytes that there is no room for."""
         most = self.limit - self.reserve
         if size > most:

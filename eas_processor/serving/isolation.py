@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from eas_processor.contracts.call import Request
-from eas_processor.errors import InternalError
+from eas_processor.contracts.refusals import InternalError
 from eas_processor.instances.instance import Instance, State
 from eas_processor.serving.poison import Poison
 

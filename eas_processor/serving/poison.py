@@ -7,7 +7,7 @@ import logging
 from time import monotonic
 
 from eas_processor.contracts.call import Request
-from eas_processor.errors import InternalError
+from eas_processor.contracts.refusals import InternalError
 
 log = logging.getLogger("eas_processor.engine")
 
@@ -72,4 +72,4 @@ def _mark(request: Request) -> _Mark:
     digest = hashlib.sha256()
     for piece in request.body:
         digest.update(piece)
-    return request.size, request.kind, digest.digest()
+    return request.size, request.codec, digest.digest()

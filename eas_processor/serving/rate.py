@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from time import monotonic
 
+from eas_processor.contracts.refusals import TooManyRequests
 from eas_processor.contracts.settings import ServiceSettings
-from eas_processor.errors import TooManyRequests
 
 
 class RateLimit:

@@ -2,14 +2,14 @@
 What the TensorFlow processor refuses, in one tree.
 
     ProcessorError
-    ├── ModelError              500   the model cannot be loaded: ends the start of the worker
-    │   └── ModelConfigError    500   `model_config` is not what this processor understands
-    ├── BadRequest              400   the request does not fit the model
-    │   └── ModelRefusal        400   the graph itself refused the values it was given
-    └── RunError                500   the run failed for a reason that is not the request's
+    ├── ModelError            MODEL_FAULT       the model cannot be loaded
+    │   └── ModelConfigError  MODEL_FAULT       `model_config` is not understood
+    ├── BadRequest            INVALID_ARGUMENT  the request does not fit the model
+    │   └── ModelRefusal      INVALID_ARGUMENT  the graph itself refused the values it was given
+    └── RunError              MODEL_FAULT       the run failed, and not for the request
 
-The order in which one request can meet them: decode (`wire.WireError`, 400), resolve and check
-(`BadRequest`), run (`ModelRefusal` or `RunError`), encode (`wire.WireError`). In JSON it meets
+The order in which one request can meet them: decode (`eas_wire.WireError`), resolve and check
+(`BadRequest`), run (`ModelRefusal` or `RunError`), encode (`eas_wire.WireError`). In JSON it meets
 `BadRequest` instead of `WireError`.
 """
 
@@ -17,7 +17,7 @@ The order in which one request can meet them: decode (`wire.WireError`, 400), re
 class ProcessorError(Exception):
     """Something this processor refuses, in one sentence for the person who can change it."""
 
-    status = 500
+    code = "MODEL_FAULT"
 
 
 class ModelError(ProcessorError):
@@ -31,7 +31,7 @@ class ModelConfigError(ModelError):
 class BadRequest(ProcessorError):
     """The request does not fit the model."""
 
-    status = 400
+    code = "INVALID_ARGUMENT"
 
 
 class ModelRefusal(BadRequest):

@@ -9,12 +9,14 @@ from collections import deque
 from typing import Callable, Deque, List, Tuple
 
 from eas_processor.link.blocking import FrameReader
+from eas_processor.link.codes import CANCELLED, DEADLINE_EXCEEDED
 from eas_processor.link.frames import (
+    ARRAY_PROTO,
     BULK_SIZE,
     CANCEL,
+    EAS_JSON,
     HEAD,
     PREDICT,
-    PREDICT_JSON,
     REPLY,
     RUN_TIMES,
     TIMES,
@@ -37,8 +39,8 @@ _LONG_RUN_S = 0.1
 # Answers leave together while runs are shorter than a system call, but after a run that ends later
 # than this they go: the engine works on them while the next run goes on.
 _HOLD_BACK_S = 0.0001
-_EXPIRED: Answer = (408, b"the request's deadline passed before it was run")
-_CANCELLED: Answer = (499, b"the client left before the request was run")
+_EXPIRED: Answer = (DEADLINE_EXCEEDED, b"the request's deadline passed before it was run")
+_CANCELLED: Answer = (CANCELLED, b"the client left before the request was run")
 
 
 class Outlet:
@@ -144,7 +146,7 @@ class Channel:
     def _is_slow(self, *frames: Frame) -> bool:
         """Tell whether one is large JSON: seconds of work, for which the others do not wait."""
         return self._is_bulk and any(
-            frame[0] == PREDICT_JSON and len(frame[4]) > BULK_SIZE for frame in frames
+            frame[1] == EAS_JSON and len(frame[5]) > BULK_SIZE for frame in frames
         )
 
     def _fill(self, batch: List[Frame]) -> None:
@@ -153,8 +155,8 @@ class Channel:
             if self._is_bulk and batch and self._is_slow(self._waiting[0], batch[0]):
                 return  # Large JSON runs alone: the answers of a batch leave together.
             frame = self._waiting.popleft()
-            if frame[3] and now > frame[3]:
-                self._refuse(frame[2], _EXPIRED)
+            if frame[4] and now > frame[4]:
+                self._refuse(frame[3], _EXPIRED)
             else:
                 batch.append(frame)
 
@@ -171,15 +173,15 @@ class Channel:
 
     def _accept(self, frames: List[Frame]) -> None:
         for frame in frames:
-            if frame[0] == PREDICT or frame[0] == PREDICT_JSON:
+            if frame[0] == PREDICT:
                 self._waiting.append(frame)
-                self._held_when_sent = frame[1]
+                self._held_when_sent = frame[2]
             elif frame[0] == CANCEL:
-                self._cancel(frame[2])
+                self._cancel(frame[3])
 
     def _cancel(self, number: int) -> None:
         for frame in self._waiting:
-            if frame[2] == number:
+            if frame[3] == number:
                 self._waiting.remove(frame)
                 self._refuse(number, _CANCELLED)
                 return
@@ -187,8 +189,8 @@ class Channel:
     def _run(self, batch: List[Frame]) -> Tuple[List[bytes], float, float]:
         """Return what to send, and when the run began and ended."""
         start = time.perf_counter()
-        if len(batch) == 1 and batch[0][0] == PREDICT:
-            answers = [self._processor.process(batch[0][4])]
+        if len(batch) == 1 and batch[0][1] == ARRAY_PROTO:
+            answers = [self._processor.process(batch[0][5])]
         else:
             answers = self._process(batch)
         end = time.perf_counter()
@@ -197,23 +199,23 @@ class Channel:
         times, again = self._times(len(batch), seconds)
         replies: List[bytes] = [times]
         for frame, answer in zip(batch, answers):
-            status, payload = answer
+            code, payload = answer
             if len(payload) > BULK_SIZE:
-                self._send_large(frame[2], answer, again)
+                self._send_large(frame[3], answer, again)
             else:
-                replies.append(HEAD.pack(len(payload), REPLY, 0, status, frame[2], 0.0))
+                replies.append(HEAD.pack(len(payload), REPLY, 0, code, frame[3], 0.0))
                 replies.append(payload)
         self.served += len(batch)
         return replies, start, end
 
     def _process(self, batch: List[Frame]) -> List[Answer]:
         """Return the answers in order; requests in JSON are run one by one."""
-        joined = [frame[4] for frame in batch if frame[0] == PREDICT]
+        joined = [frame[5] for frame in batch if frame[1] == ARRAY_PROTO]
         if len(joined) == len(batch):
             return self._processor.batch_process(joined)
         answers = iter(self._processor.batch_process(joined) if joined else ())
         return [
-            next(answers) if frame[0] == PREDICT else self._processor.process_json(frame[4])
+            next(answers) if frame[1] == ARRAY_PROTO else self._processor.process_json(frame[5])
             for frame in batch
         ]
 
@@ -241,13 +243,13 @@ class Channel:
         )
 
     def _refuse(self, number: int, refusal: Answer) -> None:
-        status, text = refusal
-        self._replies += [HEAD.pack(len(text), REPLY, 0, status, number, 0.0), text]
+        code, text = refusal
+        self._replies += [HEAD.pack(len(text), REPLY, 0, code, number, 0.0), text]
 
     def _send_large(self, number: int, answer: Answer, times: bytes) -> None:
         """Send a large answer by the bulk channel, so that it does not delay the small ones."""
-        status, payload = answer
-        head = HEAD.pack(len(payload), REPLY, 0, status, number, 0.0)
+        code, payload = answer
+        head = HEAD.pack(len(payload), REPLY, 0, code, number, 0.0)
         self._bulk.send(times + head, payload)
 
     def _flush(self) -> None:

@@ -1,16 +1,27 @@
-"""The processor's hooks: loading them, and calling them so that an exception becomes a status."""
+"""The processor's hooks: loading them, and calling them so that an exception becomes a code."""
 
 import importlib
 import importlib.util
 import logging
 import sys
 from types import ModuleType
-from typing import Any, List, Tuple
+from typing import Any, Dict, List, Tuple
+
+from eas_processor.link.codes import (
+    BY_NAME,
+    INTERNAL,
+    INVALID_ARGUMENT,
+    OK,
+    PROCESSOR,
+    UNIMPLEMENTED,
+    pack_status,
+    unpack_status,
+)
 
 log = logging.getLogger("eas_processor.worker")
 
 Answer = Tuple[int, bytes]
-"""HTTP status, and the response body or one sentence of UTF-8 text."""
+"""Status code (`link.codes`), and the response body or one sentence of UTF-8 text."""
 
 _NO_JSON = b"this processor takes no JSON; send a PredictRequest as application/octet-stream"
 
@@ -82,25 +93,25 @@ class Processor:
     def describe(self) -> Answer:
         """Return the signature JSON, or why there is none."""
         if self._describe is None:
-            return 400, b"this processor does not describe its model"
+            return INVALID_ARGUMENT, b"this processor does not describe its model"
         try:
-            return 200, _body(self._describe(self._model))
+            return OK, _body(self._describe(self._model))
         except Exception as error:
             return refusal(error)
 
     def process(self, request: Any) -> Answer:
         """Answer one request body."""
         try:
-            return 200, _body(self._process(self._model, request))
+            return OK, _body(self._process(self._model, request))
         except Exception as error:
             return refusal(error)
 
     def process_json(self, request: Any) -> Answer:
         """Answer one request body in JSON."""
         if self._process_json is None:
-            return 415, _NO_JSON
+            return UNIMPLEMENTED, _NO_JSON
         try:
-            return 200, _body(self._process_json(self._model, request))
+            return OK, _body(self._process_json(self._model, request))
         except Exception as error:
             return refusal(error)
 
@@ -117,19 +128,35 @@ class Processor:
         except Exception:
             log.exception("a batch failed; its requests are run one by one")
             return [self.process(request) for request in requests]
-        return [(200, each) if type(each) is bytes else _outcome(each) for each in results]
+        return [(OK, each) if type(each) is bytes else _outcome(each) for each in results]
 
 
 def refusal(error: Exception) -> Answer:
-    """Return the status that an exception of the hooks carries, or 500, and its sentence."""
+    """
+    Return the code and the sentence that an exception of the hooks stands for.
+
+    Errors of this project have the name of a code as `code`. Those of a custom processor may have
+    an HTTP `status`, which is passed on. Any other is INTERNAL.
+    """
+    code: Any = getattr(error, "code", None)
     status: Any = getattr(error, "status", None)
-    # Exceptions of other libraries have a `status` too, and it can be anything.
+    # Exceptions of other libraries have a `code` or `status` too, and it can be anything.
+    if isinstance(code, str) and code in BY_NAME:
+        return BY_NAME[code], _cut(str(error)).encode(errors="replace")
     if isinstance(status, int) and 400 <= status <= 599:
-        return int(status), _cut(str(error)).encode(errors="replace")
+        return PROCESSOR, pack_status(status, _cut(str(error)).encode(errors="replace"))
     log.error("the processor raised an unexpected error", exc_info=error)
     said = f"{type(error).__name__}: {_cut(str(error))}"
     text = f"the processor failed with {said}; its log has the traceback"
-    return 500, text.encode(errors="replace")
+    return INTERNAL, text.encode(errors="replace")
+
+
+def info_facts(code: int, payload: bytes) -> Dict[str, Any]:
+    """Return what `describe` says in a form that JSON can hold."""
+    status = 0
+    if code == PROCESSOR:
+        status, payload = unpack_status(payload)
+    return {"info_code": code, "info_status": status, "info": payload.decode(errors="replace")}
 
 
 def _cut(sentence: str) -> str:
@@ -138,7 +165,7 @@ def _cut(sentence: str) -> str:
 
 def _outcome(result: Any) -> Answer:
     try:
-        return refusal(result) if isinstance(result, Exception) else (200, _body(result))
+        return refusal(result) if isinstance(result, Exception) else (OK, _body(result))
     except TypeError as error:
         return refusal(error)
 
@@ -150,7 +177,7 @@ def _body(result: Any) -> bytes:
 
 
 def _load_failure(error: Exception) -> str:
-    if hasattr(error, "status"):
+    if getattr(error, "code", None) in BY_NAME or hasattr(error, "status"):
         return str(error)
     log.error("initialize failed", exc_info=error)
     return f"the processor failed to load the model: {type(error).__name__}: {error}"

@@ -88,7 +88,7 @@ class Launcher:
             if self._link in ready:
                 for frame in reader.read():
                     if frame[0] == LAUNCH:
-                        self._launch(hooks, json.loads(frame[4].decode()))
+                        self._launch(hooks, json.loads(frame[5].decode()))
 
     def _launch(self, hooks: ModuleType, spec: Dict[str, Any]) -> None:
         worker = Worker(self._path, hooks, spec)

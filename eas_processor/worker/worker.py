@@ -15,7 +15,7 @@ from eas_processor.link.blocking import FrameReader, connect
 from eas_processor.link.frames import FAILED, HEARTBEAT, READY, STOP, WARMED, pack
 from eas_processor.worker import process
 from eas_processor.worker.channel import Channel, Outlet
-from eas_processor.worker.hooks import HooksError, Processor
+from eas_processor.worker.hooks import HooksError, Processor, info_facts
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -74,8 +74,7 @@ class Worker:
         # Once more when WARMED comes, in a moment then, because nearly everything is frozen here.
         self._collector.settle()
         self._serve(processor)
-        status, text = processor.describe()
-        facts = {"info_status": status, "info": text.decode(errors="replace")}
+        facts = info_facts(*processor.describe())
         control.sendall(pack(READY, json.dumps(facts).encode()))
 
     def _serve(self, processor: Processor) -> None:

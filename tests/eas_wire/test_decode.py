@@ -247,7 +247,7 @@ def test_refuses(case):
     with pytest.raises(error) as refusal:
         decode(array)
     assert message in str(refusal.value)
-    assert refusal.value.status == 400
+    assert refusal.value.code == "INVALID_ARGUMENT"
 
 
 MALFORMED = {

@@ -116,7 +116,7 @@ def test_refuses(case):
     with pytest.raises(wire.EncodeError) as refusal:
         wire.encode_response({"y": wire.Tensor(dtype, array)})
     assert message in str(refusal.value)
-    assert refusal.value.status == 500
+    assert refusal.value.code == "INTERNAL"
 
 
 @pytest.mark.parametrize(

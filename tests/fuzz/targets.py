@@ -25,7 +25,7 @@ from eas_wire import WireError, decode_request, decode_response
 SEEDS = Path(__file__).parent / "seeds"
 _PIECES = (0, 1, 7, 100, 9000)
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) ")
-_INFO = {"info_status": 200, "info": "{}"}
+_INFO = {"info_code": 0, "info_status": 0, "info": "{}"}
 _EXPECTED = {100, 200, 400, 401, 404, 405, 408, 411, 413, 414, 415, 431, 450}
 
 
@@ -35,7 +35,7 @@ class _Admission(FakeAdmission):
     def submit(self, request: Any, now: float) -> None:
         assert request.size == sum(map(len, request.body))
         if self.at_once:
-            request.answer(200, [b"".join(request.body)])
+            request.answer(0, [b"".join(request.body)])
         else:
             self.submitted.append(request)
 
@@ -62,7 +62,7 @@ def http(data: bytes) -> None:
     client = FakeClient(_SERVER)
     client.send(data[1:], _PIECES[(data[0] >> 1) % len(_PIECES)])
     for request in _ADMISSION.submitted:
-        request.answer(200, [b"late"])
+        request.answer(0, [b"late"])
     statuses = {int(status) for status in _STATUS_LINE.findall(client.transport.written)}
     assert statuses <= _EXPECTED, statuses
     client.connection.check_time(client.connection.since + 1000)
@@ -102,7 +102,7 @@ def _decode(decode: Callable[[bytes], object], data: bytes) -> None:
     try:
         decode(data)
     except WireError as refusal:
-        assert refusal.status == 400 and str(refusal)
+        assert refusal.code == "INVALID_ARGUMENT" and str(refusal)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {"http": http, "frames": frames, "codec": codec}

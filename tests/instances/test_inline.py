@@ -12,7 +12,8 @@ from fixtures.engine import ECHO
 from eas_processor.contracts.call import Request
 from eas_processor.errors import StartError, WarmUpError
 from eas_processor.instances.inline import InlineSupervisor
-from eas_processor.link.frames import BULK_SIZE, PREDICT_JSON
+from eas_processor.link import codes
+from eas_processor.link.frames import BULK_SIZE, EAS_JSON
 from eas_processor.serving.admission import Admission
 from eas_processor.worker.hooks import Processor, import_hooks
 
@@ -22,7 +23,7 @@ class ARequest(Request):
         super().__init__()
         self.body = [body[:1], body[1:]]
         self.size = len(body)
-        self.kind = self.kind if kind is None else kind
+        self.codec = self.codec if kind is None else kind
         self.deadline = monotonic() + 60
         self.answered: asyncio.Future[tuple[int, bytes]] = (
             asyncio.get_running_loop().create_future()
@@ -38,7 +39,7 @@ async def started(settings: Any) -> Admission:
         settings, admission, lambda: Processor(import_hooks(ECHO), "/", "")
     )
     await supervisor.start()
-    assert supervisor.info["info_status"] == 200
+    assert supervisor.info["info_code"] == 0
     return admission
 
 
@@ -53,11 +54,14 @@ def ask(admission: Admission, *requests: ARequest) -> list[asyncio.Future[tuple[
 async def test_requests_are_answered_in_the_process(service: Any, batch_size: int) -> None:
     admission = await started(service(batch_size=batch_size, max_queue_size=100))
     requests = [ARequest(b"%d" % number) for number in range(50)]
-    requests += [ARequest(b"[1]", PREDICT_JSON), ARequest(b"refuse"), ARequest(b"fail")]
+    requests += [ARequest(b"[1]", EAS_JSON), ARequest(b"refuse"), ARequest(b"fail")]
     *echoed, json, refused, failed = await asyncio.gather(*ask(admission, *requests))
-    assert echoed == [(200, b"%d" % number) for number in range(50)]
-    assert json == (200, b'{"echo": [1]}')
-    assert refused == (400, b"refused as asked") and failed[0] == 500
+    assert echoed == [(codes.OK, b"%d" % number) for number in range(50)]
+    assert json == (codes.OK, b'{"echo": [1]}')
+    assert (
+        refused == (codes.PROCESSOR, codes.pack_status(400, b"refused as asked"))
+        and failed[0] == codes.INTERNAL
+    )
     rows = admission.metrics.batch_rows
     assert rows.rows == 53 and (sum(rows.counts) < 53) is (batch_size > 1)
 
@@ -75,7 +79,7 @@ async def test_large_bodies_run_alone(service: Any) -> None:
 async def test_the_queue_is_bounded(service: Any) -> None:
     admission = await started(service(threads=2, max_queue_size=3))
     answers = await asyncio.gather(*ask(admission, *[ARequest(b"x") for _ in range(8)]))
-    assert sorted(status for status, _ in answers) == [200] * 5 + [450] * 3
+    assert sorted(status for status, _ in answers) == [codes.OK] * 5 + [codes.QUEUE_FULL] * 3
 
 
 async def test_who_leaves_or_is_late_is_not_run(service: Any) -> None:
@@ -84,8 +88,8 @@ async def test_who_leaves_or_is_late_is_not_run(service: Any) -> None:
     late.deadline = monotonic() - 1
     ask(admission, gone, late, stays)
     admission.withdraw(gone)
-    assert await stays.answered == (200, b"stays")
-    assert (await late.answered)[0] == 408 and not gone.answered.done()
+    assert await stays.answered == (codes.OK, b"stays")
+    assert (await late.answered)[0] == codes.DEADLINE_EXCEEDED and not gone.answered.done()
     assert admission.metrics.batch_rows.rows == 1
 
 
@@ -104,7 +108,7 @@ async def test_who_leaves_when_the_answer_is_on_its_way_costs_nobody_anything(
     for _ in range(4):  # once more than it may hold requests
         last, left, stays = Last(b"1"), ARequest(b"2"), ARequest(b"3")
         ask(admission, last, left, stays)
-        assert await stays.answered == (200, b"3") and not left.answered.done()
+        assert await stays.answered == (codes.OK, b"3") and not left.answered.done()
 
 
 async def test_the_loop_stays_awake_for_a_moment_after_an_answer(
@@ -129,7 +133,7 @@ async def test_nobody_looks_out_on_a_single_core(
     )
     monkeypatch.setattr("eas_processor.instances.inline.usable_cores", lambda: 1)
     admission = await started(service())
-    assert await asyncio.gather(*ask(admission, ARequest(b"x"))) == [(200, b"x")]
+    assert await asyncio.gather(*ask(admission, ARequest(b"x"))) == [(codes.OK, b"x")]
 
 
 async def test_a_refused_warm_up_ends_the_start(service: Any) -> None:

@@ -13,6 +13,7 @@ from eas_processor.contracts.call import Request
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.instances import instance as module
 from eas_processor.instances.instance import BYTE_CREDIT, Instance, State
+from eas_processor.link import codes
 from eas_processor.link.frames import (
     BULK_SIZE,
     CANCEL,
@@ -77,7 +78,7 @@ def make_worker(service: Any, fake_transport: Any) -> Callable[..., Worker]:
     return lambda **settings: Worker(service(**settings), fake_transport)
 
 
-FACTS = b'{"info_status": 200, "info": "{}"}'
+FACTS = b'{"info_code": 0, "info_status": 0, "info": "{}"}'
 
 
 async def test_it_is_loaded_when_every_socket_has_introduced_itself(make_worker: Any) -> None:
@@ -152,12 +153,16 @@ async def test_answers_reach_whoever_waits(make_worker: Any) -> None:
     assert worker.links["data"].written.endswith(pack(CANCEL, number=gone.number))
     worker.instance.replies(
         [
-            (REPLY, 200, two.number, 0.0, [b"t", b"wo"]),
-            (REPLY, 499, gone.number, 0.0, [b""]),
-            (REPLY, 400, one.number, 0.0, [b"bad"]),
+            (REPLY, 0, codes.OK, two.number, 0.0, [b"t", b"wo"]),
+            (REPLY, 0, codes.CANCELLED, gone.number, 0.0, [b""]),
+            (REPLY, 0, codes.INVALID_ARGUMENT, one.number, 0.0, [b"bad"]),
         ]
     )
-    assert (one.answers, two.answers, gone.answers) == ([(400, b"bad")], [(200, b"two")], [])
+    assert (one.answers, two.answers, gone.answers) == (
+        [(codes.INVALID_ARGUMENT, b"bad")],
+        [(codes.OK, b"two")],
+        [],
+    )
     assert worker.credits == 1 and not worker.instance.held
 
 
@@ -168,7 +173,7 @@ async def test_nobody_is_sent_to_an_instance_that_warms_up_or_drains(make_worker
         change()
         request = ARequest(b"x")
         worker.instance.send(request)
-        worker.instance.replies([(REPLY, 200, request.number, 0.0, [])])
+        worker.instance.replies([(REPLY, 0, codes.OK, request.number, 0.0, [])])
     assert worker.credits == 0
 
 
@@ -198,7 +203,7 @@ async def test_credit_is_counted_in_bytes_of_large_bodies(make_worker: Any) -> N
     assert not worker.instance.has_credit(BYTE_CREDIT)
     assert worker.instance.has_credit(BYTE_CREDIT - large.size)
     assert worker.instance.has_credit(BULK_SIZE)
-    worker.instance.replies([(REPLY, 200, large.number, 0.0, [])])
+    worker.instance.replies([(REPLY, 0, codes.OK, large.number, 0.0, [])])
     assert worker.instance.has_credit(BYTE_CREDIT)
 
 
@@ -228,11 +233,11 @@ async def test_what_a_dead_worker_has_written_is_read_first(make_worker: Any) ->
     worker.instance.send(lost)
     worker.instance.exited("killed by SIGKILL")
     assert not worker.deaths
-    worker.instance.replies([(REPLY, 200, answered.number, 0.0, [b"done"])])
+    worker.instance.replies([(REPLY, 0, codes.OK, answered.number, 0.0, [b"done"])])
     worker.instance.link_lost("data")
     assert not worker.deaths
     worker.instance.link_lost("bulk")
-    assert answered.answers == [(200, b"done")]
+    assert answered.answers == [(codes.OK, b"done")]
     assert worker.deaths == [(State.READY, [lost])]
 
 
@@ -256,7 +261,7 @@ async def test_a_run_that_takes_too_long_is_noticed(make_worker: Any) -> None:
     assert not worker.instance.runs_longer_than(2)
     worker.instance.send(second)
     assert not worker.instance.runs_longer_than(2)
-    worker.instance.replies([(REPLY, 200, first.number, 0.0, [])])
+    worker.instance.replies([(REPLY, 0, codes.OK, first.number, 0.0, [])])
     # The second has only waited until now.
     assert not worker.instance.runs_longer_than(2)
     assert not worker.instance.runs_longer_than(2)
@@ -271,7 +276,7 @@ async def test_the_runs_of_both_channels_are_counted(make_worker: Any) -> None:
     for each in (small, ARequest(b"x"), large):
         worker.instance.send(each)
     assert not worker.instance.runs_longer_than(1)
-    worker.instance.replies([(REPLY, 200, small.number, 0.0, [])])
+    worker.instance.replies([(REPLY, 0, codes.OK, small.number, 0.0, [])])
     assert worker.instance.runs_longer_than(1)
 
 
@@ -332,7 +337,7 @@ async def test_a_worker_loads_only_once(make_worker: Any) -> None:
 
 
 def times(in_turn: bool, *numbers: int) -> tuple[int, int, int, float, list[bytes]]:
-    return TIMES, int(in_turn), 0, 0.0, [RUN_TIMES.pack(*numbers)]
+    return TIMES, 0, int(in_turn), 0, 0.0, [RUN_TIMES.pack(*numbers)]
 
 
 async def test_short_runs_let_requests_be_sent_ahead(make_worker: Any) -> None:
@@ -358,7 +363,7 @@ async def test_the_times_of_a_run_are_those_of_the_answers_after_it(make_worker:
     request.began = request.submitted = monotonic()
     worker.instance.send(request)
     worker.instance.replies([times(True, 3, 1, 10, 20, 30)])
-    worker.instance.replies([(REPLY, 200, request.number, 0.0, [b"y"])])
+    worker.instance.replies([(REPLY, 0, codes.OK, request.number, 0.0, [b"y"])])
     assert request.times is not None and request.times[1:] == (0.00001, 0.00002, 0.00003)
     assert worker.metrics.batch_rows.rows == 3
     assert worker.metrics.steps["run"].seconds == pytest.approx(0.00002)

@@ -24,6 +24,7 @@ from eas_processor.instances import instance as instance_module
 from eas_processor.instances import supervisor as module
 from eas_processor.instances.instance import Instance, State
 from eas_processor.instances.supervisor import Supervisor
+from eas_processor.link import codes
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.budget import Budget
 
@@ -85,10 +86,13 @@ async def supervised(settings: ServiceSettings, start_timeout: float = 60) -> As
 
 async def test_an_instance_answers_and_describes_its_model(real_service: Any) -> None:
     async with supervised(real_service()) as desk:
-        assert await desk.ask(b"hello") == (200, b"hello")
-        assert await desk.ask(b"refuse") == (400, b"refused as asked")
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
+        assert await desk.ask(b"refuse") == (
+            codes.PROCESSOR,
+            codes.pack_status(400, b"refused as asked"),
+        )
         large = b"grow 300000" + b" " * 100_000
-        assert await desk.ask(large) == (200, b"x" * 300_000)
+        assert await desk.ask(large) == (codes.OK, b"x" * 300_000)
         assert "echo" in desk.supervisor.info["info"]
 
 
@@ -125,7 +129,7 @@ async def test_several_instances_are_several_processes(
     async with supervised(settings) as desk:
         assert len(desk.pids) == 3
         answers = await asyncio.gather(*(desk.ask(b"%d" % number) for number in range(30)))
-        assert answers == [(200, b"%d" % number) for number in range(30)]
+        assert answers == [(codes.OK, b"%d" % number) for number in range(30)]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +245,7 @@ async def test_a_worker_that_dies_is_replaced(
             before = desk.instances
             os.kill(*desk.pids, signal.SIGKILL)
             await eventually_async(partial(_have_changed, desk, before))
-            assert await desk.ask(b"hello") == (200, b"hello")
+            assert await desk.ask(b"hello") == (codes.OK, b"hello")
         assert len(desk.supervisor._launchers) <= 2
 
 
@@ -261,8 +265,8 @@ async def test_requests_caught_in_a_death_are_tried_again(
         gate.open()
         await eventually_async(gate.reached)
         gate.open()
-        assert await waiting == (200, b"hello")
-        assert await caught == (200, gate.command.encode())
+        assert await waiting == (codes.OK, b"hello")
+        assert await caught == (codes.OK, gate.command.encode())
         metrics = desk.admission.metrics
         assert (metrics.deaths, metrics.restarts) == (1, 1) and metrics.retries >= 1
 
@@ -276,7 +280,7 @@ async def test_requests_caught_in_a_death_can_be_refused_instead(
         await eventually_async(gate.reached)
         os.kill(*desk.pids, signal.SIGKILL)
         status, sentence = await caught
-        assert status == 503 and b"killed by SIGKILL" in sentence
+        assert status == codes.UNAVAILABLE and b"killed by SIGKILL" in sentence
 
 
 @pytest.mark.parametrize("instances", [1, 2])
@@ -290,9 +294,9 @@ async def test_a_poison_request_takes_no_neighbour_along(
         answers = await asyncio.gather(*asked)
         for number, (status, body) in enumerate(answers):
             if number % 20 == 9:
-                assert status == 500 and b"killed it (killed by SIGABRT)" in body
+                assert status == codes.INTERNAL and b"killed it (killed by SIGABRT)" in body
             else:
-                assert (status, body) == (200, b"%d" % number)
+                assert (status, body) == (codes.OK, b"%d" % number)
     found = [each.facts for each in caplog.records if "poison" in each.message]  # type: ignore[attr-defined]
     poison = [body for body in bodies if body.startswith(b"die")]
     expected = [
@@ -309,13 +313,13 @@ async def test_a_poison_request_takes_no_neighbour_along(
 
 async def test_a_poison_request_that_comes_again_costs_no_worker(real_service: Any) -> None:
     async with supervised(real_service(threads=2)) as desk:
-        assert (await desk.ask(b"die"))[0] == 500
+        assert (await desk.ask(b"die"))[0] == codes.INTERNAL
         deaths = desk.admission.metrics.deaths
-        assert [(await desk.ask(b"die"))[0] for _ in range(3)] == [500] * 3
-        assert await desk.ask(b"lie") == (200, b"lie")
+        assert [(await desk.ask(b"die"))[0] for _ in range(3)] == [codes.INTERNAL] * 3
+        assert await desk.ask(b"lie") == (codes.OK, b"lie")
         assert desk.admission.metrics.deaths == deaths
         desk.admission.configure(real_service())
-        assert (await desk.ask(b"die"))[0] == 500
+        assert (await desk.ask(b"die"))[0] == codes.INTERNAL
         assert desk.admission.metrics.deaths > deaths
 
 
@@ -325,8 +329,8 @@ async def test_large_bodies_are_tried_again_too(real_service: Any) -> None:
         poison = desk.ask(b"die " + b"." * 2_000_000)
         answers = await asyncio.gather(*large)
         assert [body[:2] for _, body in answers] == [b"%d " % number for number in range(7)]
-        assert {status for status, _ in answers} == {200}
-        assert (await poison)[0] == 500
+        assert {status for status, _ in answers} == {codes.OK}
+        assert (await poison)[0] == codes.INTERNAL
 
 
 async def test_only_the_second_kill_from_outside_condemns_a_request(
@@ -339,8 +343,8 @@ async def test_only_the_second_kill_from_outside_condemns_a_request(
             assert not asked.done()
             await _kill(desk, eventually_async)
             gate.open()
-        assert (await asked)[0] == 500
-        assert await desk.ask(b"hello") == (200, b"hello")
+        assert (await asked)[0] == codes.INTERNAL
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
 
 
 async def test_a_death_under_load_loses_nothing(real_service: Any) -> None:
@@ -349,10 +353,12 @@ async def test_a_death_under_load_loses_nothing(real_service: Any) -> None:
         await asked[100]
         os.kill(min(desk.pids), signal.SIGKILL)
         answers = await asyncio.gather(*asked)
-        assert answers == [(200, b"%d" % number) for number in range(2000)]
+        assert answers == [(codes.OK, b"%d" % number) for number in range(2000)]
 
 
-@pytest.mark.parametrize(("retry_crashed", "status"), [(True, 200), (False, 503)])
+@pytest.mark.parametrize(
+    ("retry_crashed", "status"), [(True, codes.OK), (False, codes.UNAVAILABLE)]
+)
 async def test_what_an_instance_could_not_finish_in_its_time_goes_on_elsewhere(
     real_service: Any,
     gate_hooks: str,
@@ -393,7 +399,7 @@ async def test_a_suspect_whose_instance_had_no_more_time_is_tried_alone_again(
         await desk.supervisor.retire(alone)
         await eventually_async(lambda: [each.alone for each in desk.instances] == [True])
         gate.open()
-        assert await asked == (200, gate.command.encode())
+        assert await asked == (codes.OK, gate.command.encode())
 
 
 @pytest.mark.parametrize(("at_once", "retired"), [(True, ["other", "other"]), (False, ["other"])])
@@ -417,9 +423,9 @@ async def test_others_may_serve_on_in_the_places_of_those_that_are_missing(
 async def test_a_run_over_the_limit_ends_its_worker_and_is_refused(real_service: Any) -> None:
     async with supervised(real_service(max_run=1.0, threads=1)) as desk:
         slow, waiting = desk.ask(b"sleep 30"), desk.ask(b"hello")
-        assert await waiting == (200, b"hello")
+        assert await waiting == (codes.OK, b"hello")
         status, sentence = await slow
-        assert status == 500 and b"more than 1 s (model_config.max_run)" in sentence
+        assert status == codes.INTERNAL and b"more than 1 s (model_config.max_run)" in sentence
 
 
 async def test_a_worker_that_loses_a_link_gets_no_more_and_is_replaced(
@@ -429,7 +435,7 @@ async def test_a_worker_that_loses_a_link_gets_no_more_and_is_replaced(
         (instance,) = desk.instances
         desk.supervisor._link_lost(instance, "data")
         assert not desk.admission.ready
-        assert await desk.ask(b"hello") == (200, b"hello")
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
         assert instance not in desk.instances
 
 
@@ -437,7 +443,7 @@ async def test_enable_crash_block_leaves_it_dead(real_service: Any, eventually_a
     async with supervised(real_service(restart_crashed=False)) as desk:
         os.kill(*desk.pids, signal.SIGKILL)
         await eventually_async(lambda: not desk.instances)
-        assert (await desk.ask(b"hello"))[0] == 503
+        assert (await desk.ask(b"hello"))[0] == codes.UNAVAILABLE
         assert desk.supervisor.info == {}
 
 
@@ -456,11 +462,11 @@ async def test_a_replacement_that_fails_is_tried_again(
         broken.touch()
         os.kill(*desk.pids, signal.SIGKILL)
         waiting = desk.ask(b"hello")
-        assert (await waiting)[0] == 503
+        assert (await waiting)[0] == codes.UNAVAILABLE
         await eventually_async(lambda: caplog.text.count("could not be started, next try") >= 2)
         broken.unlink()
         await eventually_async(lambda: desk.admission.ready)
-        assert await desk.ask(b"hello") == (200, b"hello")
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
         # From now on it is worth waiting again while there is none.
         desk.admission.instance_gone(*desk.instances)
         assert desk.admission.refusal(1) is None
@@ -474,7 +480,7 @@ async def test_a_worker_that_gives_no_sign_of_life_is_replaced(
         (pid,) = desk.pids
         os.kill(pid, signal.SIGSTOP)
         await eventually_async(lambda: pid not in desk.pids)
-        assert await desk.ask(b"hello") == (200, b"hello")
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
 
 
 # Ending, and what workers print
@@ -496,7 +502,7 @@ async def test_a_processor_is_told_of_its_end_where_it_wants_that(
     settings = real_service(hooks=str(hooks), model_config=str(said))
     object.__setattr__(settings.worker, "sigterm", sigterm)
     async with supervised(settings) as desk:
-        assert await desk.ask(b"hello") == (200, b"hello")
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
         assert not said.exists()
     assert said.exists() == sigterm
 
@@ -521,7 +527,7 @@ async def test_what_a_worker_logs_keeps_its_level(
 ) -> None:
     caplog.set_level("INFO")
     async with supervised(real_service()) as desk:
-        assert (await desk.ask(b"fail"))[0] == 500
+        assert (await desk.ask(b"fail"))[0] == codes.INTERNAL
         await eventually_async(lambda: "RuntimeError: failed as asked" in caplog.text)
     records = [each for each in caplog.records if each.name == "eas_processor.worker"]
     assert any(each.levelname == "ERROR" and "instance" in each.message for each in records)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from eas_processor.link.blocking import FrameReader, connect
 from eas_processor.link.frames import (
+    EAS_JSON,
     HEAD,
     HEAD_SIZE,
     HELLO,
@@ -22,7 +23,7 @@ TIMEOUT_S = 30.0
 
 
 def frame(number, payload):
-    return HEAD.pack(len(payload), PREDICT, 0, 0, number, 1.5) + payload
+    return HEAD.pack(len(payload), PREDICT, EAS_JSON, 2, number, 1.5) + payload
 
 
 def body(size):
@@ -67,10 +68,9 @@ def read(reader, count):
     frames = []
     while len(frames) < count:
         frames += reader.read()
-    assert all(
-        (kind, status, deadline) == (PREDICT, 0, 1.5) for kind, status, _, deadline, _ in frames
-    )
-    return [(number, bytes(payload)) for _, _, number, _, payload in frames]
+    for kind, codec, status, _, deadline, _ in frames:
+        assert (kind, codec, status, deadline) == (PREDICT, EAS_JSON, 2, 1.5)
+    return [(frame[3], bytes(frame[5])) for frame in frames]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_two_large_payloads_do_not_share_memory(pipe):
     frames = []
     while len(frames) < 2:
         frames += reader.read()
-    assert bytes(frames[0][4]) == b"a" * 2 * BUFFER
-    assert bytes(frames[1][4]) == b"b" * 2 * BUFFER
+    assert bytes(frames[0][5]) == b"a" * 2 * BUFFER
+    assert bytes(frames[1][5]) == b"b" * 2 * BUFFER
 
 
 @settings(max_examples=50, deadline=None)
@@ -118,7 +118,7 @@ def test_any_cut_of_a_stream_gives_the_same_frames(payloads, places):
         for start, end in zip([0] + places, places + [len(data)]):
             ours.sendall(data[start:end])
             frames += reader.read_arrived()
-    assert [(each[2], bytes(each[4])) for each in frames] == list(enumerate(payloads))
+    assert [(each[3], bytes(each[5])) for each in frames] == list(enumerate(payloads))
 
 
 def test_what_has_not_arrived_is_not_waited_for(pipe):
@@ -129,7 +129,7 @@ def test_what_has_not_arrived_is_not_waited_for(pipe):
     pipe.ours.sendall(whole[:-1])
     assert reader.read_arrived() == []
     pipe.ours.sendall(whole[-1:] + whole)
-    assert [each[2] for each in reader.read_arrived()] == [1, 1]
+    assert [each[3] for each in reader.read_arrived()] == [1, 1]
 
 
 @pytest.mark.parametrize("sent", [b"", frame(1, b"cut off")[:-2], frame(1, body(3 * BUFFER))[:-1]])
@@ -162,7 +162,7 @@ def test_connect_introduces_the_process(tmp_path):
         with connect(path, "data", instance=3):
             accepted = listener.accept()[0]
     with accepted:
-        kind, _, _, _, payload = FrameReader(accepted).read()[0]
+        kind, _, _, _, _, payload = FrameReader(accepted).read()[0]
     assert kind == HELLO
     assert json.loads(payload.decode()) == {
         "link": LINK_VERSION,

@@ -2,11 +2,11 @@ from eas_processor.link.frames import HEAD, HEAD_SIZE, PREDICT, REPLY, LinkError
 
 
 def test_the_head_is_laid_out_as_documented():
-    head = HEAD.pack(3, REPLY, 0, 450, 0x1122334455667788, 1.5)
+    head = HEAD.pack(3, REPLY, 7, 450, 0x1122334455667788, 1.5)
     assert head == (
         b"\x03\x00\x00\x00"  # length
         b"\x12"  # kind
-        b"\x00"  # reserved
+        b"\x07"  # codec
         b"\xc2\x01"  # status
         b"\x88\x77\x66\x55\x44\x33\x22\x11"  # number
         b"\x00\x00\x00\x00\x00\x00\xf8\x3f"  # deadline

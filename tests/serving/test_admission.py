@@ -11,6 +11,7 @@ import pytest
 
 from eas_processor.contracts.call import Request
 from eas_processor.instances.instance import BYTE_CREDIT, Instance
+from eas_processor.link import codes
 from eas_processor.link.frames import BULK_SIZE, HEAD, PREDICT, REPLY
 from eas_processor.serving.admission import Admission
 
@@ -65,7 +66,7 @@ def submit(admission: Admission, *sizes: int) -> list[ARequest]:
 
 
 def reply(instance: Instance, *requests: ARequest) -> None:
-    instance.replies([(REPLY, 200, each.number, 0.0, [b"done"]) for each in requests])
+    instance.replies([(REPLY, 0, codes.OK, each.number, 0.0, [b"done"]) for each in requests])
 
 
 def sent(instance: Instance) -> list[int]:
@@ -89,7 +90,7 @@ async def test_the_queue_is_first_come_first_served(admission: Admission, instan
     assert sent(worker) == numbers[:3]
     reply(worker, requests[0], requests[2])
     assert sent(worker) == numbers
-    assert [each.status for each in requests] == [200, 200, 200, None]
+    assert [each.status for each in requests] == [codes.OK, codes.OK, codes.OK, None]
 
 
 async def test_the_instance_with_the_least_to_do_is_chosen(
@@ -116,7 +117,7 @@ async def test_what_was_noted_of_those_who_left_does_not_pile_up(
 async def test_a_full_queue_refuses(admission: Admission, instance: Any) -> None:
     worker = instance()
     requests = submit(admission, 1, 1, 1, 1, 1)
-    assert [each.status for each in requests] == [None, None, None, None, 450]
+    assert [each.status for each in requests] == [None, None, None, None, codes.QUEUE_FULL]
     assert b"2 request(s) wait already" in requests[4].answers[0][1]
     reply(worker, requests[0])
     assert submit(admission, 1)[0].status is None
@@ -127,7 +128,7 @@ async def test_a_queue_full_of_large_requests_refuses_large_ones_only(
 ) -> None:
     instance()
     requests = submit(admission, BYTE_CREDIT, LARGE, LARGE, LARGE, 1)
-    assert [each.status for each in requests] == [None, None, None, 450, None]
+    assert [each.status for each in requests] == [None, None, None, codes.QUEUE_FULL, None]
     assert admission.refusal(LARGE) is not None
 
 
@@ -175,7 +176,11 @@ async def test_nobody_waits_when_no_instance_is_expected(admission: Admission) -
     waiting = submit(admission, 1, LARGE)
     admission.expect(False)
     late = submit(admission, 1)
-    assert [each.status for each in [*waiting, *late]] == [503, 503, 503]
+    assert [each.status for each in [*waiting, *late]] == [
+        codes.UNAVAILABLE,
+        codes.UNAVAILABLE,
+        codes.UNAVAILABLE,
+    ]
 
 
 async def test_those_who_wait_stay_while_another_instance_is_ready(
@@ -199,7 +204,7 @@ async def test_a_request_that_waits_is_answered_at_its_deadline(service: Any) ->
         admission.submit(request, monotonic())
     await asyncio.gather(*(each.answered.wait() for each in requests))
     assert [each.answers for each in requests] == [
-        [(408, b"not answered within 50 ms (metadata.rpc.keepalive)")]
+        [(codes.DEADLINE_EXCEEDED, b"not answered within 50 ms (metadata.rpc.keepalive)")]
     ] * 2
     assert admission.outstanding == 0 and not admission._small
 
@@ -214,7 +219,7 @@ async def test_a_request_that_runs_is_answered_once_at_its_deadline(
     await request.answered.wait()
     assert worker.held
     reply(worker, request)
-    assert [status for status, _ in request.answers] == [408]
+    assert [status for status, _ in request.answers] == [codes.DEADLINE_EXCEEDED]
     assert not worker.held
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from eas_processor.instances.links import BulkLink
+from eas_processor.link import codes
 from eas_processor.link.frames import BULK_SIZE, HEAD, REPLY
 from eas_processor.serving import budget as module
 
@@ -80,7 +81,7 @@ def test_room_is_kept_for_small_bodies(make_desk: Any, post: Bytes) -> None:
     for size in (1, BULK_SIZE):
         client = desk.new_client()
         client.send(post(bytes(size)))
-        desk.admission.submitted.pop().answer(200, [b"x"])
+        desk.admission.submitted.pop().answer(0, [b"x"])
         assert client.response.status == 200
     large = desk.new_client()
     large.send(post(size=MiB + 1))
@@ -95,7 +96,7 @@ def test_room_is_given_back(make_desk: Any, post: Bytes, end: str) -> None:
         client.send(post(bytes(4 * MiB)))
         assert desk.server.budget.free == MiB
         if end == "answer":
-            desk.admission.submitted.pop().answer(200, [b"x"])
+            desk.admission.submitted.pop().answer(0, [b"x"])
         else:
             client.leave()
         assert desk.server.budget.free == 5 * MiB
@@ -196,7 +197,7 @@ def test_an_answer_that_finds_no_room_is_refused_and_cuts_nobody_off(
     reader = desk.new_client()
     leave_unread(reader, 4 * MiB)
     desk.client.send(post(b"x"))
-    desk.admission.submitted[0].answer(200, [bytes(2 * MiB)])
+    desk.admission.submitted[0].answer(0, [bytes(2 * MiB)])
     assert desk.client.response.status == 450
     assert b"--max-buffered" in desk.client.response.body
     assert desk.admission.metrics.codes == {450: 1}
@@ -210,7 +211,7 @@ def test_one_that_has_stalled_makes_room_for_an_answer(make_desk: Any, post: Byt
     leave_unread(reader, 2 * MiB)
     pass_time(stalled)
     desk.client.send(post(b"x"))
-    desk.admission.submitted[0].answer(200, [bytes(2 * MiB)])
+    desk.admission.submitted[0].answer(0, [bytes(2 * MiB)])
     assert desk.client.response.status == 200
     assert stalled.transport.aborted and not reader.transport.aborted
 
@@ -234,8 +235,8 @@ def test_an_answer_that_never_fits_is_refused_with_the_limit(
     desk = make_desk(max_body=MiB, max_buffered=8 * MiB)
     desk.client.send(post(b"x") + post(b"y"))
     first, second = desk.admission.submitted
-    first.answer(200, [bytes(9 * MiB // pieces)] * pieces)
-    second.answer(200, [b"y"])
+    first.answer(0, [bytes(9 * MiB // pieces)] * pieces)
+    second.answer(0, [b"y"])
     refused, answered = desk.client.responses
     assert refused.status == 413
     assert b"9437184 bytes" in refused.body and b"7340032" in refused.body
@@ -248,10 +249,10 @@ def test_answers_that_are_kept_behind_a_slow_one_are_charged(make_desk: Any, pos
     desk.client.send(post(b"slow") + post(b"quick") * 3)
     slow, *quick = desk.admission.submitted
     for request in quick[:2]:
-        request.answer(200, [bytes(2 * MiB)])
+        request.answer(0, [bytes(2 * MiB)])
     assert desk.server.budget.free == 1 * MiB - len(b"slow" + b"quick")
-    quick[2].answer(200, [bytes(2 * MiB)])
-    slow.answer(200, [b"now"])
+    quick[2].answer(0, [bytes(2 * MiB)])
+    slow.answer(0, [b"now"])
     assert [each.status for each in desk.client.responses] == [200, 200, 200, 450]
     assert desk.server.budget.free == 5 * MiB
 
@@ -262,9 +263,9 @@ def test_small_answers_that_are_kept_may_not_be_too_many(make_desk: Any, post: B
     leave_unread(reads_nothing, BULK_SIZE)
     desk.client.send(post(b"s") + post(b"q") * 4)
     for request in desk.admission.submitted[1:4]:
-        request.answer(200, [bytes(BULK_SIZE - 10)])
+        request.answer(0, [bytes(BULK_SIZE - 10)])
     assert reads_nothing.transport.aborted and not desk.client.transport.aborted
-    desk.admission.submitted[4].answer(200, [bytes(BULK_SIZE - 10)])
+    desk.admission.submitted[4].answer(0, [bytes(BULK_SIZE - 10)])
     assert desk.client.transport.aborted
     assert desk.server.budget.dropped == 2
     desk.client.leave()
@@ -285,7 +286,7 @@ class Link:
 
 
 def reply(number: int, size: int) -> bytes:
-    return HEAD.pack(size, REPLY, 0, 200, number, 0.0) + bytes(size)
+    return HEAD.pack(size, REPLY, 0, codes.OK, number, 0.0) + bytes(size)
 
 
 def test_an_answer_is_charged_from_its_head_on_until_it_is_handed_on() -> None:
@@ -296,14 +297,16 @@ def test_an_answer_is_charged_from_its_head_on_until_it_is_handed_on() -> None:
     assert budget.free == 2 * MiB
     link.receive(data[300_000:] + reply(2, 10) + reply(3, MiB)[:200_000])
     assert budget.free == 4 * MiB
-    assert [frame[2] for frame in link.frames] == [1, 2]
+    assert [frame[3] for frame in link.frames] == [1, 2]
     link.link.connection_lost(None)
     assert budget.free == 5 * MiB
 
 
-@pytest.mark.parametrize(("size", "status"), [(3 * MiB, 450), (6 * MiB, 413)])
+@pytest.mark.parametrize(
+    ("size", "code"), [(3 * MiB, codes.QUEUE_FULL), (6 * MiB, codes.TOO_LARGE)]
+)
 def test_an_answer_that_there_is_no_room_for_is_thrown_away_as_it_comes(
-    size: int, status: int
+    size: int, code: int
 ) -> None:
     budget = module.Budget(5 * MiB, 4 * MiB)
     budget.free -= 2 * MiB
@@ -312,7 +315,7 @@ def test_an_answer_that_there_is_no_room_for_is_thrown_away_as_it_comes(
     assert budget.free == 3 * MiB
     budget.free += 2 * MiB  # too late for this one
     link.receive(b"\0" + reply(2, 3 * MiB))
-    (_, refused, first, _, payload), (_, ok, second, _, whole) = link.frames
-    assert (first, refused) == (1, status) and b"--max-buffered" in b"".join(payload)
-    assert (second, ok) == (2, 200) and sum(map(len, whole)) == 3 * MiB
+    (_, _, refused, first, _, payload), (_, _, ok, second, _, whole) = link.frames
+    assert (first, refused) == (1, code) and b"--max-buffered" in b"".join(payload)
+    assert (second, ok) == (2, codes.OK) and sum(map(len, whole)) == 3 * MiB
     assert budget.free == 5 * MiB

@@ -8,6 +8,7 @@ import pytest
 
 from eas_processor.contracts.call import Request
 from eas_processor.instances.instance import State
+from eas_processor.link import codes
 from eas_processor.serving.isolation import Isolation
 from eas_processor.serving.poison import Poison
 
@@ -89,7 +90,7 @@ def test_an_instance_that_is_drained_tries_the_rest_and_then_serves_nobody(
 def test_who_is_alone_in_a_death_is_refused(isolation: Isolation) -> None:
     suspect = Suspect()
     isolation.take([suspect], alone=True, how="killed by SIGABRT")
-    assert suspect.status == 500 and len(isolation) == 0
+    assert suspect.status == codes.INTERNAL and len(isolation) == 0
 
 
 def test_only_the_second_kill_from_outside_counts(isolation: Isolation) -> None:
@@ -97,7 +98,7 @@ def test_only_the_second_kill_from_outside_counts(isolation: Isolation) -> None:
     isolation.take([suspect], alone=True, how=KILLED)
     assert suspect in isolation and suspect.status == 0
     isolation.take([suspect], alone=True, how=KILLED)
-    assert suspect.status == 500
+    assert suspect.status == codes.INTERNAL
 
 
 def test_the_excuses_of_requests_that_are_over_are_forgotten(isolation: Isolation) -> None:

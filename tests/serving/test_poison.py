@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from eas_processor.contracts.call import Request
-from eas_processor.link.frames import PREDICT_JSON
+from eas_processor.link import codes
+from eas_processor.link.frames import EAS_JSON
 from eas_processor.serving import poison as module
 from eas_processor.serving.poison import Poison
 
@@ -29,7 +30,7 @@ def test_what_came_before_is_refused_and_logged_again(
     poison: Poison, caplog: pytest.LogCaptureFixture
 ) -> None:
     refusal = poison.refusal(request_of(b"die"))
-    assert refusal is not None and refusal.status == 500
+    assert refusal is not None and refusal.code == codes.INTERNAL
     assert "killed it less than 60 s ago" in str(refusal)
     facts: Any = caplog.records[-1].facts  # type: ignore[attr-defined]
     assert facts["service"] == "echo" and facts["bytes"] == 3 and len(facts["sha256"]) == 64
@@ -37,7 +38,7 @@ def test_what_came_before_is_refused_and_logged_again(
 
 def test_others_are_not(poison: Poison) -> None:
     as_json = request_of(b"die")
-    as_json.kind = PREDICT_JSON
+    as_json.codec = EAS_JSON
     for other in (request_of(b"dye"), request_of(b"dies"), as_json):
         assert poison.refusal(other) is None
     assert poison.sizes == {3}

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from eas_processor.link.codes import RATE_LIMITED
 from eas_processor.serving import rate
 from eas_processor.serving.rate import GatewayPolicy
 
@@ -34,7 +35,7 @@ def test_a_gateway_policy_limits_what_is_on_its_way(service: Any) -> None:
     policy = GatewayPolicy.of(service(gateway_concurrency=2))
     assert policy is not None and policy.refusal(1) is None
     refusal = policy.refusal(2)
-    assert refusal is not None and refusal.status == 429
+    assert refusal is not None and refusal.code == RATE_LIMITED
 
 
 def test_a_gateway_policy_limits_the_rate(service: Any) -> None:

@@ -69,7 +69,7 @@ def test_what_the_graph_refuses_is_the_requests_fault(load, request_of):
     model = load(digits, '{"strict_shapes": false}')
     with pytest.raises(ModelRefusal) as caught:
         hooks.process(model, request_of({"images": np.ones((1, 783), np.float32)}))
-    assert caught.value.status == 400
+    assert caught.value.code == "INVALID_ARGUMENT"
     assert str(caught.value).startswith("the model refused the request: Matrix size-incompatible")
     assert "node" not in str(caught.value)
 
@@ -82,14 +82,14 @@ def test_what_is_wrong_with_the_model_is_not_the_requests_fault(load, request_of
 
     with pytest.raises(RunError) as caught:
         hooks.process(load(uninitialized), request_of({"x": IMAGES[0]}))
-    assert caught.value.status == 500
+    assert caught.value.code == "MODEL_FAULT"
     assert str(caught.value).startswith("the run failed: FailedPreconditionError: ")
 
 
 def test_a_body_that_is_not_a_request(load):
     with pytest.raises(wire.WireError) as caught:
         hooks.process(load(digits), b"\xff\xff\xff")
-    assert caught.value.status == 400
+    assert caught.value.code == "INVALID_ARGUMENT"
 
 
 def test_scalars_and_empty_batches(load, predict):

@@ -30,18 +30,18 @@ class Link:
         self._reader = FrameReader(sock)
         self._frames = deque()
 
-    def send(self, kind, payload=b"", number=0, deadline=0.0):
-        self.sock.sendall(HEAD.pack(len(payload), kind, 0, 0, number, deadline) + payload)
+    def send(self, kind, payload=b"", number=0, deadline=0.0, codec=0):
+        self.sock.sendall(HEAD.pack(len(payload), kind, codec, 0, number, deadline) + payload)
 
     def next(self, *ignored):
-        """Return kind, status, number and payload of the next frame of no `ignored` kind."""
+        """Return kind, code, number and payload of the next frame of no `ignored` kind."""
         ignored += (TIMES,)
         while True:
             if not self._frames:
                 self._frames.extend(self._reader.read())
-            kind, status, number, _, payload = self._frames.popleft()
+            kind, _, code, number, _, payload = self._frames.popleft()
             if kind not in ignored:
-                return kind, status, number, bytes(payload)
+                return kind, code, number, bytes(payload)
 
     def closed(self):
         """Wait for the other side to close, as the end of its process does."""

@@ -7,12 +7,14 @@ import threading
 import pytest
 
 from eas_processor.link.blocking import FrameReader
+from eas_processor.link.codes import CANCELLED, DEADLINE_EXCEEDED, OK
 from eas_processor.link.frames import (
+    ARRAY_PROTO,
     BULK_SIZE,
     CANCEL,
+    EAS_JSON,
     HEAD,
     PREDICT,
-    PREDICT_JSON,
     REPLY,
     RUN_TIMES,
     TIMES,
@@ -63,7 +65,7 @@ class Processor:
         self.runs.put([bytes(request) for request in requests])
         if self._gate is not None:
             self._gate.acquire(timeout=TIMEOUT_S)
-        return [(200, bytes(request) * (BULK_SIZE // 8)) for request in requests]
+        return [(OK, bytes(request) * (BULK_SIZE // 8)) for request in requests]
 
     def take_times(self, requests, seconds):
         return requests, 0.0, seconds, 0.0
@@ -72,7 +74,7 @@ class Processor:
         self.runs.put(bytes(request))
         if len(request) > BULK_SIZE and self._gate is not None:
             self._gate.acquire(timeout=TIMEOUT_S)
-        return 200, b"json"
+        return OK, b"json"
 
     def next_run(self):
         return self.runs.get(timeout=TIMEOUT_S)
@@ -99,10 +101,10 @@ class Peer:
         channel.start(on_lost=self._lost.release)
 
     def send(self, *frames):
-        """Send frames in one burst: each is a kind, a number, and what else it has."""
+        """Send frames in one burst: each is a kind, a codec, a number, and what else it has."""
         burst = b""
-        for kind, number, payload, deadline in frames:
-            burst += HEAD.pack(len(payload), kind, 0, 0, number, deadline) + payload
+        for kind, codec, number, payload, deadline in frames:
+            burst += HEAD.pack(len(payload), kind, codec, 0, number, deadline) + payload
         self.data.sendall(burst)
 
     def answers(self, count, channel="data"):
@@ -110,12 +112,12 @@ class Peer:
         arrived = self._arrived[channel]
         while len(arrived) < count:
             frames = self._readers[channel].read()
-            self.times[channel] += [RUN_TIMES.unpack(f[4]) for f in frames if f[0] == TIMES]
+            self.times[channel] += [RUN_TIMES.unpack(f[5]) for f in frames if f[0] == TIMES]
             arrived += [frame for frame in frames if frame[0] != TIMES]
         taken = arrived[:count]
         del arrived[:count]
         assert {frame[0] for frame in taken} == {REPLY}
-        return {frame[2]: (frame[1], bytes(frame[4])) for frame in taken}
+        return {frame[3]: (frame[2], bytes(frame[5])) for frame in taken}
 
     def all_threads_ended(self):
         while self._running and self._lost.acquire(timeout=TIMEOUT_S):
@@ -130,15 +132,15 @@ class Peer:
 
 
 def predict(number, payload=b"12345678", deadline=0.0):
-    return PREDICT, number, payload, deadline
+    return PREDICT, ARRAY_PROTO, number, payload, deadline
 
 
 def predict_json(number, payload=b"{}", deadline=0.0):
-    return PREDICT_JSON, number, payload, deadline
+    return PREDICT, EAS_JSON, number, payload, deadline
 
 
 def cancel(number):
-    return CANCEL, number, b"", 0.0
+    return CANCEL, ARRAY_PROTO, number, b"", 0.0
 
 
 @pytest.fixture
@@ -172,8 +174,8 @@ def test_answers_carry_number_and_status(serve):
     peer = serve()
     peer.send(predict(7, b"a"), predict(9, b"b"))
     assert peer.answers(2) == {
-        7: (200, b"a" * (BULK_SIZE // 8)),
-        9: (200, b"b" * (BULK_SIZE // 8)),
+        7: (OK, b"a" * (BULK_SIZE // 8)),
+        9: (OK, b"b" * (BULK_SIZE // 8)),
     }
 
 
@@ -243,12 +245,12 @@ def test_returns_to_one_thread_when_runs_become_short_again(serve, processor, cl
     assert len(processor.threads) == 1
 
 
-def test_a_request_past_its_deadline_is_answered_408_without_a_run(serve, processor):
+def test_a_request_past_its_deadline_is_refused_without_a_run(serve, processor):
     peer = serve()
     peer.send(predict(1, b"late", deadline=999.0), predict(2, b"in time", deadline=2000.0))
     answers = peer.answers(2)
-    assert answers[1] == (408, b"the request's deadline passed before it was run")
-    assert answers[2][0] == 200
+    assert answers[1] == (DEADLINE_EXCEEDED, b"the request's deadline passed before it was run")
+    assert answers[2][0] == OK
     assert processor.next_run() == [b"in time"]
     assert processor.runs.empty()
 
@@ -260,16 +262,16 @@ def test_the_deadline_is_looked_at_when_the_turn_has_come(serve, processor, cloc
     assert processor.next_run() == [b"long"]
     clock.now = 1006.0
     processor.let_go()
-    assert peer.answers(2)[2][0] == 408
+    assert peer.answers(2)[2][0] == DEADLINE_EXCEEDED
 
 
 def test_expired_requests_alone_are_answered_too(serve):
     peer = serve(threads=2, batch_size=4)
     peer.send(predict(1, deadline=1.0), predict(2, deadline=1.0))
-    assert {status for status, _ in peer.answers(2).values()} == {408}
+    assert {status for status, _ in peer.answers(2).values()} == {DEADLINE_EXCEEDED}
 
 
-def test_a_waiting_request_that_is_cancelled_is_answered_499_without_a_run(serve, processor):
+def test_a_waiting_request_that_is_cancelled_is_answered_without_a_run(serve, processor):
     processor.hold()
     peer = serve()
     peer.send(predict(1, b"runs"))
@@ -277,7 +279,7 @@ def test_a_waiting_request_that_is_cancelled_is_answered_499_without_a_run(serve
     peer.send(predict(2, b"waits"), predict(3, b"last"), cancel(2))
     processor.let_go()
     answers = peer.answers(3)
-    assert [answers[number][0] for number in (1, 2, 3)] == [200, 499, 200]
+    assert [answers[number][0] for number in (1, 2, 3)] == [OK, CANCELLED, OK]
     assert processor.next_run() == [b"last"]
 
 
@@ -354,7 +356,7 @@ def test_batches_of_long_runs_are_side_by_side_too(serve, processor, clock):
 def test_a_lone_request_in_json_goes_to_its_own_hook(serve, processor):
     peer = serve(batch_size=4)
     peer.send(predict_json(1, b"[1]"))
-    assert peer.answers(1) == {1: (200, b"json")}
+    assert peer.answers(1) == {1: (OK, b"json")}
     assert processor.next_run() == b"[1]"
     assert processor.runs.empty()
 
@@ -380,7 +382,7 @@ def test_a_request_in_json_is_dropped_like_any_other(serve, processor):
     peer.send(predict_json(2), cancel(2), predict_json(3, deadline=1.0))
     processor.let_go()
     answers = peer.answers(3)
-    assert [answers[number][0] for number in (1, 2, 3)] == [200, 499, 408]
+    assert [answers[number][0] for number in (1, 2, 3)] == [OK, CANCELLED, DEADLINE_EXCEEDED]
     assert processor.runs.empty()
 
 

@@ -3,6 +3,16 @@ from types import ModuleType
 
 import pytest
 
+from eas_processor.link.codes import (
+    BY_NAME,
+    INTERNAL,
+    INVALID_ARGUMENT,
+    OK,
+    PROCESSOR,
+    UNIMPLEMENTED,
+    pack_status,
+    unpack_status,
+)
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 ECHO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "processors", "echo.py")
@@ -83,7 +93,7 @@ def test_an_error_of_the_import_is_said_and_its_traceback_logged(tmp_path, caplo
 def test_process_gets_the_model_that_initialize_returned():
     given = []
     made = processor(process=lambda model, request: given.append((model, request)) or b"answer")
-    assert made.process(b"body") == (200, b"answer")
+    assert made.process(b"body") == (OK, b"answer")
     assert given == [(("entry", "config"), b"body")]
 
 
@@ -98,73 +108,88 @@ def test_another_error_of_initialize_is_named_and_its_traceback_logged(caplog):
     assert "Traceback" in caplog.text
 
 
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_the_code_that_an_exception_names_is_that_of_the_answer(name, caplog):
+    class Named(Exception):
+        code = name
+
+    assert processor(process=raising(Named("why"))).process(b"") == (BY_NAME[name], b"why")
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("status", [400, 404, 450, 503, 599])
-def test_the_status_of_an_exception_is_that_of_the_answer(status, caplog):
+def test_the_status_of_an_exception_is_passed_on(status, caplog):
     made = processor(process=raising(Refusal(status, "no such \u00e9ntry")))
-    assert made.process(b"") == (status, "no such \u00e9ntry".encode())
+    assert made.process(b"") == (PROCESSOR, pack_status(status, "no such \u00e9ntry".encode()))
     assert caplog.text == ""
 
 
 @pytest.mark.parametrize("status", [None, 0, 200, 399, 600, 70000, -1, "400", 400.0])
-def test_a_status_that_refuses_nothing_is_500_and_logged(status, caplog):
+def test_a_status_that_refuses_nothing_is_internal_and_logged(status, caplog):
     answer = processor(process=raising(Refusal(status))).process(b"")
-    assert answer == (500, b"the processor failed with Refusal: refused; its log has the traceback")
+    assert answer == (
+        INTERNAL,
+        b"the processor failed with Refusal: refused; its log has the traceback",
+    )
     assert "Traceback" in caplog.text
 
 
-def test_an_unexpected_exception_is_500_and_logged(caplog):
+def test_an_unexpected_exception_is_internal_and_logged(caplog):
     status, text = processor(process=raising(ValueError("bad \udcff"))).process(b"")
-    assert (status, text[:45]) == (500, b"the processor failed with ValueError: bad ?; ")
+    assert (status, text[:45]) == (INTERNAL, b"the processor failed with ValueError: bad ?; ")
     assert "Traceback" in caplog.text
 
 
 @pytest.mark.parametrize("result", [None, "text", 200, (b"body", 200)])
-def test_an_answer_that_is_not_bytes_is_500_and_says_so(result):
+def test_an_answer_that_is_not_bytes_is_internal_and_says_so(result):
     status, text = processor(process=lambda model, request: result).process(b"")
-    assert status == 500
+    assert status == INTERNAL
     assert f"a hook returned {type(result).__name__}, expected bytes".encode() in text
 
 
 def test_a_bytearray_is_an_answer_too():
-    assert processor(process=lambda model, request: bytearray(b"abc")).process(b"") == (200, b"abc")
+    assert processor(process=lambda model, request: bytearray(b"abc")).process(b"") == (OK, b"abc")
 
 
 def test_json_goes_to_a_hook_of_its_own():
     made = processor(process_json=lambda model, request: b"{}")
-    assert made.process_json(b"[1]") == (200, b"{}")
-    assert made.process(b"[1]") == (200, b"[1]")
+    assert made.process_json(b"[1]") == (OK, b"{}")
+    assert made.process(b"[1]") == (OK, b"[1]")
 
 
-def test_json_without_that_hook_is_415():
+def test_json_without_that_hook_is_unimplemented():
     assert processor().process_json(b"[1]") == (
-        415,
+        UNIMPLEMENTED,
         b"this processor takes no JSON; send a PredictRequest as application/octet-stream",
     )
 
 
 def test_an_exception_over_json_becomes_a_status_too(caplog):
-    assert processor(process_json=raising(Refusal(400))).process_json(b"") == (400, b"refused")
-    assert processor(process_json=lambda model, request: "{}").process_json(b"")[0] == 500
+    assert processor(process_json=raising(Refusal(400))).process_json(b"") == (
+        PROCESSOR,
+        pack_status(400, b"refused"),
+    )
+    assert processor(process_json=lambda model, request: "{}").process_json(b"")[0] == INTERNAL
     assert "expected bytes" in caplog.text
 
 
 def test_hooks_without_batch_process_run_one_by_one():
     made = processor()
     assert not made.batches
-    assert made.batch_process([b"1", b"2"]) == [(200, b"1"), (200, b"2")]
+    assert made.batch_process([b"1", b"2"]) == [(OK, b"1"), (OK, b"2")]
 
 
 def test_one_request_is_no_batch():
     made = processor(batch_process=raising(AssertionError("called")))
     assert made.batches
-    assert made.batch_process([b"1"]) == [(200, b"1")]
+    assert made.batch_process([b"1"]) == [(OK, b"1")]
 
 
 def test_each_request_of_a_batch_has_its_own_answer():
     made = processor(batch_process=lambda model, requests: [b"fine", Refusal(400), "text", b"too"])
     answers = made.batch_process([b""] * 4)
-    assert [status for status, _ in answers] == [200, 400, 500, 200]
-    assert answers[1] == (400, b"refused")
+    assert [status for status, _ in answers] == [OK, PROCESSOR, INTERNAL, OK]
+    assert answers[1] == (PROCESSOR, pack_status(400, b"refused"))
 
 
 @pytest.mark.parametrize(
@@ -179,36 +204,42 @@ def test_the_requests_of_a_batch_that_fails_are_run_one_by_one(batch_process, ca
 
     made = processor(batch_process=batch_process, process=process)
     assert made.batch_process([b"1", b"poison", b"2"]) == [
-        (200, b"1"),
-        (400, b"poison"),
-        (200, b"2"),
+        (OK, b"1"),
+        (PROCESSOR, pack_status(400, b"poison")),
+        (OK, b"2"),
     ]
     assert "a batch failed" in caplog.text
 
 
 def test_describe_passes_on_what_the_hook_says():
     made = processor(get_serving_model_info=lambda model: b"{}")
-    assert made.describe() == (200, b"{}")
+    assert made.describe() == (OK, b"{}")
 
 
 def test_describe_without_a_hook_is_refused():
-    assert processor().describe() == (400, b"this processor does not describe its model")
+    assert processor().describe() == (
+        INVALID_ARGUMENT,
+        b"this processor does not describe its model",
+    )
 
 
 def test_describe_passes_on_a_refusal():
     made = processor(get_serving_model_info=raising(Refusal(400, "no signature")))
-    assert made.describe() == (400, b"no signature")
+    assert made.describe() == (PROCESSOR, pack_status(400, b"no signature"))
 
 
-def test_describe_that_is_not_bytes_is_500():
-    assert processor(get_serving_model_info=lambda model: "{}").describe()[0] == 500
+def test_describe_that_is_not_bytes_is_internal():
+    assert processor(get_serving_model_info=lambda model: "{}").describe()[0] == INTERNAL
 
 
 @pytest.mark.parametrize("status", [400, 500, None])
 def test_a_sentence_of_any_length_is_cut(status):
     processor = Processor(hooks(process=raising(Refusal(status, "é" * 10_000_000))), "", "")
-    answered, body = processor.process(b"")
-    assert answered == (status or 500)
+    code, body = processor.process(b"")
+    assert code == (PROCESSOR if status else INTERNAL)
+    if status:
+        answered, body = unpack_status(body)
+        assert answered == status
     assert "é" * 1997 + "..." in body.decode()
     assert len(body) < 4200
     assert body.decode().endswith("traceback" if status is None else "...")

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from eas_processor.link.codes import OK
 from eas_processor.link.content import content_hash
 from eas_processor.link.frames import FAILED, LAUNCH, LINK_VERSION, READY, STOP
 
@@ -43,8 +44,8 @@ def test_forks_a_worker_for_each_launch(engine):
     first, second = engine.launch(launcher, number=1), engine.launch(launcher, number=2)
     assert len({engine.launcher.pid, first.pid, second.pid}) == 3
     assert os.getsid(first.pid) == first.pid
-    assert first.ask(b"one") == (200, b"one")
-    assert second.ask(b"two") == (200, b"two")
+    assert first.ask(b"one") == (OK, b"one")
+    assert second.ask(b"two") == (OK, b"two")
 
 
 def test_reports_how_a_worker_ended(engine):
@@ -75,7 +76,7 @@ def test_the_end_of_a_worker_is_seen_though_its_sibling_lives(engine):
         for link in (worker.data, worker.bulk, worker.control, worker.log):
             assert link.closed()
         if other:
-            assert other.ask(b"still here") == (200, b"still here")
+            assert other.ask(b"still here") == (OK, b"still here")
 
 
 def test_a_worker_holds_no_sockets_but_its_own(engine):
@@ -119,7 +120,7 @@ def test_a_fork_that_fails_is_reported_and_ends_nothing(engine, tmp_path):
     launcher.send(LAUNCH, json.dumps({"instance": 2}).encode())
     assert engine.exited(launcher) == {"instance": 2, "pid": 0, "status": 71 << 8}
     assert b"cannot be forked: Resource temporarily" in engine.launcher.stdout.readline()
-    assert worker.ask(b"") == (200, b"here")
+    assert worker.ask(b"") == (OK, b"here")
 
 
 def test_the_requests_to_stop_are_left_to_the_engine(engine):
@@ -127,7 +128,7 @@ def test_the_requests_to_stop_are_left_to_the_engine(engine):
     for pid in (engine.launcher.pid, worker.pid):
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGINT)
-    assert worker.ask(b"still here") == (200, b"still here")
+    assert worker.ask(b"still here") == (OK, b"still here")
     assert engine.launcher.poll() is None
 
 
@@ -143,7 +144,7 @@ def test_where_threads_run_after_the_import_it_becomes_the_worker(engine):
     assert hello["forks"] is False
     worker = engine.launch(launcher)
     assert worker.pid == engine.launcher.pid
-    assert worker.ask(b"hello") == (200, b"hello")
+    assert worker.ask(b"hello") == (OK, b"hello")
     worker.control.send(STOP)
     assert engine.launcher.wait(30) == 0
 

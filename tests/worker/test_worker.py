@@ -4,13 +4,14 @@ import threading
 
 import pytest
 
+from eas_processor.link.codes import INTERNAL, INVALID_ARGUMENT, OK, PROCESSOR
 from eas_processor.link.frames import (
     BULK_SIZE,
     CANCEL,
+    EAS_JSON,
     FAILED,
     HEARTBEAT,
     PREDICT,
-    PREDICT_JSON,
     REPLY,
     STOP,
     WARMED,
@@ -30,15 +31,15 @@ def processor(tmp_path, source):
 def test_ready_carries_what_the_hooks_say_of_the_model(engine):
     _, worker = engine.worker()
     facts = json.loads(worker.said.decode())
-    assert facts["info_status"] == 200
+    assert facts["info_code"] == OK
     assert json.loads(facts["info"])["signature_name"] == "echo"
 
 
 def test_ready_says_so_when_the_hooks_describe_nothing(engine):
     _, worker = engine.worker("threaded.py")
     facts = json.loads(worker.said.decode())
-    assert (facts["info_status"], facts["info"]) == (
-        400,
+    assert (facts["info_code"], facts["info"]) == (
+        INVALID_ARGUMENT,
         "this processor does not describe its model",
     )
 
@@ -59,17 +60,17 @@ def test_the_collector_is_settled_before_ready_and_again_after_warm_up(engine, t
         "gc.collect = lambda: calls.append(collect())\n"
     )
     _, worker = engine.worker(processor(tmp_path, source))
-    assert worker.ask(b"") == (200, b"1")
+    assert worker.ask(b"") == (OK, b"1")
     worker.control.send(WARMED)
     assert worker.control.next()[0] == HEARTBEAT
-    assert worker.ask(b"") == (200, b"2")
+    assert worker.ask(b"") == (OK, b"2")
 
 
-@pytest.mark.parametrize("command, status", [(b"refuse", 400), (b"fail", 500)])
-def test_a_refused_request_is_answered_and_the_next_one_too(engine, command, status):
+@pytest.mark.parametrize("command, expected", [(b"refuse", PROCESSOR), (b"fail", INTERNAL)])
+def test_a_refused_request_is_answered_and_the_next_one_too(engine, command, expected):
     _, worker = engine.worker()
-    assert worker.ask(command)[0] == status
-    assert worker.ask(b"hello") == (200, b"hello")
+    assert worker.ask(command)[0] == expected
+    assert worker.ask(b"hello") == (OK, b"hello")
 
 
 def test_a_body_of_many_megabytes_goes_there_and_back_on_the_bulk_channel(engine):
@@ -77,16 +78,16 @@ def test_a_body_of_many_megabytes_goes_there_and_back_on_the_bulk_channel(engine
     body = bytes(bytearray(range(251))) * 20000
     sender = threading.Thread(target=worker.bulk.send, args=(PREDICT, body, 5))
     sender.start()
-    assert worker.bulk.next() == (REPLY, 200, 5, body)
+    assert worker.bulk.next() == (REPLY, OK, 5, body)
     sender.join()
 
 
 def test_a_request_in_json_is_answered_in_json_on_either_channel(engine):
     _, worker = engine.worker()
-    worker.data.send(PREDICT_JSON, b"[1]", 1)
-    assert worker.data.next() == (REPLY, 200, 1, b'{"echo": [1]}')
-    worker.bulk.send(PREDICT_JSON, b"[1]" + b" " * BULK_SIZE, 2)
-    assert worker.bulk.next() == (REPLY, 200, 2, b'{"echo": [1]}')
+    worker.data.send(PREDICT, b"[1]", 1, codec=EAS_JSON)
+    assert worker.data.next() == (REPLY, OK, 1, b'{"echo": [1]}')
+    worker.bulk.send(PREDICT, b"[1]" + b" " * BULK_SIZE, 2, codec=EAS_JSON)
+    assert worker.bulk.next() == (REPLY, OK, 2, b'{"echo": [1]}')
 
 
 def test_large_answers_to_small_requests_do_not_mix_with_the_bulk_channels_own(engine):
@@ -98,7 +99,7 @@ def test_large_answers_to_small_requests_do_not_mix_with_the_bulk_channels_own(e
         sizes = {}
         while len(sizes) < 11:
             kind, status, number, payload = worker.bulk.next()
-            assert (kind, status) == (REPLY, 200)
+            assert (kind, status) == (REPLY, OK)
             sizes[number] = len(payload)
         assert sizes.pop(0) == 3000000
         assert set(sizes.values()) == {5}
@@ -106,7 +107,7 @@ def test_large_answers_to_small_requests_do_not_mix_with_the_bulk_channels_own(e
 
 def test_answers_up_to_the_limit_stay_on_the_data_channel(engine):
     _, worker = engine.worker()
-    assert worker.ask(b"grow %d" % BULK_SIZE) == (200, b"x" * BULK_SIZE)
+    assert worker.ask(b"grow %d" % BULK_SIZE) == (OK, b"x" * BULK_SIZE)
     worker.data.send(PREDICT, b"grow %d" % (BULK_SIZE + 1), 2)
     assert worker.bulk.next()[2] == 2
 
@@ -114,7 +115,7 @@ def test_answers_up_to_the_limit_stay_on_the_data_channel(engine):
 def test_a_cancel_for_a_request_that_it_does_not_hold_changes_nothing(engine):
     _, worker = engine.worker()
     worker.data.send(CANCEL, number=12)
-    assert worker.ask(b"hello") == (200, b"hello")
+    assert worker.ask(b"hello") == (OK, b"hello")
 
 
 def test_stop_ends_it_in_the_middle_of_a_run(engine):
@@ -173,14 +174,14 @@ def test_what_the_hooks_and_their_libraries_print_is_relayed_line_by_line(engine
         "    return b''\n"
     )
     _, worker = engine.worker(processor(tmp_path, source))
-    assert worker.ask(b"") == (200, b"")
+    assert worker.ask(b"") == (OK, b"")
     lines = worker.printed(b"from C\n").splitlines()
     assert lines == ["said \u00e9", "WARNING logged", "from C"]
 
 
 def test_a_traceback_of_the_hooks_is_in_the_log(engine):
     _, worker = engine.worker()
-    assert worker.ask(b"fail")[0] == 500
+    assert worker.ask(b"fail")[0] == INTERNAL
     text = worker.printed(b"failed as asked\n")
     assert text.startswith("ERROR the processor raised an unexpected error\nTraceback")
 

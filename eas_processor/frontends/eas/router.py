@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from eas_processor.contracts.counters import EngineMetric, ServiceSample, exposition
+from eas_processor.contracts.refusals import NotFound, Refusal
 from eas_processor.contracts.settings import ServiceSettings
-from eas_processor.errors import MethodNotAllowed, NotFound, RequestError
 from eas_processor.frontends.discovery import Peer, asked_for, upstreams
 from eas_processor.frontends.eas.token_check import TokenCheck
 from eas_processor.frontends.http.checks import shown
+from eas_processor.frontends.http.refusals import MethodNotAllowed
 from eas_processor.instances.instance import State
 from eas_processor.instances.supervisor import Supervisor
+from eas_processor.link.codes import UNAVAILABLE, pack_status
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.rate import GatewayPolicy, RateLimit
 
@@ -48,11 +50,13 @@ class Endpoint:
             self.rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
 
     def describe(self) -> tuple[int, bytes]:
-        """Return status and text for a GET or an empty POST: the signature JSON, or why not."""
+        """Return code and text: the signature JSON, or why there is none."""
         info = self.supervisor.info
         if not info:
-            return 503, b"no instance is ready; try again in a moment"
-        return info["info_status"], info["info"].encode()
+            return UNAVAILABLE, b"no instance is ready; try again in a moment"
+        text = info["info"].encode()
+        status = info["info_status"]
+        return info["info_code"], pack_status(status, text) if status else text
 
     def states(self) -> dict[str, int]:
         """Return how many instances are in each state of their life."""
@@ -69,7 +73,7 @@ class Router:
         self._endpoints = {each.key: each for each in endpoints}
         self.draining = False
 
-    def find(self, method: bytes, path: bytes) -> Endpoint | RequestError:
+    def find(self, method: bytes, path: bytes) -> Endpoint | Refusal:
         """Return the endpoint for `path` (without query), or why there is none."""
         if not path.startswith(PREFIX):
             return NotFound(f"nothing answers at {shown(path)}; {self._known()}")
@@ -119,7 +123,7 @@ class Router:
         """Return status and text of a discovery route; `own` is the address of this engine."""
         endpoint = self._named(name)
         if isinstance(endpoint, NotFound):
-            return endpoint.status, str(endpoint).encode()
+            return 404, str(endpoint).encode()
         serving = endpoint.admission.ready and not self.draining
         settings = endpoint.settings
         return 200, upstreams(settings.name, own, settings.peers, serving=serving)

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from eas_processor.errors import Unauthorized
+from eas_processor.contracts.refusals import Unauthorized
 
 _MISSING = "no token came with the request; send it as `Authorization: <token>`"
 _WRONG = "the token in `Authorization` is not the token of this service"

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from eas_processor.contracts.counters import server_timing
-from eas_processor.errors import DeadlineExceeded, RequestError
+from eas_processor.contracts.refusals import DeadlineExceeded, Refusal
 from eas_processor.frontends.http.heads import BYTES
 from eas_processor.frontends.http.request import HttpRequest
 from eas_processor.link.frames import BULK_SIZE
@@ -143,7 +143,7 @@ class Answering(asyncio.Protocol):
         if budget.free < 0:
             self.drop("the answers that wait for an earlier one leave no room for others")
 
-    def no_room(self, size: int) -> RequestError | None:
+    def no_room(self, size: int) -> Refusal | None:
         """Return why a large answer of `size` bytes is not sent, if there is no room for it."""
         budget = self._server.budget
         fits = size <= BULK_SIZE or budget.fits(size)
@@ -197,13 +197,13 @@ class Answering(asyncio.Protocol):
         host, port, *_ = self._transport.get_extra_info("peername") or ("unknown", 0)
         return f"{host}:{port}"
 
-    def _refuse_now(self, request: HttpRequest, refusal: RequestError) -> None:
+    def _refuse_now(self, request: HttpRequest, refusal: Refusal) -> None:
         """Refuse a request before its body has arrived; the rest is thrown away."""
         self._deaf = True
         request.keep_alive = False
         request.refuse(refusal)
 
-    def _refuse_unparsed(self, refusal: RequestError) -> None:
+    def _refuse_unparsed(self, refusal: Refusal) -> None:
         """Answer bytes that are not a request, or not one that may be read to its end."""
         if self._deaf:
             return

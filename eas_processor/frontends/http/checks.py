@@ -6,12 +6,10 @@ from collections.abc import Mapping
 
 import httptools
 
-from eas_processor.errors import (
-    BadRequest,
-    BodyTooLarge,
+from eas_processor.contracts.refusals import BadRequest, BodyTooLarge, Refusal
+from eas_processor.frontends.http.refusals import (
     HeadersTooLarge,
     LengthRequired,
-    RequestError,
     TargetTooLong,
     UnsupportedCoding,
 )
@@ -25,7 +23,7 @@ _MAX_TARGET = 8 * 1024
 _MAX_SHOWN = 80
 
 
-def malformed(version: str, target: bytes, headers: Mapping[bytes, bytes]) -> RequestError | None:
+def malformed(version: str, target: bytes, headers: Mapping[bytes, bytes]) -> Refusal | None:
     """
     Return why the request cannot be taken, in the cases that the parser lets pass.
 
@@ -46,7 +44,7 @@ def malformed(version: str, target: bytes, headers: Mapping[bytes, bytes]) -> Re
     return _endless(version, headers)
 
 
-def _endless(version: str, headers: Mapping[bytes, bytes]) -> RequestError | None:
+def _endless(version: str, headers: Mapping[bytes, bytes]) -> Refusal | None:
     """Return why the end of the body cannot be told for sure."""
     coding = headers.get(b"transfer-encoding")
     if coding is None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from eas_processor.contracts.counters import TEXT_FORMAT
-from eas_processor.errors import (
+from eas_processor.contracts.refusals import (
     BadRequest,
     BodyTooLarge,
     InternalError,
     NotReady,
-    RequestError,
+    Refusal,
     TooManyRequests,
 )
 from eas_processor.frontends.discovery import asked_for, own_peer
@@ -27,7 +27,7 @@ from eas_processor.frontends.http.heads import CONTINUE, JSON, TEXT
 from eas_processor.frontends.http.inflate import Inflater
 from eas_processor.frontends.http.known_head import KnownHead, learn
 from eas_processor.frontends.http.request import HttpRequest
-from eas_processor.link.frames import BULK_SIZE
+from eas_processor.link.frames import BULK_SIZE, EAS_JSON
 
 if TYPE_CHECKING:
     from eas_processor.frontends.eas.router import Endpoint
@@ -235,7 +235,7 @@ class HttpConnection(Answering):
                 self._refuse_unparsed(checks.framing_too_large(self._server.settings.max_head))
         return rest
 
-    def _admit(self, request: HttpRequest, length: int) -> RequestError | None:
+    def _admit(self, request: HttpRequest, length: int) -> Refusal | None:
         """Find out who is to answer the request; return why it is refused, if it is."""
         target = request.target = checks.origin_form(request.target)
         path = target.partition(b"?")[0]
@@ -245,7 +245,7 @@ class HttpConnection(Answering):
                 return BodyTooLarge("no body is taken here; send the request without one")
             return None
         endpoint = router.find(request.method, path)
-        if isinstance(endpoint, RequestError):
+        if isinstance(endpoint, Refusal):
             return endpoint
         if unauthorized := endpoint.auth.refusal(request.method, target, self._headers):
             return unauthorized
@@ -255,7 +255,7 @@ class HttpConnection(Answering):
 
     def _let_in(
         self, request: HttpRequest, endpoint: Endpoint, length: int, now: float
-    ) -> RequestError | None:
+    ) -> Refusal | None:
         """Give a request with the right token to its service, or return why it is refused."""
         if length > self._server.settings.max_body:
             return checks.body_too_large(self._server.settings.max_body)
@@ -301,7 +301,7 @@ class HttpConnection(Answering):
             request.body.append(data[known.start :])
             request.size = request.charged = known.length
             self._server.budget.free -= known.length
-            request.kind = known.kind
+            request.codec = known.codec
             endpoint.admission.submit(request, now)
 
     def _take_known(self, known: KnownHead, data: bytes) -> bytes:
@@ -348,7 +348,7 @@ class HttpConnection(Answering):
         assert request.inflater is not None
         try:
             data = request.inflater.take()
-        except RequestError as refusal:
+        except Refusal as refusal:
             self._refuse_now(request, refusal)
             return False
         if data:
@@ -394,8 +394,9 @@ class HttpConnection(Answering):
         elif request.size and request.method == b"POST":
             self._submit(request, endpoint)
         else:
-            status, text = endpoint.describe()
-            request.answer(status, [text], JSON)
+            code, text = endpoint.describe()
+            request.codec = EAS_JSON
+            request.answer(code, [text])
 
     def _small_route(self, path: bytes) -> tuple[int, bytes, list[bytes]]:
         """Return status, content type and text of what no service answers."""
@@ -413,7 +414,7 @@ class HttpConnection(Answering):
         try:
             if request.inflater is not None:
                 request.inflater.finish()
-        except RequestError as refusal:
+        except Refusal as refusal:
             request.refuse(refusal)
         else:
             request.choose_kind()

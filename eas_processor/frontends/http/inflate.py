@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from eas_processor.errors import BadRequest, BodyTooLarge
+from eas_processor.contracts.refusals import BadRequest, BodyTooLarge
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 

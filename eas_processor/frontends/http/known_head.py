@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from eas_processor.frontends.http.request import FORM_TYPE, JSON_TYPE, HttpRequest
-from eas_processor.link.frames import PREDICT, PREDICT_JSON
+from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 
 if TYPE_CHECKING:
     from eas_processor.frontends.eas.router import Endpoint, Router
@@ -30,9 +30,9 @@ class KnownHead:
         "_auth",
         "_pattern",
         "_router",
+        "codec",
         "endpoint",
         "head",
-        "kind",
         "length",
         "size",
         "start",
@@ -45,7 +45,7 @@ class KnownHead:
         self.start = len(head)
         self.length = length
         self.size = self.start + length
-        self.kind = PREDICT_JSON if request.content_type == JSON_TYPE else PREDICT
+        self.codec = EAS_JSON if request.content_type == JSON_TYPE else ARRAY_PROTO
         self.endpoint = endpoint
         self._auth = endpoint.auth
         self._pattern = request

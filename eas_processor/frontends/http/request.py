@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from eas_processor.contracts.call import Request
+from eas_processor.frontends.eas.statuses import STATUSES, status_of
 from eas_processor.frontends.http.heads import BYTES, JSON, TEXT
-from eas_processor.link.frames import BULK_SIZE, PREDICT_JSON
+from eas_processor.link.codes import OK, PROCESSOR, unpack_status
+from eas_processor.link.frames import BULK_SIZE, EAS_JSON
 
 if TYPE_CHECKING:
-    from eas_processor.errors import RequestError
+    from eas_processor.contracts.refusals import Refusal
     from eas_processor.frontends.eas.router import Endpoint
     from eas_processor.frontends.http.answers import Answering
     from eas_processor.frontends.http.inflate import Inflater
@@ -73,7 +75,7 @@ class HttpRequest(Request):
         self.old = old
         self.endpoint: Endpoint | None = None
         self.inflater: Inflater | None = None
-        self.refusal: RequestError | None = None
+        self.refusal: Refusal | None = None
         self.reply: tuple[int, bytes, list[bytes]] | None = None
         given = headers.get(b"x-request-id")
         self.id: bytes = b"%b-%x" % (_RUN, self.number)
@@ -110,17 +112,30 @@ class HttpRequest(Request):
         else:
             is_json = self.content_type == JSON_TYPE
         if is_json:
-            self.kind = PREDICT_JSON
+            self.codec = EAS_JSON
             self.takes_json = True
 
-    def answer(self, status: int, payload: list[bytes], content_type: bytes = b"") -> None:
+    def answer(self, code: int, payload: list[bytes]) -> None:
+        if code == OK:
+            self.respond(200, payload, JSON if self.codec == EAS_JSON else BYTES)
+        elif code == PROCESSOR:
+            status, body = unpack_status(b"".join(payload))
+            self.respond(status, [body], TEXT)
+        else:
+            self.respond(STATUSES[code], payload, TEXT)
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.respond(status_of(refusal), [str(refusal).encode()], TEXT)
+
+    def respond(self, status: int, payload: list[bytes], content_type: bytes) -> None:
+        """Give back what the request holds, and have its answer written when its turn comes."""
         self.body = []
         if self.charged:
             self.connection.give_back(self)
         if len(payload) > 1 or (payload and len(payload[0]) > BULK_SIZE):
             refusal = self.connection.no_room(sum(map(len, payload)))
             if refusal is not None:
-                status, payload = refusal.status, [str(refusal).encode()]
+                status, payload = status_of(refusal), [str(refusal).encode()]
         if self.endpoint is not None:
             admission = self.endpoint.admission
             admission.end(self)
@@ -129,14 +144,17 @@ class HttpRequest(Request):
             self.connection.count_refusal(status)
         if status == 408:
             self.keep_alive = False
-        if status == 200:
-            content_type = content_type or (JSON if self.kind == PREDICT_JSON else BYTES)
-        elif self.takes_json:
-            content_type, payload = JSON, [self._json_error(status, b"".join(payload))]
-        else:
-            content_type = TEXT
+        if status != 200:
+            if self.takes_json:
+                content_type, payload = JSON, [self._json_error(status, b"".join(payload))]
+            else:
+                content_type = TEXT
         self.connection.reply(self, status, content_type, payload)
 
     def _json_error(self, status: int, sentence: bytes) -> bytes:
-        error = {"error": sentence.decode(), "code": status, "request_id": self.id.decode()}
+        error = {
+            "error": sentence.decode(errors="replace"),
+            "code": status,
+            "request_id": self.id.decode(),
+        }
         return json.dumps(error).encode()

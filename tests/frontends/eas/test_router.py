@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from eas_processor.errors import MethodNotAllowed, NotFound
+from eas_processor.contracts.refusals import NotFound
 from eas_processor.frontends.eas.router import Endpoint, Router
+from eas_processor.frontends.http.refusals import MethodNotAllowed
+from eas_processor.link.codes import INVALID_ARGUMENT, UNAVAILABLE
 
 
 @pytest.fixture
@@ -56,9 +58,9 @@ def test_other_methods_are_refused(router: Router) -> None:
 
 
 def test_the_signature_is_the_models(endpoint: Any) -> None:
-    assert endpoint.describe()[0] == 503
-    endpoint.supervisor.info = {"info_status": 400, "info": "a frozen graph has none"}
-    assert endpoint.describe() == (400, b"a frozen graph has none")
+    assert endpoint.describe()[0] == UNAVAILABLE
+    endpoint.supervisor.info = {"info_code": 3, "info_status": 0, "info": "a frozen graph has none"}
+    assert endpoint.describe() == (INVALID_ARGUMENT, b"a frozen graph has none")
 
 
 def test_alive_and_ready_are_two_things(router: Router, endpoint: Any) -> None:

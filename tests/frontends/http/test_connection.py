@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eas_processor.errors import NotReady
+from eas_processor.contracts.refusals import NotReady
 
 Bytes = Callable[..., bytes]
 
@@ -107,7 +107,7 @@ def test_many_offers_of_http_2_in_one_piece_are_many_requests(desk: Any, http: B
 
 def test_an_answer_has_the_head_that_clients_expect(desk: Any, post: Bytes) -> None:
     desk.client.send(post(b"abc"))
-    desk.admission.submitted[0].answer(200, [b"ab", b"c"])
+    desk.admission.submitted[0].answer(0, [b"ab", b"c"])
     response = desk.client.response
     assert (response.status, response.body) == (200, b"abc")
     assert response.headers["content-type"] == "application/octet-stream"
@@ -131,7 +131,7 @@ def test_an_empty_chunked_post_is_answered_with_the_signature(desk: Any) -> None
 
 
 def test_a_model_without_a_signature_is_refused_in_words(desk: Any, http: Bytes) -> None:
-    desk.info.update(info_status=400, info="a frozen graph has none")
+    desk.info.update(info_code=3, info="a frozen graph has none")
     desk.client.send(http("GET", "/api/predict/echo", "Authorization: t"))
     response = desk.client.response
     assert (response.status, response.body) == (400, b"a frozen graph has none")
@@ -178,10 +178,10 @@ def test_an_answer_to_head_has_no_body(desk: Any, http: Bytes) -> None:
 def test_pipelined_requests_are_answered_in_their_order(desk: Any, post: Bytes) -> None:
     desk.client.send(post(b"1") + post(b"2") + post(b"3"))
     first, second, third = desk.admission.submitted
-    third.answer(200, [b"three"])
-    second.answer(400, [b"two"])
+    third.answer(0, [b"three"])
+    second.answer(3, [b"two"])
     assert desk.client.transport.written == b""
-    first.answer(200, [b"one"])
+    first.answer(0, [b"one"])
     assert [(each.status, each.body) for each in desk.client.responses] == [
         (200, b"one"),
         (400, b"two"),
@@ -192,8 +192,8 @@ def test_pipelined_requests_are_answered_in_their_order(desk: Any, post: Bytes) 
 def test_a_refusal_waits_for_the_answers_before_it(desk: Any, post: Bytes) -> None:
     desk.client.send(post(b"1") + post(b"2", token="wrong") + post(b"3"))
     first, third = desk.admission.submitted
-    third.answer(200, [b"three"])
-    first.answer(200, [b"one"])
+    third.answer(0, [b"three"])
+    first.answer(0, [b"one"])
     assert [each.status for each in desk.client.responses] == [200, 401, 200]
 
 
@@ -203,7 +203,7 @@ def test_bytes_that_are_no_request_are_refused_after_the_answers_before_them(
     desk.client.send(post(b"1") + b"\x16\x03\x01")
     desk.client.send(post(b"not a request any more"))
     (first,) = desk.admission.submitted
-    first.answer(200, [b"one"])
+    first.answer(0, [b"one"])
     assert [each.status for each in desk.client.responses] == [200, 400]
     assert desk.client.transport.half_closed
 
@@ -212,7 +212,7 @@ def test_too_many_requests_at_once_are_left_in_the_socket(desk: Any, post: Bytes
     for _ in range(33):
         desk.client.send(post(b"x"))
     assert not desk.client.transport.reading
-    desk.admission.submitted[0].answer(200, [b"x"])
+    desk.admission.submitted[0].answer(0, [b"x"])
     assert desk.client.transport.reading
 
 
@@ -256,12 +256,12 @@ def test_http_1_0_needs_no_host(desk: Any) -> None:
 def test_a_client_that_leaves_takes_its_requests_along(desk: Any, post: Bytes) -> None:
     desk.client.send(post(b"1") + post(b"2") + post(b"half", size=100))
     first, second = desk.admission.submitted
-    second.answer(200, [b"2"])
+    second.answer(0, [b"2"])
     (_, third) = desk.admission.watched
     desk.client.leave()
     assert desk.admission.withdrawn == [first, third]
     assert not desk.admission.watched and not desk.server.connections
-    first.answer(200, [b"too late"])
+    first.answer(0, [b"too late"])
     assert desk.client.transport.written == b""
 
 
@@ -275,7 +275,7 @@ def test_when_draining_the_last_answer_of_a_connection_closes_it(desk: Any, post
     desk.client.send(post(b"1") + post(b"2"))
     desk.server.draining = True
     first, second = desk.admission.submitted
-    first.answer(200, [b"1"])
+    first.answer(0, [b"1"])
     assert not desk.client.transport.closed
     second.refuse(NotReady("gone"))
     one, two = desk.client.responses
@@ -291,7 +291,7 @@ def test_when_draining_a_request_that_has_begun_is_still_answered(desk: Any, pos
     desk.client.connection.close_if_idle(desk.client.connection.since)
     assert not desk.client.transport.closed
     desk.client.send(data[10:])
-    desk.admission.submitted[1].answer(200, [b"2"])
+    desk.admission.submitted[1].answer(0, [b"2"])
     assert [each.body for each in desk.client.responses] == [b"1", b"2"]
     assert desk.client.transport.closed
 

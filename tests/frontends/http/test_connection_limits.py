@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eas_processor.errors import QueueFull
+from eas_processor.contracts.refusals import QueueFull
 from eas_processor.frontends.eas.router import Router
 
 Bytes = Callable[..., bytes]
@@ -241,7 +241,7 @@ def test_a_request_late_while_it_arrives_is_refused_and_the_connection_ends(
 ) -> None:
     desk.client.send(post(b"half", size=100))
     (request,) = desk.admission.watched
-    request.answer(408, [b"too late"])
+    request.answer(4, [b"too late"])
     desk.client.send(b"x" * 96 + post(b"next"))
     response = desk.client.response
     assert response.status == 408 and response.headers["connection"] == "close"
@@ -254,9 +254,9 @@ def test_a_request_late_behind_another_is_answered_once_and_in_its_place(
 ) -> None:
     desk.client.send(post(b"1") + post(b"half", size=100))
     first, second = desk.admission.watched
-    second.answer(408, [b"too late"])
+    second.answer(4, [b"too late"])
     desk.client.send(b"x" * 96 + post(b"next"))
-    first.answer(200, [b"one"])
+    first.answer(0, [b"one"])
     assert [each.status for each in desk.client.responses] == [200, 408]
     assert desk.admission.bodies == [b"1"]
 
@@ -264,7 +264,7 @@ def test_a_request_late_behind_another_is_answered_once_and_in_its_place(
 def test_requests_behind_a_late_one_are_withdrawn(desk: Any, post: Bytes) -> None:
     desk.client.send(post(b"1") + post(b"2"))
     first, second = desk.admission.submitted
-    first.answer(408, [b"too late"])
+    first.answer(4, [b"too late"])
     assert desk.admission.withdrawn == [second]
 
 
@@ -283,7 +283,7 @@ def test_half_a_head_that_is_left_in_the_socket_is_not_late(desk: Any, post: Byt
     desk.client.send(post(b"x") * 33 + post(b"x")[:10])
     assert not desk.client.transport.reading
     connection.check_time(connection.since + limit + 1)
-    desk.admission.submitted[0].answer(200, [b"x"])
+    desk.admission.submitted[0].answer(0, [b"x"])
     assert desk.client.transport.reading
     connection.check_time(connection.since + limit - 1)
     assert desk.client.response.status == 200
@@ -360,7 +360,7 @@ def test_a_flood_in_one_read_is_held_back_and_answered_in_turn(
     answered = 0
     while answered < len(desk.admission.submitted):
         assert len(desk.admission.submitted) - answered <= most
-        desk.admission.submitted[answered].answer(200, [b"x"])
+        desk.admission.submitted[answered].answer(0, [b"x"])
         answered += 1
     assert [each.status for each in desk.client.responses] == [200] * 300
     assert desk.client.transport.reading
@@ -395,6 +395,6 @@ def test_an_answer_that_is_written_is_not_kept_with_the_head_that_is_known(
 ) -> None:
     desk.client.send(post(b"1"))
     (request,) = desk.admission.submitted
-    request.answer(200, [bytes(MiB)])
+    request.answer(0, [bytes(MiB)])
     assert desk.client.connection._known._pattern is request
     assert request.reply[2] == []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eas_processor.errors import BadRequest, BodyTooLarge
+from eas_processor.contracts.refusals import BadRequest, BodyTooLarge
 from eas_processor.frontends.http.inflate import PIECE, Inflater
 
 BODY = bytes(range(256)) * 20

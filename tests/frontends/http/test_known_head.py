@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eas_processor.errors import QueueFull
+from eas_processor.contracts.refusals import QueueFull
 from eas_processor.frontends.eas.token_check import TokenCheck
 
 Post = Callable[..., bytes]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from eas_processor.errors import NotReady
-from eas_processor.link.frames import PREDICT, PREDICT_JSON
+from eas_processor.contracts.refusals import NotReady
+from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 
 Bytes = Callable[..., bytes]
 JSON_TYPE = "Content-Type: application/json"
@@ -19,13 +19,13 @@ JSON_TYPE = "Content-Type: application/json"
 @pytest.mark.parametrize(
     ("body", "line", "kind"),
     [
-        (b"{}", JSON_TYPE, PREDICT_JSON),
-        (b"{}", "Content-Type: Application/JSON; charset=utf-8", PREDICT_JSON),
-        (b"\x12\x01", JSON_TYPE, PREDICT_JSON),
-        (b' {"inputs": 1}', "Content-Type: application/x-www-form-urlencoded", PREDICT_JSON),
-        (b"\x12\x01", "Content-Type: application/x-www-form-urlencoded", PREDICT),
-        (b"{}", "Content-Type: application/octet-stream", PREDICT),
-        (b"{}", "Accept: application/json", PREDICT),
+        (b"{}", JSON_TYPE, EAS_JSON),
+        (b"{}", "Content-Type: Application/JSON; charset=utf-8", EAS_JSON),
+        (b"\x12\x01", JSON_TYPE, EAS_JSON),
+        (b' {"inputs": 1}', "Content-Type: application/x-www-form-urlencoded", EAS_JSON),
+        (b"\x12\x01", "Content-Type: application/x-www-form-urlencoded", ARRAY_PROTO),
+        (b"{}", "Content-Type: application/octet-stream", ARRAY_PROTO),
+        (b"{}", "Accept: application/json", ARRAY_PROTO),
     ],
 )
 def test_json_is_known_by_its_type(
@@ -33,9 +33,9 @@ def test_json_is_known_by_its_type(
 ) -> None:
     desk.client.send(post(body, line))
     (request,) = desk.admission.submitted
-    assert request.kind == kind
-    request.answer(200, [b"answer"])
-    expected = "application/json" if kind == PREDICT_JSON else "application/octet-stream"
+    assert request.codec == kind
+    request.answer(0, [b"answer"])
+    expected = "application/json" if kind == EAS_JSON else "application/octet-stream"
     assert desk.client.response.headers["content-type"] == expected
 
 
@@ -54,7 +54,7 @@ def test_who_speaks_json_is_refused_in_json(desk: Any, post: Bytes, line: str) -
 
 
 def test_a_model_without_a_signature_is_refused_in_json_too(desk: Any, post: Bytes) -> None:
-    desk.info.update(info_status=400, info="a frozen graph has no signature")
+    desk.info.update(info_code=3, info="a frozen graph has no signature")
     desk.client.send(post(b"", "Accept: application/json"))
     assert desk.client.response.status == 400
     assert json.loads(desk.client.response.body)["error"] == "a frozen graph has no signature"

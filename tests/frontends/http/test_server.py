@@ -170,7 +170,7 @@ async def test_a_client_that_does_not_read_stalls_itself_only(
         writer.write(post(b"hello"))
         await eventually_async(lambda: desk.admission.submitted)
         (stalled,) = desk.server.connections
-        desk.admission.submitted[0].answer(200, [b"x" * 32 * 1024 * 1024])
+        desk.admission.submitted[0].answer(0, [b"x" * 32 * 1024 * 1024])
         writer.write(post(b"more") * 10)
         reader, other = await connect(desk)
         other.write(http("GET", "/healthz"))

@@ -42,7 +42,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 class AnswersAtOnce(FakeAdmission):
     def submit(self, request: Any, now: float) -> None:
         super().submit(request, now)
-        request.answer(200, [b"".join(request.body)])
+        request.answer(0, [b"".join(request.body)])
 
 
 class Served:

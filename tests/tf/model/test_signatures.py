@@ -82,7 +82,7 @@ def test_a_tensor_that_does_not_fit(dtype, shape, strict, sentence):
     with pytest.raises(BadRequest) as caught:
         check_tensor(spec, dtype, shape, strict)
     assert str(caught.value) == "input 'images': expected " + sentence
-    assert caught.value.status == 400
+    assert caught.value.code == "INVALID_ARGUMENT"
 
 
 def test_a_tensor_of_another_shape_passes_when_shapes_are_not_strict():

@@ -110,7 +110,7 @@ def test_a_bad_request_does_not_spoil_its_mates(load, request_of, runs):
     assert isinstance(answers[1], wire.WireError)
     assert "missing input 'factor'" in str(answers[2])
     assert "input 'x': expected DT_FLOAT [-1, -1], got DT_FLOAT []" in str(answers[3])
-    assert [answer.status for answer in answers[1:4]] == [400, 400, 400]
+    assert [answer.code for answer in answers[1:4]] == ["INVALID_ARGUMENT"] * 3
     assert answers[0]["y"].array.tolist() == answers[4]["y"].array.tolist() == [[2, 2]]
 
 
