@@ -10,23 +10,25 @@ import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import uvloop
 
 from eas_processor.app.open_files import OpenFiles
 from eas_processor.app.sighup import HangUp
+from eas_processor.contracts.backend import Instances
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.frontends.admin import AdminServer
-from eas_processor.frontends.eas.router import Endpoint, Router
+from eas_processor.frontends.eas.routes import Router
 from eas_processor.frontends.http.server import HttpServer
 from eas_processor.frontends.http.tls import Tls
 from eas_processor.instances.directory import socket_directory
-from eas_processor.instances.inline import Hooks, InlineSupervisor
+from eas_processor.instances.inline import Hooks, InlineInstances
 from eas_processor.instances.supervisor import Supervisor
 from eas_processor.link.codes import OK
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.budget import Budget
+from eas_processor.serving.service import Service
 from eas_processor.serving.updates import Updates
 
 log = logging.getLogger("eas_processor.engine")
@@ -103,38 +105,36 @@ class _Engine:
     async def _serve(self, directory: Path, on_ready: OnReady) -> None:
         admission = Admission(self._service)
         budget = Budget(self._settings.max_buffered, self._settings.max_body)
-        supervisor = self._supervisor(admission, directory, budget)
-        endpoint = Endpoint(self._service, admission, supervisor)
-        server = HttpServer(self._settings, Router([endpoint]), budget)
+        instances = self._instances(admission, directory, budget)
+        service = Service(self._service, admission, instances, budget, self._settings.max_body)
+        server = HttpServer(self._settings, Router([service]), budget)
         admin: AdminServer | None = None
         try:
             address = server.bind()
-            if await _unless(self._stop, supervisor.start()):
-                admin = await self._open_admin(endpoint, server)
+            if await _unless(self._stop, instances.start()):
+                admin = await self._open_admin(service, server)
                 await server.listen()
                 # What lives as long as the process is not looked at by the collector again.
                 gc.collect()
                 gc.freeze()
-                code, info = endpoint.describe()
+                code, info = service.describe()
                 on_ready(address, info.decode() if code == OK else "")
                 await self._stop.wait()
                 await self._end_tasks()
                 if admin is not None:
                     await admin.close()
                 log.info("shutting down: %d request(s) to finish", admission.outstanding)
-                drain = server.drain(endpoint.settings.grace, self._settings.drain_moment)
+                drain = server.drain(service.settings.grace, self._settings.drain_moment)
                 await _unless(self._stop_at_once, drain)
             else:
                 log.info("stopped before the service was ready")
         finally:
             server.close()
-            await supervisor.stop()
+            await instances.stop()
 
-    def _supervisor(self, admission: Admission, directory: Path, budget: Budget) -> Supervisor:
+    def _instances(self, admission: Admission, directory: Path, budget: Budget) -> Instances:
         if self._load_inline is not None:
-            # Its control refuses every change, so it is asked for info, instances, start and stop.
-            inline = InlineSupervisor(self._service, admission, self._load_inline)
-            return cast("Supervisor", inline)
+            return InlineInstances(self._service, admission, self._load_inline)
         return Supervisor(self._service, admission, directory, self._settings.start_timeout, budget)
 
     def _interrupt(self) -> None:
@@ -153,11 +153,11 @@ class _Engine:
             else:
                 self._spawn(self._updates.try_to_reload())
 
-    async def _open_admin(self, endpoint: Endpoint, server: HttpServer) -> AdminServer | None:
+    async def _open_admin(self, service: Service, server: HttpServer) -> AdminServer | None:
         if (control := self._control) is None:
             return None
         self._updates = Updates(
-            endpoint,
+            service,
             self._with_room(_with_certificate(control.reread, server.tls), server),
             control.stamp,
             control.model_is_kept,

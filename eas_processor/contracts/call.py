@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 
 from eas_processor.link.frames import ARRAY_PROTO
 
 if TYPE_CHECKING:
+    from eas_processor.contracts.backend import Backend
     from eas_processor.contracts.refusals import Refusal
-    from eas_processor.instances.instance import Instance
 
 _numbers = itertools.count(1)
 
 
-class Request:
+class Call:
     """
     A request body on its way to a worker, and a place for the answer.
 
@@ -23,8 +24,8 @@ class Request:
     none. `instance` is set while a worker holds the request and somebody waits for its answer.
     `began` and `submitted` are when its head began and when it had arrived whole, 0.0 for one
     that no client sent; `times` are the seconds that it spent waiting, being decoded, run and
-    encoded, once it is answered by a worker. Whoever sends a request subclasses this and
-    implements `answer`.
+    encoded, once it is answered by a worker. `line` is where its deadline is watched. Whoever
+    sends a request subclasses this and implements `answer`.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Request:
         "codec",
         "deadline",
         "instance",
+        "line",
         "number",
         "size",
         "submitted",
@@ -45,7 +47,8 @@ class Request:
         self.body: list[bytes] = []
         self.size = 0
         self.deadline = 0.0
-        self.instance: Instance | None = None
+        self.instance: Backend | None = None
+        self.line: MutableMapping[int, Call] | None = None
         self.began = self.submitted = 0.0
         self.times: tuple[float, float, float, float] | None = None
 

@@ -16,7 +16,8 @@ from eas_processor.contracts.counters import EngineMetric
 from eas_processor.contracts.refusals import NotFound, Refusal
 from eas_processor.errors import SetupError, StartError
 from eas_processor.frontends.eas.statuses import status_of
-from eas_processor.frontends.eas.token_check import TokenCheck
+from eas_processor.frontends.eas.token_check import token_refusal
+from eas_processor.serving.tokens import Tokens
 from eas_processor.serving.updates import Updates
 
 log = logging.getLogger("eas_processor.engine")
@@ -48,7 +49,7 @@ class AdminServer:
     """
 
     def __init__(self, updates: Updates, token: str) -> None:
-        self.auth = TokenCheck(token, "")
+        self._tokens = Tokens(token)
         self.routes: dict[bytes, tuple[bytes, Route]] = {
             b"/admin/instances": (b"GET", self._instances),
             b"/admin/reload": (b"POST", updates.reload),
@@ -159,7 +160,7 @@ class AdminServer:
         """Return the status and content of the answer."""
         if request.fault:
             return 400, {"error": request.fault}
-        refused = self.auth.refusal(request.method, request.target, request.headers)
+        refused = token_refusal(self._tokens, "", request.method, request.target, request.headers)
         if refused is not None:
             return status_of(refused), {"error": f"{refused} (the admin token)"}
         if len(self.tasks) - len(self._strangers) >= _CALLS:

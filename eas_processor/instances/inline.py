@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, perf_counter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.backend import State
+from eas_processor.contracts.call import Call
 from eas_processor.contracts.settings import ServiceSettings
-from eas_processor.errors import StartError
-from eas_processor.instances.instance import Instance, State
+from eas_processor.errors import StartError, UpdateError
+from eas_processor.instances.instance import BYTE_CREDIT
 from eas_processor.instances.warm_up import ROUNDS, refused
-from eas_processor.link.codes import CANCELLED, DEADLINE_EXCEEDED, OK
-from eas_processor.link.frames import ARRAY_PROTO, BULK_SIZE, REPLY, RUN_TIMES, TIMES, Frame
+from eas_processor.link.codes import DEADLINE_EXCEEDED, OK
+from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.background import apart
 from eas_processor.worker.hooks import info_facts
@@ -23,9 +25,18 @@ from eas_processor.worker.look_out import usable_cores
 # Requests that are run one by one are answered together while that takes no longer than this: a
 # client that wakes for each answer takes the caches. 6,400 requests/s became 9,400.
 _HOLD_BACK_S = 0.00025
-_LOOK_OUT_S = 0.0002
+_POLL_S = 0.0002
 _FEW = 8
+_NO_TIMES = 0.0, 0.0, 0.0
 _EXPIRED = DEADLINE_EXCEEDED, b"the request's deadline passed before it was run"
+
+
+class _Run(NamedTuple):
+    """Calls that ran together, what came of each, and the seconds of decoding, run and encoding."""
+
+    calls: list[Call]
+    answers: list[tuple[int, bytes]]
+    times: tuple[float, float, float]
 
 
 class Hooks(Protocol):
@@ -33,106 +44,165 @@ class Hooks(Protocol):
 
     def describe(self) -> tuple[int, bytes]: ...
     def process(self, request: Any) -> tuple[int, bytes]: ...
-    def process_json(self, request: Any) -> tuple[int, bytes]: ...
-    def batch_process(self, requests: list[Any]) -> list[tuple[int, bytes]]: ...
+    def batch_process(
+        self, requests: list[Any], codecs: Sequence[int]
+    ) -> list[tuple[int, bytes]]: ...
     def take_times(self, requests: int, seconds: float) -> tuple[int, float, float, float]: ...
 
 
-class InlineInstance(Instance):
+class InlineInstance:
     """
     An instance without a worker: it runs what it was sent when the loop has read all that arrived.
 
     While a run lasts nothing else happens in the engine.
     """
 
-    def __init__(self, settings: ServiceSettings, admission: Admission, hooks: Hooks) -> None:
-        super().__init__(1, settings, admission.refill, lambda *_: None, admission.metrics)
-        self._hooks = hooks
-        self._batch_size = settings.worker.batch_size
-        self._sent: deque[Request] = deque()
-        self._has_a_core = usable_cores() > 1
-        self._looks_out = False
-        self._look_out_until = 0.0
+    number = 1
+    ahead = 0
 
-    def send(self, request: Request) -> None:
-        """Take a request, to be run after the next `flush`."""
-        request.instance = self
-        self.held[request.number] = request
-        if request.size > BULK_SIZE:
-            self._held_bytes += request.size
-        self._sent.append(request)
+    def __init__(self, settings: ServiceSettings, admission: Admission, hooks: Hooks) -> None:
+        self.settings = settings
+        self.state = State.READY
+        self.pid = os.getpid()
+        self.held: dict[int, Call] = {}
+        self._admission = admission
+        self._metrics = admission.metrics
+        self._hooks = hooks
+        self._credit = settings.credit
+        self._held_bytes = 0
+        self._batch_size = settings.worker.batch_size
+        self._sent: deque[Call] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._run_due = False
+        self._has_a_core = usable_cores() > 1
+        self._polls = False
+        self._poll_until = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether it holds all that it works on at a time."""
+        return len(self.held) >= self._credit
+
+    def has_credit(self, size: int) -> bool:
+        """Whether it may be given a call of `size` bytes now."""
+        if len(self.held) >= self._credit:
+            return False
+        held = self._held_bytes
+        return size <= BULK_SIZE or not held or held + size <= BYTE_CREDIT
+
+    def send(self, call: Call) -> None:
+        """Take a call, to be run after the next `flush`."""
+        call.instance = self
+        self.held[call.number] = call
+        if call.size > BULK_SIZE:
+            self._held_bytes += call.size
+        self._sent.append(call)
 
     def flush(self) -> None:
         """Have what was sent run in the next turn of the loop."""
-        if self._sent and not self._flush_due:
-            self._flush_due = True
+        if self._sent and not self._run_due:
+            self._run_due = True
             self._loop.call_soon(self._run)
 
     flush_soon = flush
 
-    def cancel(self, request: Request) -> None:
-        """Forget a request that nobody waits for, unless its answer is on the way already."""
-        request.instance = None
-        request.body = []
-        if request in self._sent:
-            self._sent.remove(request)
-            self.replies([(REPLY, 0, CANCELLED, request.number, 0.0, [])])
+    def cancel(self, call: Call) -> None:
+        """Forget a call that nobody waits for, unless its answer is on the way already."""
+        call.instance = None
+        call.body = []
+        if call in self._sent:
+            self._sent.remove(call)
+            self._release(call)
+            self._admission.refill(self)
+
+    def serve(self) -> None:
+        """Take calls from now on."""
+
+    def isolate(self, on_credit: Callable[[Any], None]) -> None:
+        """Raise: what would be tried alone was caught in a death, and this one has none."""
+        raise NotImplementedError
 
     def _run(self) -> None:
-        self._flush_due = False
-        frames: list[Frame] = []
+        self._run_due = False
+        runs: list[_Run] = []
         end = monotonic() + _HOLD_BACK_S
-        self._run_next(frames)
+        self._run_next(runs)
         while self._sent and monotonic() < end:
-            self._run_next(frames)
-        self.replies(frames)
+            self._run_next(runs)
+        self._deliver(runs)
         self.flush()
-        self._look_out_until = monotonic() + _LOOK_OUT_S
-        if self._has_a_core and not self._looks_out:
-            self._look_out()
+        self._poll_until = monotonic() + _POLL_S
+        if self._has_a_core and not self._polls:
+            self._poll()
 
-    def _look_out(self) -> None:
-        """Keep the loop from sleeping for a moment: the worker's `look_out` has the reasons."""
-        self._looks_out = len(self.held) <= _FEW and monotonic() < self._look_out_until
-        if self._looks_out:
+    def _poll(self) -> None:
+        """Keep the loop from sleeping for a moment: the worker's `poll` has the reasons."""
+        self._polls = len(self.held) <= _FEW and monotonic() < self._poll_until
+        if self._polls:
             os.sched_yield()
-            self._loop.call_soon(self._look_out)
+            self._loop.call_soon(self._poll)
 
-    def _run_next(self, frames: list[Frame]) -> None:
-        """Run the next request, or batch, and add the answers to `frames`."""
-        batch: list[Request] = []
+    def _run_next(self, runs: list[_Run]) -> None:
+        """Run the next call, or batch, and add it to `runs`."""
+        batch: list[Call] = []
         now = monotonic()
         while self._sent and len(batch) < self._batch_size:
             if batch and self._sent[0].size > BULK_SIZE:
                 break  # a large one runs alone, as in a worker: joining copies it once more
-            request = self._sent.popleft()
-            if request.deadline and now > request.deadline:
-                code, text = _EXPIRED
-                frames.append((REPLY, 0, code, request.number, 0.0, [text]))
+            call = self._sent.popleft()
+            if call.deadline and now > call.deadline:
+                runs.append(_Run([call], [_EXPIRED], _NO_TIMES))
             else:
-                batch.append(request)
-                if request.size > BULK_SIZE:
+                batch.append(call)
+                if call.size > BULK_SIZE:
                     break
         if batch:
-            frames += self._answer(batch)
+            runs.append(self._run_batch(batch))
 
-    def _answer(self, batch: list[Request]) -> list[Frame]:
+    def _run_batch(self, batch: list[Call]) -> _Run:
         start = perf_counter()
-        joined = [_body(each) for each in batch if each.codec == ARRAY_PROTO]
-        answers = iter(self._hooks.batch_process(joined) if joined else ())
-        replies: list[Frame] = []
-        for each in batch:
-            if each.codec == ARRAY_PROTO:
-                code, payload = next(answers)
-            else:
-                code, payload = self._hooks.process_json(_body(each))
-            replies.append((REPLY, 0, code, each.number, 0.0, [payload]))
-        rows, *seconds = self._hooks.take_times(len(batch), perf_counter() - start)
-        micro = (min(int(part * 1e6), 0xFFFFFFFF) for part in seconds)
-        return [(TIMES, 0, 0, 0, 0.0, [RUN_TIMES.pack(rows, len(batch), *micro)]), *replies]
+        answers = self._answers(batch)
+        rows, *times = self._hooks.take_times(len(batch), perf_counter() - start)
+        decode, run, encode = times
+        self._metrics.batch_rows.add(rows)
+        for step, seconds in zip(("decode", "run", "encode"), times, strict=True):
+            self._metrics.steps[step].add(seconds, len(batch))
+        return _Run(batch, answers, (decode, run, encode))
+
+    def _answers(self, batch: list[Call]) -> list[tuple[int, bytes]]:
+        return self._hooks.batch_process(
+            [_body(each) for each in batch], [each.codec for each in batch]
+        )
+
+    def _deliver(self, runs: list[_Run]) -> None:
+        """Hand answers to whoever waits for them, then take calls that wait."""
+        now = monotonic()
+        answered = 0
+        for calls, answers, times in runs:
+            worked = sum(times)
+            for call, (code, payload) in zip(calls, answers, strict=True):
+                self._release(call)
+                if call.instance is self:
+                    call.instance = None
+                    if call.submitted:
+                        answered += 1
+                        queued = now - call.submitted - worked
+                        self._metrics.steps["queue"].noted.append(queued)
+                        self._metrics.latency.noted.append(now - call.began)
+                        call.times = queued, *times
+                    call.answer(code, [payload])
+        if answered:
+            self._metrics.steps["send"].add(monotonic() - now, answered)
+            self._metrics.settle()
+        self._admission.refill(self)
+
+    def _release(self, call: Call) -> None:
+        del self.held[call.number]
+        if call.size > BULK_SIZE:
+            self._held_bytes -= call.size
 
 
-class InlineSupervisor:
+class InlineInstances:
     """The one instance of a service whose hooks `load` returns; it raises StartError."""
 
     def __init__(
@@ -142,7 +212,7 @@ class InlineSupervisor:
         self._admission = admission
         self._load = load
         self.info: dict[str, Any] = {}
-        self.instances: list[Instance] = []
+        self.instances: list[InlineInstance] = []
 
     async def start(self) -> None:
         """Load and warm up the model. Raises StartError or WarmUpError."""
@@ -154,14 +224,15 @@ class InlineSupervisor:
         hooks = await apart(self._prepare)
         instance = InlineInstance(self._settings, self._admission, hooks)
         self.info = info_facts(*hooks.describe())
-        instance.info = self.info
-        instance.state = State.READY
-        instance.pid = os.getpid()
         self.instances = [instance]
         self._admission.instance_ready(instance)
 
     async def stop(self) -> None:
         """Do nothing: the model ends with the process."""
+
+    async def change(self, before: ServiceSettings, after: ServiceSettings) -> bool:
+        """Raise UpdateError: the model ends with the process."""
+        raise UpdateError("a service that runs inline cannot be changed; start it again")
 
     def _prepare(self) -> Hooks:
         hooks = self._load()
@@ -174,6 +245,6 @@ class InlineSupervisor:
         return hooks
 
 
-def _body(request: Request) -> bytes:
+def _body(request: Call) -> bytes:
     body = request.body
     return body[0] if len(body) == 1 else b"".join(body)

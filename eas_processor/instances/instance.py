@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import json
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.backend import State
+from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.instances.links import widen
@@ -45,28 +45,6 @@ _LAST_ANSWERS_S = 1.0
 """How long after a worker's end its sockets may take to say that they have been read to the end."""
 
 
-class State(enum.Enum):
-    """
-    The life of an instance.
-
-        STARTING ──▶ WARMING ──▶ READY ──▶ DRAINING ──▶ STOPPING ──▶ DEAD
-                         ▼         ▲           ▲
-                      ISOLATED ────┴───────────┘
-
-    Each may also stop at once, when a start fails or the engine ends, and is dead when it dies.
-    """
-
-    STARTING = "starting"
-    WARMING = "warming up"
-    ISOLATED = "isolated"
-    """It tries requests that were caught in another's death, one at a time."""
-    READY = "ready"
-    DRAINING = "draining"
-    """It takes no more requests, and finishes those it has."""
-    STOPPING = "stopping"
-    DEAD = "dead"
-
-
 SERVING = {State.ISOLATED, State.READY, State.DRAINING}
 """The states in which clients' requests are in a worker."""
 
@@ -84,14 +62,14 @@ class Instance:
         number: int,
         settings: ServiceSettings,
         on_credit: Callable[[Instance], None],
-        on_death: Callable[[Instance, State, list[Request]], None],
+        on_death: Callable[[Instance, State, list[Call]], None],
         metrics: ServiceMetrics,
     ) -> None:
         self.number = number
         self.settings = settings
         self.state = State.STARTING
         self.pid = 0
-        self.held: dict[int, Request] = {}
+        self.held: dict[int, Call] = {}
         """What the worker has not answered yet, by number; also what nobody waits for any more."""
         self.info: dict[str, Any] = {}
         self.failure = ""
@@ -162,8 +140,8 @@ class Instance:
         """Requests that were sent ahead of the worker's credit: they wait, in its socket."""
         return max(0, len(self.held) - self._credit) if self._ahead else 0
 
-    def send(self, request: Request) -> None:
-        """Give the worker a request, with the next `flush`; see `Request.answer` for the answer."""
+    def send(self, request: Call) -> None:
+        """Give the worker a request, with the next `flush`; see `Call.answer` for the answer."""
         size, number, held = request.size, request.number, self.held
         request.instance = self
         held[number] = request
@@ -204,7 +182,7 @@ class Instance:
             parts, self._unsent_bulk = self._unsent_bulk, []
             self._write("bulk", parts)
 
-    def cancel(self, request: Request) -> None:
+    def cancel(self, request: Call) -> None:
         """Tell the worker that nobody waits for `request`; its credit is free after the answer."""
         request.instance = None
         request.body = []
@@ -376,5 +354,5 @@ def _no_more(_: Instance) -> None:
     """Give the worker no further request."""
 
 
-def _channel(request: Request) -> str:
+def _channel(request: Call) -> str:
     return "bulk" if request.size > BULK_SIZE else "data"

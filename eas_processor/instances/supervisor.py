@@ -14,13 +14,14 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.backend import State
+from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import NotReady
 from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
 from eas_processor.errors import SetupError, StartError
 from eas_processor.instances.directory import SOCKET
 from eas_processor.instances.gpus import Cards
-from eas_processor.instances.instance import SERVING, Instance, State
+from eas_processor.instances.instance import SERVING, Instance
 from eas_processor.instances.launcher import Launcher
 from eas_processor.instances.links import BulkLink, FrameLink, listen
 from eas_processor.instances.warm_up import warm_up
@@ -28,6 +29,7 @@ from eas_processor.instances.worker_output import WorkerOutput
 from eas_processor.link.frames import FAILED, READY, Frame
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.budget import Budget
+from eas_processor.serving.rollout import roll
 
 log = logging.getLogger("eas_processor.engine")
 
@@ -93,6 +95,14 @@ class Supervisor:
     def bring_back(self, settings: ServiceSettings) -> None:
         """Start an instance that is missing, and try again until it is ready."""
         self._spawn(self._replace(settings))
+
+    async def change(self, before: ServiceSettings, after: ServiceSettings) -> bool:
+        """Serve `after` in the place of `before`; whether instances were replaced for it."""
+        if after.needs_new_workers(before):
+            await roll(self, before, after)
+            return True
+        await self.scale(after)
+        return False
 
     async def scale(self, settings: ServiceSettings) -> None:
         """Take settings that need no new workers: more or fewer instances. Raises SetupError."""
@@ -287,7 +297,7 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(instance.pid, signal.SIGKILL)
 
-    def _died(self, instance: Instance, was: State, caught: list[Request]) -> None:
+    def _died(self, instance: Instance, was: State, caught: list[Call]) -> None:
         """Replace an instance that served; one that never did is its starter's to deal with."""
         del self._instances[instance.number]
         self._cards.give_back(instance.number)
@@ -315,7 +325,7 @@ class Supervisor:
         elif served:
             log.error("it is left dead (runtime.enable_crash_block)")
 
-    def _go_on(self, instance: Instance, caught: list[Request]) -> None:
+    def _go_on(self, instance: Instance, caught: list[Call]) -> None:
         """Have what an instance held when its time to finish was over answered elsewhere."""
         if not self._settings.retry_crashed:
             for request in caught:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.call import Call
 from eas_processor.errors import WarmUpError
 from eas_processor.instances.instance import Instance
 from eas_processor.link.codes import NAMES, OK, PROCESSOR, unpack_status
@@ -13,7 +13,7 @@ ROUNDS = 5
 """How often each request is sent."""
 
 
-class _WarmUpRequest(Request):
+class _WarmUpRequest(Call):
     """A request that is pinned to one instance, free of deadline, queue and rate."""
 
     __slots__ = ("answered",)

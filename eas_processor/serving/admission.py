@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import OrderedDict
-from time import monotonic
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.backend import Backend
+from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.contracts.refusals import DeadlineExceeded, NotReady, QueueFull, Refusal
 from eas_processor.contracts.settings import ServiceSettings
-from eas_processor.instances.instance import Instance
 from eas_processor.link.frames import BULK_SIZE
+from eas_processor.serving.deadlines import Deadlines
 from eas_processor.serving.isolation import Isolation
 from eas_processor.serving.poison import Poison
 
@@ -32,13 +31,10 @@ class Admission:
         self._settings = settings
         self.metrics = ServiceMetrics()
         self._note_received = self.metrics.steps["receive"].noted.append
-        self._ready: list[Instance] = []
-        self._small: OrderedDict[int, Request] = OrderedDict()
-        self._large: OrderedDict[int, Request] = OrderedDict()
-        self._deadlines: OrderedDict[int, Request] = OrderedDict()
-        self._timer: asyncio.TimerHandle | None = None
-        self._older: OrderedDict[int, Request] = OrderedDict()
-        """What began before `rpc.keepalive` changed: its deadlines are in an order of their own."""
+        self._ready: list[Backend] = []
+        self._small: OrderedDict[int, Call] = OrderedDict()
+        self._large: OrderedDict[int, Call] = OrderedDict()
+        self._deadlines = Deadlines(self._refuse_late)
         self._poison = Poison(settings.name)
         self._isolation = Isolation(self._poison, self._serve)
         self._expecting = True
@@ -47,7 +43,7 @@ class Admission:
     @property
     def outstanding(self) -> int:
         """Requests that have begun and are not answered yet."""
-        return len(self._deadlines) + len(self._older)
+        return len(self._deadlines)
 
     @property
     def ready(self) -> bool:
@@ -73,24 +69,13 @@ class Admission:
             "instances_ready": len(self._ready),
         }
 
-    def begin(self, request: Request) -> None:
-        """Watch the deadline of a request that has begun to arrive, later than all before it."""
-        self._deadlines[request.number] = request
-        if self._timer is None:
-            self._watch(request)
+    def begin(self, request: Call) -> None:
+        """Watch the deadline of a call that has begun to arrive, later than all before it."""
+        self._deadlines.watch(request, self._settings.keepalive)
 
     def configure(self, settings: ServiceSettings) -> None:
-        """Take other limits from now on; requests that have begun keep their deadlines."""
+        """Take other limits from now on; calls that have begun keep their deadlines."""
         self._poison.forget()
-        if settings.keepalive != self._settings.keepalive:
-            self._older.update(self._deadlines)
-            self._deadlines.clear()
-            for request in self._older.values():
-                delay = max(0.0, request.deadline - monotonic())
-                asyncio.get_running_loop().call_later(delay, self._expire_older, request)
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
         self._settings = settings
 
     def refusal(self, size: int) -> Refusal | None:
@@ -105,7 +90,7 @@ class Admission:
             "request(s) wait already (metadata.rpc.max_queue_size); try again in a moment"
         )
 
-    def submit(self, request: Request, now: float) -> None:
+    def submit(self, request: Call, now: float) -> None:
         """Send a request that has arrived whole `now`, or let it wait, or refuse it."""
         request.submitted = now
         self._note_received(now - request.began)
@@ -120,12 +105,11 @@ class Admission:
         else:
             self._line(request.size)[request.number] = request
 
-    def end(self, request: Request) -> None:
-        """Stop watching the deadline of a request that is answered."""
-        if self._deadlines.pop(request.number, None) is None:
-            self._older.pop(request.number, None)
+    def end(self, request: Call) -> None:
+        """Stop watching the deadline of a call that is answered."""
+        self._deadlines.end(request)
 
-    def withdraw(self, request: Request) -> None:
+    def withdraw(self, request: Call) -> None:
         """Take back a request that nobody waits for; a worker that holds it is told to drop it."""
         self.end(request)
         self.metrics.settle()
@@ -134,18 +118,18 @@ class Admission:
         elif self._line(request.size).pop(request.number, None) is None:
             self._isolation.withdraw(request)
 
-    def instance_ready(self, instance: Instance) -> None:
+    def instance_ready(self, instance: Backend) -> None:
         """Let requests go to `instance` from now on, those that wait to be tried alone first."""
         if not self._isolation.admit(instance):
             self._serve(instance)
 
-    def try_again(self, caught: list[Request], *, alone: bool, how: str) -> None:
+    def try_again(self, caught: list[Call], *, alone: bool, how: str) -> None:
         """Try what a worker held when it died again, alone in an instance that will be ready."""
         before = len(self._isolation)
         self._isolation.take(caught, alone=alone, how=how)
         self.metrics.retries += len(self._isolation) - before
 
-    def instance_gone(self, instance: Instance) -> None:
+    def instance_gone(self, instance: Backend) -> None:
         """Send no more requests to `instance`."""
         if instance in self._ready:
             self._ready.remove(instance)
@@ -161,13 +145,13 @@ class Admission:
         for request in waiting:
             request.refuse(self._not_ready())
 
-    def refill(self, instance: Instance) -> None:
+    def refill(self, instance: Backend) -> None:
         """Send waiting requests to `instance` while it has credit."""
         while (self._small or self._large) and (request := self._next(instance)):
             instance.send(request)
         instance.flush()
 
-    def _serve(self, instance: Instance) -> None:
+    def _serve(self, instance: Backend) -> None:
         instance.serve()
         self._ready.append(instance)
         log.info("%s is ready (pid %d)", instance, instance.pid)
@@ -176,10 +160,10 @@ class Admission:
     def _not_ready(self) -> NotReady:
         return NotReady(f"service {self._settings.name!r} has no instance that can answer now")
 
-    def _line(self, size: int) -> OrderedDict[int, Request]:
+    def _line(self, size: int) -> OrderedDict[int, Call]:
         return self._large if size > BULK_SIZE else self._small
 
-    def _free(self, size: int) -> Instance | None:
+    def _free(self, size: int) -> Backend | None:
         """Return the instance that can take a request of `size` bytes, if none waits before it."""
         if self._large if size > BULK_SIZE else self._small:
             return None
@@ -192,7 +176,7 @@ class Admission:
             return None
         return best
 
-    def _next(self, instance: Instance) -> Request | None:
+    def _next(self, instance: Backend) -> Call | None:
         """Take the oldest of the waiting requests that `instance` has credit for."""
         lines = self._small, self._large
         if all(lines) and next(iter(self._large)) < next(iter(self._small)):
@@ -202,28 +186,10 @@ class Admission:
                 return line.popitem(last=False)[1]
         return None
 
-    def _watch(self, request: Request) -> None:
-        delay = max(0.0, request.deadline - monotonic())
-        self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
-
-    def _expire(self) -> None:
-        # A service's requests have the same time to live: one timer, for the oldest, serves all.
-        self._timer = None
-        now = monotonic()
-        while request := next(iter(self._deadlines.values()), None):
-            if request.deadline > now:
-                self._watch(request)
-                return
-            self._refuse_late(request, self._settings.keepalive)
-
-    def _expire_older(self, request: Request) -> None:
-        if request.number in self._older:
-            self._refuse_late(request, None)
-
-    def _refuse_late(self, request: Request, keepalive: float | None) -> None:
+    def _refuse_late(self, request: Call, limit: float) -> None:
         waits = request.number in self._line(request.size) or request in self._isolation
         submitted = request.instance or waits
         self.withdraw(request)
         late = "not answered" if submitted else "the body did not arrive"
-        limit = f"{keepalive * 1000:.0f} ms" if keepalive else "the time that was given"
-        request.refuse(DeadlineExceeded(f"{late} within {limit} (metadata.rpc.keepalive)"))
+        given = f"{limit * 1000:.0f} ms (metadata.rpc.keepalive)" if limit else "its deadline"
+        request.refuse(DeadlineExceeded(f"{late} within {given}"))

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.backend import Backend, State
+from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import InternalError
-from eas_processor.instances.instance import Instance, State
 from eas_processor.serving.poison import Poison
 
 _FROM_OUTSIDE = "killed by SIGKILL"
@@ -24,10 +24,10 @@ class Isolation:
     poison; after a SIGKILL, which may have come from outside, only the second time.
     """
 
-    def __init__(self, poison: Poison, release: Callable[[Instance], None]) -> None:
+    def __init__(self, poison: Poison, release: Callable[[Backend], None]) -> None:
         self._poison = poison
         self._release = release
-        self._waiting: OrderedDict[int, Request] = OrderedDict()
+        self._waiting: OrderedDict[int, Call] = OrderedDict()
         self._excused: dict[int, float] = {}
         """Who was alone in a worker that was killed from outside, and until when it may wait."""
 
@@ -35,11 +35,11 @@ class Isolation:
         """Return how many requests wait to be tried."""
         return len(self._waiting)
 
-    def __contains__(self, request: Request) -> bool:
+    def __contains__(self, request: Call) -> bool:
         """Whether the request waits to be tried."""
         return request.number in self._waiting
 
-    def take(self, caught: list[Request], *, alone: bool, how: str) -> None:
+    def take(self, caught: list[Call], *, alone: bool, how: str) -> None:
         """Take over what a worker held when it died in the way `how` says."""
         for request in caught:
             if not alone or self._is_excused(request, how):
@@ -47,7 +47,7 @@ class Isolation:
             else:
                 self._convict(request, how)
 
-    def admit(self, instance: Instance) -> bool:
+    def admit(self, instance: Backend) -> bool:
         """Try the suspects in `instance`, which serves nothing; whether there are any."""
         if not self._waiting:
             return False
@@ -55,19 +55,19 @@ class Isolation:
         self._next(instance)
         return True
 
-    def withdraw(self, request: Request) -> None:
+    def withdraw(self, request: Call) -> None:
         """Forget a request that nobody waits for."""
         self._waiting.pop(request.number, None)
         self._excused.pop(request.number, None)
 
-    def give_up(self) -> list[Request]:
+    def give_up(self) -> list[Call]:
         """Return all that wait, and forget them."""
         waiting = list(self._waiting.values())
         self._waiting.clear()
         self._excused.clear()
         return waiting
 
-    def _next(self, instance: Instance) -> None:
+    def _next(self, instance: Backend) -> None:
         if instance.state not in (State.ISOLATED, State.DRAINING) or instance.held:
             return
         while self._waiting:
@@ -81,7 +81,7 @@ class Isolation:
         if instance.state is State.ISOLATED:
             self._release(instance)
 
-    def _is_excused(self, request: Request, how: str) -> bool:
+    def _is_excused(self, request: Call, how: str) -> bool:
         if how != _FROM_OUTSIDE or request.number in self._excused:
             return False
         # Those whose time is over are gone: nobody says so of one that was answered.
@@ -90,7 +90,7 @@ class Isolation:
         self._excused[request.number] = request.deadline
         return True
 
-    def _convict(self, request: Request, how: str) -> None:
+    def _convict(self, request: Call, how: str) -> None:
         self._excused.pop(request.number, None)
         self._poison.convict(request, how)
         request.refuse(

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from time import monotonic
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import InternalError
 
 log = logging.getLogger("eas_processor.engine")
@@ -32,7 +32,7 @@ class Poison:
         self.sizes: set[int] = set()
         """The sizes of those that are remembered: a request of another size is none of them."""
 
-    def convict(self, request: Request, how: str) -> None:
+    def convict(self, request: Call, how: str) -> None:
         """Remember and log a request that was alone in a worker when that died as `how` says."""
         if len(self._until) >= _AT_MOST:
             self.forget()
@@ -41,7 +41,7 @@ class Poison:
         self.sizes.add(request.size)
         self._log("poison request: alone in a worker, it killed it", mark, how=how)
 
-    def refusal(self, request: Request) -> InternalError | None:
+    def refusal(self, request: Call) -> InternalError | None:
         """Return why a request is not to be run, if it is one that is remembered."""
         if request.size not in self.sizes:
             return None
@@ -68,7 +68,7 @@ class Poison:
         log.error(text, extra={"facts": told | facts})
 
 
-def _mark(request: Request) -> _Mark:
+def _mark(request: Call) -> _Mark:
     digest = hashlib.sha256()
     for piece in request.body:
         digest.update(piece)

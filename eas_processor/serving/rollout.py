@@ -5,12 +5,36 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
+from eas_processor.contracts.backend import Backend
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import SetupError, UpdateError
-from eas_processor.instances.instance import Instance
-from eas_processor.instances.supervisor import Supervisor
+
+
+class Rolling(Protocol):
+    """What a rolling update asks of the instances of a service."""
+
+    def begin_update(self, settings: ServiceSettings) -> None:
+        """Keep instances of `settings` alive too, beside those of the version that serves."""
+
+    def end_update(self, settings: ServiceSettings) -> None:
+        """Keep instances of `settings` alive, and no others, from now on."""
+
+    def serving(self) -> list[Any]:
+        """Return the instances that take calls, oldest first."""
+
+    def retire(self, instance: Any) -> asyncio.Task[None]:
+        """Let an instance finish what it has, and end it."""
+
+    def trim(self) -> list[asyncio.Task[None]]:
+        """Retire what is not of the version that serves, and what is more than its instances."""
+
+    def bring_back(self, settings: ServiceSettings) -> None:
+        """Start an instance that is missing, and try again until it is ready."""
+
+    async def start_instance(self, settings: ServiceSettings) -> None:
+        """Start an instance and wait until it is ready. Raises SetupError."""
 
 
 def allowance(share: int | str, instances: int, *, up: bool) -> int:
@@ -22,7 +46,7 @@ def allowance(share: int | str, instances: int, *, up: bool) -> int:
     return math.ceil(exact) if up else math.floor(exact)
 
 
-async def roll(supervisor: Supervisor, before: ServiceSettings, after: ServiceSettings) -> None:
+async def roll(supervisor: Rolling, before: ServiceSettings, after: ServiceSettings) -> None:
     """
     Replace the instances of `before` by instances of `after`, and wait until the old ones are gone.
 
@@ -46,7 +70,7 @@ async def roll(supervisor: Supervisor, before: ServiceSettings, after: ServiceSe
 
 
 async def _bring_up(
-    supervisor: Supervisor, after: ServiceSettings, drains: list[asyncio.Task[None]]
+    supervisor: Rolling, after: ServiceSettings, drains: list[asyncio.Task[None]]
 ) -> None:
     wanted = after.instances
     unavailable = allowance(after.max_unavailable, wanted, up=False)
@@ -73,7 +97,7 @@ async def _bring_up(
         drains += [supervisor.retire(each) for each in surplus]
 
 
-async def _go_back(supervisor: Supervisor, before: ServiceSettings, failure: SetupError) -> None:
+async def _go_back(supervisor: Rolling, before: ServiceSettings, failure: SetupError) -> None:
     """Have `before` whole again; new instances go only when enough of the old are back."""
     try:
         await _together(
@@ -89,13 +113,13 @@ async def _go_back(supervisor: Supervisor, before: ServiceSettings, failure: Set
     supervisor.trim()
 
 
-def _missing(supervisor: Supervisor, settings: ServiceSettings) -> int:
+def _missing(supervisor: Rolling, settings: ServiceSettings) -> int:
     return settings.instances - sum(
         not each.settings.needs_new_workers(settings) for each in supervisor.serving()
     )
 
 
-def _older(supervisor: Supervisor, after: ServiceSettings) -> list[Instance]:
+def _older(supervisor: Rolling, after: ServiceSettings) -> list[Backend]:
     return [each for each in supervisor.serving() if each.settings.needs_new_workers(after)]
 
 

@@ -12,10 +12,8 @@ from typing import Any
 
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import SetupError, UpdateError
-from eas_processor.frontends.eas.router import Endpoint
-from eas_processor.instances.supervisor import Supervisor
 from eas_processor.serving.background import apart
-from eas_processor.serving.rollout import roll
+from eas_processor.serving.service import Service
 
 log = logging.getLogger("eas_processor.engine")
 
@@ -33,18 +31,18 @@ class Updates:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        service: Service,
         reread: Callable[[], ServiceSettings],
         stamp: Callable[[], object] | None = None,
         model_is_kept: Callable[[ServiceSettings], bool] = lambda _: True,
     ) -> None:
-        self._endpoint = endpoint
-        self._supervisor: Supervisor = endpoint.supervisor
+        self._service = service
+        self._instances = service.instances
         self._reread = reread
         self._stamp = stamp
         self._model_is_kept = model_is_kept
         self._lock = asyncio.Lock()
-        self._current = endpoint.settings
+        self._current = service.settings
         self._previous: ServiceSettings | None = None
         self._version = 1
         self._last: dict[str, Any] = {}
@@ -95,7 +93,7 @@ class Updates:
                     "model": str(each.settings.worker.model_entry),
                     "requests": len(each.held),
                 }
-                for each in self._supervisor.instances
+                for each in self._instances.instances
             ],
             "last_update": self._last,
         }
@@ -143,13 +141,9 @@ class Updates:
         before = self._current
         if after == before:
             return "nothing has changed"
-        if after.needs_new_workers(before):
-            await roll(self._supervisor, before, after)
-            outcome = replaced
-        else:
-            await self._supervisor.scale(after)
-            outcome = "changed without a restart"
-        self._endpoint.configure(after)
+        restarted = await self._instances.change(before, after)
+        outcome = replaced if restarted else "changed without a restart"
+        self._service.configure(after)
         self._previous, self._current = before, after
         self._version += 1
         return outcome

@@ -13,10 +13,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from fixtures.engine import FakeAdmission, FakeClient
+from fixtures.engine import FakeAdmission, FakeClient, make_server
 
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
-from eas_processor.frontends.eas.router import Endpoint, Router
 from eas_processor.frontends.http.server import HttpServer
 from eas_processor.instances.links import _Introduction
 from eas_processor.link.deframer import Deframer
@@ -44,9 +43,8 @@ def _make_server() -> tuple[HttpServer, _Admission]:
     nowhere = Path("/nonexistent")
     worker = WorkerSettings("echo", nowhere, nowhere, "", nowhere, "", threads=1, batch_size=1)
     service, admission = ServiceSettings(name="echo", token="t", worker=worker), _Admission()
-    endpoint = Endpoint(service, admission, SimpleNamespace(info=_INFO, instances=[]))  # type: ignore[arg-type]
     settings = EngineSettings(max_body=100_000, max_buffered=150_000, max_head=4000)
-    return HttpServer(settings, Router([endpoint])), admission
+    return make_server(service, admission, settings, _INFO), admission
 
 
 _SERVER, _ADMISSION = _make_server()

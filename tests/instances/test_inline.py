@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from fixtures.engine import ECHO
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.call import Call
 from eas_processor.errors import StartError, WarmUpError
-from eas_processor.instances.inline import InlineSupervisor
+from eas_processor.instances.inline import InlineInstances
 from eas_processor.link import codes
 from eas_processor.link.frames import BULK_SIZE, EAS_JSON
 from eas_processor.serving.admission import Admission
 from eas_processor.worker.hooks import Processor, import_hooks
 
 
-class ARequest(Request):
+class ARequest(Call):
     def __init__(self, body: bytes, kind: int | None = None) -> None:
         super().__init__()
         self.body = [body[:1], body[1:]]
@@ -35,7 +35,7 @@ class ARequest(Request):
 
 async def started(settings: Any) -> Admission:
     admission = Admission(settings)
-    supervisor = InlineSupervisor(
+    supervisor = InlineInstances(
         settings, admission, lambda: Processor(import_hooks(ECHO), "/", "")
     )
     await supervisor.start()

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.backend import State
+from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.instances import instance as module
-from eas_processor.instances.instance import BYTE_CREDIT, Instance, State
+from eas_processor.instances.instance import BYTE_CREDIT, Instance
 from eas_processor.link import codes
 from eas_processor.link.frames import (
     BULK_SIZE,
@@ -28,7 +29,7 @@ from eas_processor.link.frames import (
 )
 
 
-class ARequest(Request):
+class ARequest(Call):
     def __init__(self, body: bytes) -> None:
         super().__init__()
         self.body = [body]
@@ -43,7 +44,7 @@ class Worker:
     """An instance with fake sockets, and what it has said."""
 
     def __init__(self, settings: Any, fake_transport: Any) -> None:
-        self.deaths: list[tuple[State, list[Request]]] = []
+        self.deaths: list[tuple[State, list[Call]]] = []
         self.credits = 0
         self.links = {name: fake_transport() for name in ("control", "data", "bulk")}
         self.metrics = ServiceMetrics()

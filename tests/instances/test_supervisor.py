@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.backend import State
+from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import StartError, WarmUpError
 from eas_processor.instances import instance as instance_module
 from eas_processor.instances import supervisor as module
-from eas_processor.instances.instance import Instance, State
+from eas_processor.instances.instance import Instance
 from eas_processor.instances.supervisor import Supervisor
 from eas_processor.link import codes
 from eas_processor.serving.admission import Admission
@@ -36,7 +37,7 @@ def processors() -> Path:
     return Path(__file__).parents[1] / "processors"
 
 
-class ARequest(Request):
+class ARequest(Call):
     def __init__(self, body: bytes) -> None:
         super().__init__()
         self.body = [body]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from eas_processor.contracts.call import Request
-from eas_processor.instances.instance import State
+from eas_processor.contracts.backend import State
+from eas_processor.contracts.call import Call
 from eas_processor.link import codes
 from eas_processor.serving.isolation import Isolation
 from eas_processor.serving.poison import Poison
@@ -15,7 +15,7 @@ from eas_processor.serving.poison import Poison
 KILLED = "killed by SIGKILL"
 
 
-class Suspect(Request):
+class Suspect(Call):
     def __init__(self, seconds: float = 60.0) -> None:
         super().__init__()
         self.body = [b"x"]
@@ -31,14 +31,14 @@ class Worker:
 
     def __init__(self) -> None:
         self.state = State.WARMING
-        self.held: dict[int, Request] = {}
+        self.held: dict[int, Call] = {}
         self._on_credit: Callable[[Any], None]
 
     def isolate(self, on_credit: Callable[[Any], None]) -> None:
         self.state = State.ISOLATED
         self._on_credit = on_credit
 
-    def send(self, request: Request) -> None:
+    def send(self, request: Call) -> None:
         self.held[request.number] = request
 
     def flush(self) -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.call import Call
 from eas_processor.link import codes
 from eas_processor.link.frames import EAS_JSON
 from eas_processor.serving import poison as module
 from eas_processor.serving.poison import Poison
 
 
-def request_of(*pieces: bytes) -> Request:
-    request = Request()
+def request_of(*pieces: bytes) -> Call:
+    request = Call()
     request.body, request.size = list(pieces), sum(map(len, pieces))
     return request
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from fixtures.fake_supervisor import FakeSupervisor
 
+from eas_processor.contracts.backend import State
 from eas_processor.errors import StartError, UpdateError
-from eas_processor.instances.instance import State
 from eas_processor.serving.rollout import allowance, roll
 
 

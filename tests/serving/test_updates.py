@@ -22,12 +22,12 @@ class Desk:
         self.read = 0
         self.configured: list[Any] = []
         self.supervisor = FakeSupervisor(self.file)
-        endpoint = SimpleNamespace(
-            supervisor=self.supervisor, settings=self.file, configure=self.configured.append
+        served = SimpleNamespace(
+            instances=self.supervisor, settings=self.file, configure=self.configured.append
         )
         self.kept = True
         self.updates = Updates(
-            endpoint,  # type: ignore[arg-type]
+            served,  # type: ignore[arg-type]
             self._reread,
             lambda: self.stamp,
             lambda settings: self.kept,

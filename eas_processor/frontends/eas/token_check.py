@@ -1,4 +1,4 @@
-"""Whether a request carries the service's token."""
+"""Whether a request carries the service's token, in one of the forms that clients of EAS send."""
 
 from __future__ import annotations
 
@@ -8,60 +8,52 @@ import hmac
 from collections.abc import Mapping
 
 from eas_processor.contracts.refusals import Unauthorized
+from eas_processor.serving.tokens import Tokens
 
 _MISSING = "no token came with the request; send it as `Authorization: <token>`"
 _WRONG = "the token in `Authorization` is not the token of this service"
 _WRONG_SIGNATURE = "the `EAS` signature was not made with this service's token for these headers"
 
 
-class TokenCheck:
+def token_refusal(
+    tokens: Tokens, name: str, method: bytes, target: bytes, headers: Mapping[bytes, bytes]
+) -> Unauthorized | None:
     """
-    Checks `Authorization` in the three forms that clients of EAS send.
+    Return why a request to the service `name` is not let in, or None.
 
-    The token itself, `Bearer <token>`, or `EAS <signature>`: base64 of HMAC-SHA1, keyed with the
-    token, over method, Content-MD5, Content-Type, Date and path. The signature is checked over the
-    headers as they came: SDKs send local time as GMT, and an MD5 that is short or of other bytes.
-    A `previous` token is let in as well, while clients change over.
+    `Authorization` is the token itself, `Bearer <token>`, or `EAS <signature>`: base64 of
+    HMAC-SHA1, keyed with the token, over method, Content-MD5, Content-Type, Date and path. The
+    signature is checked over the headers as they came: SDKs send local time as GMT, and an MD5
+    that is short or of other bytes. `target` is the request target as received, `headers` has
+    lower-case names.
     """
-
-    def __init__(self, token: str, name: str, previous: str = "") -> None:
-        self._tokens = [each.encode() for each in (token, previous) if each] if token else []
-        self._service_path = f"/api/predict/{name}".encode()
-
-    def refusal(
-        self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]
-    ) -> Unauthorized | None:
-        """
-        Return why the request is not let in, or None.
-
-        `target` is the request target as received, `headers` has lower-case names.
-        """
-        if not self._tokens:
-            return None
-        given = headers.get(b"authorization")
-        if given is None:
-            return Unauthorized(_MISSING)
-        # Both are compared: a token may itself begin with `Bearer `.
-        bare = given[7:] if given[:7].lower() == b"bearer " else given
-        for token in self._tokens:
-            if hmac.compare_digest(given, token) or hmac.compare_digest(bare, token):
-                return None
-        if given.startswith(b"EAS "):
-            return self._check_signature(given[4:].strip(), method, target, headers)
+    if tokens.public:
+        return None
+    given = headers.get(b"authorization")
+    if given is None:
+        return Unauthorized(_MISSING)
+    # Both are compared: a token may itself begin with `Bearer `.
+    bare = given[7:] if given[:7].lower() == b"bearer " else given
+    if tokens.accepts(given) or tokens.accepts(bare):
+        return None
+    if not given.startswith(b"EAS "):
         return Unauthorized(_WRONG)
+    signed = [method, *(headers.get(each, b"") for each in _SIGNED)]
+    # Go's and Java's SDKs sign path and query; Python's the service's path, whatever it calls.
+    paths = {target, target.partition(b"?")[0], f"/api/predict/{name}".encode()}
+    if _is_signature(given[4:].strip(), tokens, signed, paths):
+        return None
+    return Unauthorized(_WRONG_SIGNATURE)
 
-    def _check_signature(
-        self, given: bytes, method: bytes, target: bytes, headers: Mapping[bytes, bytes]
-    ) -> Unauthorized | None:
-        signed = [
-            method,
-            *(headers.get(name, b"") for name in (b"content-md5", b"content-type", b"date")),
-        ]
-        # Go's and Java's SDKs sign path and query; Python's the service's path, whatever it calls.
-        for path in {target, target.partition(b"?")[0], self._service_path}:
-            text = b"\n".join([*signed, path]).strip()
-            for token in self._tokens:
-                expected = base64.b64encode(hmac.new(token, text, hashlib.sha1).digest())
-                if hmac.compare_digest(given, expected):
-                    return None
-        return Unauthorized(_WRONG_SIGNATURE)
+
+_SIGNED = (b"content-md5", b"content-type", b"date")
+
+
+def _is_signature(given: bytes, tokens: Tokens, signed: list[bytes], paths: set[bytes]) -> bool:
+    for path in paths:
+        text = b"\n".join([*signed, path]).strip()
+        for token in tokens.values:
+            expected = base64.b64encode(hmac.new(token, text, hashlib.sha1).digest())
+            if hmac.compare_digest(given, expected):
+                return True
+    return False

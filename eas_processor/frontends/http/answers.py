@@ -237,7 +237,7 @@ class Answering(asyncio.Protocol):
             unsent = self._transport.get_write_buffer_size()
             if waited > (settings.idle_timeout if unsent else _LINGER_S):
                 self.abort()
-        elif self._reading and (self._in_head or (request and request.endpoint is None)):
+        elif self._reading and (self._in_head or (request and request.service is None)):
             # The body of a request that a service answers has the deadline of that service.
             if waited > settings.head_timeout:
                 late = f"the request took more than {settings.head_timeout:.0f} s to arrive"
@@ -261,9 +261,9 @@ class Answering(asyncio.Protocol):
 
     def _withdraw_requests(self) -> None:
         for request in self._pipeline:
-            if request.endpoint is not None and request.reply is None:
-                request.endpoint.admission.withdraw(request)
-                request.endpoint.admission.metrics.codes[_LEFT] += 1
+            if request.service is not None and request.reply is None:
+                request.service.withdraw(request)
+                request.service.metrics.codes[_LEFT] += 1
             self.give_back(request)
         self._pipeline.clear()
 

@@ -17,10 +17,10 @@ from eas_processor.contracts.refusals import (
     InternalError,
     NotReady,
     Refusal,
-    TooManyRequests,
 )
 from eas_processor.frontends.discovery import asked_for, own_peer
-from eas_processor.frontends.eas.router import METRICS
+from eas_processor.frontends.eas.routes import METRICS
+from eas_processor.frontends.eas.token_check import token_refusal
 from eas_processor.frontends.http import checks
 from eas_processor.frontends.http.answers import MAX_PIPELINED, Answering
 from eas_processor.frontends.http.heads import CONTINUE, JSON, TEXT
@@ -30,8 +30,8 @@ from eas_processor.frontends.http.request import HttpRequest
 from eas_processor.link.frames import BULK_SIZE, EAS_JSON
 
 if TYPE_CHECKING:
-    from eas_processor.frontends.eas.router import Endpoint
     from eas_processor.frontends.http.server import HttpServer
+    from eas_processor.serving.service import Service
 
 log = logging.getLogger("eas_processor.engine")
 
@@ -244,42 +244,19 @@ class HttpConnection(Answering):
             if length or b"transfer-encoding" in self._headers:
                 return BodyTooLarge("no body is taken here; send the request without one")
             return None
-        endpoint = router.find(request.method, path)
-        if isinstance(endpoint, Refusal):
-            return endpoint
-        if unauthorized := endpoint.auth.refusal(request.method, target, self._headers):
+        service = router.find(request.method, path)
+        if isinstance(service, Refusal):
+            return service
+        if unauthorized := token_refusal(
+            service.tokens, service.name, request.method, target, self._headers
+        ):
             return unauthorized
         if self._headers.get(b"content-encoding", b"identity").lower() != b"identity":
             request.inflater = Inflater(self._server.settings.max_body)
-        return self._let_in(request, endpoint, length, monotonic())
-
-    def _let_in(
-        self, request: HttpRequest, endpoint: Endpoint, length: int, now: float
-    ) -> Refusal | None:
-        """Give a request with the right token to its service, or return why it is refused."""
-        if length > self._server.settings.max_body:
-            return checks.body_too_large(self._server.settings.max_body)
-        budget = self._server.budget
-        if length > BULK_SIZE:
-            if not budget.fits(length):
-                return budget.body_refusal()
-            if busy := endpoint.admission.refusal(length):
-                return busy
-        elif length > budget.free and not budget.fits(length, small=True):
-            return budget.body_refusal()
-        if endpoint.gateway is not None and (
-            crowded := endpoint.gateway.refusal(endpoint.admission.outstanding)
-        ):
-            return crowded
-        if endpoint.rate is not None and not endpoint.rate.take():
-            return TooManyRequests(
-                f"more than {endpoint.settings.rate_limit:g} requests a second came "
-                "(metadata.rpc.rate_limit); try again in a moment"
-            )
-        request.endpoint = endpoint
-        request.deadline = now + endpoint.settings.keepalive
-        endpoint.admission.begin(request)
-        return None
+        refusal = service.admit(request, length, monotonic())
+        if refusal is None:
+            request.service = service
+        return refusal
 
     def _is_next(self, known: KnownHead, data: bytes) -> bool:
         """Whether `data` begins, between two requests, with the head that is known."""
@@ -293,16 +270,17 @@ class HttpConnection(Answering):
         self._pipeline.append(request)
         if len(self._pipeline) > MAX_PIPELINED:
             self._read_or_hold()
-        endpoint = known.endpoint
-        request.refusal = self._let_in(request, endpoint, known.length, now)
-        if request.refusal is not None:
-            request.refuse(request.refusal)
+        service = known.service
+        refusal = request.refusal = service.admit(request, known.length, now)
+        if refusal is not None:
+            request.refuse(refusal)
         else:
+            request.service = service
             request.body.append(data[known.start :])
             request.size = request.charged = known.length
             self._server.budget.free -= known.length
             request.codec = known.codec
-            endpoint.admission.submit(request, now)
+            service.submit(request, now)
 
     def _take_known(self, known: KnownHead, data: bytes) -> bytes:
         """Take a request past the parser; return what follows what has arrived of it."""
@@ -312,9 +290,11 @@ class HttpConnection(Answering):
         if len(self._pipeline) > MAX_PIPELINED:
             self._read_or_hold()
         self._missing = known.length
-        request.refusal = self._let_in(request, known.endpoint, known.length, now)
-        if request.refusal is not None and known.length > _READ_AWAY:
-            self._refuse_now(request, request.refusal)
+        refusal = request.refusal = known.service.admit(request, known.length, now)
+        if refusal is None:
+            request.service = known.service
+        elif known.length > _READ_AWAY:
+            self._refuse_now(request, refusal)
             return b""
         rest = data[known.start :]
         return self._receive_body(rest) if rest else rest
@@ -330,7 +310,7 @@ class HttpConnection(Answering):
 
     def _keep(self, data: bytes) -> None:
         request = self._request
-        if request is None or request.endpoint is None or request.reply is not None:
+        if request is None or request.service is None or request.reply is not None:
             return
         inflater = request.inflater
         if inflater is None:
@@ -386,15 +366,15 @@ class HttpConnection(Answering):
 
     def _respond(self, request: HttpRequest) -> None:
         """Act on a request that has arrived whole."""
-        endpoint = request.endpoint
+        service = request.service
         if request.refusal is not None:
             request.refuse(request.refusal)
-        elif endpoint is None:
+        elif service is None:
             self.reply(request, *self._small_route(request.target.partition(b"?")[0]))
         elif request.size and request.method == b"POST":
-            self._submit(request, endpoint)
+            self._submit(request, service)
         else:
-            code, text = endpoint.describe()
+            code, text = service.describe()
             request.codec = EAS_JSON
             request.answer(code, [text])
 
@@ -410,7 +390,7 @@ class HttpConnection(Answering):
         status, text = server.router.health(path) or (404, b"")
         return status, TEXT, [text]
 
-    def _submit(self, request: HttpRequest, endpoint: Endpoint) -> None:
+    def _submit(self, request: HttpRequest, service: Service) -> None:
         try:
             if request.inflater is not None:
                 request.inflater.finish()
@@ -418,4 +398,4 @@ class HttpConnection(Answering):
             request.refuse(refusal)
         else:
             request.choose_kind()
-            endpoint.admission.submit(request, monotonic())
+            service.submit(request, monotonic())

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from eas_processor.contracts.call import Request
+from eas_processor.contracts.call import Call
 from eas_processor.frontends.eas.statuses import STATUSES, status_of
 from eas_processor.frontends.http.heads import BYTES, JSON, TEXT
 from eas_processor.link.codes import OK, PROCESSOR, unpack_status
@@ -16,9 +16,9 @@ from eas_processor.link.frames import BULK_SIZE, EAS_JSON
 
 if TYPE_CHECKING:
     from eas_processor.contracts.refusals import Refusal
-    from eas_processor.frontends.eas.router import Endpoint
     from eas_processor.frontends.http.answers import Answering
     from eas_processor.frontends.http.inflate import Inflater
+    from eas_processor.serving.service import Service
 
 JSON_TYPE = b"application/json"
 # What `curl -d` sends when it is told nothing else.
@@ -27,11 +27,11 @@ _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _RUN = secrets.token_hex(4).encode()
 
 
-class HttpRequest(Request):
+class HttpRequest(Call):
     """
     A request with the connection that its answer goes to.
 
-    `endpoint` is None unless a service is asked; `refusal` is why the request is not let in;
+    `service` is None unless a service is asked; `refusal` is why the request is not let in;
     `reply` is status, content type and payload, once they are known; `timed` is whether the answer
     is to say where the time went; `plain` whether nothing about the answer's head is special if it
     is a success; `charged` are its bytes in the engine's budget.
@@ -41,7 +41,6 @@ class HttpRequest(Request):
         "charged",
         "connection",
         "content_type",
-        "endpoint",
         "id",
         "inflater",
         "keep_alive",
@@ -50,6 +49,7 @@ class HttpRequest(Request):
         "plain",
         "refusal",
         "reply",
+        "service",
         "takes_json",
         "target",
         "timed",
@@ -73,7 +73,7 @@ class HttpRequest(Request):
         self.target = target
         self.keep_alive = keep_alive
         self.old = old
-        self.endpoint: Endpoint | None = None
+        self.service: Service | None = None
         self.inflater: Inflater | None = None
         self.refusal: Refusal | None = None
         self.reply: tuple[int, bytes, list[bytes]] | None = None
@@ -89,7 +89,7 @@ class HttpRequest(Request):
     def again(self, now: float) -> HttpRequest:
         """Return a request like this one that began `now`: with the same head, not let in yet."""
         other = HttpRequest.__new__(HttpRequest)
-        Request.__init__(other)
+        Call.__init__(other)
         other.connection = self.connection
         other.charged = 0
         other.began = now
@@ -97,7 +97,7 @@ class HttpRequest(Request):
         other.target = self.target
         other.keep_alive = True
         other.old = False
-        other.endpoint = other.inflater = other.refusal = other.reply = None
+        other.service = other.inflater = other.refusal = other.reply = None
         other.id = b"%b-%x" % (_RUN, other.number)
         other.content_type = self.content_type
         other.takes_json = self.takes_json
@@ -136,10 +136,9 @@ class HttpRequest(Request):
             refusal = self.connection.no_room(sum(map(len, payload)))
             if refusal is not None:
                 status, payload = status_of(refusal), [str(refusal).encode()]
-        if self.endpoint is not None:
-            admission = self.endpoint.admission
-            admission.end(self)
-            admission.metrics.codes[status] += 1
+        if self.service is not None:
+            self.service.end(self)
+            self.service.metrics.codes[status] += 1
         elif self.refusal is not None:
             self.connection.count_refusal(status)
         if status == 408:

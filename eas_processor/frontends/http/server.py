@@ -16,7 +16,7 @@ from eas_processor.app.open_files import REFUSED
 from eas_processor.contracts.counters import EngineMetric
 from eas_processor.contracts.settings import EngineSettings
 from eas_processor.errors import StartError
-from eas_processor.frontends.eas.router import Router
+from eas_processor.frontends.eas.routes import Router
 from eas_processor.frontends.http.access_log import AccessLog
 from eas_processor.frontends.http.connection import HttpConnection
 from eas_processor.frontends.http.handshakes import Handshakes

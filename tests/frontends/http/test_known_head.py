@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eas_processor.contracts.refusals import QueueFull
-from eas_processor.frontends.eas.token_check import TokenCheck
+from eas_processor.serving.tokens import Tokens
 
 Post = Callable[..., bytes]
 
@@ -53,8 +53,8 @@ def test_another_head_is_parsed(desk: Any, post: Post, http: Callable[..., bytes
 
 def test_a_changed_token_is_looked_at(desk: Any, post: Post) -> None:
     taken(desk, post(b"one"))
-    endpoint, _ = desk.admission.submitted[0].endpoint, desk.answer_all()
-    endpoint.auth = TokenCheck("another", "echo")
+    service, _ = desk.admission.submitted[0].service, desk.answer_all()
+    service.tokens = Tokens("another")
     taken(desk, post(b"two"))
     assert [each.status for each in desk.client.responses] == [200, 401]
 

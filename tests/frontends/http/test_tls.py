@@ -11,19 +11,16 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fixtures.certificates import OPENSSL, Pair, make_pair
-from fixtures.engine import FakeAdmission
+from fixtures.engine import FakeAdmission, make_server
 
 from eas_prediction import PooledTransport, PredictClient, StringRequest
 from eas_processor.app.engine import _with_certificate
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.errors import StartError
-from eas_processor.frontends.eas.router import Endpoint, Router
-from eas_processor.frontends.http.server import HttpServer
 from eas_processor.frontends.http.tls import Tls
 
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="no openssl to make certificates with")
@@ -49,9 +46,8 @@ class Served:
     """A server of the service `echo` with a certificate, while the `with` lasts."""
 
     def __init__(self, service: ServiceSettings, cert: Path, key: Path | None) -> None:
-        endpoint = Endpoint(service, AnswersAtOnce(), SimpleNamespace(info={}, instances=[]))  # type: ignore[arg-type]
         settings = EngineSettings(port=0, tls_cert=cert, tls_key=key, head_timeout=2.0)
-        self.server = HttpServer(settings, Router([endpoint]))
+        self.server = make_server(service, AnswersAtOnce(), settings, {})
 
     async def __aenter__(self) -> str:
         address = self.server.bind()

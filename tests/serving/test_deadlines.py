@@ -1,0 +1,91 @@
+"""Calls are told that they are late, in time, in any mixture of limits."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eas_processor.contracts.call import Call
+from eas_processor.serving.deadlines import Deadlines
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.late: list[tuple[Call, float, float]] = []
+        self.deadlines = Deadlines(self._note)
+
+    def _note(self, call: Call, limit: float) -> None:
+        self.late.append((call, limit, monotonic()))
+        self.deadlines.end(call)
+
+    def begin(self, limit: float, *, own: bool = False) -> Call:
+        call = Call()
+        call.deadline = monotonic() + limit
+        if own:
+            self.deadlines.watch_own(call)
+        else:
+            self.deadlines.watch(call, limit)
+        return call
+
+
+async def test_calls_of_several_limits_are_late_in_the_order_of_their_deadlines() -> None:
+    watched = Watched()
+    slow, quick = watched.begin(0.06), watched.begin(0.02)
+    own, last = watched.begin(0.04, own=True), watched.begin(0.08)
+    assert len(watched.deadlines) == 4
+    await asyncio.sleep(0.2)
+    assert [each[0] for each in watched.late] == [quick, own, slow, last]
+    assert [each[1] for each in watched.late] == [0.02, 0.0, 0.06, 0.08]
+    assert all(at >= call.deadline for call, _, at in watched.late)
+    assert len(watched.deadlines) == 0
+
+
+async def test_what_has_ended_is_not_late() -> None:
+    watched = Watched()
+    calls = [watched.begin(0.02), watched.begin(0.02, own=True), watched.begin(0.02)]
+    for call in calls[:2]:
+        watched.deadlines.end(call)
+        watched.deadlines.end(call)
+    assert len(watched.deadlines) == 1
+    await asyncio.sleep(0.1)
+    assert [each[0] for each in watched.late] == [calls[2]]
+
+
+async def test_the_timer_starts_again_after_a_pause() -> None:
+    watched = Watched()
+    for _ in range(2):
+        watched.deadlines.end(watched.begin(0.01))
+        await asyncio.sleep(0.03)
+        watched.begin(0.01)
+        await asyncio.sleep(0.05)
+    assert len(watched.late) == 2
+
+
+@pytest.mark.parametrize("own", [False, True])
+async def test_an_earlier_deadline_is_not_held_up_by_a_later_one(own: bool) -> None:
+    watched = Watched()
+    watched.begin(60.0)
+    call = watched.begin(0.01, own=own)
+    await asyncio.sleep(0.1)
+    assert [each[0] for each in watched.late] == [call]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([0.01, 0.02, 0.03]), st.booleans(), st.booleans())))
+def test_each_call_is_late_once_unless_it_has_ended(steps: list[tuple[float, bool, bool]]) -> None:
+    async def run() -> None:
+        watched, due = Watched(), []
+        for limit, own, ends in steps:
+            call = watched.begin(limit, own=own)
+            if ends:
+                watched.deadlines.end(call)
+            else:
+                due.append(call)
+        await asyncio.sleep(0.1)
+        assert sorted(each[0].number for each in watched.late) == [each.number for each in due]
+
+    asyncio.run(run())
