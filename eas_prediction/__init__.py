@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from ._async_transport import AsyncPooledTransport, AsyncTransport
     from .async_client import AsyncPredictClient
 
+# The same number as in eas_processor/__init__.py; setup.py checks that.
+__version__ = "0.1.0"
+
 __all__ = [
     "ENDPOINT_TYPE_DEFAULT",
     "ENDPOINT_TYPE_DIRECT",

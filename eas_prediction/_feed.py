@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
-from operator import index
+from functools import reduce
+from operator import index, mul
 from typing import Any, Iterable
 
 import numpy as np
@@ -43,9 +43,10 @@ def tensor(name: str, shape: Iterable[int], dtype: int, content: Any) -> wire.Te
         array = _strings(name, content)
     else:
         array = _numbers(name, dtype, storage, content)
-    if array.size != prod(dims):
+    wanted = reduce(mul, dims, 1)  # `math.prod` came with Python 3.8
+    if array.size != wanted:
         raise InvalidRequest(
-            f"input {name!r}: shape {dims} needs {prod(dims)} values, got {array.size}"
+            f"input {name!r}: shape {dims} needs {wanted} values, got {array.size}"
         )
     return wire.Tensor(dtype, array.reshape(dims))
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .exception import InvalidRequest
+
+if TYPE_CHECKING or sys.version_info >= (3, 8):
+    from typing import Protocol
+else:
+    # Python 3.7 has no protocols; nothing asks `Sendable` at run time.
+    from typing import Generic as Protocol
 
 # Machines in FIPS mode refuse MD5 unless told that nothing rests on it.
 _MD5_OPTIONS: dict[str, Any] = {} if sys.version_info < (3, 9) else {"usedforsecurity": False}
@@ -20,11 +26,9 @@ class Sendable(Protocol[R_co]):
 
     def to_string(self) -> str | bytes:
         """Return the body to send."""
-        ...
 
     def parse_response(self, response_data: bytes) -> R_co:
         """Return what `predict` returns, from the body of the answer."""
-        ...
 
 
 class Body:

@@ -33,7 +33,10 @@ class Handler(BaseHTTPRequestHandler):
             service.status(413, b"body larger than 1 MB")(self)
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)
-            while length > 0 and (read := len(self.rfile.read(min(length, 65536)))):
+            while length > 0:
+                read = len(self.rfile.read(min(length, 65536)))
+                if not read:
+                    break
                 length -= read
             self.close_connection = True
             return

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
+from fixtures import need
 
 import eas_wire as wire
 from eas_prediction import _feed
@@ -79,8 +82,9 @@ def test_an_array_of_the_right_type_is_not_copied(array):
     assert np.shares_memory(tensor.array, array)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 9), reason="ml_dtypes needs Python 3.9")
 def test_bfloat16_arrays():
-    ml_dtypes = pytest.importorskip("ml_dtypes")
+    ml_dtypes = need.module("ml_dtypes")
     tensor = _feed.tensor("x", [1], DT_BFLOAT16, np.array([1.5], ml_dtypes.bfloat16))
     assert tensor.array.tolist() == [1.5]
 

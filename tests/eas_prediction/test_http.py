@@ -125,7 +125,9 @@ def test_an_answer_that_ends_too_soon(answer):
 
 
 def test_a_refusal_before_the_body_was_read_is_seen():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
 
         def refuse():
             peer = listener.accept()[0]

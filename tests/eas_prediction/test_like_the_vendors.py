@@ -211,7 +211,7 @@ def test_same_requests(service, python, name):
     assert [(each.method, each.path) for each in ours] == [
         (each.method, each.path) for each in theirs
     ]
-    for mine, vendors in zip(ours, theirs):  # noqa: B905 - as long, and Python 3.8 has no strict
+    for mine, vendors in zip(ours, theirs):
         assert relevant(mine.headers) == relevant(vendors.headers)
         if name == "several inputs":
             assert PredictRequest.FromString(mine.body) == PredictRequest.FromString(vendors.body)

@@ -100,10 +100,8 @@ class TestVendorsPackage:
             [sys.executable, "-c", code], cwd=site, capture_output=True, text=True, check=False
         )
 
-    def installed(self, site):
-        information = site / "eas_prediction-0.36.dist-info"
-        information.mkdir()
-        (information / "METADATA").write_text("Name: eas-prediction\nVersion: 0.36\n")
+    def installed(self, site, name="eas_prediction-0.36.dist-info"):
+        (site / name).mkdir()
 
     def test_over_ours(self, site):
         package = site / "eas_prediction"
@@ -113,8 +111,9 @@ class TestVendorsPackage:
         assert "ImportError: the vendor's package eas-prediction was installed over" in done.stderr
         assert "pip uninstall eas-prediction" in done.stderr
 
-    def test_under_ours(self, site):
-        self.installed(site)
+    @pytest.mark.parametrize("kind", [".dist-info", ".egg-info", "-py3.7.egg-info"])
+    def test_under_ours(self, site, kind):
+        self.installed(site, f"eas_prediction-0.36{kind}")
         code = "import eas_prediction as e; e.PredictClient(); e.PredictClient()"
         done = self.run(site, code)
         assert done.returncode == 0
@@ -129,6 +128,13 @@ class TestVendorsPackage:
         done = self.run(site, code)
         assert f"installed too ({other}/eas_prediction)" in done.stderr
         assert "run `pip uninstall eas-prediction`\n" in done.stderr
+
+    def test_what_is_no_directory_is_passed_over(self, site, tmp_path_factory):
+        zipped = tmp_path_factory.mktemp("other") / "x.zip"
+        zipped.write_bytes(b"")
+        code = f"import sys; sys.path[:0] = ['/nowhere', {str(zipped)!r}]; "
+        done = self.run(site, code + "import eas_prediction as e; e.PredictClient()")
+        assert (done.returncode, done.stderr) == (0, "")
 
     def test_absent(self, site):
         done = self.run(site, "import eas_prediction as e; e.PredictClient()")

@@ -281,7 +281,9 @@ class Tunnel:
     def __init__(self, target):
         self.heads = []
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self):
@@ -305,7 +307,7 @@ class Tunnel:
     @staticmethod
     def _copy(source, sink):
         try:
-            while data := source.recv(65536):
+            for data in iter(lambda: source.recv(65536), b""):
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
