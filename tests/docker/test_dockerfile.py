@@ -35,6 +35,12 @@ def test_each_copied_path_exists_and_is_sent_to_the_builder() -> None:
         assert f"!{path}" in ignore, path
 
 
+def test_each_package_is_copied() -> None:
+    """`pip install` leaves out what is not there, without a word."""
+    packages = {path.parent.name for path in ROOT.glob("eas_*/__init__.py")}
+    assert packages <= {path for rest in instructions("COPY") for path in rest.split()}
+
+
 def test_each_cpu_build_has_a_stage_with_a_python_that_it_takes() -> None:
     stages = re.findall(r"^FROM python:([\d.]+)-\S+ AS (\S+)$", TEXT, re.MULTILINE)
     assert {entry.name for entry in ENTRIES if not entry.gpu} <= {name for _, name in stages}
