@@ -64,9 +64,9 @@ def decode_request(data: Body) -> Request:
     return request
 
 
-def stack_requests(bodies: Sequence[Body]) -> Tuple[List[Stack], List[int]]:
-    """Read those of some bodies together that are alike, and return the places of the others."""
-    return _outlines.stacks(bodies)
+def stack_requests(bodies: Sequence[Body], places: Sequence[int]) -> Tuple[List[Stack], List[int]]:
+    """Read those of the bodies at `places` together that are alike; return the other places too."""
+    return _outlines.stacks(bodies, places)
 
 
 def _read_request(view: memoryview) -> Request:

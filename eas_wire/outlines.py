@@ -101,20 +101,21 @@ class Outlines:
         self._by_size.pop(len(view), None)
         return None
 
-    def stacks(self, bodies: Sequence[Any]) -> Tuple[List[Stack], List[int]]:
-        """What can be read of these bodies in stacks, and the places of the others."""
-        places: Dict[Outline, List[int]] = {}
+    def stacks(self, bodies: Sequence[Any], places: Sequence[int]) -> Tuple[List[Stack], List[int]]:
+        """What can be read of the bodies at `places` in stacks, and the other places."""
+        alike: Dict[Outline, List[int]] = {}
         others = []
-        for index, body in enumerate(bodies):
+        for index in places:
+            body = bodies[index]
             outline = self._by_size.get(len(body))
             # A large body is a view of memory of its own: to join some saves nothing.
             usual = outline is not None and outline.rows and type(body) is bytes
             if outline is not None and usual and outline.fits(body):
-                places.setdefault(outline, []).append(index)
+                alike.setdefault(outline, []).append(index)
             else:
                 others.append(index)
         stacks = []
-        for outline, indexes in places.items():
+        for outline, indexes in alike.items():
             if len(indexes) == 1:
                 others += indexes
             else:

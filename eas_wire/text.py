@@ -19,6 +19,16 @@ def cut(text: str, limit: int = LIMIT) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def quote(name: str) -> str:
+    """Return a name as messages show it, cut where it is long."""
+    return f"'{cut(name)}'"
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Return names as messages list them: `'a', 'b'`, and past ten how many more."""
+    return cut_list(names, quote) or "none"
+
+
 def cut_list(names: Iterable[str], show: Callable[[str], str] = cut) -> str:
     """The first names as `show` writes them, with commas between, and how many more there are."""
     listed = list(names)

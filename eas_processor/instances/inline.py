@@ -18,7 +18,7 @@ from eas_processor.instances.warm_up import ROUNDS, refused
 from eas_processor.link.codes import DEADLINE_EXCEEDED, OK
 from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.admission import Admission
-from eas_processor.serving.background import apart
+from eas_processor.serving.background import in_background
 from eas_processor.worker.hooks import info_facts
 from eas_processor.worker.look_out import usable_cores
 
@@ -221,7 +221,7 @@ class InlineInstances:
                 f"metadata.instance is {self._settings.instances}: --inline runs 1 instance, "
                 "inside the engine; leave one of the two out"
             )
-        hooks = await apart(self._prepare)
+        hooks = await in_background(self._prepare)
         instance = InlineInstance(self._settings, self._admission, hooks)
         self.info = info_facts(*hooks.describe())
         self.instances = [instance]

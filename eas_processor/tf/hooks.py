@@ -6,18 +6,18 @@ Importing this module imports TensorFlow; `initialize` is the first to start its
 
 import json
 from time import perf_counter
-from typing import Any, List, Tuple, Union
+from typing import Any, List, Sequence, Tuple, Union
 
-from eas_processor.codecs.json_answer import write_columns, write_rows
+from eas_processor.codecs.registry import find
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.errors import BadRequest
 from eas_processor.tf.model.load import load
 from eas_processor.tf.rows.proof import count_rows
 from eas_processor.tf.run.batching import run_batch
-from eas_processor.tf.run.json_reading import read_request
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.times import RunTimes
-from eas_wire import decode_request, encode_response
+
+TAKES_CODECS = True
 
 _times = RunTimes()
 
@@ -27,21 +27,23 @@ def initialize(model_entry: str, model_config: str) -> Model:
     return load(model_entry, read_model_config(model_config))
 
 
-def process(model: Model, request: Any) -> bytes:
+def process(model: Model, request: Any, codec: int = 0) -> bytes:
     """
-    Answer a `PredictRequest` with a `PredictResponse`; errors know their `status`.
+    Answer a request in the encoding of `codec`, at first a `PredictRequest`.
 
     `request` is any buffer of bytes. Its content must not change afterwards: a model with state may
-    keep a view of it.
+    keep a view of it. Errors know their `code`.
     """
     if model.config.allowed_batch_sizes:
-        return _only(run_batch(model, [request], _times))
+        return _only(run_batch(model, [request], [codec], _times))
     start = perf_counter()
-    plan, arrays = model.prepare(decode_request(request))
+    encoding = find(codec)
+    asked, form = encoding.decode(request, model)
+    plan, arrays = model.prepare(asked, encoding)
     decoded = perf_counter()
     values = model.run(plan, arrays)
     ran = perf_counter()
-    response = encode_response(plan.give(values))
+    response = encoding.encode(plan.give(values), form)
     _note(count_rows(arrays) or 1, decoded - start, ran - decoded, perf_counter() - ran)
     return response
 
@@ -53,22 +55,15 @@ def _only(answers: List[Union[bytes, Exception]]) -> bytes:
     return answer
 
 
-def process_json(model: Model, request: Any) -> bytes:
-    """Answer a request in JSON, which the signature gives dtypes to, with JSON."""
-    start = perf_counter()
-    plan, arrays, by_rows = read_request(model, request)
-    decoded = perf_counter()
-    values = model.run(plan, arrays)
-    ran = perf_counter()
-    outputs = plan.give(values)
-    response = write_rows(outputs) if by_rows else write_columns(outputs)
-    _note(count_rows(arrays) or 1, decoded - start, ran - decoded, perf_counter() - ran)
-    return response
+def batch_process(
+    model: Model, requests: List[Any], codecs: Sequence[int] = ()
+) -> List[Union[bytes, Exception]]:
+    """
+    Return what `process` returns or raises for each request, in order, in fewer runs.
 
-
-def batch_process(model: Model, requests: List[Any]) -> List[Union[bytes, Exception]]:
-    """Return what `process` returns or raises for each request, in order, in fewer runs."""
-    return run_batch(model, requests, _times)
+    `codecs` has one number for each request; without, all are `PredictRequest`s.
+    """
+    return run_batch(model, requests, codecs or [0] * len(requests), _times)
 
 
 def take_times() -> Tuple[int, float, float, float]:

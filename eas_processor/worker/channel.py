@@ -8,13 +8,12 @@ import time
 from collections import deque
 from typing import Callable, Deque, List, Tuple
 
+from eas_processor.codecs.registry import inline_bytes
 from eas_processor.link.blocking import FrameReader
 from eas_processor.link.codes import CANCELLED, DEADLINE_EXCEEDED
 from eas_processor.link.frames import (
-    ARRAY_PROTO,
     BULK_SIZE,
     CANCEL,
-    EAS_JSON,
     HEAD,
     PREDICT,
     REPLY,
@@ -144,16 +143,14 @@ class Channel:
         return batch
 
     def _is_slow(self, *frames: Frame) -> bool:
-        """Tell whether one is large JSON: seconds of work, for which the others do not wait."""
-        return self._is_bulk and any(
-            frame[1] == EAS_JSON and len(frame[5]) > BULK_SIZE for frame in frames
-        )
+        """Tell whether one takes so long to decode that the others do not wait for it."""
+        return self._is_bulk and any(len(frame[5]) > inline_bytes(frame[1]) for frame in frames)
 
     def _fill(self, batch: List[Frame]) -> None:
         now = time.monotonic()
         while self._waiting and len(batch) < self._batch_size:
             if self._is_bulk and batch and self._is_slow(self._waiting[0], batch[0]):
-                return  # Large JSON runs alone: the answers of a batch leave together.
+                return  # Such a one runs alone: the answers of a batch leave together.
             frame = self._waiting.popleft()
             if frame[4] and now > frame[4]:
                 self._refuse(frame[3], _EXPIRED)
@@ -189,10 +186,12 @@ class Channel:
     def _run(self, batch: List[Frame]) -> Tuple[List[bytes], float, float]:
         """Return what to send, and when the run began and ended."""
         start = time.perf_counter()
-        if len(batch) == 1 and batch[0][1] == ARRAY_PROTO:
-            answers = [self._processor.process(batch[0][5])]
+        if len(batch) == 1:
+            answers = [self._processor.process(batch[0][5], batch[0][1])]
         else:
-            answers = self._process(batch)
+            answers = self._processor.batch_process(
+                [frame[5] for frame in batch], [frame[1] for frame in batch]
+            )
         end = time.perf_counter()
         seconds = end - start
         self._note_run(seconds)
@@ -207,17 +206,6 @@ class Channel:
                 replies.append(payload)
         self.served += len(batch)
         return replies, start, end
-
-    def _process(self, batch: List[Frame]) -> List[Answer]:
-        """Return the answers in order; requests in JSON are run one by one."""
-        joined = [frame[5] for frame in batch if frame[1] == ARRAY_PROTO]
-        if len(joined) == len(batch):
-            return self._processor.batch_process(joined)
-        answers = iter(self._processor.batch_process(joined) if joined else ())
-        return [
-            next(answers) if frame[1] == ARRAY_PROTO else self._processor.process_json(frame[5])
-            for frame in batch
-        ]
 
     def _note_run(self, seconds: float) -> None:
         # Quicker to rise than to fall: a few long runs among many short ones keep the lead changing

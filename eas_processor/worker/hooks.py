@@ -1,11 +1,27 @@
-"""The processor's hooks: loading them, and calling them so that an exception becomes a code."""
+"""
+The processor's hooks: loading them, and calling them so that an exception becomes a code.
+
+    initialize(model_entry, model_config)   the model, which the other hooks get
+    process(model, request)                 the answer to a request body, both as bytes
+    batch_process(model, requests)          optional: one answer or exception for each, in order
+    process_json(model, request)            optional: the same as `process` for a body in JSON
+    get_serving_model_info(model)           optional: what the model takes and gives, as JSON
+    take_times()                            optional: rows, and seconds of decoding, running and
+                                            encoding, of this thread since the last call
+
+Each request comes in a codec, a number in its frame's head. Hooks that read codecs themselves have
+`TAKES_CODECS = True`, no `process_json`, and one more argument: `process(model, request, codec)`
+and `batch_process(model, requests, codecs)`. `eas_processor.codecs.registry.find` turns a number
+into what decodes and encodes. For hooks without it the worker chooses by the number: `process` and
+`batch_process` get PredictRequests, or whatever their clients send as such.
+"""
 
 import importlib
 import importlib.util
 import logging
 import sys
 from types import ModuleType
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from eas_processor.link.codes import (
     BY_NAME,
@@ -17,6 +33,7 @@ from eas_processor.link.codes import (
     pack_status,
     unpack_status,
 )
+from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -24,6 +41,7 @@ Answer = Tuple[int, bytes]
 """Status code (`link.codes`), and the response body or one sentence of UTF-8 text."""
 
 _NO_JSON = b"this processor takes no JSON; send a PredictRequest as application/octet-stream"
+_NO_CODEC = b"this processor does not take this encoding"
 
 # Characters of a sentence that are sent, for hooks may quote a request of any size.
 _LONGEST = 2000
@@ -64,9 +82,12 @@ class Processor:
     """One module of hooks with the model that its `initialize` returned."""
 
     def __init__(self, hooks: ModuleType, model_entry: str, model_config: str) -> None:
+        self._takes_codecs = getattr(hooks, "TAKES_CODECS", False)
         self._process = hooks.process
-        self._process_json = getattr(hooks, "process_json", None)
-        self._batch_process = getattr(hooks, "batch_process", None)
+        self._process_by_codec = {ARRAY_PROTO: hooks.process}
+        if hasattr(hooks, "process_json"):
+            self._process_by_codec[EAS_JSON] = hooks.process_json
+        self._batch_process: Any = getattr(hooks, "batch_process", None)
         self._take_times = getattr(hooks, "take_times", None)
         self._describe = getattr(hooks, "get_serving_model_info", None)
         try:
@@ -99,35 +120,46 @@ class Processor:
         except Exception as error:
             return refusal(error)
 
-    def process(self, request: Any) -> Answer:
+    def process(self, request: Any, codec: int = ARRAY_PROTO) -> Answer:
         """Answer one request body."""
         try:
-            return OK, _body(self._process(self._model, request))
+            if self._takes_codecs:
+                return OK, _body(self._process(self._model, request, codec))
+            process = self._process_by_codec.get(codec)
+            if process is None:
+                return UNIMPLEMENTED, _NO_JSON if codec == EAS_JSON else _NO_CODEC
+            return OK, _body(process(self._model, request))
         except Exception as error:
             return refusal(error)
 
-    def process_json(self, request: Any) -> Answer:
-        """Answer one request body in JSON."""
-        if self._process_json is None:
-            return UNIMPLEMENTED, _NO_JSON
-        try:
-            return OK, _body(self._process_json(self._model, request))
-        except Exception as error:
-            return refusal(error)
-
-    def batch_process(self, requests: List[Any]) -> List[Answer]:
-        """Answer several request bodies, in order."""
+    def batch_process(self, requests: List[Any], codecs: Sequence[int]) -> List[Answer]:
+        """Answer several request bodies, each in the codec of the number beside it, in order."""
         if self._batch_process is None or len(requests) == 1:
-            return [self.process(request) for request in requests]
+            return list(map(self.process, requests, codecs))
+        if self._takes_codecs:
+            return self._run_batch(requests, codecs, codecs)
+        if codecs.count(ARRAY_PROTO) == len(codecs):
+            return self._run_batch(requests, codecs)
+        joined = [each for each, codec in zip(requests, codecs) if codec == ARRAY_PROTO]
+        answers = iter(self.batch_process(joined, [ARRAY_PROTO] * len(joined)))
+        return [
+            next(answers) if codec == ARRAY_PROTO else self.process(each, codec)
+            for each, codec in zip(requests, codecs)
+        ]
+
+    def _run_batch(
+        self, requests: List[Any], codecs: Sequence[int], *arguments: Any
+    ) -> List[Answer]:
+        """Answer requests with one call of the hook, to which `arguments` go too."""
         try:
-            results = self._batch_process(self._model, requests)
+            results = self._batch_process(self._model, requests, *arguments)
             if len(results) != len(requests):
                 raise ValueError(
                     f"batch_process returned {len(results)} results for {len(requests)} requests"
                 )
         except Exception:
             log.exception("a batch failed; its requests are run one by one")
-            return [self.process(request) for request in requests]
+            return list(map(self.process, requests, codecs))
         return [(OK, each) if type(each) is bytes else _outcome(each) for each in results]
 
 

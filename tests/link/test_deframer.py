@@ -81,6 +81,9 @@ def test_a_payload_that_is_not_wanted_is_thrown_away_as_it_comes():
     deframer.replace(TOO_LARGE, b"too large")
     assert deframer.feed(data[100:900]) == []
     frames = deframer.feed(data[900:1500])
-    assert frames == [(REPLY, 0, TOO_LARGE, 1, 0.5, [b"too large"]), (REPLY, 0, 0, 2, 0.0, [b"small"])]
+    assert frames == [
+        (REPLY, 0, TOO_LARGE, 1, 0.5, [b"too large"]),
+        (REPLY, 0, 0, 2, 0.0, [b"small"]),
+    ]
     (last,) = deframer.feed(data[1500:])
     assert b"".join(last[5]) == b"x" * 1000

@@ -1,4 +1,4 @@
-"""`process_json` beside `process`: the same model, the same values, the same refusals."""
+"""JSON beside protobuf: the same model, the same values, the same refusals."""
 
 import base64
 import json
@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eas_wire as wire
-from eas_processor.codecs.json_inputs import read_tensor
+from eas_processor.codecs.eas_json.codec import EasJson
+from eas_processor.codecs.eas_json.inputs import read_tensor
+from eas_processor.codecs.errors import CodecError
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import BadRequest, ModelRefusal
 from eas_processor.tf.runtime import tf, v1
@@ -42,11 +44,11 @@ def scaled():
 
 
 def answer(model, document):
-    return json.loads(hooks.process_json(model, json.dumps(document).encode()).decode())
+    return json.loads(hooks.process(model, json.dumps(document).encode(), EasJson.number).decode())
 
 
 def refusal(call, *arguments):
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises((BadRequest, CodecError)) as caught:
         call(*arguments)
     return str(caught.value)
 

@@ -193,11 +193,14 @@ def code(tmp_path_factory):
     """A directory as a launcher runs it."""
     directory = str(tmp_path_factory.mktemp("code"))
     package = os.path.join(REPOSITORY, "eas_processor")
+    ignore = shutil.ignore_patterns("__pycache__")
+    wire = os.path.join(REPOSITORY, "eas_wire")
+    shutil.copytree(wire, os.path.join(directory, "eas_wire"), ignore=ignore)
     os.mkdir(os.path.join(directory, "eas_processor"))
-    for name in ("__init__.py", "link", "worker"):
+    for name in ("__init__.py", "link", "codecs", "worker"):
         source, target = os.path.join(package, name), os.path.join(directory, "eas_processor", name)
         if os.path.isdir(source):
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target, ignore=ignore)
         else:
             shutil.copyfile(source, target)
     start = os.path.join(package, "worker", "start.py")

@@ -13,6 +13,7 @@ from eas_processor.link.codes import (
     pack_status,
     unpack_status,
 )
+from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 ECHO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "processors", "echo.py")
@@ -153,41 +154,79 @@ def test_a_bytearray_is_an_answer_too():
 
 def test_json_goes_to_a_hook_of_its_own():
     made = processor(process_json=lambda model, request: b"{}")
-    assert made.process_json(b"[1]") == (OK, b"{}")
+    assert made.process(b"[1]", EAS_JSON) == (OK, b"{}")
     assert made.process(b"[1]") == (OK, b"[1]")
 
 
 def test_json_without_that_hook_is_unimplemented():
-    assert processor().process_json(b"[1]") == (
+    assert processor().process(b"[1]", EAS_JSON) == (
         UNIMPLEMENTED,
         b"this processor takes no JSON; send a PredictRequest as application/octet-stream",
     )
 
 
+def test_any_other_codec_is_unimplemented():
+    expected = UNIMPLEMENTED, b"this processor does not take this encoding"
+    assert processor(process_json=lambda model, request: b"{}").process(b"", 9) == expected
+
+
+def test_what_cannot_be_batched_runs_alone_beside_its_batch():
+    made = processor(
+        batch_process=lambda model, requests: [b"of %d" % len(requests)] * len(requests),
+        process_json=lambda model, request: b"alone",
+    )
+    codecs = [EAS_JSON, ARRAY_PROTO, 9, ARRAY_PROTO]
+    answers = made.batch_process([b""] * 4, codecs)
+    assert [body for _, body in answers[:2]] == [b"alone", b"of 2"]
+    assert answers[2][0] == UNIMPLEMENTED
+    assert answers[3] == (OK, b"of 2")
+    assert made.batch_process([b""] * 2, [EAS_JSON] * 2) == [(OK, b"alone")] * 2
+
+
+def test_hooks_that_take_codecs_get_the_number_of_each_request():
+    made = processor(
+        TAKES_CODECS=True,
+        process=lambda model, request, codec: b"%d" % codec,
+        batch_process=lambda model, requests, codecs: [b"%d together" % each for each in codecs],
+    )
+    assert made.process(b"") == (OK, b"0")
+    assert made.process(b"", 9) == (OK, b"9")
+    assert made.batch_process([b""] * 2, [9, 1]) == [(OK, b"9 together"), (OK, b"1 together")]
+
+
+def test_a_batch_of_several_codecs_that_fails_is_run_one_by_one():
+    made = processor(
+        TAKES_CODECS=True,
+        process=lambda model, request, codec: b"%d" % codec,
+        batch_process=raising(ValueError("poisoned")),
+    )
+    assert made.batch_process([b""] * 2, [9, 1]) == [(OK, b"9"), (OK, b"1")]
+
+
 def test_an_exception_over_json_becomes_a_status_too(caplog):
-    assert processor(process_json=raising(Refusal(400))).process_json(b"") == (
+    assert processor(process_json=raising(Refusal(400))).process(b"", EAS_JSON) == (
         PROCESSOR,
         pack_status(400, b"refused"),
     )
-    assert processor(process_json=lambda model, request: "{}").process_json(b"")[0] == INTERNAL
+    assert processor(process_json=lambda model, request: "{}").process(b"", EAS_JSON)[0] == INTERNAL
     assert "expected bytes" in caplog.text
 
 
 def test_hooks_without_batch_process_run_one_by_one():
     made = processor()
     assert not made.batches
-    assert made.batch_process([b"1", b"2"]) == [(OK, b"1"), (OK, b"2")]
+    assert made.batch_process([b"1", b"2"], [0, 0]) == [(OK, b"1"), (OK, b"2")]
 
 
 def test_one_request_is_no_batch():
     made = processor(batch_process=raising(AssertionError("called")))
     assert made.batches
-    assert made.batch_process([b"1"]) == [(OK, b"1")]
+    assert made.batch_process([b"1"], [0]) == [(OK, b"1")]
 
 
 def test_each_request_of_a_batch_has_its_own_answer():
     made = processor(batch_process=lambda model, requests: [b"fine", Refusal(400), "text", b"too"])
-    answers = made.batch_process([b""] * 4)
+    answers = made.batch_process([b""] * 4, [0] * 4)
     assert [status for status, _ in answers] == [OK, PROCESSOR, INTERNAL, OK]
     assert answers[1] == (PROCESSOR, pack_status(400, b"refused"))
 
@@ -203,7 +242,7 @@ def test_the_requests_of_a_batch_that_fails_are_run_one_by_one(batch_process, ca
         return request
 
     made = processor(batch_process=batch_process, process=process)
-    assert made.batch_process([b"1", b"poison", b"2"]) == [
+    assert made.batch_process([b"1", b"poison", b"2"], [0, 0, 0]) == [
         (OK, b"1"),
         (PROCESSOR, pack_status(400, b"poison")),
         (OK, b"2"),

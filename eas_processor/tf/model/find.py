@@ -13,7 +13,8 @@ from google.protobuf.message import DecodeError
 
 from eas_processor.tf.errors import ModelError
 from eas_processor.tf.model.schema import GraphDef, SavedModel
-from eas_processor.tf.model.signatures import Shape, Signature, TensorSpec, list_names
+from eas_processor.tf.model.signatures import Shape, Signature, TensorSpec
+from eas_wire.text import list_names
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 

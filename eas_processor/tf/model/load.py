@@ -22,10 +22,11 @@ from eas_processor.tf.model.adapt import (
 from eas_processor.tf.model.adapted_copy import adapted_copy
 from eas_processor.tf.model.find import MetaGraph, find_model, read_saved_model
 from eas_processor.tf.model.session_config import session_config
-from eas_processor.tf.model.signatures import Signature, list_names, public_names
+from eas_processor.tf.model.signatures import Signature, public_names
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.run.run_errors import clean
 from eas_processor.tf.runtime import tf, v1
+from eas_wire.text import list_names
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,10 @@
 import logging
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
+from eas_processor.codecs.codec import Spec
 from eas_processor.tf.errors import BadRequest, ModelConfigError
 from eas_processor.tf.model.schema import DATA_TYPES, REF_OFFSET
-from eas_wire.text import cut, cut_list
+from eas_wire.text import cut, list_names, quote
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ def dtype_name(number: int) -> str:
     return DATA_TYPES.get(number, f"DT_{number}")
 
 
-class TensorSpec:
+class TensorSpec(Spec):
     """
     A tensor that a model takes or gives.
 
@@ -42,6 +43,11 @@ class TensorSpec:
         self.dtype = dtype % REF_OFFSET
         self.shape = shape
         self.parts = parts
+
+    @property
+    def dtype_name(self) -> str:
+        """TensorFlow's name of the dtype."""
+        return dtype_name(self.dtype)
 
     def __str__(self) -> str:
         return describe(self.dtype, self.shape)
@@ -81,16 +87,6 @@ def _spec_to_json(spec: TensorSpec) -> Dict[str, Any]:
 def describe(dtype: int, shape: Shape) -> str:
     """Return a dtype and shape as messages show them: `DT_FLOAT [-1, 784]`."""
     return dtype_name(dtype) + (" of any shape" if shape is None else " " + cut(str(list(shape))))
-
-
-def list_names(names: Iterable[str]) -> str:
-    """Return names as messages list them: `'a', 'b'`, and past ten how many more."""
-    return cut_list(names, quote) or "none"
-
-
-def quote(name: str) -> str:
-    """Return a name as messages show it, cut where it is long."""
-    return f"'{cut(name)}'"
 
 
 def public_names(signatures: Iterable[str]) -> List[str]:

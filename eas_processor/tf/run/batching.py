@@ -1,20 +1,18 @@
 """Running requests that came together as one: joined by rows, split again afterwards."""
 
 from time import perf_counter
-from typing import Any, Dict, List, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
 import numpy as np
 
+from eas_processor.codecs.codec import Codec, Form, share
+from eas_processor.codecs.errors import UnknownCodec
+from eas_processor.codecs.registry import find
 from eas_processor.tf.rows.proof import count_rows, scalar
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.run.plans import Arrays, Plan
 from eas_processor.tf.times import RunTimes
-from eas_wire import (
-    decode_request,
-    encode_response,
-    encode_responses,
-    stack_requests,
-)
+from eas_wire import Tensor
 
 Answer = Union[bytes, Exception]
 
@@ -23,13 +21,24 @@ class _Member:
     """
     Requests alike, mostly one: their places among the answers, and their arrays, joined by rows.
 
-    `rows` is the number of rows of each; 0 for a request that cannot be joined.
+    `rows` is the number of rows of each; 0 for a request that cannot be joined. `codec` writes
+    their answers, in `form`.
     """
 
-    __slots__ = ("arrays", "indexes", "plan", "rows")
+    __slots__ = ("arrays", "codec", "form", "indexes", "plan", "rows")
 
-    def __init__(self, indexes: List[int], plan: Plan, arrays: Arrays, rows: int) -> None:
+    def __init__(
+        self,
+        indexes: List[int],
+        codec: Codec,
+        form: Form,
+        plan: Plan,
+        arrays: Arrays,
+        rows: int,
+    ) -> None:
         self.indexes = indexes
+        self.codec = codec
+        self.form = form
         self.plan = plan
         self.arrays = arrays
         self.rows = rows
@@ -45,26 +54,47 @@ class _Member:
             return [self]
         starts = range(0, self.total, self.rows)
         return [
-            _Member(
-                [index], self.plan, [array[at : at + self.rows] for array in self.arrays], self.rows
-            )
+            self._one(index, [array[at : at + self.rows] for array in self.arrays])
             for index, at in zip(self.indexes, starts)
         ]
+
+    def _one(self, index: int, arrays: Arrays) -> "_Member":
+        return _Member([index], self.codec, self.form, self.plan, arrays, self.rows)
+
+    def is_answered_like(self, other: "_Member") -> bool:
+        """Tell whether both can be cut out of one answer."""
+        return (
+            self.plan is other.plan
+            and self.codec is other.codec
+            and self.rows == other.rows
+            and self.form == other.form
+        )
 
 
 _Groups = Dict[Any, List[_Member]]
 
 
-def run_batch(model: Model, requests: Sequence[Any], times: RunTimes) -> List[Answer]:
+def run_batch(
+    model: Model, requests: Sequence[Any], codecs: Sequence[int], times: RunTimes
+) -> List[Answer]:
     """
     Return the answer to each request, in order: response bytes or the exception that refuses it.
 
-    Requests are joined when they share the callable, dtypes, trailing shapes and scalars; the
-    others, and those of a run that fails, run alone. What that took is added to `times`.
+    Each of `requests` is in the codec of the number beside it. They are joined when they share the
+    callable, dtypes, trailing shapes and scalars, whatever their codecs; the others, and those of a
+    run that fails, run alone. What that took is added to `times`.
     """
     answers: List[Answer] = [b""] * len(requests)
     start = perf_counter()
-    groups = _group(model, requests, answers)
+    groups: _Groups = {}
+    for number, places in _by_codec(codecs).items():
+        try:
+            codec = find(number)
+        except UnknownCodec as error:
+            for index in places:
+                answers[index] = error
+            continue
+        _read(model, codec, requests, places, groups, answers)
     times.decode += perf_counter() - start
     for members in groups.values():
         for part in _bound(members, model.config.max_batch_rows):
@@ -73,31 +103,49 @@ def run_batch(model: Model, requests: Sequence[Any], times: RunTimes) -> List[An
     return answers
 
 
-def _group(model: Model, requests: Sequence[Any], answers: List[Answer]) -> _Groups:
-    """Return the requests in groups to be run together; refuse those that cannot be read."""
-    groups: _Groups = {}
-    stacks, others = stack_requests(requests)
+def _by_codec(codecs: Sequence[int]) -> Dict[int, Sequence[int]]:
+    """Return the places of the requests of each codec."""
+    if codecs and codecs.count(codecs[0]) == len(codecs):
+        return {codecs[0]: range(len(codecs))}
+    places: Dict[int, List[int]] = {}
+    for index, number in enumerate(codecs):
+        places.setdefault(number, []).append(index)
+    return dict(places)
+
+
+def _read(
+    model: Model,
+    codec: Codec,
+    requests: Sequence[Any],
+    places: Sequence[int],
+    groups: _Groups,
+    answers: List[Answer],
+) -> None:
+    """Add the requests of one codec to the groups that run together; refuse what cannot be read."""
+    stacks, others = codec.stack(requests, places)
     for stack in stacks:
         try:
-            plan, first = model.prepare(stack.first)
+            plan, first = model.prepare(stack.first, codec)
         except Exception:
             others += stack.indexes  # to be refused each with an exception of its own
             continue
         if plan.batchable:
-            member = _Member(stack.indexes, plan, plan.feed(stack.arrays), stack.rows)
+            arrays = plan.feed(stack.arrays)
+            member = _Member(stack.indexes, codec, None, plan, arrays, stack.rows)
             groups.setdefault(_group_key(plan, first), []).append(member)
         else:
             others += stack.indexes
     for index in sorted(others):
         try:
-            plan, arrays = model.prepare(decode_request(requests[index]))
+            request, form = codec.decode(requests[index], model)
+            plan, arrays = model.prepare(request, codec)
         except Exception as error:
             answers[index] = error
             continue
         rows = count_rows(arrays) if plan.batchable else None
         key = index if rows is None else _group_key(plan, arrays)
-        groups.setdefault(key, []).append(_Member([index], plan, arrays, rows or 0))
-    return groups
+        member = _Member([index], codec, form, plan, arrays, rows or 0)
+        groups.setdefault(key, []).append(member)
 
 
 def _group_key(plan: Plan, arrays: Arrays) -> Tuple[Any, ...]:
@@ -170,7 +218,7 @@ def _answer_alone(model: Model, member: _Member, times: RunTimes) -> Answer:
         values = model.run(member.plan, member.arrays)
         ran = perf_counter()
         times.run += ran - start
-        response = encode_response(member.plan.give(values))
+        response = member.codec.encode(member.plan.give(values), member.form)
         times.encode += perf_counter() - ran
         return response
     except Exception as error:
@@ -194,19 +242,53 @@ def _answer_joined(
             return False
         if proof.watches and not proof.verdict(members[0].arrays):
             return False
-        start = 0
-        for member in members:
-            stop = start + member.total
-            own = member.plan.give([value[start:stop] for value in values])
-            responses = encode_responses(own, len(member.indexes))
-            for index, response in zip(member.indexes, responses):
-                answers[index] = response
-            start = stop
-        times.encode += perf_counter() - ran
     except Exception:
         # Alone, each member meets its own error, or none.
         return False
+    _share_out(members, values, answers)
+    times.encode += perf_counter() - ran
     return True
+
+
+def _share_out(members: List[_Member], values: Sequence[Any], answers: List[Answer]) -> None:
+    """Write the answers to all members from the values of their run."""
+    start = 0
+    for alike in _alike(members):
+        member = alike[0]
+        indexes = member.indexes if len(alike) == 1 else [i for each in alike for i in each.indexes]
+        stop = start + member.rows * len(indexes)
+        outputs = member.plan.give([value[start:stop] for value in values])
+        start = stop
+        try:
+            written: Sequence[Answer] = member.codec.encode_shares(
+                outputs, len(indexes), member.form
+            )
+        except Exception:
+            # One by one, each has its own error, or none.
+            written = [
+                _encode(member, share(outputs, len(indexes), at)) for at in range(len(indexes))
+            ]
+        for index, answer in zip(indexes, written):
+            answers[index] = answer
+
+
+def _alike(members: List[_Member]) -> Iterator[List[_Member]]:
+    """Yield the members that follow each other and are answered alike, together."""
+    alike = members[:1]
+    for member in members[1:]:
+        if member.is_answered_like(alike[0]):
+            alike.append(member)
+        else:
+            yield alike
+            alike = [member]
+    yield alike
+
+
+def _encode(member: _Member, outputs: Dict[str, Tensor]) -> Answer:
+    try:
+        return member.codec.encode(outputs, member.form)
+    except Exception as error:
+        return error
 
 
 def _join(members: List[_Member]) -> Arrays:

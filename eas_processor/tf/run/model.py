@@ -4,12 +4,18 @@ import threading
 from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 from weakref import WeakValueDictionary
 
+from eas_processor.codecs.codec import Codec, Target
 from eas_processor.tf.config import ModelConfig
-from eas_processor.tf.model.signatures import Signature, choose_default, find_signature
+from eas_processor.tf.model.signatures import (
+    Signature,
+    TensorSpec,
+    choose_default,
+    find_signature,
+)
 from eas_processor.tf.rows.graph import Follower
 from eas_processor.tf.rows.proof import RowProof
 from eas_processor.tf.run.callables import GraphCallable
-from eas_processor.tf.run.names import Resolver, refuse_missing
+from eas_processor.tf.run.names import Resolver, describe_inputs, refuse_missing
 from eas_processor.tf.run.plans import Arrays, Plan
 from eas_processor.tf.run.run_errors import translate
 from eas_processor.tf.runtime import tf
@@ -18,10 +24,10 @@ from eas_wire import Request
 # Plans kept at a time. Each may hold a compiled copy of the graph, and a client chooses the names.
 MAX_PLANS = 64
 
-_Key = Tuple[str, Tuple[str, ...], Tuple[str, ...]]
+_Key = Tuple[str, Tuple[str, ...], Tuple[str, ...], bool]
 
 
-class Model:
+class Model(Target):
     """
     A session with a graph in it, and its signatures by name (none for a frozen graph).
 
@@ -45,16 +51,22 @@ class Model:
         self._callables: "WeakValueDictionary[Any, GraphCallable]" = WeakValueDictionary()
         self._lock = threading.Lock()
 
-    def prepare(self, request: Request) -> Tuple[Plan, Arrays]:
+    def prepare(self, request: Request, codec: Codec) -> Tuple[Plan, Arrays]:
         """Return how `request` runs and what to feed; raise `BadRequest` when it does not fit."""
-        plan = self.plan(request.signature_name, request.inputs, request.output_filter)
+        plan = self.plan(
+            request.signature_name, request.inputs, request.output_filter, codec.strict_shapes
+        )
         return plan, plan.take(request.inputs)
 
     def plan(
-        self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
+        self,
+        signature_name: str,
+        inputs: Iterable[str],
+        output_filter: Iterable[str],
+        strict_shapes: bool = True,
     ) -> Plan:
         """Return how a request with these names runs; raise `BadRequest` when one does not fit."""
-        key = (signature_name, tuple(inputs), tuple(output_filter))
+        key = (signature_name, tuple(inputs), tuple(output_filter), strict_shapes)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._make_plan(key)
@@ -66,6 +78,21 @@ class Model:
         if not name or self.default_signature is None:
             return self.default_signature
         return find_signature(self._signatures, name)
+
+    def input_names(self, signature_name: str) -> Optional[Sequence[str]]:
+        """Return the inputs of a signature; None where the model has no signatures."""
+        signature = self.signature(signature_name)
+        return None if signature is None else list(signature.inputs)
+
+    def describe_inputs(self, signature_name: str) -> str:
+        """Return what a signature takes, for the end of a sentence."""
+        return describe_inputs(self.signature(signature_name))
+
+    def specs(
+        self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
+    ) -> Sequence[TensorSpec]:
+        """Return each of the inputs that a request names; raise `BadRequest` as `plan` does."""
+        return self.plan(signature_name, inputs, output_filter).inputs
 
     def run(self, plan: Plan, arrays: Arrays) -> Sequence[Any]:
         """Return the values fetched; raise `ModelRefusal` or `RunError`."""
@@ -81,7 +108,7 @@ class Model:
         signature = self.signature(key[0])
         with self._lock:
             try:
-                plan = self._resolve(signature, key[1], key[2])
+                plan = self._resolve(signature, *key[1:])
             except tf.errors.OpError as error:
                 raise translate(error) from error
             if len(self._plans) >= MAX_PLANS:
@@ -90,7 +117,11 @@ class Model:
         return plan
 
     def _resolve(
-        self, signature: Optional[Signature], inputs: Sequence[str], output_filter: Sequence[str]
+        self,
+        signature: Optional[Signature],
+        inputs: Sequence[str],
+        output_filter: Sequence[str],
+        strict_shapes: bool,
     ) -> Plan:
         # In one order whichever way the client's map came out, so that its requests share a
         # callable.
@@ -106,7 +137,7 @@ class Model:
                 self._session, feed_names, fetch_names, self.config.run_on_caller_thread
             )
             self._callables[feed_names, fetch_names] = graph_callable
-        strict = self.config.strict_shapes
+        strict = strict_shapes and self.config.strict_shapes
         shapes = tuple([spec.shape if strict else None for spec in feeds])
         proof = graph_callable.proofs.get(shapes)
         if proof is None:

@@ -10,9 +10,9 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from eas_processor.tf.dtypes import WIRE_DTYPES
 from eas_processor.tf.errors import BadRequest, RunError
-from eas_processor.tf.model.signatures import Signature, TensorSpec, dtype_name, list_names, quote
+from eas_processor.tf.model.signatures import Signature, TensorSpec, dtype_name
 from eas_processor.tf.runtime import tf
-from eas_wire.text import cut_list
+from eas_wire.text import cut_list, list_names, quote
 
 # The vendor's words, which its users search for.
 NO_FETCH = "Must specify at least one target to fetch or execute."

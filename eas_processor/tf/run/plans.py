@@ -18,10 +18,18 @@ class Plan:
     Which tensors to feed, what each has to look like, and which to fetch.
 
     `batchable` tells whether the signature lets requests be joined by rows, and `proof` whether the
-    outputs do.
+    outputs do. `inputs` are the tensors to feed as they are declared.
     """
 
-    __slots__ = ("_strict_shapes", "batchable", "feeds", "fetches", "graph_callable", "proof")
+    __slots__ = (
+        "_strict_shapes",
+        "batchable",
+        "feeds",
+        "fetches",
+        "graph_callable",
+        "inputs",
+        "proof",
+    )
 
     def __init__(
         self,
@@ -31,6 +39,7 @@ class Plan:
         proof: RowProof,
         strict_shapes: bool,
     ) -> None:
+        self.inputs = feeds
         self.feeds = [(spec, TO_TENSORFLOW.get(spec.dtype)) for spec in feeds]
         self.fetches = fetches
         self.graph_callable = graph_callable

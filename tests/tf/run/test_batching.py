@@ -4,9 +4,9 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
 
 import eas_wire as wire
+from eas_processor.codecs.array_proto import ArrayProto
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import ModelRefusal
-from eas_processor.tf.run import batching
 from eas_processor.tf.runtime import tf, v1
 
 
@@ -251,14 +251,14 @@ def paired():
 def stacks(monkeypatch):
     """How many requests were read in stacks, for each batch."""
     counted = []
-    stack_requests = batching.stack_requests
+    stack = ArrayProto.stack
 
-    def count(requests):
-        stacks, others = stack_requests(requests)
+    def count(self, bodies, places):
+        stacks, others = stack(self, bodies, places)
         counted.append(sum(len(stack.indexes) for stack in stacks))
         return stacks, others
 
-    monkeypatch.setattr(batching, "stack_requests", count)
+    monkeypatch.setattr(ArrayProto, "stack", count)
     return counted
 
 

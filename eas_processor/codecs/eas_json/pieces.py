@@ -11,10 +11,10 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
-from eas_processor.codecs.json_limits import MAX_DEPTH, check_memory, too_deep
-from eas_processor.codecs.json_marks import Marks
-from eas_processor.codecs.json_text import NotJson, loads
-from eas_processor.codecs.json_turns import Pauses
+from eas_processor.codecs.eas_json.limits import MAX_DEPTH, check_memory, too_deep
+from eas_processor.codecs.eas_json.marks import Marks
+from eas_processor.codecs.eas_json.text import NotJson, loads
+from eas_processor.codecs.eas_json.turns import Pauses
 
 PIECE = 64 * 1024
 """Bytes of text that are parsed at once, where there is a comma to cut at."""
@@ -59,7 +59,7 @@ class PieceReader:
         self.parts: List[Any] = []
 
     def read(self) -> Any:
-        """Return the value. Raises `NotJson`, and `BadRequest` where a limit is passed."""
+        """Return the value. Raises `NotJson`, and `CodecError` where a limit is passed."""
         check_memory(self._text)
         begin = self._skip_space(0)
         bracket = self._text[begin : begin + 1].tobytes()

@@ -13,10 +13,11 @@ from typing import Any, Dict, Iterator, List
 import numpy as np
 
 import eas_wire as wire
-from eas_processor.codecs.json_text import write_numbers
-from eas_processor.codecs.json_turns import SLICE, Pauses
-from eas_processor.tf.errors import BadRequest
-from eas_processor.tf.model.signatures import dtype_name
+from eas_processor.codecs.codec import share
+from eas_processor.codecs.eas_json.text import write_numbers
+from eas_processor.codecs.eas_json.turns import SLICE, Pauses
+from eas_processor.codecs.errors import CodecError
+from eas_wire import dtype_name
 from eas_wire.text import cut
 
 
@@ -35,7 +36,7 @@ def write_rows(outputs: Dict[str, wire.Tensor]) -> bytes:
     shapes = {name: tensor.array.shape for name, tensor in outputs.items()}
     if () in shapes.values() or len({shape[0] for shape in shapes.values()}) > 1:
         got = ", ".join(f"'{cut(name)}' {list(shape)}" for name, shape in shapes.items())
-        raise BadRequest(
+        raise CodecError(
             "'instances' needs outputs with one element for each row, and these have the shapes "
             f"{got}: send 'inputs' instead, or name others in output_filter"
         )
@@ -48,6 +49,53 @@ def write_rows(outputs: Dict[str, wire.Tensor]) -> bytes:
         for values in zip(*columns)
     ]
     return b'{"predictions": [%s]}' % b", ".join(rows)
+
+
+def columns_of_shares(outputs: Dict[str, wire.Tensor], count: int) -> List[bytes]:
+    """Return what `write_columns` does for each of `count` equal shares of the rows."""
+    if not _is_cut_as_text(outputs):
+        return [write_columns(share(outputs, count, each)) for each in range(count)]
+    columns = [
+        [b"[%s]" % text for text in _texts_of_shares(tensor, count)] for tensor in outputs.values()
+    ]
+    if len(columns) == 1:
+        return [b'{"outputs": %s}' % text for text in columns[0]]
+    keys = [_key(name) for name in outputs]
+    return [
+        b'{"outputs": {%s}}' % b", ".join([key + text for key, text in zip(keys, texts)])
+        for texts in zip(*columns)
+    ]
+
+
+def rows_of_shares(outputs: Dict[str, wire.Tensor], count: int) -> List[bytes]:
+    """Return what `write_rows` does for each of `count` equal shares of the rows."""
+    if not _is_cut_as_text(outputs) or len(outputs) > 1:
+        return [write_rows(share(outputs, count, each)) for each in range(count)]
+    (tensor,) = outputs.values()
+    return [b'{"predictions": [%s]}' % text for text in _texts_of_shares(tensor, count)]
+
+
+def _is_cut_as_text(outputs: Dict[str, wire.Tensor]) -> bool:
+    """Tell whether all outputs are numbers in rows, as many as are written at once."""
+    return all(
+        0 < tensor.array.size <= SLICE and tensor.array.ndim and tensor.array.dtype.kind in "fiub"
+        for tensor in outputs.values()
+    )
+
+
+def _texts_of_shares(tensor: wire.Tensor, count: int) -> List[bytes]:
+    """Return the rows of each share, with commas between, from the text of all rows."""
+    depth = tensor.array.ndim - 1
+    text = write_numbers(tensor.array)[1:-1]
+    # No row has this inside: there, one bracket less stands between two numbers.
+    border = b"]" * depth + b", " + b"[" * depth
+    if depth:
+        text = text[depth:-depth]
+    rows = len(tensor.array) // count
+    each_row = [b"[" * depth + row + b"]" * depth for row in text.split(border)]
+    if rows == 1:
+        return each_row
+    return [b", ".join(each_row[at * rows : (at + 1) * rows]) for at in range(count)]
 
 
 def _key(name: str) -> bytes:
@@ -92,7 +140,7 @@ def _write_array(array: "np.ndarray[Any, Any]", as_base64: bool, pause: Pauses) 
 
 def _refuse_complex(name: str, tensor: wire.Tensor) -> None:
     if tensor.array.dtype.kind == "c":
-        raise BadRequest(
+        raise CodecError(
             f"output '{cut(name)}' is {dtype_name(tensor.dtype)}, which JSON cannot carry: name "
             "others in output_filter, or send a PredictRequest as application/octet-stream"
         )

@@ -12,25 +12,27 @@ import importlib
 import json
 import math
 from contextlib import suppress
-from typing import Any
+from typing import Any, Tuple
 
 import numpy as np
 
-from eas_processor.tf.errors import BadRequest
+from eas_processor.codecs.errors import CodecError
 from eas_wire.text import cut
 
 orjson: Any = None
 with suppress(ImportError):  # not in a build of someone's own
     orjson = importlib.import_module("orjson")
 
-READINGS = (False, True) if orjson is not None else (True,)
-"""The values of `exact` to read a text with, in order, until its request is not refused."""
-
 # The longest int64. Python 3.6 takes quadratic time for an integer of any length.
 _LONGEST_INTEGER = len("-9223372036854775808")
 
 _BOM = codecs.BOM_UTF8
 _PIECE = 128 * 1024
+
+
+def readings() -> Tuple[bool, ...]:
+    """Return the values of `exact` to read a text with, until its request is not refused."""
+    return (True,) if orjson is None else (False, True)
 
 
 class NotJson(ValueError):
@@ -51,7 +53,7 @@ def loads(text: bytes, exact: bool) -> Any:
     """
     Return the value of `text`, which is nested no deeper than a parser can recurse.
 
-    `exact` leaves orjson out. Raises `NotJson`; and `BadRequest` for numbers that no dtype has.
+    `exact` leaves orjson out. Raises `NotJson`; and `CodecError` for numbers that no dtype has.
     """
     if orjson is not None and not exact:
         try:
@@ -89,11 +91,11 @@ def _is_for_orjson(array: "np.ndarray[Any, Any]") -> bool:
     return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
-def refusal(body: "np.ndarray[Any, Any]", error: NotJson) -> BadRequest:
+def refusal(body: "np.ndarray[Any, Any]", error: NotJson) -> CodecError:
     """Return the sentence for a fault at `error.offset` of `body`, without a byte order mark."""
     odd = _first_odd_byte(body)
     if odd is not None:
-        return BadRequest(f"the body is not JSON: byte {odd} is not UTF-8")
+        return CodecError(f"the body is not JSON: byte {odd} is not UTF-8")
     line, begin = 1, 0
     for start in range(0, error.offset, _PIECE):
         ends = np.flatnonzero(body[start : min(start + _PIECE, error.offset)] == ord("\n"))
@@ -104,7 +106,7 @@ def refusal(body: "np.ndarray[Any, Any]", error: NotJson) -> BadRequest:
         int(np.count_nonzero(body[start : min(start + _PIECE, error.offset)] & 0xC0 != 0x80))
         for start in range(begin, error.offset, _PIECE)
     )
-    return BadRequest(f"the body is not JSON: line {line} column {column}: {error.message}")
+    return CodecError(f"the body is not JSON: line {line} column {column}: {error.message}")
 
 
 def _first_odd_byte(body: "np.ndarray[Any, Any]") -> Any:
@@ -139,5 +141,5 @@ def _read_integer(digits: str) -> Any:
 def _read_float(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        raise BadRequest(f"the number {cut(digits)} is too large for any dtype")
+        raise CodecError(f"the number {cut(digits)} is too large for any dtype")
     return value

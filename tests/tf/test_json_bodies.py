@@ -13,13 +13,16 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs TensorFlow")
 
-from eas_processor.codecs import json_limits, json_pieces, json_text
-from eas_processor.codecs.json_pieces import PIECE
-from eas_processor.codecs.json_turns import turn
+from eas_processor.codecs.eas_json import limits, pieces
+from eas_processor.codecs.eas_json import text as json_text
+from eas_processor.codecs.eas_json.codec import EasJson
+from eas_processor.codecs.eas_json.pieces import PIECE
+from eas_processor.codecs.eas_json.turns import turn
+from eas_processor.codecs.errors import CodecError
 from eas_processor.tf import hooks
-from eas_processor.tf.errors import BadRequest
-from eas_processor.tf.run import json_reading
 from eas_processor.tf.runtime import tf, v1
+
+EAS_JSON = EasJson.number
 
 # Of threads that wait for the interpreter: a tenth of a second on a machine that is not busy. When
 # a body was parsed at once it was 2 to 17 s.
@@ -37,8 +40,8 @@ def integers():
 
 
 def refusal(model, body):
-    with pytest.raises(BadRequest) as caught:
-        hooks.process_json(model, body)
+    with pytest.raises(CodecError) as caught:
+        hooks.process(model, body, EAS_JSON)
     return str(caught.value)
 
 
@@ -73,7 +76,7 @@ def test_the_largest_bodies_are_answered_and_stop_nobody(load, element, times):
     model = load(count)
     body = b'{"inputs":[' + (element + b",") * times + element + b"]}"
     with Ticks() as ticks:
-        answer = json.loads(hooks.process_json(model, body).decode())
+        answer = json.loads(hooks.process(model, body, EAS_JSON).decode())
     assert answer == {"outputs": 0 if element == b"[]" else times + 1}
     assert ticks.longest < WAIT_S
 
@@ -98,7 +101,7 @@ def test_refused_bodies_stop_nobody(load, body, sentence):
 
 def test_one_large_body_is_decoded_at_a_time(load, monkeypatch):
     model = load(count)
-    read, running, most = json_pieces.PieceReader.read, [], []
+    read, running, most = pieces.PieceReader.read, [], []
 
     def watched(reader):
         running.append(reader)
@@ -109,9 +112,11 @@ def test_one_large_body_is_decoded_at_a_time(load, monkeypatch):
         finally:
             running.remove(reader)
 
-    monkeypatch.setattr(json_pieces.PieceReader, "read", watched)
+    monkeypatch.setattr(pieces.PieceReader, "read", watched)
     body = b'{"inputs": [1]' + b" " * PIECE + b"}"
-    threads = [threading.Thread(target=hooks.process_json, args=(model, body)) for _ in range(4)]
+    threads = [
+        threading.Thread(target=hooks.process, args=(model, body, EAS_JSON)) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -122,7 +127,7 @@ def test_one_large_body_is_decoded_at_a_time(load, monkeypatch):
 def test_a_small_body_does_not_wait_for_its_turn(load):
     model = load(count)
     with turn():
-        assert hooks.process_json(model, b'{"inputs": [1, 2]}') == b'{"outputs": 2}'
+        assert hooks.process(model, b'{"inputs": [1, 2]}', EAS_JSON) == b'{"outputs": 2}'
 
 
 def test_the_collector_rests_during_a_turn_and_not_after():
@@ -143,8 +148,8 @@ def test_the_collector_rests_during_a_turn_and_not_after():
 def test_a_refusal_keeps_no_values(load):
     model = load(count)
     body = b'{"inputs":[' + b"[0.5]," * 20000 + b"true]}"
-    with pytest.raises(BadRequest) as caught:
-        hooks.process_json(model, body)
+    with pytest.raises(CodecError) as caught:
+        hooks.process(model, body, EAS_JSON)
     error, frames = caught.value, []
     assert error.__context__ is None and error.__cause__ is None
     trace = error.__traceback__
@@ -171,7 +176,6 @@ def test_refusals_are_those_of_the_standard_library(load, monkeypatch, padding, 
     body = ('{"inputs": {"x": ' + value + "}" + padding + "}").encode("latin-1")
     with_both = refusal(model, body)
     monkeypatch.setattr(json_text, "orjson", None)
-    monkeypatch.setattr(json_reading, "READINGS", (True,))
     assert refusal(model, body) == with_both
     if value.startswith("999"):
         assert with_both.endswith(
@@ -182,10 +186,10 @@ def test_refusals_are_those_of_the_standard_library(load, monkeypatch, padding, 
 MEASURE = """
 import sys
 import numpy as np
-from eas_processor.codecs import json_limits
-from eas_processor.tf.errors import BadRequest
-from eas_processor.codecs.json_inputs import read_tensor
-from eas_processor.codecs.json_pieces import PieceReader
+from eas_processor.codecs.eas_json import limits
+from eas_processor.codecs.eas_json.inputs import read_tensor
+from eas_processor.codecs.eas_json.pieces import PieceReader
+from eas_processor.codecs.errors import CodecError
 from eas_processor.tf.model.signatures import TensorSpec
 
 def high():
@@ -193,15 +197,15 @@ def high():
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1000
 
 dtype, unit = int(sys.argv[1]), sys.argv[2].encode() + b","
-weight = json_limits._weigh(np.frombuffer(unit * 1000, np.uint8)) / 1000
-times = min(int(0.99e6 * json_limits.MAX_MB / weight), 64 * 1024 * 1024 // len(unit))
+weight = limits._weigh(np.frombuffer(unit * 1000, np.uint8)) / 1000
+times = min(int(0.99e6 * limits.MAX_MB / weight), 64 * 1024 * 1024 // len(unit))
 text = np.frombuffer(b"[" + unit * times + unit[:-1] + b"]", np.uint8)
 before = high()
 reader = PieceReader(text, exact=False)
 value = reader.read()
 try:
     read_tensor(TensorSpec("x", "x:0", dtype, None), value)
-except BadRequest:
+except CodecError:
     pass
 print(high() - before)
 """
@@ -238,7 +242,7 @@ def test_the_memory_that_the_largest_bodies_take(dtype, unit):
     done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=True)
     megabytes = float(done.stdout.split()[-1])
     print(f"{megabytes:.0f} MB")
-    assert megabytes < json_limits.MAX_MB
+    assert megabytes < limits.MAX_MB
 
 
 def test_an_image_is_the_same_from_a_large_body_and_from_a_small_one(load):
@@ -250,5 +254,5 @@ def test_an_image_is_the_same_from_a_large_body_and_from_a_small_one(load):
     pixels = np.random.RandomState(5).rand(4, 60, 60, 3).astype(np.float32)
     body = json.dumps({"instances": pixels.tolist()}).encode()
     assert len(body) > PIECE
-    got = json.loads(hooks.process_json(model, body).decode())["predictions"]
+    got = json.loads(hooks.process(model, body, EAS_JSON).decode())["predictions"]
     assert np.array_equal(np.array(got, np.float32), pixels)

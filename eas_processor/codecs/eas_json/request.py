@@ -7,17 +7,16 @@ take values without a name where the signature has one input.
 """
 
 import json
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from eas_processor.codecs.json_limits import check_depth
-from eas_processor.codecs.json_pieces import PIECE, PieceReader
-from eas_processor.codecs.json_text import NotJson, begin_of, loads, refusal
-from eas_processor.tf.errors import BadRequest
-from eas_processor.tf.model.signatures import Signature, list_names
-from eas_processor.tf.run.names import describe_inputs
-from eas_wire.text import LIMIT, cut
+from eas_processor.codecs.codec import Target
+from eas_processor.codecs.eas_json.limits import check_depth
+from eas_processor.codecs.eas_json.pieces import PIECE, PieceReader
+from eas_processor.codecs.eas_json.text import NotJson, begin_of, loads, refusal
+from eas_processor.codecs.errors import CodecError
+from eas_wire.text import LIMIT, cut, list_names
 
 _EXPECTED = 'expected {"inputs": {name: values}} or {"instances": [row, ...]}'
 
@@ -26,21 +25,24 @@ class Body:
     """
     The bytes of a request, of any kind of buffer; `is_large` says that it is read in pieces.
 
-    After `read`, `discard` gives the memory of the values back, in pieces too.
+    After `read`, `has_words` tells whether there may be a `true` or a `false` among the values, and
+    `discard` gives the memory of the values back, in pieces too.
     """
 
-    __slots__ = ("_body", "_reader", "is_large")
+    __slots__ = ("_body", "_reader", "has_words", "is_large")
 
     def __init__(self, body: Any) -> None:
         self._body = body
         self._reader: Optional[PieceReader] = None
+        self.has_words = True
         self.is_large = len(body) > PIECE
 
     def read(self, exact: bool) -> Any:
-        """Return the value; `exact` as in `loads`. Raises `BadRequest` for what is not JSON."""
+        """Return the value; `exact` as in `loads`. Raises `CodecError` for what is not JSON."""
         begin = begin_of(self._body)
         text = np.frombuffer(self._body, np.uint8)[begin:]
         try:
+            self.has_words = _has_words(text)
             if self.is_large:
                 self._reader = PieceReader(text, exact)
                 return self._reader.read()
@@ -63,40 +65,69 @@ class JsonRequest:
     """
     A parsed request; `by_rows` tells `instances` from `inputs`.
 
-    `exact` is that of `json_text.loads`. Raises `BadRequest` when the body, of UTF-8 text, is not
+    `exact` is that of `json_text.loads`. Raises `CodecError` when the body, of UTF-8 text, is not
     a request.
     """
 
-    __slots__ = ("_document", "by_rows", "output_filter", "signature_name")
+    __slots__ = ("_document", "by_rows", "has_words", "output_filter", "signature_name")
 
     def __init__(self, body: Body, exact: bool = False) -> None:
         document = body.read(exact)
         if not isinstance(document, dict):
-            raise BadRequest(f"the JSON request is {show(document)}: {_EXPECTED}")
+            raise CodecError(f"the JSON request is {show(document)}: {_EXPECTED}")
         self.signature_name: str = document.get("signature_name", "")
         if not isinstance(self.signature_name, str):
-            raise BadRequest(f"'signature_name': expected text, got {show(self.signature_name)}")
+            raise CodecError(f"'signature_name': expected text, got {show(self.signature_name)}")
         self.output_filter: List[str] = document.get("output_filter", [])
         if not _is_names(self.output_filter):
-            raise BadRequest(
+            raise CodecError(
                 f"'output_filter': expected a list of names, got {show(self.output_filter)}"
             )
         self.by_rows = "instances" in document
+        self.has_words = body.has_words
         self._document = document
 
-    def columns(self, signature: Optional[Signature]) -> Dict[str, Any]:
-        """Return the nested lists for each input; `signature` is None for a frozen graph."""
+    def columns(self, target: Target) -> Dict[str, Any]:
+        """Return the nested lists for each input; `target` says what a value without name is."""
+        known = target.input_names(self.signature_name)
         if self.by_rows and "inputs" in self._document:
-            raise BadRequest("the JSON request has both 'inputs' and 'instances': send one of them")
+            raise CodecError("the JSON request has both 'inputs' and 'instances': send one of them")
         if self.by_rows:
-            return _columns_of_rows(self._document["instances"], signature)
+            rows = self._document["instances"]
+            if not isinstance(rows, list) or not rows:
+                raise CodecError(
+                    f"'instances': expected a list of one row or more, got {show(rows)}"
+                )
+            if _is_by_name(rows[0]):
+                return _columns_of_rows(rows)
+            return {self._sole_input("instances", known, target): rows}
         if "inputs" not in self._document:
-            raise BadRequest(
+            raise CodecError(
                 f"the JSON request has neither 'inputs' nor 'instances': {_EXPECTED}; "
-                f"{describe_inputs(signature)}"
+                f"{target.describe_inputs(self.signature_name)}"
             )
         inputs = self._document["inputs"]
-        return inputs if _is_by_name(inputs) else {_sole_input("inputs", signature): inputs}
+        if _is_by_name(inputs):
+            columns: Dict[str, Any] = inputs
+            return columns
+        return {self._sole_input("inputs", known, target): inputs}
+
+    def _sole_input(self, key: str, known: Optional[Sequence[str]], target: Target) -> str:
+        if known is None or len(known) != 1:
+            raise CodecError(
+                f"'{key}': values without a name are for a signature with one input; "
+                f"{target.describe_inputs(self.signature_name)}"
+            )
+        return known[0]
+
+
+def _has_words(text: "np.ndarray[Any, Any]") -> bool:
+    for start in range(0, text.size, PIECE):
+        piece = text[start : start + PIECE + len(b"false")].tobytes()
+        # One character is found 30 times as quickly as a word, and most names have neither.
+        if (b"l" in piece and b"false" in piece) or (b"r" in piece and b"true" in piece):
+            return True
+    return False
 
 
 def is_base64(value: Any) -> bool:
@@ -121,24 +152,11 @@ def _is_by_name(value: Any) -> bool:
     return isinstance(value, dict) and not is_base64(value)
 
 
-def _sole_input(key: str, signature: Optional[Signature]) -> str:
-    if signature is None or len(signature.inputs) != 1:
-        raise BadRequest(
-            f"'{key}': values without a name are for a signature with one input; "
-            f"{describe_inputs(signature)}"
-        )
-    return next(iter(signature.inputs))
-
-
-def _columns_of_rows(rows: Any, signature: Optional[Signature]) -> Dict[str, Any]:
-    if not isinstance(rows, list) or not rows:
-        raise BadRequest(f"'instances': expected a list of one row or more, got {show(rows)}")
-    if not _is_by_name(rows[0]):
-        return {_sole_input("instances", signature): rows}
+def _columns_of_rows(rows: List[Any]) -> Dict[str, Any]:
     for index, row in enumerate(rows):
         if not isinstance(row, dict) or row.keys() != rows[0].keys():
             got = list_names(row) if isinstance(row, dict) else show(row)
-            raise BadRequest(
+            raise CodecError(
                 f"'instances' at [{index}]: expected an object with the inputs of the first row, "
                 f"{list_names(rows[0])}, got {got}"
             )

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eas_processor.codecs import json_limits
-from eas_processor.codecs.json_limits import MAX_DEPTH, check_depth, check_memory
-from eas_processor.codecs.json_marks import Marks
-from eas_processor.tf.errors import BadRequest
+from eas_processor.codecs.eas_json import limits as json_limits
+from eas_processor.codecs.eas_json.limits import MAX_DEPTH, check_depth, check_memory
+from eas_processor.codecs.eas_json.marks import Marks
+from eas_processor.codecs.errors import CodecError
 
 TOO_DEEP = "the JSON request is nested too deeply: more than 64 levels"
 
@@ -20,9 +20,9 @@ def array(text):
 
 
 def refused(check, text):
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(CodecError) as caught:
         check(text)
-    assert caught.value.status == 400
+    assert caught.value.code == "INVALID_ARGUMENT"
     return str(caught.value)
 
 

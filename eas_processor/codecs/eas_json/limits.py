@@ -10,8 +10,8 @@ from typing import Any, Dict, Iterator, Tuple
 
 import numpy as np
 
-from eas_processor.codecs.json_marks import BACKSLASH, QUOTE, Marks, find_quotes
-from eas_processor.tf.errors import BadRequest
+from eas_processor.codecs.eas_json.marks import BACKSLASH, QUOTE, Marks, find_quotes
+from eas_processor.codecs.errors import CodecError
 
 MAX_DEPTH = 64
 """Levels of lists and objects: a tensor has 32 at most, and `instances` by name three around it."""
@@ -45,27 +45,31 @@ _ESCAPE_SIZE = len("\\ud800")
 
 
 def check_depth(body: bytes) -> None:
-    """Raise BadRequest when `body` has more levels than `MAX_DEPTH`; for small bodies."""
+    """Raise CodecError when `body` has more levels than `MAX_DEPTH`; for small bodies."""
+    # Most bodies open all they do in their first bytes: to look for more takes 0.5 us for 15 KB,
+    # and to count 9.
+    if body.rfind(b"[", MAX_DEPTH) < 0 and body.rfind(b"{", MAX_DEPTH) < 0:
+        return
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
         depth = Marks(np.frombuffer(body, np.uint8)).depths
         if depth.size and depth.max() > MAX_DEPTH:
             raise too_deep()
 
 
-def too_deep() -> BadRequest:
+def too_deep() -> CodecError:
     """Return the refusal of a body that has more levels than `MAX_DEPTH`."""
-    return BadRequest(f"the JSON request is nested too deeply: more than {MAX_DEPTH} levels")
+    return CodecError(f"the JSON request is nested too deeply: more than {MAX_DEPTH} levels")
 
 
 def check_memory(body: "np.ndarray[Any, Any]") -> None:
-    """Raise BadRequest when the values of `body` can take more memory than `MAX_MB`."""
+    """Raise CodecError when the values of `body` can take more memory than `MAX_MB`."""
     limit = MAX_MB * 1000000
     # Each step is slower and more exact than the one before.
     if body.size * _HEAVIEST <= limit or _weigh_all(body) <= limit:
         return
     weight = _weigh(body)
     if weight > limit:
-        raise BadRequest(
+        raise CodecError(
             f"the values of the JSON request can take {weight // 1000000} MB of memory, expected "
             f"no more than {MAX_MB}: send fewer, or a PredictRequest as application/octet-stream"
         )

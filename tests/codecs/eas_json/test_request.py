@@ -2,44 +2,42 @@ import json
 
 import pytest
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
-
 import eas_wire as wire
-from eas_processor.codecs.json_request import Body, JsonRequest
-from eas_processor.tf.errors import BadRequest
-from eas_processor.tf.model.signatures import Signature, TensorSpec
+from eas_processor.codecs.eas_json.request import Body, JsonRequest
+from eas_processor.codecs.errors import CodecError
 
 B64 = {"b64": "AAEC"}
-TAKES_ONE = "signature 'one' takes 'x' DT_FLOAT [-1, 2]"
-TAKES_TWO = "signature 'two' takes 'a' DT_FLOAT [-1], 'b' DT_STRING [-1]"
-NO_SIGNATURE = "this graph has no signature, so names are those of tensors, such as 'x:0'"
 EXPECTED = 'expected {"inputs": {name: values}} or {"instances": [row, ...]}'
+TAKES_ONE = "it takes x"
+TAKES_TWO = "it takes a, b"
+NO_SIGNATURE = "it has no signature"
+ONE = [("x", wire.DT_FLOAT, (-1, 2))]
+TWO = [("a", wire.DT_FLOAT, (-1,)), ("b", wire.DT_STRING, (-1,))]
+NONE = []
 
 
-def signature(name, *inputs):
-    specs = {alias: TensorSpec(alias, alias + ":0", *rest) for alias, *rest in inputs}
-    return Signature(name, "tensorflow/serving/predict", specs, {})
+@pytest.fixture
+def columns(model_of):
+    def call(body, given=ONE):
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return JsonRequest(Body(text)).columns(model_of(*given))
+
+    return call
 
 
-ONE = signature("one", ("x", wire.DT_FLOAT, (-1, 2)))
-TWO = signature("two", ("a", wire.DT_FLOAT, (-1,)), ("b", wire.DT_STRING, (-1,)))
+@pytest.fixture
+def refused(columns):
+    def call(body, given=ONE):
+        with pytest.raises(CodecError) as caught:
+            columns(body, given)
+        assert caught.value.code == "INVALID_ARGUMENT"
+        return str(caught.value)
 
-
-def columns(document, given):
-    return JsonRequest(Body(json.dumps(document).encode())).columns(given)
-
-
-def refused(body, given=ONE):
-    with pytest.raises(BadRequest) as caught:
-        JsonRequest(Body(body if isinstance(body, bytes) else json.dumps(body).encode())).columns(
-            given
-        )
-    assert caught.value.status == 400
-    return str(caught.value)
+    return call
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_what_a_request_says(kind):
+def test_what_a_request_says(model_of, kind):
     request = JsonRequest(
         Body(
             kind(b'{"signature_name": "one", "inputs": [[1, 2]], "output_filter": ["y"], "id": 7}')
@@ -47,7 +45,7 @@ def test_what_a_request_says(kind):
     )
     assert (request.signature_name, request.output_filter) == ("one", ["y"])
     assert not request.by_rows
-    assert request.columns(ONE) == {"x": [[1, 2]]}
+    assert request.columns(model_of(*ONE)) == {"x": [[1, 2]]}
 
 
 def test_what_a_request_leaves_out():
@@ -55,8 +53,8 @@ def test_what_a_request_leaves_out():
     assert (request.signature_name, request.output_filter, request.by_rows) == ("", [], True)
 
 
-def test_a_byte_order_mark_is_no_matter():
-    assert JsonRequest(Body(b'\xef\xbb\xbf{"inputs": 1}')).columns(ONE) == {"x": 1}
+def test_a_byte_order_mark_is_no_matter(columns):
+    assert columns(b'\xef\xbb\xbf{"inputs": 1}') == {"x": 1}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +68,7 @@ def test_a_byte_order_mark_is_no_matter():
         (ONE, {"inputs": {"b64": [1]}}, {"b64": [1]}),
         (ONE, {"inputs": {}}, {}),
         (TWO, {"inputs": {"a": [1], "b": "t"}}, {"a": [1], "b": "t"}),
-        (None, {"inputs": {"x:0": [1]}}, {"x:0": [1]}),
+        (NONE, {"inputs": {"x:0": [1]}}, {"x:0": [1]}),
         (ONE, {"instances": [[1, 2], [3, 4]]}, {"x": [[1, 2], [3, 4]]}),
         (ONE, {"instances": [1, 2]}, {"x": [1, 2]}),
         (ONE, {"instances": [B64, "text"]}, {"x": [B64, "text"]}),
@@ -81,10 +79,10 @@ def test_a_byte_order_mark_is_no_matter():
             {"instances": [{"a": 1, "b": B64}, {"b": "t", "a": 2}]},
             {"a": [1, 2], "b": [B64, "t"]},
         ),
-        (None, {"instances": [{"x:0": 1}]}, {"x:0": [1]}),
+        (NONE, {"instances": [{"x:0": 1}]}, {"x:0": [1]}),
     ],
 )
-def test_columns(given, document, expected):
+def test_columns(columns, given, document, expected):
     assert columns(document, given) == expected
 
 
@@ -115,7 +113,7 @@ def test_columns(given, document, expected):
         ),
     ],
 )
-def test_a_body_that_is_no_request(body, sentence):
+def test_a_body_that_is_no_request(refused, body, sentence):
     assert refused(body) == sentence
 
 
@@ -128,7 +126,7 @@ def test_a_body_that_is_no_request(body, sentence):
             f"the JSON request has neither 'inputs' nor 'instances': {EXPECTED}; {TAKES_ONE}",
         ),
         (
-            None,
+            NONE,
             {"input": 1},
             f"the JSON request has neither 'inputs' nor 'instances': {EXPECTED}; {NO_SIGNATURE}",
         ),
@@ -148,7 +146,7 @@ def test_a_body_that_is_no_request(body, sentence):
             f"'instances': values without a name are for a signature with one input; {TAKES_TWO}",
         ),
         (
-            None,
+            NONE,
             {"inputs": [1]},
             f"'inputs': values without a name are for a signature with one input; {NO_SIGNATURE}",
         ),
@@ -171,12 +169,12 @@ def test_a_body_that_is_no_request(body, sentence):
         ),
     ],
 )
-def test_a_form_that_does_not_fit(given, document, sentence):
+def test_a_form_that_does_not_fit(refused, given, document, sentence):
     assert refused(document, given) == sentence
 
 
-def test_numbers_of_any_length_that_fit_a_dtype_are_read():
+def test_numbers_of_any_length_that_fit_a_dtype_are_read(columns):
     body = b'{"inputs": [-9223372036854775808, 1%s, 0.5, NaN, -Infinity]}' % (b"0" * 300)
-    values = JsonRequest(Body(body)).columns(ONE)["x"]
+    values = columns(body)["x"]
     assert values[:3] == [-(2**63), 1e300, 0.5]
     assert [str(value) for value in values[3:]] == ["nan", "-inf"]

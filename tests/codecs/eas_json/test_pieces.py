@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eas_processor.codecs import json_text
-from eas_processor.codecs.json_pieces import PieceReader
-from eas_processor.codecs.json_text import NotJson, loads, refusal
-from eas_processor.tf.errors import BadRequest
+from eas_processor.codecs.eas_json import text as json_text
+from eas_processor.codecs.eas_json.pieces import PieceReader
+from eas_processor.codecs.eas_json.text import NotJson, loads, refusal
+from eas_processor.codecs.errors import CodecError
 
 KINDS = [pytest.param(True, id="standard library")]
 if json_text.orjson is not None:
@@ -42,7 +42,7 @@ def outcome(call, text):
         return show(call(text))
     except NotJson as error:
         return str(refusal(np.frombuffer(text, np.uint8), error))
-    except BadRequest as error:
+    except CodecError as error:
         return str(error)
 
 

@@ -1,18 +1,20 @@
 """From nested lists to the tensor that a signature asks for; a refusal names the place."""
 
 import base64
+from array import array as array_of
 from itertools import chain
-from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 import eas_wire as wire
-from eas_processor.codecs.json_request import is_base64, show
-from eas_processor.codecs.json_turns import SLICE, Pauses, slices
-from eas_processor.tf.dtypes import WIRE_DTYPES
-from eas_processor.tf.errors import BadRequest
-from eas_processor.tf.model.signatures import TensorSpec, dtype_name
+from eas_processor.codecs.codec import Spec
+from eas_processor.codecs.eas_json.request import is_base64, show
+from eas_processor.codecs.eas_json.turns import SLICE, Pauses, slices
+from eas_processor.codecs.errors import CodecError
+from eas_wire import dtype_name
 from eas_wire.decode import MAX_RANK
+from eas_wire.dtypes import LAYOUTS
 
 _LIST = {list}
 
@@ -28,32 +30,42 @@ class _BadValueError(ValueError):
         self.index = index
 
 
-def read_tensor(spec: TensorSpec, value: Any) -> wire.Tensor:
-    """Return `value` as a tensor with the dtype of `spec` and the shape that its lists have."""
+def read_tensor(spec: Spec, value: Any, has_words: bool = True) -> wire.Tensor:
+    """
+    Return `value` as a tensor with the dtype of `spec` and the shape that its lists have.
+
+    Without `has_words` there is no `True` or `False` in it.
+    """
     kind = _kind_of(spec)
     flat, shape = _flatten(spec.name, value)
+    typecode = "" if has_words else _TYPECODES.get(spec.dtype, "")
     try:
-        array = _read_all(kind, spec.dtype, flat)
+        array = _read_all(kind, spec.dtype, flat, typecode)
     except _BadValueError as error:
         raise _refusal(spec.name, shape, error.index, str(error)) from None
     return wire.Tensor(spec.dtype, array.reshape(shape))
 
 
-def _read_all(kind: "_Kind", dtype: int, flat: List[Any]) -> "np.ndarray[Any, Any]":
+def _read_all(kind: "_Kind", dtype: int, flat: List[Any], typecode: str) -> "np.ndarray[Any, Any]":
     if len(flat) <= SLICE:
-        return _read_slice(kind, dtype, flat)
+        return _read_slice(kind, dtype, flat, typecode)
     array = np.empty(len(flat), wire.storage_dtype(dtype))
     start = 0
     for values in slices(flat):
         try:
-            array[start : start + len(values)] = _read_slice(kind, dtype, values)
+            array[start : start + len(values)] = _read_slice(kind, dtype, values, typecode)
         except _BadValueError as error:
             raise _BadValueError(start + error.index, str(error)) from None
         start += len(values)
     return array
 
 
-def _read_slice(kind: "_Kind", dtype: int, values: List[Any]) -> "np.ndarray[Any, Any]":
+def _read_slice(
+    kind: "_Kind", dtype: int, values: List[Any], typecode: str
+) -> "np.ndarray[Any, Any]":
+    array = _read_quickly(typecode, values) if typecode and values else None
+    if array is not None:
+        return array
     if not kind.types.issuperset(map(type, values)):
         index = next(i for i, each in enumerate(values) if type(each) not in kind.types)
         raise _BadValueError(
@@ -62,9 +74,20 @@ def _read_slice(kind: "_Kind", dtype: int, values: List[Any]) -> "np.ndarray[Any
     return kind.read(dtype, values)
 
 
-def _refusal(name: str, shape: Tuple[int, ...], index: int, sentence: str) -> BadRequest:
+def _read_quickly(typecode: str, values: List[Any]) -> "Optional[np.ndarray[Any, Any]]":
+    """Return numbers as an array of this type; None when one is of another kind or too large."""
+    try:
+        # It takes what `read` takes, and truth values, of which there are none.
+        array = np.frombuffer(array_of(typecode, values), typecode)
+    except (TypeError, OverflowError):
+        return None
+    # A number that a float cannot hold becomes infinity.
+    return array if typecode not in "fd" or np.isfinite(array).all() else None
+
+
+def _refusal(name: str, shape: Tuple[int, ...], index: int, sentence: str) -> CodecError:
     place = "".join(f"[{each}]" for each in np.unravel_index(index, shape))
-    return BadRequest(f"input '{name}'{' at ' + place if place else ''}: {sentence}")
+    return CodecError(f"input '{name}'{' at ' + place if place else ''}: {sentence}")
 
 
 def _flatten(name: str, value: Any) -> Tuple[List[Any], Tuple[int, ...]]:
@@ -76,12 +99,15 @@ def _flatten(name: str, value: Any) -> Tuple[List[Any], Tuple[int, ...]]:
         flat = _open_lists(name, flat, shape, size)
         shape += (size,)
         if len(shape) > MAX_RANK:
-            raise BadRequest(f"input '{name}': the shape has more than {MAX_RANK} dimensions")
+            raise CodecError(f"input '{name}': the shape has more than {MAX_RANK} dimensions")
     return flat, shape
 
 
 def _open_lists(name: str, lists: List[Any], shape: Tuple[int, ...], size: int) -> List[Any]:
     """Return the elements of `lists`, each of which has to have `size` of them."""
+    if len(lists) == 1:
+        only: List[Any] = lists[0]
+        return only
     flat: List[Any] = []
     done = 0
     for group in slices(lists, max(1, SLICE // (size or 1))):
@@ -191,10 +217,20 @@ _KINDS: Dict[str, _Kind] = {
 }
 
 
-def _kind_of(spec: TensorSpec) -> _Kind:
-    storage = wire.storage_dtype(spec.dtype).kind if spec.dtype in WIRE_DTYPES else ""
+# Types of the standard library's arrays, which check as they convert: 11 us for 784 numbers, where
+# to look at the type of each and then convert takes 25.
+_TYPECODES = {
+    number: layout.storage.char
+    for number, layout in LAYOUTS.items()
+    if layout.storage.isnative and layout.storage.char in "fdlihbHB"
+}
+
+
+def _kind_of(spec: Spec) -> _Kind:
+    layout = LAYOUTS.get(spec.dtype)
+    storage = "" if layout is None else layout.storage.kind
     if storage not in _KINDS:
-        raise BadRequest(
-            f"input '{spec.name}' is {dtype_name(spec.dtype)}, which a JSON request cannot carry"
+        raise CodecError(
+            f"input '{spec.name}' is {spec.dtype_name}, which a JSON request cannot carry"
         )
     return _KINDS[storage]

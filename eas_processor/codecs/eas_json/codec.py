@@ -1,0 +1,70 @@
+"""JSON in the form of TensorFlow Serving's page "RESTful API", checked as the EAS routes do."""
+
+from typing import Any, Dict, List, Tuple, Union
+
+from eas_processor.codecs.codec import Codec, Form, Target
+from eas_processor.codecs.eas_json.answer import (
+    columns_of_shares,
+    rows_of_shares,
+    write_columns,
+    write_rows,
+)
+from eas_processor.codecs.eas_json.inputs import read_tensor
+from eas_processor.codecs.eas_json.request import Body, JsonRequest
+from eas_processor.codecs.eas_json.text import readings
+from eas_processor.codecs.eas_json.turns import turn
+from eas_processor.codecs.errors import CodecError
+from eas_wire import Request, Tensor
+
+
+class EasJson(Codec):
+    """A form is whether the answer is by rows: it is for `instances`, and not for `inputs`."""
+
+    number = 1
+    inline_bytes = 64 * 1024
+
+    def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
+        """Return what `body` asks for; the model says the dtype of each input."""
+        text = Body(body)
+        if not text.is_large:
+            return _read(text, target)
+        with turn():
+            return _read(text, target)
+
+    def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
+        """Return the answer: rows in `predictions`, or whole tensors in `outputs`."""
+        return write_rows(outputs) if form else write_columns(outputs)
+
+    def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
+        """Return `count` answers, each with its equal share of the rows, written at once."""
+        return rows_of_shares(outputs, count) if form else columns_of_shares(outputs, count)
+
+
+def _read(body: Body, target: Target) -> Tuple[Request, Form]:
+    refusal: Exception = CodecError()
+    for exact in readings():
+        outcome = _try(body, target, exact)
+        if not isinstance(outcome, Exception):
+            return outcome
+        refusal = outcome
+    raise refusal
+
+
+def _try(body: Body, target: Target, exact: bool) -> Union[Tuple[Request, Form], Exception]:
+    try:
+        asked = JsonRequest(body, exact)
+        return _ask(asked, target), asked.by_rows
+    except Exception as error:
+        if not hasattr(error, "code"):
+            raise
+        # A new one, without the frames of the old, which hold the values.
+        return type(error)(*error.args)
+    finally:
+        body.discard()
+
+
+def _ask(asked: JsonRequest, target: Target) -> Request:
+    columns = asked.columns(target)
+    specs = target.specs(asked.signature_name, columns, asked.output_filter)
+    inputs = {spec.name: read_tensor(spec, columns[spec.name], asked.has_words) for spec in specs}
+    return Request(asked.signature_name, inputs, asked.output_filter)

@@ -1,0 +1,34 @@
+"""The codecs that there are, by number."""
+
+from typing import Dict
+
+from eas_processor.codecs.array_proto import ArrayProto
+from eas_processor.codecs.codec import Codec
+from eas_processor.codecs.eas_json.codec import EasJson
+from eas_processor.codecs.errors import UnknownCodec
+
+_codecs: Dict[int, Codec] = {}
+
+
+def register(codec: Codec) -> None:
+    """Add a codec; raises ValueError when its number is taken."""
+    if codec.number in _codecs:
+        raise ValueError(f"codec {codec.number} is taken by {type(_codecs[codec.number]).__name__}")
+    _codecs[codec.number] = codec
+
+
+def find(number: int) -> Codec:
+    """Return the codec of this number. Raises `UnknownCodec`."""
+    codec = _codecs.get(number)
+    if codec is None:
+        raise UnknownCodec(f"codec {number} is unknown here: there are {sorted(_codecs)}")
+    return codec
+
+
+def inline_bytes(number: int) -> int:
+    """Return the `inline_bytes` of a codec, and for an unknown one those of most."""
+    return _codecs.get(number, Codec).inline_bytes
+
+
+register(ArrayProto())
+register(EasJson())
