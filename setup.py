@@ -1,11 +1,26 @@
 """Packaging: `eas_processor` (engine and processor) and `eas_prediction` (client SDK)."""
 
+import re
 import sys
 from pathlib import Path
 
 from setuptools import Command, find_packages, setup
 
 HERE = Path(__file__).parent
+
+
+def version() -> str:
+    """Return the `__version__` of both packages; the build ends where they differ."""
+    # Read, not imported: numpy may be missing here.
+    found = {
+        re.search(
+            '^__version__ = "(.+)"$', (HERE / package / "__init__.py").read_text("utf-8"), re.M
+        )[1]
+        for package in ("eas_processor", "eas_prediction")
+    }
+    (one,) = found
+    return one
+
 
 # The SDK's tests ran with the oldest and the newest of these.
 CLIENT = [
@@ -68,7 +83,7 @@ class Processors(Command):
 setup(
     cmdclass={"processors": Processors},
     name="eas-processor",
-    version="0.1.0",
+    version=version(),
     description="An open, self-hosted Elastic Algorithm Service for TensorFlow models",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

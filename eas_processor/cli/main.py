@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from eas_processor import __version__
 from eas_processor.cli.predict_options import add_commands
 from eas_processor.errors import EasError
 
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="eascmd", description=_DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"eascmd {version('eas-processor')}")
+    parser.add_argument("--version", action="version", version=f"eascmd {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in (
         ("serve", "serve a service file until SIGTERM or Ctrl-C"),

@@ -1,0 +1,47 @@
+"""One version number: of both packages, of the distribution and of `eascmd`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import eas_prediction
+import eas_processor
+from eas_processor.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_both_packages_have_the_same() -> None:
+    assert eas_processor.__version__ == eas_prediction.__version__
+
+
+def test_the_distribution_has_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "setup.py", "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == eas_processor.__version__
+
+
+def test_eascmd_says_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"eascmd {eas_processor.__version__}\n"
+
+
+def test_the_engines_package_imports_nothing() -> None:
+    """Workers import it on Python 3.6, and the engine without numpy."""
+    code = "import sys; before = set(sys.modules); import eas_processor; "
+    code += "print(sorted(set(sys.modules) - before))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['eas_processor']\n"
