@@ -46,9 +46,13 @@ FUZZ = ["atheris>=2.3"]
 DEV = [
     "h11>=0.14",
     "hypothesis>=6.100",
+    "import-linter>=2.1",
     "mypy>=1.14",
     "pillow>=9",
+    "pre-commit>=4",
     "pytest>=8",
+    "pytest-cov>=6",
+    "pytest-timeout>=2.3",
     "pyyaml>=6",
     "ruff>=0.9",
     "types-protobuf",
@@ -88,8 +92,8 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    # The floor of the SDK; the engine and `eascmd` need 3.10, and say so when started on less.
-    python_requires=">=3.8",
+    # The floor of the SDK; the engine and `eascmd` need 3.11, and say so when started on less.
+    python_requires=">=3.7",
     packages=find_packages(include=["eas_processor*", "eas_prediction*", "eas_wire*"]),
     package_data={
         "eas_processor": ["py.typed", "builds/locks/*.txt"],

@@ -42,7 +42,7 @@ def start_ray(variables):
                 runtime_env={"env_vars": variables},
             )
             return
-        except Exception as error:  # noqa: PERF203
+        except Exception as error:
             if "timed out" not in str(error) or not tries_left:
                 raise
             ray.shutdown()

@@ -21,9 +21,9 @@ def main(argv: list[str] | None = None) -> int:
 
     0 is success, 1 a refusal (one sentence on stderr); wrong usage exits with 2.
     """
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 11):
         print(
-            f"eascmd needs Python 3.10 or newer; this is {sys.version.split()[0]}", file=sys.stderr
+            f"eascmd needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr
         )
         return 1
     arguments = _parser().parse_args(argv)

@@ -11,11 +11,12 @@ import pytest
 from eas_processor.cli.main import main
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(["--version"])
-    assert end.value.code == 0
-    assert capsys.readouterr().out.startswith("eascmd ")
+def test_an_older_python_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+    assert main(["builds"]) == 1
+    assert capsys.readouterr().err.startswith("eascmd needs Python 3.11 or newer; this is ")
 
 
 @pytest.mark.parametrize(
