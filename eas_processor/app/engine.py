@@ -15,7 +15,7 @@ from typing import Any
 import uvloop
 
 from eas_processor.app.open_files import OpenFiles
-from eas_processor.app.sighup import HangUp
+from eas_processor.app.sighup import OnSighup
 from eas_processor.contracts.backend import Instances
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.frontends.admin import AdminServer
@@ -59,6 +59,7 @@ def run(
     on_ready: OnReady,
     control: Control | None = None,
     load_inline: Callable[[], Hooks] | None = None,
+    on_sighup: OnSighup = OnSighup.RELOAD,
 ) -> None:
     """
     Serve until SIGTERM or SIGINT, with the hooks of `load_inline` in this process, if given.
@@ -70,7 +71,8 @@ def run(
     """
     files = OpenFiles(settings.max_connections)
     settings = replace(settings, max_connections=files.most_connections(service.instances))
-    uvloop.run(_Engine(settings, service, files, control, load_inline).run(on_ready))
+    engine = _Engine(settings, service, files, control, load_inline, on_sighup)
+    uvloop.run(engine.run(on_ready))
 
 
 class _Engine:
@@ -81,10 +83,12 @@ class _Engine:
         files: OpenFiles,
         control: Control | None,
         load_inline: Callable[[], Hooks] | None,
+        on_sighup: OnSighup,
     ) -> None:
         self._settings = settings
         self._files = files
         self._load_inline = load_inline
+        self._sighup = on_sighup
         self._control = control
         self._tasks: set[asyncio.Task[None]] = set()
         self._service = service
@@ -97,8 +101,8 @@ class _Engine:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        if self._settings.hang_up is not HangUp.IGNORE:
-            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        if self._sighup is not OnSighup.IGNORE:
+            loop.add_signal_handler(signal.SIGHUP, self._on_sighup)
         with socket_directory() as directory:
             await self._serve(directory, on_ready)
 
@@ -143,11 +147,11 @@ class _Engine:
             self._stop_at_once.set()
         self._stop.set()
 
-    def _hang_up(self) -> None:
+    def _on_sighup(self) -> None:
         """Reload, once there is something to reload, or shut down because the terminal is gone."""
-        if self._settings.hang_up is HangUp.STOP:
+        if self._sighup is OnSighup.STOP:
             self._stop.set()
-        elif self._settings.hang_up is HangUp.RELOAD and not self._stop.is_set():
+        elif self._sighup is OnSighup.RELOAD and not self._stop.is_set():
             if self._updates is None:
                 self._reload_due = True
             else:
@@ -168,7 +172,7 @@ class _Engine:
         if control.stamp is not None:
             self._spawn(self._updates.watch(control.stamped))
         if self._reload_due:
-            self._hang_up()
+            self._on_sighup()
         return admin
 
     def _with_room(

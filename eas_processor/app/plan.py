@@ -27,9 +27,8 @@ from eas_processor.config import (
     read_warm_up,
     resolve_token,
 )
-from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
+from eas_processor.contracts.settings import Peer, ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, ServiceFileError
-from eas_processor.frontends.discovery import Peer
 from eas_processor.model_store.store import short_hash
 from eas_processor.tf.errors import ProcessorError
 from eas_processor.tf.model.find import find_model
@@ -166,8 +165,8 @@ def _worker_settings(service: Service, build: Build, model_entry: Path) -> Worke
         sigterm=rpc.enable_sigterm,
         batch_wait=(rpc.max_batch_timeout or 0) / 1000 if rpc.batching else 0.0,
         environment=build.gpus.environment,
-        cards=build.gpus.cards,
-        cards_each=build.gpus.cards_each,
+        gpus=build.gpus.cards,
+        gpus_each=build.gpus.cards_each,
         start_timeout=COMPILE_S if build.gpus.compiles else 0.0,
     )
 

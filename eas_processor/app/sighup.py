@@ -7,7 +7,7 @@ import os
 import signal
 
 
-class HangUp(enum.Enum):
+class OnSighup(enum.Enum):
     """What to do on SIGHUP."""
 
     RELOAD = enum.auto()
@@ -15,7 +15,7 @@ class HangUp(enum.Enum):
     IGNORE = enum.auto()
 
 
-def prepare_for_hang_up() -> HangUp:
+def prepare_for_sighup() -> OnSighup:
     """
     Find out what SIGHUP means, and ignore it until there is something to reload; call this first.
 
@@ -24,9 +24,9 @@ def prepare_for_hang_up() -> HangUp:
     """
     if _has_terminal():
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
-        return HangUp.IGNORE if ignored else HangUp.STOP
+        return OnSighup.IGNORE if ignored else OnSighup.STOP
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    return HangUp.RELOAD
+    return OnSighup.RELOAD
 
 
 def _has_terminal() -> bool:

@@ -10,16 +10,15 @@ from pathlib import Path
 
 from eas_processor.app.engine import Control, run
 from eas_processor.app.plan import Plan, change_stamp, model_is_kept, read_plan
-from eas_processor.app.sighup import prepare_for_hang_up
+from eas_processor.app.sighup import prepare_for_sighup
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import is_own
 from eas_processor.cli.admin import known_address
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.config import load_service
 from eas_processor.config.token import admin_token
-from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
+from eas_processor.contracts.settings import EngineSettings, Peer, ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, StartError, UpdateError
-from eas_processor.frontends.discovery import Peer
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 log = logging.getLogger("eas_processor")
@@ -41,7 +40,7 @@ def serve(
     `peers` are other engines that serve the same, beside those that the file names. With `inline`
     the model runs in this process, and nothing can be changed while it does.
     """
-    hang_up = prepare_for_hang_up()
+    on_sighup = prepare_for_sighup()
     if inline:
         _require_own(path)
         if watch:
@@ -67,11 +66,11 @@ def serve(
         return _with(again.settings, peers)
 
     load_inline = partial(_load_inline, service.worker) if inline else None
-    settings = replace(settings, admin_token=admin_token(service.name).value, hang_up=hang_up)
+    settings = replace(settings, admin_token=admin_token(service.name).value)
     with known_address(service.name) as keep:
         stamp = (lambda: change_stamp(path)) if watch else None
         control = Control(reread, keep, stamp, stamped, model_is_kept)
-        run(settings, service, announce, control, load_inline)
+        run(settings, service, announce, control, load_inline, on_sighup)
 
 
 def _require_own(path: Path) -> None:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from eas_processor.app.sighup import HangUp
-from eas_processor.frontends.discovery import Peer
+from typing import NamedTuple
 
 MIB = 1024 * 1024
 ENVELOPE = 64 * 1024
 """What a body may have above its limit: names and shapes around a tensor that fills it."""
+
+
+OWN_WEIGHT = 100
+"""The weight of an engine, where none is given."""
+
+
+class Peer(NamedTuple):
+    """The address of an engine, and the share of the traffic that it is to get."""
+
+    ip: str
+    port: int
+    weight: int = OWN_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -32,9 +42,9 @@ class WorkerSettings:
     """Seconds that a batch which is not full waits for more requests."""
     environment: dict[str, str] = field(default_factory=dict)
     """What the build's processes have beside the engine's own environment."""
-    cards: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
     """The GPUs to share out, under their names in CUDA_VISIBLE_DEVICES."""
-    cards_each: int = 0
+    gpus_each: int = 0
     start_timeout: float = 0.0
     """What loading may take, where that is more than the engine's own limit, in seconds."""
 
@@ -117,4 +127,3 @@ class EngineSettings:
     admin_token: str = field(default="", repr=False)
     start_timeout: float = 600.0
     """How long loading and warming up a model may take."""
-    hang_up: HangUp = HangUp.RELOAD

@@ -9,23 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
+
+from eas_processor.contracts.settings import Peer
 
 # The newer of the vendor's clients ask for the first, those up to 0.33 for the second.
 ROUTES = (
     b"/api/v1/servicediscovery/upstreams/",
     b"/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams/",
 )
-OWN_WEIGHT = 100
-
-
-class Peer(NamedTuple):
-    """The address of an engine, and the share of the traffic that it is to get."""
-
-    ip: str
-    port: int
-    weight: int = OWN_WEIGHT
-
 
 def asked_for(path: bytes) -> bytes | None:
     """Return the name in the path of a discovery route, or None for any other path."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from eas_processor.contracts.settings import WorkerSettings
 
 
-class Cards:
+class Gpus:
     """Gives each instance the cards that the fewest others have; without cards, nothing."""
 
     def __init__(self) -> None:
@@ -13,11 +13,11 @@ class Cards:
 
     def take(self, instance: int, settings: WorkerSettings) -> dict[str, str]:
         """Return what a new instance has in its environment."""
-        if not settings.cards:
+        if not settings.gpus:
             return {}
-        holders = {card: self._holders.setdefault(card, set()) for card in settings.cards}
-        free = sorted(holders, key=lambda card: len(holders[card]))[: settings.cards_each]
-        taken = [card for card in settings.cards if card in free]
+        holders = {card: self._holders.setdefault(card, set()) for card in settings.gpus}
+        free = sorted(holders, key=lambda card: len(holders[card]))[: settings.gpus_each]
+        taken = [card for card in settings.gpus if card in free]
         for card in taken:
             holders[card].add(instance)
         return {"CUDA_VISIBLE_DEVICES": ",".join(taken)}

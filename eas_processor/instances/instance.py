@@ -13,6 +13,7 @@ from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.instances.links import widen
+from eas_processor.instances.liveness import Liveness
 from eas_processor.link.frames import (
     BULK_SIZE,
     CANCEL,
@@ -29,7 +30,6 @@ from eas_processor.link.frames import (
 BYTE_CREDIT = 64 * 1024 * 1024
 """Bytes of large bodies that one worker holds at a time, unless a single body is larger."""
 
-_HEARTBEATS_MISSED = 15
 _NO_TIMES = 0.0, 0.0, 0.0
 # A worker whose runs are shorter than a trip to the engine and back would wait for its next request
 # after each of them: these lie ready in its socket, and count as waiting in the queue.
@@ -96,8 +96,7 @@ class Instance:
         self.alone = False
         """Whether it has one request at a time, which was caught in another's death."""
         self._loaded: asyncio.Future[None] = self._loop.create_future()
-        self._missed = 0
-        self._seconds: dict[int, int] = {}
+        self.liveness = Liveness()
         self._open: set[str] = set()
         self._gone = False
         self.how = ""
@@ -268,26 +267,6 @@ class Instance:
         if not self.alone:
             self._on_credit = _no_more
         self._credit = 0
-
-    def beat(self) -> None:
-        """Note a sign of life."""
-        self._missed = 0
-
-    def silent(self) -> bool:
-        """Count a second without a sign of life; whether there were too many while it serves."""
-        # Counted in ticks of this loop, so that an engine that was held up does not blame a worker.
-        self._missed += 1
-        return self.state in SERVING and self._missed > _HEARTBEATS_MISSED
-
-    def runs_longer_than(self, limit: float) -> bool:
-        """Count a second for the request that a worker runs; whether it has passed `limit`."""
-        # Each second, not at `send`: a request on its way takes no time for this. The oldest of a
-        # channel is in a run; what was sent after it may still wait.
-        oldest = {
-            request.size > BULK_SIZE: number for number, request in reversed(self.held.items())
-        }
-        self._seconds = {each: self._seconds.get(each, -1) + 1 for each in oldest.values()}
-        return any(seconds >= limit for seconds in self._seconds.values())
 
     def take_no_more(self) -> None:
         """Leave the worker no credit, because one of its sockets has closed."""

@@ -20,7 +20,7 @@ from eas_processor.contracts.refusals import NotReady
 from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
 from eas_processor.errors import SetupError, StartError
 from eas_processor.instances.directory import SOCKET
-from eas_processor.instances.gpus import Cards
+from eas_processor.instances.gpus import Gpus
 from eas_processor.instances.instance import SERVING, Instance
 from eas_processor.instances.launcher import Launcher
 from eas_processor.instances.links import BulkLink, FrameLink, listen
@@ -59,7 +59,7 @@ class Supervisor:
         self._budget = budget
         self._server: asyncio.Server | None = None
         self._numbers = itertools.count(1)
-        self._cards = Cards()
+        self._gpus = Gpus()
         self._launchers: dict[int, Launcher] = {}
         self._launching = asyncio.Lock()
         self._instances: dict[int, Instance] = {}
@@ -208,7 +208,7 @@ class Supervisor:
             # Checked here: it may have died while this task was being woken.
             if instance.failure:
                 raise StartError(instance.failure)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             # A worker that has not introduced itself yet has no pid: it is ended when it does.
             instance.stop()
             self._kill(instance)
@@ -226,7 +226,7 @@ class Supervisor:
         self._instances[instance.number] = instance
         self._none_left.clear()
         worker = instance.settings.worker
-        launcher.launch(instance.number, worker, self._cards.take(instance.number, worker))
+        launcher.launch(instance.number, worker, self._gpus.take(instance.number, worker))
         await instance.loaded()
         await warm_up(instance)
 
@@ -273,7 +273,7 @@ class Supervisor:
 
     def _control(self, instance: Instance, frames: list[Frame]) -> None:
         for kind, _, _, _, _, payload in frames:
-            instance.beat()
+            instance.liveness.beat()
             if kind == READY:
                 instance.has_loaded(b"".join(payload))
             elif kind == FAILED:
@@ -300,7 +300,7 @@ class Supervisor:
     def _died(self, instance: Instance, was: State, caught: list[Call]) -> None:
         """Replace an instance that served; one that never did is its starter's to deal with."""
         del self._instances[instance.number]
-        self._cards.give_back(instance.number)
+        self._gpus.give_back(instance.number)
         if not self._instances:
             self._none_left.set()
         if was is State.STOPPING and not self._stopping:
@@ -378,9 +378,10 @@ class Supervisor:
             await asyncio.sleep(1.0)
             limit = self._settings.max_run
             for instance in list(self._instances.values()):
-                if instance.silent():
+                instance.liveness.tick(instance.held)
+                if instance.state in SERVING and instance.liveness.silent:
                     self._end(instance, "it gave no sign of life")
-                elif limit and instance.runs_longer_than(limit):
+                elif limit and instance.liveness.longest_run >= limit:
                     self._end(instance, f"a run took more than {limit:g} s (model_config.max_run)")
 
     def _end(self, instance: Instance, why: str) -> None:

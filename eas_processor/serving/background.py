@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def apart(work: Callable[[], T]) -> T:
+async def in_background(work: Callable[[], T]) -> T:
     """
     Return what `work` returns, or raise what it raises, after running it in a thread.
 

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import SetupError, UpdateError
-from eas_processor.serving.background import apart
+from eas_processor.serving.background import in_background
 from eas_processor.serving.service import Service
 
 log = logging.getLogger("eas_processor.engine")
@@ -67,7 +67,7 @@ class Updates:
         seen = loaded
         while True:
             await asyncio.sleep(_WATCH_S)
-            before, seen = seen, await apart(self._stamp)
+            before, seen = seen, await in_background(self._stamp)
             # Only when it stays: a file that is half written is not read.
             if seen == before and seen != loaded:
                 loaded = seen
@@ -99,7 +99,7 @@ class Updates:
         }
 
     async def _note(self, kind: str, change: Any) -> dict[str, Any]:
-        began = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        began = datetime.now(UTC).isoformat(timespec="seconds")
         self._last = {"kind": kind, "began": began, "outcome": "under way"}
         try:
             outcome = await change
@@ -115,7 +115,7 @@ class Updates:
         return {"outcome": outcome, "version": self._version}
 
     async def _read_and_change(self) -> str:
-        settings = await apart(self._reread)
+        settings = await in_background(self._reread)
         if settings.name != self._current.name:
             raise UpdateError(
                 f"name: is {settings.name!r}, and {self._current.name!r} while it was started; "
@@ -127,7 +127,7 @@ class Updates:
         if (before := self._previous) is None:
             raise UpdateError("there is no version before this one to go back to")
         loads = before.needs_new_workers(self._current)
-        if loads and not await apart(partial(self._model_is_kept, before)):
+        if loads and not await in_background(partial(self._model_is_kept, before)):
             raise UpdateError(
                 f"the model of the version before, {before.worker.model_entry}, has been "
                 "overwritten or removed; to go back later, keep each version in a directory of its "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from eas_processor.app import sighup as module
-from eas_processor.app.sighup import HangUp, prepare_for_hang_up
+from eas_processor.app.sighup import OnSighup, prepare_for_sighup
 
 
 @pytest.fixture(autouse=True)
@@ -19,18 +19,18 @@ def handler() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("terminal", "handler", "means"),
     [
-        (True, signal.SIG_DFL, HangUp.STOP),
-        (True, signal.SIG_IGN, HangUp.IGNORE),  # nohup
-        (False, signal.SIG_DFL, HangUp.RELOAD),
-        (False, signal.SIG_IGN, HangUp.RELOAD),
+        (True, signal.SIG_DFL, OnSighup.STOP),
+        (True, signal.SIG_IGN, OnSighup.IGNORE),  # nohup
+        (False, signal.SIG_DFL, OnSighup.RELOAD),
+        (False, signal.SIG_IGN, OnSighup.RELOAD),
     ],
 )
 def test_what_it_means(
-    monkeypatch: pytest.MonkeyPatch, terminal: bool, handler: signal.Handlers, means: HangUp
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, handler: signal.Handlers, means: OnSighup
 ) -> None:
     monkeypatch.setattr(module, "_has_terminal", lambda: terminal)
     signal.signal(signal.SIGHUP, handler)
-    assert prepare_for_hang_up() is means
+    assert prepare_for_sighup() is means
     # Until the engine listens, what would end the process must not.
-    waits = signal.SIG_IGN if means is HangUp.RELOAD else handler
+    waits = signal.SIG_IGN if means is OnSighup.RELOAD else handler
     assert signal.getsignal(signal.SIGHUP) is waits

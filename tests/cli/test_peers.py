@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from eas_processor.cli.peers import peer_of
-from eas_processor.frontends.discovery import Peer
+from eas_processor.contracts.settings import Peer
 
 
 def test_an_address_with_and_without_a_weight() -> None:

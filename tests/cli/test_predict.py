@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fixtures import need
 
 import eas_wire as wire
 from eas_prediction.testing import tf_answer
@@ -136,7 +137,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 
 
 def test_an_image_is_for_four_dimensions(tmp_path: Path) -> None:
-    image = pytest.importorskip("PIL.Image")
+    image = need.module("PIL.Image")
     image.new("RGB", (4, 2), (255, 0, 0)).save(tmp_path / "x.png")
     source = [f"@{tmp_path / 'x.png'}"]
     (array,) = read_inputs(source, {"x": (-1, 2, 4, 3)}).values()
@@ -177,7 +178,7 @@ def test_outputs_in_every_format(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_model_runs_here(capsys: pytest.CaptureFixture[str]) -> None:
     model = Path(__file__).parents[1] / "tf" / "data" / "tf1_saved_model"
-    pytest.importorskip("tensorflow")
+    need.module("tensorflow")
     value = "[[1, 2, 3, 4]]"
     options = ["--signature", "predict_images", "--input", value, "--json"]
     status = main(["run", str(model), *options])

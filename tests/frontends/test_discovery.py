@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from eas_processor.frontends.discovery import ROUTES, Peer, asked_for, own_peer, upstreams
+from eas_processor.contracts.settings import Peer
+from eas_processor.frontends.discovery import ROUTES, asked_for, own_peer, upstreams
 
 OWN = {"app": "echo", "ip": "127.0.0.1", "port": 8080, "weight": 100}
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from eas_processor.contracts.settings import WorkerSettings
-from eas_processor.instances.gpus import Cards
+from eas_processor.instances.gpus import Gpus
 
 
 def settings(*cards, each=1):
@@ -16,8 +16,8 @@ def settings(*cards, each=1):
         model_config="",
         threads=1,
         batch_size=1,
-        cards=cards,
-        cards_each=each,
+        gpus=cards,
+        gpus_each=each,
     )
 
 
@@ -26,29 +26,29 @@ def visible(cards, instance, *names, each=1):
 
 
 def test_without_cards_the_environment_is_left_alone():
-    assert Cards().take(1, settings()) == {}
+    assert Gpus().take(1, settings()) == {}
 
 
 def test_each_instance_has_a_card_of_its_own():
-    cards = Cards()
+    cards = Gpus()
     assert [visible(cards, n, "0", "1", "2") for n in range(3)] == ["0", "1", "2"]
 
 
 def test_instances_share_a_card_evenly_when_there_are_more_of_them():
-    cards = Cards()
+    cards = Gpus()
     taken = [visible(cards, n, "4", "7") for n in range(4)]
     assert taken == ["4", "7", "4", "7"]
 
 
 @pytest.mark.parametrize(("each", "taken"), [(2, ["0,1", "2,3"]), (3, ["0,1,2", "0,1,3"])])
 def test_an_instance_has_as_many_as_it_asks_for_in_their_order(each, taken):
-    cards = Cards()
+    cards = Gpus()
     names = ("0", "1", "2", "3")
     assert [visible(cards, n, *names, each=each) for n in range(2)] == taken
 
 
 def test_the_card_of_an_instance_that_is_gone_is_the_next_ones():
-    cards = Cards()
+    cards = Gpus()
     for instance in range(3):
         visible(cards, instance, "0", "1", "2")
     cards.give_back(1)

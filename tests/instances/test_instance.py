@@ -253,34 +253,6 @@ async def test_a_socket_that_stays_open_does_not_hold_up_a_death_for_long(
     assert worker.deaths == [(State.STARTING, [])]
 
 
-async def test_a_run_that_takes_too_long_is_noticed(make_worker: Any) -> None:
-    worker = make_worker()
-    worker.attach()
-    worker.instance.serve()
-    first, second = ARequest(b"x"), ARequest(b"x")
-    worker.instance.send(first)
-    assert not worker.instance.runs_longer_than(2)
-    worker.instance.send(second)
-    assert not worker.instance.runs_longer_than(2)
-    worker.instance.replies([(REPLY, 0, codes.OK, first.number, 0.0, [])])
-    # The second has only waited until now.
-    assert not worker.instance.runs_longer_than(2)
-    assert not worker.instance.runs_longer_than(2)
-    assert worker.instance.runs_longer_than(2)
-
-
-async def test_the_runs_of_both_channels_are_counted(make_worker: Any) -> None:
-    worker = make_worker()
-    worker.attach()
-    worker.instance.serve()
-    small, large = ARequest(b"x"), ARequest(b"x" * (BULK_SIZE + 1))
-    for each in (small, ARequest(b"x"), large):
-        worker.instance.send(each)
-    assert not worker.instance.runs_longer_than(1)
-    worker.instance.replies([(REPLY, 0, codes.OK, small.number, 0.0, [])])
-    assert worker.instance.runs_longer_than(1)
-
-
 async def test_a_worker_that_is_dying_is_sent_nothing(make_worker: Any) -> None:
     worker = make_worker()
     worker.attach()
@@ -315,18 +287,6 @@ async def test_a_worker_that_comes_late_is_told_to_end(make_worker: Any) -> None
     assert worker.links["control"].written == pack(STOP)
     worker.instance.has_loaded(FACTS)
     assert worker.instance.state is State.STOPPING
-
-
-async def test_silence_counts_only_while_it_serves(make_worker: Any) -> None:
-    worker = make_worker()
-    worker.attach()
-    assert not any(worker.instance.silent() for _ in range(100))
-    worker.instance.serve()
-    worker.instance.beat()
-    assert not any(worker.instance.silent() for _ in range(15))
-    assert worker.instance.silent()
-    worker.instance.beat()
-    assert not worker.instance.silent()
 
 
 async def test_a_worker_loads_only_once(make_worker: Any) -> None:

@@ -21,7 +21,7 @@ from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import StartError, WarmUpError
-from eas_processor.instances import instance as instance_module
+from eas_processor.instances import liveness as liveness_module
 from eas_processor.instances import supervisor as module
 from eas_processor.instances.instance import Instance
 from eas_processor.instances.supervisor import Supervisor
@@ -476,7 +476,7 @@ async def test_a_replacement_that_fails_is_tried_again(
 async def test_a_worker_that_gives_no_sign_of_life_is_replaced(
     real_service: Any, monkeypatch: pytest.MonkeyPatch, eventually_async: Any
 ) -> None:
-    monkeypatch.setattr(instance_module, "_HEARTBEATS_MISSED", 2)
+    monkeypatch.setattr(liveness_module, "_HEARTBEATS_MISSED", 2)
     async with supervised(real_service()) as desk:
         (pid,) = desk.pids
         os.kill(pid, signal.SIGSTOP)

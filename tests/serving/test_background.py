@@ -5,13 +5,13 @@ import threading
 
 import pytest
 
-from eas_processor.serving.background import apart
+from eas_processor.serving.background import in_background
 
 
 async def test_it_returns_and_raises_as_a_call_does() -> None:
-    assert await apart(lambda: 5) == 5
+    assert await in_background(lambda: 5) == 5
     with pytest.raises(ZeroDivisionError):
-        await apart(lambda: 1 // 0)
+        await in_background(lambda: 1 // 0)
 
 
 async def test_it_can_be_left_alone() -> None:
@@ -21,7 +21,7 @@ async def test_it_can_be_left_alone() -> None:
         begun.set()
         goes_on.wait(20)
 
-    waiting = asyncio.create_task(apart(work))
+    waiting = asyncio.create_task(in_background(work))
     while not begun.is_set():
         await asyncio.sleep(0.001)
     waiting.cancel()
