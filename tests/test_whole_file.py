@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import shutil
 import stat
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fixtures import need
 
 from eas_processor.whole_file import write_whole
 
@@ -116,14 +116,10 @@ print(sorted(str(each.relative_to(home)) for each in home.rglob("*")))
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """A file system of 1 MiB in a mount namespace, where this machine lets a user make one."""
-    unshare = shutil.which("unshare")
+    unshare = need.path_of("unshare")
     mount = f'mount -t tmpfs -o size=1m none "{tmp_path}"'
-    if (
-        unshare is None
-        or subprocess.run(
-            [unshare, "-rm", "sh", "-c", mount], capture_output=True, check=False
-        ).returncode
-    ):
+    tried = subprocess.run([unshare, "-rm", "sh", "-c", mount], capture_output=True, check=False)
+    if tried.returncode:
         pytest.skip("no mount namespaces here")
     script = f'{mount} && exec "$0" -c "$1"'
     run = subprocess.run(

@@ -5,12 +5,11 @@ import sys
 
 import pytest
 from builds import stub_cuda
+from fixtures import need
 
 from eas_processor.builds import cuda_probe
 
-pytestmark = pytest.mark.skipif(
-    stub_cuda.compiler() is None, reason="no C compiler for the stub of a driver"
-)
+pytestmark = need.unless(stub_cuda.compiler(), "no C compiler for the stub of a driver")
 
 
 @pytest.fixture(scope="module")

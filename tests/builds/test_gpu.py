@@ -1,5 +1,6 @@
 import pytest
 from builds import stub_cuda
+from fixtures import need
 
 from eas_processor.builds.catalogue import ENTRIES, find_entry
 from eas_processor.builds.gpu import Gpus, Wanted, check_before_making, coverage, plan
@@ -8,9 +9,7 @@ from eas_processor.errors import BuildError
 
 GPU_ENTRIES = [entry for entry in ENTRIES if entry.gpu]
 CAN_RUN_ON_CPU = [entry for entry in GPU_ENTRIES if not entry.cuda.linked]
-needs_compiler = pytest.mark.skipif(
-    stub_cuda.compiler() is None, reason="no C compiler for the stub of a driver"
-)
+needs_compiler = need.unless(stub_cuda.compiler(), "no C compiler for the stub of a driver")
 
 
 @pytest.fixture(autouse=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import configparser
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from fixtures import need
 
 from eas_processor.cli.main import main
 from eas_processor.config import load_service
@@ -88,7 +88,7 @@ def test_the_unit_lets_the_engine_finish(unit: Any) -> None:
     assert "-HUP" in unit["ExecReload"]
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
+@need.tool("systemd-analyze")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     text = (DEPLOY / "eas.service").read_text()
     unit = tmp_path / "eas.service"

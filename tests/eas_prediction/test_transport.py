@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -9,6 +8,7 @@ import threading
 import time
 
 import pytest
+from fixtures import need
 
 from eas_prediction import _http
 from eas_prediction._transport import PooledTransport
@@ -211,8 +211,7 @@ def test_a_forked_child_has_connections_of_its_own(service, transport):
 
 @pytest.fixture
 def certificate(tmp_path):
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl to make a certificate")
+    need.path_of("openssl")
     path = tmp_path / "certificate.pem"
     command = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"

@@ -6,12 +6,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from fixtures import need
 
 from eas_prediction import PredictClient
 from eas_prediction.testing import Answer, FakeTransport, SentRequest, tf_answer
 from eas_wire import decode_request
 
-pytest.importorskip("sklearn")
+need.module("sklearn")
 FOLDER = Path(__file__).parents[2] / "examples" / "digits"
 
 

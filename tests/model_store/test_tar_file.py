@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures import need
 from fixtures.hostile_archives import END, a_file, extended, header, old_sparse, padded, pax
 
 from eas_processor.errors import ModelFetchError
 from eas_processor.model_store.unpack import is_archive, unpack
-
-TAR = shutil.which("tar")
 
 
 def contents(directory: Path) -> dict[str, Any]:
@@ -72,18 +71,18 @@ def test_every_format_of_tarfile(model: Path, tmp_path: Path, form: int) -> None
     assert unpacked(tmp_path / "a") == contents(model)
 
 
-@pytest.mark.skipif(TAR is None, reason="no GNU tar")
+@need.tool("tar")
 @pytest.mark.parametrize("form", ["v7", "oldgnu", "gnu", "ustar", "pax"])
 def test_every_format_of_gnu_tar(model: Path, tmp_path: Path, form: str) -> None:
     if form in ("v7", "ustar"):
         shutil.rmtree(model / "directory of a long name")
         (model / "1" / ("long " * 40)).unlink()
     arguments = [f"--format={form}", "-cf", tmp_path / "a", "-C", model, "."]
-    subprocess.run([TAR or "tar", *arguments], check=True)
+    subprocess.run(["tar", *arguments], check=True)
     assert unpacked(tmp_path / "a") == contents(model)
 
 
-@pytest.mark.skipif(TAR is None, reason="no GNU tar")
+@need.tool("tar")
 @pytest.mark.parametrize("form", ["oldgnu", "gnu", "0.0", "0.1", "1.0"])
 @pytest.mark.parametrize("holes", [0, 1, 3, 4, 5, 24, 25, 26, 200])
 def test_sparse_files_of_every_format(tmp_path: Path, form: str, holes: int) -> None:
@@ -100,7 +99,7 @@ def test_sparse_files_of_every_format(tmp_path: Path, form: str, holes: int) -> 
     (root / "another").write_text("x")
     version = [f"--sparse-version={form}", "--format=pax"] if "." in form else [f"--format={form}"]
     arguments = [*version, "-Scf", tmp_path / "a", "-C", root, "."]
-    made = subprocess.run([TAR or "tar", *arguments], capture_output=True, check=False)
+    made = subprocess.run(["tar", *arguments], capture_output=True, check=False)
     if made.returncode:
         pytest.skip(f"this tar has no sparse files: {made.stderr!r}")
     assert (tmp_path / "a").stat().st_size < 400_000 + holes * 50_000

@@ -5,8 +5,9 @@ import json
 
 import numpy as np
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

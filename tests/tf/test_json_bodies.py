@@ -10,8 +10,9 @@ import time
 
 import numpy as np
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from eas_processor.codecs.eas_json import limits, pieces
 from eas_processor.codecs.eas_json import text as json_text

@@ -1,9 +1,9 @@
 import subprocess
 import sys
 
-import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 
 def test_importing_starts_nothing_and_says_nothing():

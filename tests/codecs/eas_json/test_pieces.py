@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from fixtures import need
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,7 +179,7 @@ def test_brackets_in_strings_have_no_depth():
     same(text)
 
 
-@pytest.mark.skipif(json_text.orjson is None, reason="needs orjson")
+@need.unless(json_text.orjson, "needs orjson")
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_orjson_gives_what_the_standard_library_gives(data):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from fixtures import need
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from eas_processor.codecs.eas_json import text as json_text
 from eas_processor.codecs.eas_json.text import NotJson, begin_of, loads, refusal, write_numbers
 from eas_processor.codecs.errors import CodecError
 
-needs_orjson = pytest.mark.skipif(json_text.orjson is None, reason="needs orjson")
+needs_orjson = need.unless(json_text.orjson, "needs orjson")
 DTYPES = ["float16", "float32", "float64", "bool"]
 DTYPES += ["int8", "uint8", "int16", "uint16", "int32", "int64"]
 

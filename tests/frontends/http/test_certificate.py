@@ -9,11 +9,12 @@ import random
 from pathlib import Path
 
 import pytest
-from fixtures.certificates import OPENSSL, make_pair
+from fixtures import need
+from fixtures.certificates import make_pair
 
 from eas_processor.frontends.http.certificate import read_certificates, shown_time
 
-needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="no openssl to make certificates with")
+needs_openssl = need.tool("openssl")
 
 
 def unix(text: str) -> float:

@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from frontends.http.test_tls import OPENSSL, Pair, Served, make_pair, predict
+from fixtures import need
+from frontends.http.test_tls import Pair, Served, make_pair, predict
 
 from eas_processor.app.open_files import REFUSED
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.frontends.http import handshakes as module
 
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="no openssl to make certificates with")
+pytestmark = need.tool("openssl")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.certificates import OPENSSL, Pair, make_pair
+from fixtures import need
+from fixtures.certificates import Pair, make_pair
 from fixtures.engine import FakeAdmission, make_server
 
 from eas_prediction import PooledTransport, PredictClient, StringRequest
@@ -23,7 +24,7 @@ from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.errors import StartError
 from eas_processor.frontends.http.tls import Tls
 
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="no openssl to make certificates with")
+pytestmark = need.tool("openssl")
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +78,14 @@ async def test_the_sdk_gets_its_answers_over_tls(
 async def test_curl_sees_answers_and_refusals_of_bodies_that_are_not_read(
     service: Callable[..., ServiceSettings], pair: Pair, tmp_path: Path
 ) -> None:
-    curl = shutil.which("curl")
-    if curl is None:
-        pytest.skip("no curl")
+    curl = need.path_of("curl")
     large = tmp_path / "large"
     large.write_bytes(bytes(3_000_000))
 
     async def status(address: str, token: str, data: str) -> str:
         process = await asyncio.create_subprocess_exec(
             *(
-                curl or "curl",
+                curl,
                 "-sS",
                 "--noproxy",
                 "*",
@@ -186,7 +185,7 @@ def test_bad_files_are_named(pair: Pair, other: Pair, tmp_path: Path) -> None:
     rubbish.write_text("rubbish")
     locked = tmp_path / "locked.pem"
     subprocess.run(
-        [OPENSSL or "", "pkey", "-in", pair.key, "-aes128", "-passout", "pass:x", "-out", locked],
+        ["openssl", "pkey", "-in", pair.key, "-aes128", "-passout", "pass:x", "-out", locked],
         check=True,
         capture_output=True,
     )

@@ -2,9 +2,10 @@ import os
 
 import numpy as np
 import pytest
+from fixtures import need
 from tf.data import network
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import ModelError

@@ -3,8 +3,9 @@ import shutil
 
 import numpy as np
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from google.protobuf import text_format
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel

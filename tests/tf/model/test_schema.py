@@ -1,6 +1,6 @@
-import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from tensorflow.core.framework.types_pb2 import DataType
 from tensorflow.core.protobuf import saved_model_pb2

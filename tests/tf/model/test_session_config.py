@@ -1,6 +1,6 @@
-import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from eas_processor.tf import hooks
 from eas_processor.tf.config import read_model_config

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 import eas_wire as wire
 from eas_processor.tf import hooks

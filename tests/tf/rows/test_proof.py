@@ -4,8 +4,9 @@ import logging
 
 import numpy as np
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 import eas_wire as wire
 from eas_processor.tf import hooks

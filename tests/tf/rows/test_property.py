@@ -1,9 +1,9 @@
 """Random graphs, outputs of every kind: a batch answers what each request gets alone."""
 
 import numpy as np
-import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

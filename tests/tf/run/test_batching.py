@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 import eas_wire as wire
 from eas_processor.codecs.array_proto import ArrayProto

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from eas_processor.tf.run.callables import GraphCallable, make_callable
 from eas_processor.tf.runtime import tf, v1

@@ -1,6 +1,7 @@
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from eas_processor.tf.model.signatures import TensorSpec
 from eas_processor.tf.run.plans import Plan

@@ -1,8 +1,9 @@
 import time
 
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 from eas_processor.tf.errors import ModelRefusal, RunError
 from eas_processor.tf.run.run_errors import clean, translate
