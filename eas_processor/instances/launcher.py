@@ -18,6 +18,7 @@ from eas_processor.instances.environment import worker_environment
 from eas_processor.instances.links import FrameLink
 from eas_processor.instances.worker_output import WorkerOutput
 from eas_processor.link.frames import EXITED, LAUNCH, Frame, pack
+from eas_processor.link.spec import WorkerSpec
 
 _LAST_WORDS_S = 1.0
 """How long the end of a process may be known before its last output has been read."""
@@ -108,19 +109,19 @@ class Launcher:
 
     def launch(self, instance: int, settings: WorkerSettings, environment: dict[str, str]) -> None:
         """Ask for a worker that has `environment` beside the launcher's."""
-        spec = {
-            "instance": instance,
-            "model_entry": str(settings.model_entry),
-            "model_config": settings.model_config,
-            "threads": settings.threads,
-            "batch_size": settings.batch_size,
-            "sigterm": settings.sigterm,
-            "batch_wait": settings.batch_wait,
-            "environment": environment,
-        }
+        spec = WorkerSpec(
+            instance,
+            str(settings.model_entry),
+            settings.model_config,
+            settings.threads,
+            settings.batch_size,
+            settings.batch_wait,
+            settings.sigterm,
+            environment,
+        )
         self._instances.add(instance)
         if self._link is not None and not self._link.is_closing():
-            self._link.write(pack(LAUNCH, json.dumps(spec).encode()))
+            self._link.write(pack(LAUNCH, spec.pack()))
         elif self.ended:
             self._ended(instance, "its launcher has ended")
 

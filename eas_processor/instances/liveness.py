@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from eas_processor.contracts.call import Call
 from eas_processor.link.frames import BULK_SIZE
 

@@ -8,11 +8,12 @@ import signal
 import socket
 import sys
 from types import ModuleType
-from typing import Any, Dict, NoReturn, Optional
+from typing import Dict, NoReturn, Optional
 
 from eas_processor.link.blocking import FrameReader, connect
 from eas_processor.link.content import content_hash
 from eas_processor.link.frames import EXITED, LAUNCH, pack
+from eas_processor.link.spec import WorkerSpec
 from eas_processor.worker import process
 from eas_processor.worker.hooks import HooksError, import_hooks
 from eas_processor.worker.worker import Worker
@@ -88,9 +89,9 @@ class Launcher:
             if self._link in ready:
                 for frame in reader.read():
                     if frame[0] == LAUNCH:
-                        self._launch(hooks, json.loads(frame[5].decode()))
+                        self._launch(hooks, WorkerSpec.unpack(frame[5]))
 
-    def _launch(self, hooks: ModuleType, spec: Dict[str, Any]) -> None:
+    def _launch(self, hooks: ModuleType, spec: WorkerSpec) -> None:
         worker = Worker(self._path, hooks, spec)
         if not self._forks:
             worker.run()
@@ -101,10 +102,10 @@ class Launcher:
             pid = os.fork()
         except OSError as error:
             log.error("a worker cannot be forked: %s", error.strerror)
-            self._report(spec["instance"], 0, _NOT_FORKED)
+            self._report(spec.instance, 0, _NOT_FORKED)
             return
         if pid:
-            self._workers[pid] = spec["instance"]
+            self._workers[pid] = spec.instance
         else:
             self._become(worker, launcher)
 

@@ -9,10 +9,11 @@ import signal
 import socket
 import threading
 from types import ModuleType
-from typing import Any, Dict, List, NoReturn
+from typing import List, NoReturn
 
 from eas_processor.link.blocking import FrameReader, connect
 from eas_processor.link.frames import FAILED, HEARTBEAT, READY, STOP, WARMED, pack
+from eas_processor.link.spec import WorkerSpec
 from eas_processor.worker import process
 from eas_processor.worker.channel import Channel, Outlet
 from eas_processor.worker.hooks import HooksError, Processor, info_facts
@@ -23,14 +24,9 @@ _HEARTBEAT_S = 1.0
 
 
 class Worker:
-    """
-    Runs the hooks for the engine's requests until the link closes.
+    """Runs the hooks for the engine's calls until the link closes."""
 
-    `spec` is the payload of the LAUNCH frame: instance, model_entry, model_config, threads,
-    batch_size, environment, and optionally batch_wait.
-    """
-
-    def __init__(self, socket_path: str, hooks: ModuleType, spec: Dict[str, Any]) -> None:
+    def __init__(self, socket_path: str, hooks: ModuleType, spec: WorkerSpec) -> None:
         self._path = socket_path
         self._hooks = hooks
         self._spec = spec
@@ -47,7 +43,7 @@ class Worker:
             control = self._connect("control")
             threading.Thread(target=self._watch, args=(control,), daemon=True).start()
             # Before the processor's first call: CUDA reads CUDA_VISIBLE_DEVICES when it starts.
-            os.environ.update(self._spec["environment"])
+            os.environ.update(self._spec.environment)
             self._load(control)
             self._asked_to_stop.wait()
             # To this thread, where Python's handlers run: it has run when the call is over.
@@ -61,13 +57,11 @@ class Worker:
         process.end(process.FAILED_STATUS)
 
     def _connect(self, channel: str) -> socket.socket:
-        return connect(self._path, channel, instance=self._spec["instance"])
+        return connect(self._path, channel, instance=self._spec.instance)
 
     def _load(self, control: socket.socket) -> None:
         try:
-            processor = Processor(
-                self._hooks, self._spec["model_entry"], self._spec["model_config"]
-            )
+            processor = Processor(self._hooks, self._spec.model_entry, self._spec.model_config)
         except HooksError as error:
             control.sendall(pack(FAILED, str(error).encode(errors="replace")))
             return
@@ -78,16 +72,16 @@ class Worker:
         control.sendall(pack(READY, json.dumps(facts).encode()))
 
     def _serve(self, processor: Processor) -> None:
-        batch_size = self._spec["batch_size"] if processor.batches else 1
+        batch_size = self._spec.batch_size if processor.batches else 1
         data, bulk = Outlet(self._connect("data")), Outlet(self._connect("bulk"))
         self._channels = [
             Channel(
                 outlet,
                 bulk,
                 processor,
-                self._spec["threads"],
+                self._spec.threads,
                 batch_size,
-                self._spec.get("batch_wait", 0.0),
+                self._spec.batch_wait,
             )
             for outlet in (data, bulk)
         ]
@@ -112,7 +106,7 @@ class Worker:
 
     def _obey(self, reader: FrameReader) -> None:
         for frame in reader.read():
-            if frame[0] == STOP and self._spec.get("sigterm"):
+            if frame[0] == STOP and self._spec.sigterm:
                 self._asked_to_stop.set()
             elif frame[0] == STOP:
                 process.end()

@@ -15,6 +15,7 @@ import pytest
 
 from eas_processor.link.blocking import FrameReader
 from eas_processor.link.frames import EXITED, HEAD, HEARTBEAT, HELLO, LAUNCH, PREDICT, READY, TIMES
+from eas_processor.link.spec import WorkerSpec
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROCESSORS = os.path.join(REPOSITORY, "tests", "processors")
@@ -128,15 +129,17 @@ class Engine:
 
         With a `config` it is expected to fail.
         """
-        spec = {
-            "instance": number,
-            "model_entry": "the model",
-            "model_config": config,
-            "threads": threads,
-            "batch_size": batch_size,
-            "environment": {"EAS_TEST_CARD": str(number)},
-        }
-        launcher.send(LAUNCH, json.dumps(spec).encode())
+        spec = WorkerSpec(
+            instance=number,
+            model_entry="the model",
+            model_config=config,
+            threads=threads,
+            batch_size=batch_size,
+            batch_wait=0.0,
+            sigterm=False,
+            environment={"EAS_TEST_CARD": str(number)},
+        )
+        launcher.send(LAUNCH, spec.pack())
         links = {}
         wanted = {"control", "log"} if config else {"control", "log", "data", "bulk"}
         while set(links) != wanted:

@@ -1,32 +1,24 @@
 """An engine of its own process, to be killed: `python engine_process.py LAUNCHER-COMMAND...`."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
-
-SPEC = {
-    "instance": 1,
-    "model_entry": "",
-    "model_config": "",
-    "threads": 1,
-    "batch_size": 1,
-    "environment": {},
-}
 
 
 def main(command):
     """Start a launcher and a worker, say so on stdout, and wait to be killed."""
     from eas_processor.link.blocking import FrameReader
     from eas_processor.link.frames import LAUNCH, READY, pack
+    from eas_processor.link.spec import WorkerSpec
 
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(command[3])
     listener.listen(8)
     subprocess.Popen(command, close_fds=False, start_new_session=True)
     launcher = listener.accept()[0]
-    launcher.sendall(pack(LAUNCH, json.dumps(SPEC).encode()))
+    spec = WorkerSpec(1, "", "", 1, 1, 0.0, False, {})
+    launcher.sendall(pack(LAUNCH, spec.pack()))
     links = [listener.accept()[0] for _ in range(4)]
     kinds = {frame[0] for frame in FrameReader(links[1]).read()}
     while READY not in kinds:
