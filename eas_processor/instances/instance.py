@@ -139,6 +139,11 @@ class Instance:
         """Requests that were sent ahead of the worker's credit: they wait, in its socket."""
         return max(0, len(self.held) - self._credit) if self._ahead else 0
 
+    def body_of(self, number: int) -> int:
+        """Return how many bytes are held of the body of a call in the worker."""
+        call = self.held.get(number)
+        return call.size if call is not None and call.instance is self else 0
+
     def send(self, request: Call) -> None:
         """Give the worker a request, with the next `flush`; see `Call.answer` for the answer."""
         size, number, held = request.size, request.number, self.held

@@ -107,7 +107,9 @@ class BulkLink(FrameLink):
     """
     Hands on the frames of a bulk channel, whose large answers are charged while they arrive.
 
-    One that there is no room for is thrown away as it comes: its request gets a refusal instead.
+    One that there is no room for is thrown away as it comes: its call gets a refusal instead.
+    `body_of` returns the size of the body of the call with a number: it is given back when the
+    answer is there, so only what an answer is larger is asked of the budget.
     """
 
     def __init__(
@@ -115,8 +117,10 @@ class BulkLink(FrameLink):
         on_frames: Callable[[list[Frame]], None],
         on_lost: Callable[[], None],
         budget: Budget,
+        body_of: Callable[[int], int],
     ) -> None:
         super().__init__(on_frames, on_lost)
+        self._body_of = body_of
         self._budget = budget
         self._charged = 0
         self._decided = False
@@ -130,16 +134,17 @@ class BulkLink(FrameLink):
             self._on_frames(frames)
         if not self._decided and not self._deframer.complete:
             self._decided = True
-            self._charge(self._deframer.arriving)
+            self._charge(self._deframer.arriving, self._deframer.number)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._give_back()
         super().connection_lost(exc)
 
-    def _charge(self, size: int) -> None:
-        if self._budget.fits(size):
-            self._budget.free -= size
-            self._charged = size
+    def _charge(self, size: int, number: int) -> None:
+        more = max(0, size - self._body_of(number))
+        if size <= self._budget.most and self._budget.fits(more):
+            self._budget.free -= more
+            self._charged = more
         else:
             refusal = self._budget.answer_refusal(size)
             self._deframer.replace(refusal.code, str(refusal).encode())

@@ -268,7 +268,7 @@ class Supervisor:
         on_frames = partial(instance.replies, channel=channel)
         on_lost = partial(self._link_lost, instance, channel)
         if channel == "bulk":
-            return BulkLink(on_frames, on_lost, self._budget)
+            return BulkLink(on_frames, on_lost, self._budget, instance.body_of)
         return FrameLink(on_frames, on_lost)
 
     def _control(self, instance: Instance, frames: list[Frame]) -> None:

@@ -58,6 +58,11 @@ class Deframer:
         """Whether no payload has arrived in part."""
         return not self._missing
 
+    @property
+    def number(self) -> int:
+        """The number of the frame that has arrived in part."""
+        return self._head[3]
+
     def replace(self, status: int, payload: bytes) -> None:
         """Throw away the payload that is arriving; its frame has these instead once it is over."""
         kind, codec, _, number, deadline = self._head

@@ -58,9 +58,14 @@ class Budget:
             "(--max-buffered); try again in a moment"
         )
 
+    @property
+    def most(self) -> int:
+        """The bytes of the largest answer that can be held."""
+        return self.limit - self.reserve
+
     def answer_refusal(self, size: int) -> Refusal:
         """Return the refusal to send an answer of `size` bytes that there is no room for."""
-        most = self.limit - self.reserve
+        most = self.most
         if size > most:
             return AnswerTooLarge(
                 f"the answer has {size} bytes, and {most} are held at the most (--max-buffered); "

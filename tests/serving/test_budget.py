@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -276,9 +277,10 @@ def test_small_answers_that_are_kept_may_not_be_too_many(make_desk: Any, post: B
 
 
 class Link:
-    def __init__(self, budget: Any) -> None:
+    def __init__(self, budget: Any, bodies: Any = None) -> None:
+        bodies = defaultdict(int, bodies or {})
         self.frames: list[Any] = []
-        self.link = BulkLink(self.frames.extend, lambda: None, budget)
+        self.link = BulkLink(self.frames.extend, lambda: None, budget, bodies.__getitem__)
 
     def receive(self, data: bytes) -> None:
         for start in range(0, len(data), 200_000):
@@ -319,3 +321,17 @@ def test_an_answer_that_there_is_no_room_for_is_thrown_away_as_it_comes(
     assert (first, refused) == (1, code) and b"--max-buffered" in b"".join(payload)
     assert (second, ok) == (2, codes.OK) and sum(map(len, whole)) == 3 * MiB
     assert budget.free == 5 * MiB
+
+
+def test_the_body_of_a_call_makes_room_for_its_answer() -> None:
+    budget = module.Budget(5 * MiB, 4 * MiB)
+    budget.free -= 4 * MiB  # the body, which is given back with the answer
+    link = Link(budget, {1: 4 * MiB})
+    link.receive(reply(1, 4 * MiB)[:-1])
+    assert budget.free == MiB
+    link.receive(b"\0")
+    assert link.frames[0][2] == codes.OK
+    assert budget.free == MiB
+    larger = Link(budget, {2: 4 * MiB})
+    larger.receive(reply(2, 4 * MiB + 1000))
+    assert larger.frames[0][2] == codes.OK and budget.free == MiB

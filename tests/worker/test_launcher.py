@@ -1,4 +1,3 @@
-import json
 import os
 import select
 import signal
@@ -10,6 +9,7 @@ import pytest
 from eas_processor.link.codes import OK
 from eas_processor.link.content import content_hash
 from eas_processor.link.frames import FAILED, LAUNCH, LINK_VERSION, READY, STOP
+from eas_processor.link.spec import WorkerSpec
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROCESSORS = os.path.join(HERE, "..", "processors")
@@ -117,7 +117,7 @@ def test_a_fork_that_fails_is_reported_and_ends_nothing(engine, tmp_path):
         "def process(model, request): return b'here'\n"
     )
     launcher, worker = engine.worker(str(path))
-    launcher.send(LAUNCH, json.dumps({"instance": 2}).encode())
+    launcher.send(LAUNCH, WorkerSpec(2, "", "", 1, 1, 0.0, False, {}).pack())
     assert engine.exited(launcher) == {"instance": 2, "pid": 0, "status": 71 << 8}
     assert b"cannot be forked: Resource temporarily" in engine.launcher.stdout.readline()
     assert worker.ask(b"") == (OK, b"here")
