@@ -1,4 +1,4 @@
-"""The TensorFlow processor with one codec more, number 201: CSV in, CSV out."""
+"""The TensorFlow processor with one codec more, CSV in and CSV out."""
 
 import numpy as np
 
@@ -9,10 +9,9 @@ from eas_processor.codecs.registry import register
 
 
 class Csv(Codec):
-    """Lines of float32 numbers, for the only input; the answer has the first output."""
+    """Lines of numbers, for the only input of `predict_images`; the answer has the first output."""
 
     number = 201
-    strict_shapes = False
 
     def decode(self, body, target):
         try:
@@ -20,8 +19,9 @@ class Csv(Codec):
             array = np.array(rows, np.float32)
         except ValueError as error:
             raise CodecError(f"the body is not CSV of numbers: {error}") from None
-        (name,) = target.input_names("")
-        return wire.Request("", {name: wire.Tensor(wire.DT_FLOAT, array)}, []), None
+        (name,) = target.input_names("predict_images")
+        inputs = {name: wire.Tensor(wire.DT_FLOAT, array)}
+        return wire.Request("predict_images", inputs, []), None
 
     def encode(self, outputs, form):
         rows = next(iter(outputs.values())).array.tolist()

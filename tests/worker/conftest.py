@@ -123,7 +123,9 @@ class Engine:
         self._pids.add(hello["pid"])
         return hello, link
 
-    def launch(self, launcher, number=1, threads=2, batch_size=1, config=""):
+    def launch(
+        self, launcher, number=1, threads=2, batch_size=1, config="", model_entry="the model"
+    ):
         """
         Have a worker started, and return it when it is ready or has failed.
 
@@ -131,7 +133,7 @@ class Engine:
         """
         spec = WorkerSpec(
             instance=number,
-            model_entry="the model",
+            model_entry=model_entry,
             model_config=config,
             threads=threads,
             batch_size=batch_size,
@@ -200,7 +202,7 @@ def code(tmp_path_factory):
     wire = os.path.join(REPOSITORY, "eas_wire")
     shutil.copytree(wire, os.path.join(directory, "eas_wire"), ignore=ignore)
     os.mkdir(os.path.join(directory, "eas_processor"))
-    for name in ("__init__.py", "link", "codecs", "worker"):
+    for name in ("__init__.py", "link", "codecs", "worker", "tf"):
         source, target = os.path.join(package, name), os.path.join(directory, "eas_processor", name)
         if os.path.isdir(source):
             shutil.copytree(source, target, ignore=ignore)

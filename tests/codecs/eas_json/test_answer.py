@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 import eas_wire as wire
-from eas_processor.codecs.eas_json.answer import write_columns, write_rows
+from eas_processor.codecs.codec import share
+from eas_processor.codecs.eas_json.answer import (
+    columns_of_shares,
+    rows_of_shares,
+    write_columns,
+    write_rows,
+)
 from eas_processor.codecs.errors import CodecError
 
 
@@ -97,3 +103,35 @@ def test_strings_keep_their_shape():
 def test_complex_numbers_are_refused():
     with pytest.raises(CodecError, match="output 'c' is DT_COMPLEX64, which JSON cannot carry"):
         write_columns({"c": tensor(wire.DT_COMPLEX64, [1j])})
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"y": floats([1, 2, 3, 4])},
+        {"y": floats([[1], [2.5], [3], [4]])},
+        {"y": floats(np.arange(8).reshape(2, 2, 2))},
+        {"y": floats(np.arange(32).reshape(4, 2, 2, 2))},
+        {"y": floats([[1, float("nan")], [2, float("inf")]])},
+        {"y": floats(np.zeros((0, 2)))},
+        {"y": floats(np.zeros((2, 0)))},
+        {"y": tensor(wire.DT_BOOL, [[True], [False]]), "n": tensor(wire.DT_INT64, [3, 4])},
+        {"s": strings(b"a", b"], ["), "y": floats([[1], [2]])},
+        {"y": tensor(wire.DT_HALF, [[0.1, 2], [3, 4]])},
+        {"y": floats(np.arange(20000).reshape(2, 100, 100))},
+    ],
+    ids=lambda outputs: ", ".join(map(str, outputs.values())),
+)
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    "write, write_shares", [(write_columns, columns_of_shares), (write_rows, rows_of_shares)]
+)
+def test_shares_are_written_as_if_each_were_alone(write, write_shares, outputs, count):
+    shares = write_shares(outputs, count)
+    assert shares == [write(share(outputs, count, each)) for each in range(count)]
+
+
+def test_shares_of_complex_numbers_are_refused():
+    for write_shares in (columns_of_shares, rows_of_shares):
+        with pytest.raises(CodecError, match="which JSON cannot carry"):
+            write_shares({"c": tensor(wire.DT_COMPLEX64, [1j, 2j])}, 2)

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from fixtures import need
@@ -5,10 +7,14 @@ from fixtures import need
 need.module("tensorflow")
 
 import eas_wire as wire
+from eas_processor.codecs import registry
 from eas_processor.codecs.array_proto import ArrayProto
+from eas_processor.codecs.registry import register
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import ModelRefusal
 from eas_processor.tf.runtime import tf, v1
+
+EAS_JSON = 1
 
 
 def rows(*values):
@@ -335,3 +341,118 @@ def test_requests_alike_and_others_are_joined_in_one_run(load, request_of, runs,
         [3.75, 5],
         [6.25],
     ]
+
+
+def as_json(inputs, rows=False, **more):
+    arrays = {name: array.tolist() for name, array in inputs.items()}
+    if rows:
+        count = len(next(iter(inputs.values())))
+        document = {"instances": [{n: a[at] for n, a in arrays.items()} for at in range(count)]}
+    else:
+        document = {"inputs": arrays}
+    return json.dumps(dict(document, **more)).encode()
+
+
+@pytest.mark.parametrize("config", ["{}", '{"max_batch_rows": 3}', '{"allowed_batch_sizes": [8]}'])
+def test_requests_of_two_codecs_share_a_run_and_each_is_answered_in_its_own(
+    load, request_of, runs, config
+):
+    model = load(paired, config)
+    sent = [pair(1), pair(2.5), pair(3, 4), pair(5), pair(6, 7), pair(8)]
+    requests = [request_of(inputs) for inputs in sent]
+    codecs = [0] * 6
+    for at, by_rows in ((1, False), (2, True), (4, True), (5, False)):
+        requests[at], codecs[at] = as_json(sent[at], by_rows), EAS_JSON
+    alone = [hooks.process(model, *each) for each in zip(requests, codecs)]
+    del runs[:]
+    assert hooks.batch_process(model, requests, codecs) == alone
+    assert runs == {"{}": [8], '{"max_batch_rows": 3}': [3, 2, 3]}.get(config, [8])
+
+
+def test_json_alone_is_joined_too(load, runs):
+    model = load(paired)
+    sent = [pair(1), pair(2), pair(3, 4), pair(5)]
+    requests = [as_json(inputs) for inputs in sent]
+    alone = [hooks.process(model, request, EAS_JSON) for request in requests]
+    del runs[:]
+    assert hooks.batch_process(model, requests, [EAS_JSON] * 4) == alone
+    assert runs == [5]
+
+
+def test_other_names_for_the_same_tensors_share_the_run(load, request_of, runs):
+    model = load(paired, "{}")
+    inputs = pair(1)
+    requests = [
+        as_json(inputs, output_filter=["sum"]),
+        request_of(inputs, ["sum"]),
+        as_json(inputs, output_filter=["large"]),
+    ]
+    answers = hooks.batch_process(model, requests, [EAS_JSON, 0, EAS_JSON])
+    assert runs == [2, 1]
+    assert answers[0] == b'{"outputs": [1.25]}'
+    assert answers[2] == b'{"outputs": [[false, false]]}'
+
+
+def test_a_bad_request_of_one_codec_does_not_spoil_the_other(load, request_of, runs):
+    model = load(paired)
+    good = pair(1)
+    requests = [b"{", request_of(good), b"\xff\xff", as_json(good), as_json({"a": rows(1)}), b""]
+    answers = hooks.batch_process(model, requests, [EAS_JSON, 0, 0, EAS_JSON, EAS_JSON, 99])
+    assert runs == [2]
+    assert [getattr(answer, "code", "") for answer in answers] == [
+        "INVALID_ARGUMENT",
+        "",
+        "INVALID_ARGUMENT",
+        "",
+        "INVALID_ARGUMENT",
+        "UNIMPLEMENTED",
+    ]
+
+
+def test_an_answer_that_cannot_be_written_is_refused_alone(load, request_of, runs):
+    def turned():
+        x = v1.placeholder(tf.float32, [None], name="x")
+        return {"serving_default": ({"x": x}, {"c": tf.cast(x, tf.complex64)})}
+
+    model = load(turned)
+    inputs = {"x": np.array([1], np.float32)}
+    requests = [as_json(inputs), request_of(inputs), as_json(inputs, rows=True)]
+    answers = hooks.batch_process(model, requests, [EAS_JSON, 0, EAS_JSON])
+    assert runs == [3]
+    assert wire.decode_response(answers[1])["c"].array.tolist() == [1]
+    for answer in (answers[0], answers[2]):
+        assert "output 'c' is DT_COMPLEX64, which JSON cannot carry" in str(answer)
+    assert answers[0] is not answers[2]
+
+
+@pytest.fixture
+def lenient():
+    class Lenient(ArrayProto):
+        number = 202
+        strict_shapes = False
+
+    register(Lenient())
+    yield Lenient.number
+    del registry._codecs[Lenient.number]
+
+
+def test_a_codec_decides_whether_shapes_are_held_to_the_signature(load, request_of, runs, lenient):
+    def any_rank():
+        x = v1.placeholder(tf.float32, None, name="x")
+        return {"serving_default": ({"x": x}, {"y": tf.identity(x)})}
+
+    def declare(meta):
+        # As a signature may say it of a graph that takes more.
+        shape = meta.signature_def["serving_default"].inputs["x"].tensor_shape
+        shape.unknown_rank = False
+        for size in (-1, 2):
+            shape.dim.add(size=size)
+
+    model = load(any_rank, edit=declare)
+    fits, wide = request_of({"x": rows(1)}), request_of({"x": np.ones((1, 3), np.float32)})
+    requests = [fits, wide, fits, wide, wide]
+    answers = hooks.batch_process(model, requests, [0, 0, lenient, lenient, lenient])
+    assert "expected DT_FLOAT [-1, 2], got DT_FLOAT [1, 3]" in str(answers[1])
+    for at, width in ((0, 2), (2, 2), (3, 3), (4, 3)):
+        assert wire.decode_response(answers[at])["y"].array.shape == (1, width)
+    assert hooks.process(model, wide, lenient) == answers[3]
