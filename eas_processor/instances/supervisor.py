@@ -17,12 +17,12 @@ from typing import Any
 from eas_processor.contracts.backend import State
 from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import NotReady
-from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
+from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import SetupError, StartError
 from eas_processor.instances.directory import SOCKET
 from eas_processor.instances.gpus import Gpus
 from eas_processor.instances.instance import SERVING, Instance
-from eas_processor.instances.launcher import Launcher
+from eas_processor.instances.launcher_pool import LauncherPool
 from eas_processor.instances.links import BulkLink, FrameLink, listen
 from eas_processor.instances.warm_up import warm_up
 from eas_processor.instances.worker_output import WorkerOutput
@@ -60,8 +60,7 @@ class Supervisor:
         self._server: asyncio.Server | None = None
         self._numbers = itertools.count(1)
         self._gpus = Gpus()
-        self._launchers: dict[int, Launcher] = {}
-        self._launching = asyncio.Lock()
+        self.launchers = LauncherPool(self._socket, self._exited)
         self._instances: dict[int, Instance] = {}
         self._none_left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -182,8 +181,7 @@ class Supervisor:
             for instance in list(self._instances.values()):
                 end(instance)
             await self._wait_for_ends()
-        for launcher in self._launchers.values():
-            await launcher.stop()
+        await self.launchers.stop()
         if self._server is not None:
             self._server.close()
 
@@ -222,7 +220,7 @@ class Supervisor:
         self._admission.instance_ready(instance)
 
     async def _bring_up(self, instance: Instance) -> None:
-        launcher = await self._launcher(instance.settings.worker)
+        launcher = await self.launchers.get(instance.settings.worker)
         self._instances[instance.number] = instance
         self._none_left.clear()
         worker = instance.settings.worker
@@ -230,31 +228,13 @@ class Supervisor:
         await instance.loaded()
         await warm_up(instance)
 
-    async def _launcher(self, settings: WorkerSettings) -> Launcher:
-        async with self._launching:
-            for number, launcher in list(self._launchers.items()):
-                if launcher.serves(settings):
-                    return launcher
-                if launcher.ended:
-                    del self._launchers[number]
-            number = next(self._numbers)
-            launcher = Launcher(number, settings, self._exited)
-            self._launchers[number] = launcher
-            try:
-                await launcher.start(self._socket)
-            except BaseException:
-                launcher.kill()
-                raise
-            return launcher
-
     def _hello(
         self, facts: dict[str, Any], transport: asyncio.Transport
     ) -> asyncio.Protocol | None:
         """Give a new connection to the launcher or instance it belongs to, if that still lives."""
         channel = facts["channel"]
         if channel == "launcher":
-            launcher = self._launchers.get(facts["launcher"])
-            return launcher.introduced(facts, transport) if launcher else None
+            return self.launchers.introduced(facts, transport)
         instance = self._instances.get(facts["instance"])
         if instance is None:
             return None

@@ -247,7 +247,7 @@ async def test_a_worker_that_dies_is_replaced(
             os.kill(*desk.pids, signal.SIGKILL)
             await eventually_async(partial(_have_changed, desk, before))
             assert await desk.ask(b"hello") == (codes.OK, b"hello")
-        assert len(desk.supervisor._launchers) <= 2
+        assert len(desk.supervisor.launchers) <= 2
 
 
 async def _kill(desk: Desk, eventually_async: Any) -> None:
