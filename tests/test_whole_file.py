@@ -92,7 +92,7 @@ FILL = """
 import os, pathlib, sys
 from eas_processor.errors import EasError
 from eas_processor.config.token import admin_token
-from eas_processor.cli.admin import known_address
+from eas_processor.app.running import known_address
 from eas_processor.home import private_directory
 
 home = pathlib.Path(os.environ["EAS_HOME"])

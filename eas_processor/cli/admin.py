@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
-import logging
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from eas_prediction._auth import http_date, signed_headers
+from eas_processor.app.running import find_address
 from eas_processor.config import load_service
 from eas_processor.config.token import admin_token
 from eas_processor.errors import ServiceFileError, UpdateError
-from eas_processor.home import private_directory, unwritable
-from eas_processor.whole_file import write_whole
-
-log = logging.getLogger("eas_processor")
-
-
-@contextlib.contextmanager
-def known_address(name: str) -> Iterator[Callable[[str], None]]:
-    """Keep the address of the admin routes where `eascmd` finds it, while the service runs."""
-    path = private_directory("admin") / name
-    kept: list[str] = []
-
-    def keep(address: str) -> None:
-        try:
-            write_whole(path, address.encode("ascii"))
-        except OSError as error:
-            raise unwritable(error) from error
-        log.info("admin routes at %s/admin, token in %s", address, admin_token(name).path)
-        kept.append(address)
-
-    try:
-        yield keep
-    finally:
-        # A service of the same name that was started later has its own address there.
-        with contextlib.suppress(OSError):
-            if kept and path.read_text() == kept[0]:
-                path.unlink()
 
 
 def change(service: Path, what: str) -> None:
@@ -81,9 +52,8 @@ def _name(service: Path) -> str:
 
 def _call(service: Path, method: str, route: str) -> Any:
     name = _name(service)
-    path = private_directory("admin") / name
     try:
-        address = urlsplit(path.read_text())
+        address = urlsplit(find_address(name))
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
         connection.connect()
         connection.sock.settimeout(None)  # loading a new version takes as long as it takes

@@ -244,7 +244,7 @@ def _port(text: str) -> int:
 
 
 def _peers(text: str) -> tuple[Any, ...]:
-    from eas_processor.cli.peers import peer_of
+    from eas_processor.app.peers import peer_of
 
     try:
         return tuple(peer_of(each.strip()) for each in text.split(","))

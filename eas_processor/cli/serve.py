@@ -10,10 +10,10 @@ from pathlib import Path
 
 from eas_processor.app.engine import Control, run
 from eas_processor.app.plan import Plan, change_stamp, model_is_kept, read_plan
+from eas_processor.app.running import known_address
 from eas_processor.app.sighup import prepare_for_sighup
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import is_own
-from eas_processor.cli.admin import known_address
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.config import load_service
 from eas_processor.config.token import admin_token

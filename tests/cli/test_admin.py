@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from eas_processor.cli.admin import known_address
+from eas_processor.app.running import known_address
 from eas_processor.cli.main import main
 from eas_processor.config.token import admin_token
 

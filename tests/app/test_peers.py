@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from eas_processor.cli.peers import peer_of
+from eas_processor.app.peers import peer_of
 from eas_processor.contracts.settings import Peer
 
 

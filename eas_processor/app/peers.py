@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from eas_processor.config.schema import PEER_PATTERN, PEER_RULE
-from eas_processor.frontends.discovery import OWN_WEIGHT, Peer
+from eas_processor.contracts.settings import OWN_WEIGHT, Peer
 
 
 def peer_of(text: str) -> Peer:
