@@ -39,7 +39,11 @@ def encode_response(outputs: Dict[str, Tensor]) -> bytes:
 
 
 def encode_responses(outputs: Dict[str, Tensor], count: int) -> List[bytes]:
-    """Write `count` responses, each with its equal share of the rows of every output, in order."""
+    """
+    Write `count` responses, each with its equal share of the rows of every output, in order.
+
+    The first dimension of each output is a multiple of `count`.
+    """
     columns = []
     for name, tensor in outputs.items():
         if layout_of(tensor.dtype).field not in _FIXED_SIZE:

@@ -8,6 +8,7 @@ What `eas_wire` refuses, in one tree.
     ├── MisplacedValues    INVALID_ARGUMENT  the values are in another field than the dtype's
     ├── ShapeMismatch      INVALID_ARGUMENT  impossible, or not for so many values
     ├── ValueOutOfRange    INVALID_ARGUMENT  a value that the dtype cannot hold
+    ├── NameTooLong        INVALID_ARGUMENT  a name in a request, of more than 4,096 bytes
     └── EncodeError        INTERNAL          an array that cannot be sent as that dtype
 """
 
@@ -40,6 +41,10 @@ class ShapeMismatch(WireError):
 
 class ValueOutOfRange(WireError):
     """A value is outside the range of the dtype it is sent as."""
+
+
+class NameTooLong(WireError):
+    """A request has a name that is longer than any is read."""
 
 
 class EncodeError(WireError):

@@ -24,7 +24,7 @@ def _unpack_floats(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
         array = np.frombuffer(raw, layout.packed)
     except ValueError:
         array = _no_floats(layout, raw)
-    return array if layout.packed is layout.storage else _to_half(array)
+    return array if layout.packed == layout.storage else _to_half(array)
 
 
 def _no_floats(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":

@@ -63,7 +63,11 @@ class Codec:
         raise NotImplementedError
 
     def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
-        """Return `count` answers, each with its equal share of the rows of every output."""
+        """
+        Return `count` answers, each with its equal share of the rows of every output, in order.
+
+        The first dimension of each output is a multiple of `count`.
+        """
         return [self.encode(share(outputs, count, each), form) for each in range(count)]
 
     def stack(self, bodies: Sequence[Any], places: Sequence[int]) -> Tuple[List[Stack], List[int]]:

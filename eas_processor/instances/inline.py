@@ -20,7 +20,7 @@ from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.background import in_background
 from eas_processor.worker.hooks import info_facts
-from eas_processor.worker.look_out import usable_cores
+from eas_processor.worker.polling import usable_cores
 
 # Requests that are run one by one are answered together while that takes no longer than this: a
 # client that wakes for each answer takes the caches. 6,400 requests/s became 9,400.

@@ -69,10 +69,10 @@ BULK_SIZE = 64 * 1024
 """Payloads above this many bytes travel on the bulk channel."""
 
 MAX_PAYLOAD = 0xFFFFFFFF
+"""What the length of a frame can say."""
 
 Frame = Tuple[int, int, int, int, float, Any]
-"""kind, codec, status, request number, deadline, payload."""
-
+"""kind, codec, status, request number, deadline, payload: plain, as tens of thousands a second."""
 
 class LinkError(ConnectionError):
     """

@@ -10,11 +10,12 @@ from typing import Callable, Deque, List, Tuple
 
 from eas_processor.codecs.registry import inline_bytes
 from eas_processor.link.blocking import FrameReader
-from eas_processor.link.codes import CANCELLED, DEADLINE_EXCEEDED
+from eas_processor.link.codes import CANCELLED, DEADLINE_EXCEEDED, TOO_LARGE
 from eas_processor.link.frames import (
     BULK_SIZE,
     CANCEL,
     HEAD,
+    MAX_PAYLOAD,
     PREDICT,
     REPLY,
     RUN_TIMES,
@@ -23,7 +24,7 @@ from eas_processor.link.frames import (
 )
 from eas_processor.worker import process
 from eas_processor.worker.hooks import Answer, Processor
-from eas_processor.worker.look_out import LookOut
+from eas_processor.worker.polling import Poller
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -92,7 +93,7 @@ class Channel:
         self._held_since = 0.0
         self._typical_run_s = 0.0
         self._held_when_sent = 0
-        self._look_out = LookOut(self._reader, batches=batch_size > 1)
+        self._poller = Poller(self._reader, batches=batch_size > 1)
         self.served = 0
 
     def start(self, on_lost: Callable[[], None]) -> None:
@@ -133,7 +134,7 @@ class Channel:
         while not batch:
             if not self._waiting:
                 self._flush()
-                self._accept(self._look_out.read(self._held_when_sent) or self._reader.read())
+                self._accept(self._poller.read(self._held_when_sent) or self._reader.read())
             elif len(self._waiting) < self._batch_size:
                 self._accept(self._reader.read_arrived())
             self._fill(batch)
@@ -144,7 +145,9 @@ class Channel:
 
     def _is_slow(self, *frames: Frame) -> bool:
         """Tell whether one takes so long to decode that the others do not wait for it."""
-        return self._is_bulk and any(len(frame[5]) > inline_bytes(frame[1]) for frame in frames)
+        return self._is_bulk and any(
+            len(payload) > inline_bytes(codec) for _, codec, _, _, _, payload in frames
+        )
 
     def _fill(self, batch: List[Frame]) -> None:
         now = time.monotonic()
@@ -152,8 +155,9 @@ class Channel:
             if self._is_bulk and batch and self._is_slow(self._waiting[0], batch[0]):
                 return  # Such a one runs alone: the answers of a batch leave together.
             frame = self._waiting.popleft()
-            if frame[4] and now > frame[4]:
-                self._refuse(frame[3], _EXPIRED)
+            _, _, _, number, deadline, _ = frame
+            if deadline and now > deadline:
+                self._refuse(number, _EXPIRED)
             else:
                 batch.append(frame)
 
@@ -170,11 +174,12 @@ class Channel:
 
     def _accept(self, frames: List[Frame]) -> None:
         for frame in frames:
-            if frame[0] == PREDICT:
+            kind, _, held, number, _, _ = frame
+            if kind == PREDICT:
                 self._waiting.append(frame)
-                self._held_when_sent = frame[2]
-            elif frame[0] == CANCEL:
-                self._cancel(frame[3])
+                self._held_when_sent = held
+            elif kind == CANCEL:
+                self._cancel(number)
 
     def _cancel(self, number: int) -> None:
         for frame in self._waiting:
@@ -186,23 +191,22 @@ class Channel:
     def _run(self, batch: List[Frame]) -> Tuple[List[bytes], float, float]:
         """Return what to send, and when the run began and ended."""
         start = time.perf_counter()
+        _, codecs, _, numbers, _, payloads = zip(*batch)
         if len(batch) == 1:
-            answers = [self._processor.process(batch[0][5], batch[0][1])]
+            answers = [self._processor.process(payloads[0], codecs[0])]
         else:
-            answers = self._processor.batch_process(
-                [frame[5] for frame in batch], [frame[1] for frame in batch]
-            )
+            answers = self._processor.batch_process(list(payloads), codecs)
         end = time.perf_counter()
         seconds = end - start
         self._note_run(seconds)
         times, again = self._times(len(batch), seconds)
         replies: List[bytes] = [times]
-        for frame, answer in zip(batch, answers):
+        for number, answer in zip(numbers, answers):
             code, payload = answer
             if len(payload) > BULK_SIZE:
-                self._send_large(frame[3], answer, again)
+                self._send_large(number, answer, again)
             else:
-                replies.append(HEAD.pack(len(payload), REPLY, 0, code, frame[3], 0.0))
+                replies.append(HEAD.pack(len(payload), REPLY, 0, code, number, 0.0))
                 replies.append(payload)
         self.served += len(batch)
         return replies, start, end
@@ -237,6 +241,9 @@ class Channel:
     def _send_large(self, number: int, answer: Answer, times: bytes) -> None:
         """Send a large answer by the bulk channel, so that it does not delay the small ones."""
         code, payload = answer
+        if len(payload) > MAX_PAYLOAD:
+            code = TOO_LARGE
+            payload = b"the answer has %d bytes, more than 4 GiB" % len(payload)
         head = HEAD.pack(len(payload), REPLY, 0, code, number, 0.0)
         self._bulk.send(times + head, payload)
 

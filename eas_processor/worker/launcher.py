@@ -87,9 +87,9 @@ class Launcher:
                 self._wake.recv(4096)
                 self._reap()
             if self._link in ready:
-                for frame in reader.read():
-                    if frame[0] == LAUNCH:
-                        self._launch(hooks, WorkerSpec.unpack(frame[5]))
+                for kind, _, _, _, _, payload in reader.read():
+                    if kind == LAUNCH:
+                        self._launch(hooks, WorkerSpec.unpack(payload))
 
     def _launch(self, hooks: ModuleType, spec: WorkerSpec) -> None:
         worker = Worker(self._path, hooks, spec)

@@ -105,12 +105,12 @@ class Worker:
             self._leave()
 
     def _obey(self, reader: FrameReader) -> None:
-        for frame in reader.read():
-            if frame[0] == STOP and self._spec.sigterm:
+        for kind, *_ in reader.read():
+            if kind == STOP and self._spec.sigterm:
                 self._asked_to_stop.set()
-            elif frame[0] == STOP:
+            elif kind == STOP:
                 process.end()
-            if frame[0] == WARMED:
+            if kind == WARMED:
                 self._collector.settle()
 
     def _leave(self) -> NoReturn:

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from eas_processor.link.blocking import FrameReader
-from eas_processor.link.codes import CANCELLED, DEADLINE_EXCEEDED, OK
+from eas_processor.link.codes import CANCELLED, DEADLINE_EXCEEDED, OK, TOO_LARGE
 from eas_processor.link.frames import (
     ARRAY_PROTO,
     BULK_SIZE,
@@ -383,6 +383,15 @@ def test_nothing_waits_behind_large_json(serve, processor, batch_size, batch_wai
     processor.let_go()
     assert processor.next_run() == [large]
     assert set(peer.answers(3)) == {1, 2, 3}
+
+
+def test_an_answer_that_no_frame_can_hold_is_refused(serve, monkeypatch):
+    monkeypatch.setattr(channel_module, "MAX_PAYLOAD", BULK_SIZE + 100)
+    peer = serve()
+    peer.send(predict(1, b"123456789"), predict(2, b"fits"))
+    sentence = b"the answer has %d bytes, more than 4 GiB" % (9 * BULK_SIZE // 8)
+    assert peer.answers(1, "bulk") == {1: (TOO_LARGE, sentence)}
+    assert peer.answers(1)[2][0] == OK
 
 
 def test_every_thread_ends_when_the_link_closes(serve):

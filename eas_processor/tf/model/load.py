@@ -59,6 +59,11 @@ def _open(fill: Callable[[Any], None], config: ModelConfig) -> Any:
 
 
 def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Any:
+    version = _version(meta.tensorflow_version)
+    newer = version > _version(tf.__version__)
+    written_by = f"TensorFlow {meta.tensorflow_version}" if meta.tensorflow_version else ""
+    writer = written_by, oldest_build(tensorflow=version) if newer else ""
+
     def fill(session: Any, directory: str = path) -> None:
         v1.saved_model.loader.load(session, list(meta.tags), directory)
 
@@ -67,10 +72,6 @@ def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Any:
             with _reported(changes, path, *writer):
                 fill(session, directory)
 
-    version = _version(meta.tensorflow_version)
-    newer = version > _version(tf.__version__)
-    written_by = f"TensorFlow {meta.tensorflow_version}" if meta.tensorflow_version else ""
-    writer = written_by, oldest_build(tensorflow=version) if newer else ""
     try:
         return _open_either_way(fill, fill_adapted, config)
     except ModelError:

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from eas_processor.tf.model.signatures import Shape
 from eas_processor.tf.rows.graph import Follower, TooLarge
-from eas_processor.tf.rows.values import ROWS, SIZED, Dim, Plain, Rows, Value, number
+from eas_processor.tf.rows.values import ROWS, Dim, Plain, Rows, Sized, Value, number
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,8 @@ class RowProof:
         if not unproven:
             return True
         if all(
-            value is SIZED or name not in unproven for name, value in zip(self._fetches, values)
+            isinstance(value, Sized) or name not in unproven
+            for name, value in zip(self._fetches, values)
         ):
             self.watches = not self._disproven
             return None

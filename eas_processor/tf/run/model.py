@@ -17,7 +17,7 @@ from eas_processor.tf.rows.proof import RowProof
 from eas_processor.tf.run.callables import GraphCallable
 from eas_processor.tf.run.names import Resolver, describe_inputs, refuse_missing
 from eas_processor.tf.run.plans import Arrays, Plan
-from eas_processor.tf.run.run_errors import translate
+from eas_processor.tf.run.run_errors import translate, translate_unreadable
 from eas_processor.tf.runtime import tf
 from eas_wire import Request
 
@@ -100,6 +100,8 @@ class Model(Target):
             values = plan.graph_callable.run(*arrays)
         except tf.errors.OpError as error:
             raise translate(error) from error
+        except UnicodeDecodeError as error:
+            raise translate_unreadable(error) from error
         if plan.proof.watches:
             plan.proof.note(arrays, values)
         return values

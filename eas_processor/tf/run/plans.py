@@ -58,7 +58,11 @@ class Plan:
         return arrays
 
     def feed(self, arrays: Dict[str, "np.ndarray[Any, Any]"]) -> Arrays:
-        """Return arrays, whose like was taken before, in order and as TensorFlow takes them."""
+        """
+        Return arrays of [rows, ...], by input name, in the order and dtypes that TensorFlow takes.
+
+        One request with their dtypes and trailing shapes has been checked.
+        """
         return [
             arrays[spec.name] if convert is None else convert(arrays[spec.name])
             for spec, convert in self.feeds

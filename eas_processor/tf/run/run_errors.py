@@ -32,7 +32,19 @@ def translate(error: Any) -> ProcessorError:
     return RunError(f"the run failed: {type(error).__name__}: {sentence}{hint}")
 
 
+def translate_unreadable(error: UnicodeDecodeError) -> ProcessorError:
+    """
+    Return the error to raise where TensorFlow's own sentence is not UTF-8.
+
+    It quotes a value of the request then, as that of `StringToNumber` does.
+    """
+    message = error.object[:_READ].decode("utf-8", "backslashreplace")
+    return ModelRefusal(f"the model refused the request: {clean(message)}")
+
+
 def clean(message: str) -> str:
     """Return TensorFlow's sentence without node names and stack traces, cut where it is long."""
-    message = _TAIL.sub("", _ROOT.sub("", message[:_READ]))
+    # Before TensorFlow 1.13, bytes that are not UTF-8 come as surrogates, which cannot be sent.
+    message = message[:_READ].encode("utf-8", "backslashreplace").decode()
+    message = _TAIL.sub("", _ROOT.sub("", message))
     return cut(" ".join(_NODE.sub("", message).split()), _SHOWN)

@@ -1,13 +1,16 @@
 import time
 
+import numpy as np
 import pytest
 from fixtures import need
 
 need.module("tensorflow")
 
+import eas_wire as wire
+from eas_processor.tf import hooks
 from eas_processor.tf.errors import ModelRefusal, RunError
 from eas_processor.tf.run.run_errors import clean, translate
-from eas_processor.tf.runtime import tf
+from eas_processor.tf.runtime import tf, v1
 
 
 @pytest.mark.parametrize(
@@ -62,3 +65,27 @@ def test_a_value_that_tensorflow_quotes_is_cut(value):
     assert time.perf_counter() - start < 2  # 0.03 s; blanks took quadratic time
     assert sentence.startswith("the model refused the request: bad value:")
     assert len(sentence) < 1100
+
+
+@pytest.mark.parametrize("config", ["", '{"run_on_caller_thread": true}'])
+def test_a_value_that_tensorflow_cannot_quote_is_refused(load, request_of, caplog, config):
+    def build():
+        s = v1.placeholder(tf.string, [None], name="s")
+        return {"serving_default": ({"s": s}, {"y": v1.string_to_number(s)})}
+
+    model = load(build, config)
+    sent = [request_of({"s": np.array([each], object)}) for each in (b"1", b"\xffzz", b"3")]
+    for _ in range(3):
+        first, refused, last = hooks.batch_process(model, sent)
+        assert isinstance(refused, ModelRefusal)
+        assert refused.code == "INVALID_ARGUMENT"
+        assert str(refused).startswith("the model refused the request: StringToNumberOp could not")
+        assert "ffzz" in str(refused)
+        str(refused).encode()
+        assert [wire.decode_response(each)["y"].array.tolist() for each in (first, last)] == [
+            [1.0],
+            [3.0],
+        ]
+    with pytest.raises(ModelRefusal):
+        hooks.process(model, sent[1])
+    assert "Traceback" not in caplog.text

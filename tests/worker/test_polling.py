@@ -3,10 +3,10 @@ import itertools
 import pytest
 
 from eas_processor.link.frames import PREDICT
-from eas_processor.worker import look_out
-from eas_processor.worker.look_out import LookOut
+from eas_processor.worker import polling
+from eas_processor.worker.polling import Poller
 
-FRAME = (PREDICT, 1, 7, 0.0, b"body")
+FRAME = (PREDICT, 0, 1, 7, 0.0, b"body")
 
 
 class Reader:
@@ -28,45 +28,45 @@ class Clock:
         self._ticks = itertools.count()
 
     def perf_counter(self):
-        return next(self._ticks) * look_out._LOOK_OUT_S / 4
+        return next(self._ticks) * polling._POLL_S / 4
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch):
-    monkeypatch.setattr(look_out, "time", Clock())
-    monkeypatch.setattr(look_out, "usable_cores", lambda: 2)
+    monkeypatch.setattr(polling, "time", Clock())
+    monkeypatch.setattr(polling, "usable_cores", lambda: 2)
 
 
 def test_what_arrives_soon_is_returned():
     reader = Reader(2)
-    assert LookOut(reader, batches=False).read(1) == [FRAME]
+    assert Poller(reader, batches=False).read(1) == [FRAME]
     assert reader.looks == 2
 
 
 def test_it_is_given_up_after_a_moment():
     reader = Reader(5)
-    assert LookOut(reader, batches=False).read(1) == []
+    assert Poller(reader, batches=False).read(1) == []
     assert reader.looks < 5
 
 
 @pytest.mark.parametrize("batches, looks", [(False, 0), (True, 1)])
-def test_while_the_worker_holds_many_only_batches_are_looked_out_for(batches, looks):
+def test_while_the_worker_holds_many_only_batches_are_polled_for(batches, looks):
     reader = Reader(1)
-    found = LookOut(reader, batches=batches).read(look_out._FEW + 1)
+    found = Poller(reader, batches=batches).read(polling._FEW + 1)
     assert found == [FRAME] * looks
     assert reader.looks == looks
 
 
-def test_nobody_looks_out_on_a_single_core(monkeypatch):
-    monkeypatch.setattr(look_out, "usable_cores", lambda: 1)
+def test_nobody_polls_on_a_single_core(monkeypatch):
+    monkeypatch.setattr(polling, "usable_cores", lambda: 1)
     reader = Reader(1)
-    assert LookOut(reader, batches=False).read(1) == []
+    assert Poller(reader, batches=False).read(1) == []
     assert reader.looks == 0
 
 
-def test_who_finds_nothing_looks_out_seldom_until_something_comes():
+def test_who_finds_nothing_polls_seldom_until_something_comes():
     reader = Reader()
-    waiting = LookOut(reader, batches=False)
+    waiting = Poller(reader, batches=False)
     looked = []
     for _ in range(200):
         before = reader.looks
