@@ -5,8 +5,9 @@ import os
 
 import numpy as np
 import pytest
+from fixtures import need
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+need.module("tensorflow")
 
 import eas_wire as wire
 from eas_processor.link.codes import INVALID_ARGUMENT, OK, UNIMPLEMENTED
