@@ -351,6 +351,34 @@ def test_a_refusal_does_not_repeat_what_it_refuses(body):
     assert 20 < len(str(refused.value)) < 800
 
 
+@pytest.mark.parametrize(
+    "role, of",
+    [
+        ("signature", lambda name: field(1, name)),
+        ("input", lambda name: field(2, field(1, name) + field(2, FLOAT + field(FLOAT_VAL, b"")))),
+        ("output_filter", lambda name: field(3, name)),
+    ],
+)
+def test_a_long_name_is_refused_before_it_is_read(role, of):
+    wire.decode_request(of(b"n" * 4096))
+    with pytest.raises(wire.NameTooLong) as refused:
+        wire.decode_request(of(b"n" * 4097))
+    expected = f"a name of 4097 bytes ({role}): expected 4096 bytes or fewer, got '{'n' * 80}...'"
+    assert str(refused.value) == expected
+    assert refused.value.code == "INVALID_ARGUMENT"
+
+
+def test_a_long_name_of_any_bytes_is_refused():
+    with pytest.raises(wire.NameTooLong):
+        wire.decode_request(field(1, b"\xff" * 5000))
+
+
+def test_the_names_of_an_answer_are_not_limited():
+    name = "n" * 5000
+    body = wire.encode_response({name: wire.Tensor(wire.DT_FLOAT, np.ones(2, np.float32))})
+    assert list(wire.decode_response(body)) == [name]
+
+
 def test_an_answer_that_cannot_be_written_does_not_repeat_its_name():
     bad = wire.Tensor(wire.DT_FLOAT, np.ones(2))
     for name in (LONG, LONG + "\ud800"):

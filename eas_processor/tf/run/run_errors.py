@@ -1,7 +1,9 @@
 """What TensorFlow says when a run fails, as this processor's errors."""
 
+import codecs
 import re
-from typing import Any
+import sys
+from typing import Any, Tuple
 
 from eas_processor.tf.errors import ModelRefusal, ProcessorError, RunError
 from eas_processor.tf.runtime import tf
@@ -21,6 +23,23 @@ _TAIL = re.compile(r"(\[\[\{?\{?(function_)?node |Original stack trace|\(1\) [\w
 
 # A sentence can quote a value of the request, of any length.
 _READ, _SHOWN = 4000, 1000
+
+# The binding of these versions crashes where a sentence is not UTF-8: it drops a reference to the
+# arguments of the exception, which Python could not make.
+_CRASHES_BEFORE, _BINDING = (2, 2), "python/client/session.py"
+
+
+def _decode_strictly(error: UnicodeError) -> Tuple[str, int]:
+    """Refuse what is not UTF-8, but for the sentences that TensorFlow's binding turns into text."""
+    caller = sys._getframe(1).f_code.co_filename
+    if isinstance(error, UnicodeDecodeError) and caller.endswith(_BINDING):
+        shown = "".join("\\x%02x" % byte for byte in error.object[error.start : error.end])
+        return shown, error.end
+    raise error
+
+
+if tuple(map(int, tf.__version__.split(".")[:2])) < _CRASHES_BEFORE:
+    codecs.register_error("strict", _decode_strictly)
 
 
 def translate(error: Any) -> ProcessorError:
