@@ -169,13 +169,18 @@ def _predict(path: str) -> List[float]:
     import numpy as np
 
     import eas_wire as wire
+    from eas_processor.codecs.eas_json.codec import EasJson
     from eas_processor.tf import hooks
 
     model = hooks.initialize(path, "")
     x = np.array([0.0, 1.0, 2.0], np.float32)
     request = wire.Request("double", {"x": wire.Tensor(wire.DT_FLOAT, x)}, ["y"])
     answer = wire.decode_response(hooks.process(model, wire.encode_request(request)))
-    return [float(value) for value in answer["y"].array]
+    values = [float(value) for value in answer["y"].array]
+    text = hooks.process(model, b'{"inputs": [0, 1, 2]}', EasJson.number).decode()
+    if text != json.dumps({"outputs": values}):
+        raise Failed(f"0, 1 and 2 in JSON were answered with {text}")
+    return values
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 from time import perf_counter
 from typing import Any, List, Sequence, Tuple, Union
 
+from eas_processor.codecs.array_proto import ArrayProto
 from eas_processor.codecs.registry import find
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.errors import BadRequest
@@ -27,9 +28,9 @@ def initialize(model_entry: str, model_config: str) -> Model:
     return load(model_entry, read_model_config(model_config))
 
 
-def process(model: Model, request: Any, codec: int = 0) -> bytes:
+def process(model: Model, request: Any, codec: int = ArrayProto.number) -> bytes:
     """
-    Answer a request in the encoding of `codec`, at first a `PredictRequest`.
+    Answer a request in its own encoding, the codec of that number: without, a `PredictRequest`.
 
     `request` is any buffer of bytes. Its content must not change afterwards: a model with state may
     keep a view of it. Errors know their `code`.
@@ -63,7 +64,7 @@ def batch_process(
 
     `codecs` has one number for each request; without, all are `PredictRequest`s.
     """
-    return run_batch(model, requests, codecs or [0] * len(requests), _times)
+    return run_batch(model, requests, codecs or [ArrayProto.number] * len(requests), _times)
 
 
 def take_times() -> Tuple[int, float, float, float]:
