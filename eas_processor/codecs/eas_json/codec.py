@@ -52,8 +52,7 @@ def _read(body: Body, target: Target) -> Tuple[Request, Form]:
 
 def _try(body: Body, target: Target, exact: bool) -> Union[Tuple[Request, Form], Exception]:
     try:
-        asked = JsonRequest(body, exact)
-        return _ask(asked, target), asked.by_rows
+        return _decode(body, target, exact)
     except Exception as error:
         if not hasattr(error, "code"):
             raise
@@ -63,8 +62,10 @@ def _try(body: Body, target: Target, exact: bool) -> Union[Tuple[Request, Form],
         body.discard()
 
 
-def _ask(asked: JsonRequest, target: Target) -> Request:
+def _decode(body: Body, target: Target, exact: bool) -> Tuple[Request, Form]:
+    # A function of its own: what it holds of the values has gone before they are discarded.
+    asked = JsonRequest(body, exact)
     columns = asked.columns(target)
     specs = target.specs(asked.signature_name, columns, asked.output_filter)
     inputs = {spec.name: read_tensor(spec, columns[spec.name], asked.has_words) for spec in specs}
-    return Request(asked.signature_name, inputs, asked.output_filter)
+    return Request(asked.signature_name, inputs, asked.output_filter), asked.by_rows

@@ -1,6 +1,7 @@
 """The whole codec: whichever reader takes a body, the outcome is the same."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import eas_wire as wire
 from eas_processor.codecs.codec import Codec
 from eas_processor.codecs.eas_json import inputs
 from eas_processor.codecs.eas_json.codec import EasJson
-from eas_processor.codecs.eas_json.pieces import PIECE
+from eas_processor.codecs.eas_json.pieces import PIECE, PieceReader
 from eas_processor.codecs.errors import CodecError
 
 CODEC = EasJson()
@@ -93,6 +94,26 @@ def test_what_the_model_refuses_is_passed_on_without_the_values(model_of):
         frames.append(trace.tb_frame.f_code.co_name)
         trace = trace.tb_next
     assert "specs" not in frames
+
+
+@pytest.mark.parametrize("last", ["[0.5]", "[true]"], ids=["read", "refused"])
+def test_nothing_else_holds_the_values_when_they_are_discarded(model_of, monkeypatch, last):
+    held = []
+    discard = PieceReader.discard
+
+    def count(reader):
+        lists = [part for part in reader.parts if isinstance(part, list) and part]
+        held.extend([sys.getrefcount(part[0]) for part in lists])
+        discard(reader)
+
+    monkeypatch.setattr(PieceReader, "discard", count)
+    body = '{"inputs": {"x": [' + "[0.5]," * 30000 + last + "]}}"
+    try:
+        CODEC.decode(body.encode(), model_of(X))
+    except CodecError:
+        assert last == "[true]"
+    # The part, and the argument of the count itself.
+    assert len(held) > 1 and set(held) == {2}
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(model_of):
