@@ -1,6 +1,6 @@
 """JSON in the form of TensorFlow Serving's page "RESTful API", checked as the EAS routes do."""
 
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any, Dict, Iterable, List, Tuple, Union
 
 from eas_processor.codecs.codec import Codec, Form, Target
 from eas_processor.codecs.eas_json.answer import (
@@ -15,6 +15,10 @@ from eas_processor.codecs.eas_json.text import readings
 from eas_processor.codecs.eas_json.turns import turn
 from eas_processor.codecs.errors import CodecError
 from eas_wire import Request, Tensor
+from eas_wire.decode import MAX_NAME_BYTES
+from eas_wire.text import LIMIT
+
+_MAX_BYTES_OF_A_CHARACTER = 4
 
 
 class EasJson(Codec):
@@ -38,6 +42,18 @@ class EasJson(Codec):
     def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
         """Return `count` answers, each with its equal share of the rows, written at once."""
         return rows_of_shares(outputs, count) if form else columns_of_shares(outputs, count)
+
+
+def _refuse_long(role: str, names: Iterable[str]) -> None:
+    """Refuse a name that is longer than `eas_wire` takes: to look for it would hold up others."""
+    for name in names:
+        if len(name) * _MAX_BYTES_OF_A_CHARACTER > MAX_NAME_BYTES:
+            size = len(name.encode("utf-8", "surrogatepass"))
+            if size > MAX_NAME_BYTES:
+                raise CodecError(
+                    f"a name of {size} bytes ({role}): expected {MAX_NAME_BYTES} bytes or fewer, "
+                    f"got {name[:LIMIT] + '...'!r}"
+                )
 
 
 def _read(body: Body, target: Target) -> Tuple[Request, Form]:
@@ -65,7 +81,10 @@ def _try(body: Body, target: Target, exact: bool) -> Union[Tuple[Request, Form],
 def _decode(body: Body, target: Target, exact: bool) -> Tuple[Request, Form]:
     # A function of its own: what it holds of the values has gone before they are discarded.
     asked = JsonRequest(body, exact)
+    _refuse_long("signature", [asked.signature_name])
+    _refuse_long("output_filter", asked.output_filter)
     columns = asked.columns(target)
+    _refuse_long("input", columns)
     specs = target.specs(asked.signature_name, columns, asked.output_filter)
     inputs = {spec.name: read_tensor(spec, columns[spec.name], asked.has_words) for spec in specs}
     return Request(asked.signature_name, inputs, asked.output_filter), asked.by_rows

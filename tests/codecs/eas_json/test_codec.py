@@ -96,6 +96,28 @@ def test_what_the_model_refuses_is_passed_on_without_the_values(model_of):
     assert "specs" not in frames
 
 
+@pytest.mark.parametrize(
+    "role, document",
+    [
+        ("signature", {"signature_name": "\u00e9" * 2049, "inputs": {"x": 1}}),
+        ("output_filter", {"output_filter": ["y", "\u00e9" * 2049], "inputs": {"x": 1}}),
+        ("input", {"inputs": {"x": 1, "\u00e9" * 2049: 1}}),
+        ("input", {"instances": [{"\u00e9" * 2049: 1}]}),
+    ],
+)
+def test_a_long_name_is_refused_as_it_is_in_protobuf(model_of, role, document):
+    with pytest.raises(CodecError) as refused:
+        CODEC.decode(json.dumps(document).encode(), model_of(X))
+    shown = "\u00e9" * 80
+    assert str(refused.value) == (
+        f"a name of 4098 bytes ({role}): expected 4096 bytes or fewer, got '{shown}...'"
+    )
+    shorter = json.dumps(document).replace("\\u00e9", "", 1).encode()
+    with pytest.raises((CodecError, KeyError)) as passed:
+        CODEC.decode(shorter, model_of())
+    assert "bytes or fewer" not in str(passed.value)
+
+
 @pytest.mark.parametrize("last", ["[0.5]", "[true]"], ids=["read", "refused"])
 def test_nothing_else_holds_the_values_when_they_are_discarded(model_of, monkeypatch, last):
     held = []
