@@ -22,6 +22,7 @@ from eas_processor.cli.inspect import facts_of
 from eas_processor.cli.values import as_json, read_inputs, write_outputs
 from eas_processor.config import fetch_model, load_service
 from eas_processor.errors import CallError
+from eas_processor.link.codes import OK, PROCESSOR, unpack_status
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 _PATH = "/api/predict/"
@@ -80,8 +81,8 @@ def run(arguments: Namespace) -> None:
         processor = Processor(import_hooks(build.hooks), str(arguments.model.resolve()), config)
     except HooksError as error:
         raise CallError(str(error)) from error
-    status, info = processor.describe()
-    signature = read_signature(info) if status == 200 else None
+    code, info = processor.describe()
+    signature = read_signature(info) if code == OK else None
     with _errors():
         arrays = _inputs(arguments, signature)
         if signature is None:
@@ -89,9 +90,10 @@ def run(arguments: Namespace) -> None:
         else:
             request = signature.request(signature.tensors(arrays), arguments.fetch)
         body = request.to_string()
-    status, answer = processor.process(body)
-    if status != 200:
-        raise CallError(bytes(answer).decode("utf-8", "replace"))
+    code, answer = processor.process(body)
+    if code != OK:
+        said = unpack_status(bytes(answer))[1] if code == PROCESSOR else bytes(answer)
+        raise CallError(said.decode("utf-8", "replace"))
     _give(arguments, request.parse_response(bytes(answer)).to_dict())
 
 

@@ -75,7 +75,7 @@ def test_processor_time_counts_threads_that_have_ended() -> None:
 
 @pytest.mark.slow
 def test_a_checkout_runs_its_own_code_and_does_every_kind_of_row(copy: Path) -> None:
-    heads = copy / "eas_processor" / "engine" / "heads.py"
+    heads = copy / "eas_processor" / "frontends" / "http" / "heads.py"
     heads.write_text(heads.read_text().replace("Server: eas", "Server: own"))
     work = copy.parent
     make_models(work)
