@@ -1,16 +1,14 @@
-"""What is counted, and the text in which Prometheus reads it."""
+"""What is counted of each service, and of the engine."""
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 STEPS = ("receive", "queue", "decode", "run", "encode", "send")
 """The parts of a request's time in the engine and its worker, in order."""
-
-TEXT_FORMAT = b"text/plain; version=0.0.4; charset=utf-8"
 
 _TIME_BUCKETS = 27
 """Up to 2**26 us, 67 s; what takes longer is counted in the last one, +Inf."""
@@ -18,6 +16,16 @@ _TIME_BOUNDS = [2**bucket / 1e6 for bucket in range(_TIME_BUCKETS)]
 _NOTED_AT_MOST = 1000
 _FIRST_SHOWN = 3
 _ROW_BUCKETS = 18
+
+
+class Histogram(Protocol):
+    """Counts of values, in buckets; `total` is the sum of the values."""
+
+    @property
+    def total(self) -> float: ...
+
+    def buckets(self) -> list[tuple[str, int]]:
+        """Return the upper bound of each bucket, and how many values are not above it."""
 
 
 class TimeHistogram:
@@ -53,11 +61,16 @@ class TimeHistogram:
         self.counts[-1] += len(ordered) - place
         self.seconds += sum(ordered[bisect_left(ordered, 0.0) :])
 
-    def lines(self, name: str, labels: str) -> Iterator[str]:
-        """Yield the lines of the histogram called `name`."""
+    @property
+    def total(self) -> float:
+        """Seconds, of all that was counted."""
+        return self.seconds
+
+    def buckets(self) -> list[tuple[str, int]]:
+        """Return the upper bound of each bucket, and how many durations are not above it."""
         self.settle()
         bounds = [f"{bound:g}" for bound in _TIME_BOUNDS]
-        return _histogram(name, labels, bounds, self.counts, self.seconds, _FIRST_SHOWN)
+        return _cumulative(bounds, self.counts)[_FIRST_SHOWN:]
 
 
 class RowHistogram:
@@ -75,10 +88,14 @@ class RowHistogram:
         self.counts[bucket if bucket < _ROW_BUCKETS else _ROW_BUCKETS] += 1
         self.rows += rows
 
-    def lines(self, name: str, labels: str) -> Iterator[str]:
-        """Yield the lines of the histogram called `name`."""
-        bounds = [str(2**bucket) for bucket in range(_ROW_BUCKETS)]
-        return _histogram(name, labels, bounds, self.counts, self.rows, 0)
+    @property
+    def total(self) -> float:
+        """Rows, of all runs."""
+        return self.rows
+
+    def buckets(self) -> list[tuple[str, int]]:
+        """Return the upper bound of each bucket, and how many runs have no more rows than that."""
+        return _cumulative([str(2**bucket) for bucket in range(_ROW_BUCKETS)], self.counts)
 
 
 class ServiceMetrics:
@@ -107,16 +124,6 @@ class ServiceMetrics:
                 histogram.settle()
 
 
-class ServiceSample(NamedTuple):
-    """What is known of one service when `/metrics` is read."""
-
-    name: str
-    metrics: ServiceMetrics
-    gauges: dict[str, int]
-    states: dict[str, int]
-    """How many instances are in each state."""
-
-
 class EngineMetric(NamedTuple):
     """A number that is not of one service: name without `eas_`, counter or gauge, what it tells."""
 
@@ -126,83 +133,8 @@ class EngineMetric(NamedTuple):
     value: float
 
 
-def exposition(
-    services: Iterable[ServiceSample],
-    refused: Mapping[int, int],
-    engine: Iterable[EngineMetric] = (),
-) -> bytes:
-    """
-    Return the text of `/metrics`.
-
-    The gauges of a service are `in_flight`, `queue_length` and `instances_ready`. `refused` counts
-    what no service took, by status.
-    """
-    services = list(services)
-    listed = [(f'service="{each.name}"', each.metrics, each.gauges) for each in services]
-    lines = _head("eas_requests_total", "counter", "Answers, by service and status.")
-    for labels, metrics, _ in listed:
-        for code, count in sorted(metrics.codes.items()):
-            lines.append(f'eas_requests_total{{{labels},code="{code}"}} {count}')
-    lines += _head("eas_refused_total", "counter", "Refusals before a service took the request.")
-    lines += [
-        f'eas_refused_total{{code="{code}"}} {count}' for code, count in sorted(refused.items())
-    ]
-    for each in engine:
-        lines += _head(f"eas_{each.name}", each.kind, each.text)
-        lines.append(f"eas_{each.name} {each.value:.15g}")
-    for gauge, text in (
-        ("in_flight", "Requests that have begun to arrive and are not answered."),
-        ("queue_length", "Requests that wait for an instance."),
-        ("instances_ready", "Instances that take requests."),
-    ):
-        lines += _head(f"eas_{gauge}", "gauge", text)
-        lines += [f"eas_{gauge}{{{labels}}} {gauges[gauge]}" for labels, _, gauges in listed]
-    lines += _lives(services)
-    lines += _head("eas_batch_rows", "histogram", "Rows of one run of the model.")
-    for labels, metrics, _ in listed:
-        lines += metrics.batch_rows.lines("eas_batch_rows", labels)
-    lines += _head("eas_request_seconds", "histogram", "From the head of a request to its answer.")
-    for labels, metrics, _ in listed:
-        lines += metrics.latency.lines("eas_request_seconds", labels)
-    lines += _head("eas_step_seconds", "histogram", "The parts of that time.")
-    for labels, metrics, _ in listed:
-        for step, histogram in metrics.steps.items():
-            lines += histogram.lines("eas_step_seconds", f'{labels},step="{step}"')
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _lives(services: list[ServiceSample]) -> Iterator[str]:
-    """Yield the lines about instances and their deaths."""
-    yield from _head("eas_instances", "gauge", "Instances, by the state of their life.")
-    for each in services:
-        for state, count in each.states.items():
-            yield f'eas_instances{{service="{each.name}",state="{state}"}} {count}'
-    for counter, text in (
-        ("deaths", "Workers that died while they served."),
-        ("restarts", "Instances that became ready in the place of one that is missing."),
-        ("retries", "Requests caught in a worker's death that are tried again."),
-    ):
-        yield from _head(f"eas_{counter}_total", "counter", text)
-        for each in services:
-            count = getattr(each.metrics, counter)
-            yield f'eas_{counter}_total{{service="{each.name}"}} {count}'
-
-
-def _head(name: str, kind: str, text: str) -> list[str]:
-    return [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
-
-
-def _histogram(
-    name: str, labels: str, bounds: list[str], counts: list[int], total: float, first: int
-) -> Iterator[str]:
-    count = sum(counts[:first])
-    for bound, more in zip(bounds[first:], counts[first:], strict=False):
-        count += more
-        yield f'{name}_bucket{{{labels},le="{bound}"}} {count}'
-    count += counts[-1]
-    yield f'{name}_bucket{{{labels},le="+Inf"}} {count}'
-    yield f"{name}_sum{{{labels}}} {total:g}"
-    yield f"{name}_count{{{labels}}} {count}"
+def _cumulative(bounds: list[str], counts: list[int]) -> list[tuple[str, int]]:
+    return list(zip([*bounds, "+Inf"], itertools.accumulate(counts), strict=True))
 
 
 def server_timing(began: float, submitted: float, times: tuple[float, ...], now: float) -> bytes:

@@ -19,6 +19,7 @@ ROUTES = (
     b"/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams/",
 )
 
+
 def asked_for(path: bytes) -> bytes | None:
     """Return the name in the path of a discovery route, or None for any other path."""
     for route in ROUTES:

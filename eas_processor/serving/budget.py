@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from eas_processor.contracts.refusals import AnswerTooLarge, QueueFull, Refusal
-
-if TYPE_CHECKING:
-    from eas_processor.frontends.http.answers import Answering
 
 STALLED_S = 5.0
 """
@@ -16,6 +13,18 @@ How long a client has read nothing when it may be dropped for the sake of somebo
 body or answer. A slow reader is seen to read in bursts: the kernel holds 2.5 MB for it.
 """
 _MEASURED_FOR_S = 0.02
+
+
+class Reader(Protocol):
+    """The client of a connection, as the budget knows it; `read_at` is when it last read."""
+
+    read_at: float
+
+    def measure(self, now: float) -> None:
+        """Note how much it has read by `now`."""
+
+    def drop(self, why: str) -> None:
+        """Close its connection in the middle of an answer."""
 
 
 class Budget:
@@ -33,7 +42,7 @@ class Budget:
     def __init__(self, limit: int, largest_body: int) -> None:
         self.limit = self.free = limit
         self.reserve = max(0, min(limit // 8, limit - largest_body))
-        self.unread: dict[Answering, int] = {}
+        self.unread: dict[Reader, int] = {}
         """Connections whose clients leave answers unread, and how many bytes of them."""
         self.dropped = 0
         """Connections that were closed because their clients did not read."""
@@ -76,17 +85,17 @@ class Budget:
             "free (--max-buffered); try again in a moment"
         )
 
-    def charge_unread(self, connection: Answering, unread: int) -> None:
+    def charge_unread(self, client: Reader, unread: int) -> None:
         """Charge what a client has not read, and make room if that is too much."""
-        self.note_unread(connection, unread)
+        self.note_unread(client, unread)
         if self.free < 0:
             self.drop_unread()
 
-    def note_unread(self, connection: Answering, unread: int) -> None:
+    def note_unread(self, client: Reader, unread: int) -> None:
         """Charge what a client has not read; nothing is charged for one that has read all."""
-        self.free += self.unread.pop(connection, 0) - unread
+        self.free += self.unread.pop(client, 0) - unread
         if unread:
-            self.unread[connection] = unread
+            self.unread[client] = unread
 
     def drop_unread(self) -> None:
         """Drop clients, those first that have read nothing for the longest, until `free` is 0."""
@@ -106,10 +115,10 @@ class Budget:
                 return
             self._drop(each)
 
-    def _drop(self, connection: Answering) -> None:
-        unread = self.unread[connection]
-        self.note_unread(connection, 0)
-        connection.drop(f"{unread} bytes of answers are not read, and the room is needed")
+    def _drop(self, client: Reader) -> None:
+        unread = self.unread[client]
+        self.note_unread(client, 0)
+        client.drop(f"{unread} bytes of answers are not read, and the room is needed")
 
     def _measure(self) -> None:
         """Give back what clients have read."""
@@ -117,9 +126,9 @@ class Budget:
         if now - self._measured < _MEASURED_FOR_S:
             return
         self._measured = now
-        for connection in list(self.unread):
-            connection.measure(now)
+        for client in list(self.unread):
+            client.measure(now)
 
 
-def _read_at(connection: Answering) -> float:
-    return connection.read_at
+def _read_at(client: Reader) -> float:
+    return client.read_at

@@ -60,4 +60,4 @@ def test_no_limit_is_never_too_low(
 
 
 def test_room_is_kept_for_those_that_are_told_why_they_are_refused() -> None:
-    assert connection._REFUSED_AT_ONCE <= open_files.REFUSED
+    assert connection.REFUSED_AT_ONCE <= open_files.REFUSED

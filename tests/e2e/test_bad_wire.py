@@ -117,7 +117,7 @@ ON_THE_WIRE = [
     Case("two slashes later", get("/api//predict/echo"), 404, "'/api//predict/echo'"),
     Case("dots in the path", get("/api/predict/../predict/echo"), 404, "no service '..'"),
     Case("another host's URL", get("http://other/"), 404, "nothing answers at '/'"),
-    Case("an unknown path", get("/"), 404, "this engine answers at /api/predict/echo"),
+    Case("an unknown path", get("/"), 404, "services are at /api/predict/NAME"),
     Case("an unknown service", get("/api/predict/ech"), 404, "no service 'ech'"),
     Case("HEAD", get("/api/predict/echo", method="HEAD"), 405, ""),
     Case("PUT", get("/api/predict/echo", method="PUT"), 405, "POST predicts"),

@@ -38,7 +38,7 @@ def test_an_engine_that_takes_no_requests_leaves_itself_out(desk: Any, http: Any
     desk.admission.ready = False
     desk.client.send(http("GET", ROUTES[0].decode() + "echo"))
     desk.admission.ready = True
-    desk.server.router.draining = True
+    desk.server.draining = True
     desk.client.send(http("GET", ROUTES[0].decode() + "echo"))
     assert [items(each.body) for each in desk.client.responses] == [[], []]
 

@@ -1,82 +1,72 @@
-"""Which path means what."""
+"""The routes of PAI-EAS, and those of the engine beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
-from eas_processor.contracts.counters import EngineMetric, ServiceSample, exposition
 from eas_processor.contracts.refusals import NotFound, Refusal
-from eas_processor.frontends.discovery import Peer, asked_for, upstreams
+from eas_processor.frontends.discovery import asked_for, own_peer, upstreams
+from eas_processor.frontends.eas.call import PredictRoute
+from eas_processor.frontends.eas.statuses import status_of
+from eas_processor.frontends.eas.token_check import token_refusal
 from eas_processor.frontends.http.checks import shown
-from eas_processor.frontends.http.refusals import MethodNotAllowed
+from eas_processor.frontends.http.head import JSON_TYPE, Head
+from eas_processor.frontends.http.heads import TEXT
+from eas_processor.frontends.http.refusals import HttpRefusal, MethodNotAllowed
+from eas_processor.frontends.http.request import HttpRequest, Reply
+from eas_processor.frontends.http.routes import Handler, Refused, Route, SlowRoute
+from eas_processor.frontends.metrics import TEXT_FORMAT, ServiceSample, exposition
 from eas_processor.serving.service import Service
 
 PREFIX = b"/api/predict/"
-METRICS = b"/metrics"
 
 
 class Router:
-    """Finds the service of a request."""
+    """
+    Finds who answers a request: a service by its name, or one of the engine's own routes.
+
+    The latter need no token and take no body.
+    """
+
+    refuses_in_json = False
 
     def __init__(self, services: list[Service]) -> None:
         self._services = {each.key: each for each in services}
-        self.draining = False
+        self._handlers: dict[bytes, Handler] = {
+            b"/healthz": _alive,
+            b"/readyz": self._ready,
+            b"/metrics": self._metrics,
+        }
 
-    def find(self, method: bytes, path: bytes) -> Service | Refusal:
-        """Return the service for `path` (without query), or why there is none."""
-        if not path.startswith(PREFIX):
-            return NotFound(f"nothing answers at {shown(path)}; services are at /api/predict/NAME")
-        service = self._named(path[len(PREFIX) :])
+    def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
+        """Return the route for a head; a refusal is one too."""
+        path = head.path
+        if path.startswith(PREFIX):
+            found = self._predict(head, headers)
+            if isinstance(found, Refusal):
+                return Refused(head, HttpRefusal(str(found), status_of(found)))
+            return found
+        if (handler := self._handlers.get(path)) is not None:
+            return SlowRoute(head, handler)
+        if asked_for(path) is not None:
+            return SlowRoute(head, self._upstreams)
+        sentence = f"nothing answers at {shown(path)}; services are at /api/predict/NAME"
+        return Refused(head, HttpRefusal(sentence, 404))
+
+    def _predict(self, head: Head, headers: Mapping[bytes, bytes]) -> PredictRoute | Refusal:
+        service = self._named(head.path[len(PREFIX) :])
         if isinstance(service, NotFound):
             return service
-        if method not in (b"POST", b"GET"):
+        if head.method not in (b"POST", b"GET"):
             return MethodNotAllowed(
-                f"{method.decode()} is not answered here; POST predicts, GET returns the signature"
+                f"{head.method.decode()} is not answered here; "
+                "POST predicts, GET returns the signature"
             )
-        return service
-
-    def serves(self, service: Service) -> bool:
-        """Whether `service` still answers under its name."""
-        return self._services.get(service.key) is service
-
-    def metrics(self, refused: Mapping[int, int], engine: Iterable[EngineMetric] = ()) -> bytes:
-        """Return the text of `/metrics`; `refused` counts what no service took, by status."""
-        services = [
-            ServiceSample(
-                each.settings.name,
-                each.metrics,
-                each.admission.gauges(),
-                each.states(),
-            )
-            for each in self._services.values()
-        ]
-        return exposition(services, refused, engine)
-
-    def health(self, path: bytes) -> tuple[int, bytes] | None:
-        """Return the answer of a health route, or None for any other path."""
-        if path == b"/healthz":
-            return 200, b"alive"
-        if path == b"/readyz":
-            if self.draining:
-                return 503, b"shutting down"
-            if all(each.ready for each in self._services.values()):
-                return 200, b"ready"
-            return 503, b"no instance is ready"
-        return None
-
-    def is_small(self, path: bytes) -> bool:
-        """Whether `path` is answered here, by no service and without a token."""
-        return path == METRICS or self.health(path) is not None or asked_for(path) is not None
-
-    def upstreams(self, name: bytes, own: Peer) -> tuple[int, bytes]:
-        """Return status and text of a discovery route; `own` is the address of this engine."""
-        service = self._named(name)
-        if isinstance(service, NotFound):
-            return 404, str(service).encode()
-        serving = service.ready and not self.draining
-        settings = service.settings
-        return 200, upstreams(settings.name, own, settings.peers, serving=serving)
+        tokens, name = service.tokens, service.name
+        if refusal := token_refusal(tokens, name, head.method, head.target, headers):
+            return refusal
+        return PredictRoute(head, service, timed=headers.get(b"x-eas-timing") == b"1")
 
     def _named(self, path: bytes) -> Service | NotFound:
         name = path.partition(b"/")[0]
@@ -84,3 +74,32 @@ class Router:
         if service is None:
             return NotFound(f"there is no service {shown(name)} here")
         return service
+
+    # The engine's own routes
+
+    def _ready(self, request: HttpRequest) -> Reply:
+        if request.connection.server.draining:
+            return Reply(503, TEXT, [b"shutting down"])
+        if all(each.ready for each in self._services.values()):
+            return Reply(200, TEXT, [b"ready"])
+        return Reply(503, TEXT, [b"no instance is ready"])
+
+    def _metrics(self, request: HttpRequest) -> Reply:
+        server = request.connection.server
+        services = [
+            ServiceSample(each.name, each.metrics, each.admission.gauges(), each.states())
+            for each in self._services.values()
+        ]
+        return Reply(200, TEXT_FORMAT, [exposition(services, server.refused, server.metrics())])
+
+    def _upstreams(self, request: HttpRequest) -> Reply:
+        service = self._named(asked_for(request.head.path) or b"")
+        if isinstance(service, NotFound):
+            return Reply(404, TEXT, [str(service).encode()])
+        serving = service.ready and not request.connection.server.draining
+        own, peers = own_peer(request.connection.sockname()), service.settings.peers
+        return Reply(200, JSON_TYPE, [upstreams(service.name, own, peers, serving=serving)])
+
+
+def _alive(request: HttpRequest) -> Reply:
+    return Reply(200, TEXT, [b"alive"])

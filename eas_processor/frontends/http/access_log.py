@@ -21,8 +21,8 @@ class AccessLog:
         """Log an answer of `size` bytes, if it is one of the share."""
         if random.random() >= self._share:
             return
-        method = request.method.decode()
-        path = request.target.partition(b"?")[0].decode("ascii", errors="replace")
+        method = request.head.method.decode()
+        path = request.head.path.decode("ascii", errors="replace")
         facts = {
             "request_id": request.id.decode(),
             "client": client,

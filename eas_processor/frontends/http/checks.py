@@ -6,45 +6,47 @@ from collections.abc import Mapping
 
 import httptools
 
-from eas_processor.contracts.refusals import BadRequest, BodyTooLarge, Refusal
 from eas_processor.frontends.http.refusals import (
+    ContentTooLarge,
     HeadersTooLarge,
+    HttpRefusal,
     LengthRequired,
+    Malformed,
     TargetTooLong,
     UnsupportedCoding,
 )
 
 SINGLE = frozenset([b"host", b"authorization", b"transfer-encoding", b"content-encoding"])
 """Headers that a request may have once: of two, a proxy in front might have obeyed the other."""
-REPEATED = b""
-"""Where the headers of a request keep the name of one of these that came again."""
 
 _MAX_TARGET = 8 * 1024
 _MAX_SHOWN = 80
 
 
-def malformed(version: str, target: bytes, headers: Mapping[bytes, bytes]) -> Refusal | None:
+def malformed(
+    version: str, target: bytes, headers: Mapping[bytes, bytes], repeated: bytes
+) -> HttpRefusal | None:
     """
     Return why the request cannot be taken, in the cases that the parser lets pass.
 
-    `headers` has lower-case names.
+    `headers` has lower-case names; `repeated` is a header of `SINGLE` that came again, or empty.
     """
     if len(target) > _MAX_TARGET:
         return TargetTooLong(f"the path and query are longer than {_MAX_TARGET} bytes")
     if version not in ("1.1", "1.0"):
-        return BadRequest(f"the request is HTTP/{version}; HTTP/1.1 and HTTP/1.0 are spoken here")
+        return Malformed(f"the request is HTTP/{version}; HTTP/1.1 and HTTP/1.0 are spoken here")
     if version == "1.1" and b"host" not in headers:
-        return BadRequest("the request has no Host header, which HTTP/1.1 requires")
-    if repeated := headers.get(REPEATED):
+        return Malformed("the request has no Host header, which HTTP/1.1 requires")
+    if repeated:
         name = repeated.decode().title()
-        return BadRequest(f"the request has more than one {name} header; send one")
+        return Malformed(f"the request has more than one {name} header; send one")
     encoding = headers.get(b"content-encoding")
     if encoding is not None and encoding.lower() not in (b"gzip", b"x-gzip", b"identity"):
         return UnsupportedCoding(f"Content-Encoding: {shown(encoding)} is not understood; gzip is")
     return _endless(version, headers)
 
 
-def _endless(version: str, headers: Mapping[bytes, bytes]) -> Refusal | None:
+def _endless(version: str, headers: Mapping[bytes, bytes]) -> HttpRefusal | None:
     """Return why the end of the body cannot be told for sure."""
     coding = headers.get(b"transfer-encoding")
     if coding is None:
@@ -52,14 +54,14 @@ def _endless(version: str, headers: Mapping[bytes, bytes]) -> Refusal | None:
             return LengthRequired("the body is announced by Expect, but not its Content-Length")
         return None
     if version == "1.0":
-        return BadRequest("HTTP/1.0 has no Transfer-Encoding; send Content-Length")
+        return Malformed("HTTP/1.0 has no Transfer-Encoding; send Content-Length")
     # With any other coding before `chunked`, or an upgrade, the parser would lose the body's end.
     if coding.lower() != b"chunked":
-        return BadRequest(
+        return Malformed(
             f"Transfer-Encoding: {shown(coding)} is not understood; 'chunked' alone is"
         )
     if b"upgrade" in headers:
-        return BadRequest("a request with Upgrade cannot have a chunked body; send Content-Length")
+        return Malformed("a request with Upgrade cannot have a chunked body; send Content-Length")
     return None
 
 
@@ -92,6 +94,6 @@ def framing_too_large(limit: int) -> HeadersTooLarge:
     )
 
 
-def body_too_large(limit: int) -> BodyTooLarge:
+def body_too_large(limit: int) -> ContentTooLarge:
     """Return the refusal of a body above `limit` bytes."""
-    return BodyTooLarge(f"the body is larger than {limit} bytes, the most that is taken here")
+    return ContentTooLarge(f"the body is larger than {limit} bytes, the most that is taken here")

@@ -3,399 +3,297 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from functools import partial
+from collections.abc import Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import httptools
-
-from eas_processor.contracts.counters import TEXT_FORMAT
-from eas_processor.contracts.refusals import (
-    BadRequest,
-    BodyTooLarge,
-    InternalError,
-    NotReady,
-    Refusal,
-)
-from eas_processor.frontends.discovery import asked_for, own_peer
-from eas_processor.frontends.eas.routes import METRICS
-from eas_processor.frontends.eas.token_check import token_refusal
-from eas_processor.frontends.http import checks
-from eas_processor.frontends.http.answers import MAX_PIPELINED, Answering
-from eas_processor.frontends.http.heads import CONTINUE, JSON, TEXT
+from eas_processor.contracts.refusals import Refusal
+from eas_processor.frontends.http.answers import Answers
+from eas_processor.frontends.http.bodies import Bodies
+from eas_processor.frontends.http.flow import FlowControl
+from eas_processor.frontends.http.head import NO_HEAD, Head
+from eas_processor.frontends.http.heads import CONTINUE
 from eas_processor.frontends.http.inflate import Inflater
-from eas_processor.frontends.http.known_head import KnownHead, learn
+from eas_processor.frontends.http.known_heads import KnownHead, KnownHeads
+from eas_processor.frontends.http.parsing import BETWEEN, BODY, ENDED, HEAD, Parsing
+from eas_processor.frontends.http.refusals import ArrivalTimeout, Crowded, HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest
-from eas_processor.link.frames import BULK_SIZE, EAS_JSON
+from eas_processor.frontends.http.routes import Refused, Route
 
 if TYPE_CHECKING:
     from eas_processor.frontends.http.server import HttpServer
-    from eas_processor.serving.service import Service
 
-log = logging.getLogger("eas_processor.engine")
+MAX_PIPELINED = 32
+"""Requests of one connection that are worked on at a time."""
+REFUSED_AT_ONCE = 64
+"""Connections over the limit that are told why; each holds a descriptor for up to 2 s."""
 
 _READ_AWAY = 1024 * 1024
 """A refused body up to this size is read to its end, so that the connection stays usable."""
-_SMALL_PIECE = 4096
-"""Pieces of a body below this are joined: a list of single bytes takes 8 times their memory."""
-_PARSED_AT_ONCE = 8192
-_REFUSED_AT_ONCE = 64
-"""Connections over the limit that are told why; each holds a descriptor for up to 2 s."""
-_CHUNK_LINE = 12
-"""What a chunk has around its bytes: up to 8 digits of a length and two line ends."""
+_LINGER_S = 2.0
 
 
-class HttpConnection(Answering):
+class HttpConnection(asyncio.Protocol):
     """
     The protocol of one client's connection.
 
-    httptools calls, in this order, on_message_begin, on_url, on_header, on_headers_complete,
-    on_body and on_message_complete. The part of a body that does not arrive together with its head
-    bypasses the parser: its pieces are kept as received.
+    A request whose head is known (`known`) goes past the parser; every other is parsed
+    (`Parsing`). Both ways meet in `_begin` and in `HttpRequest.received`. `answers` writes what
+    comes of them, in their order; `flow` says when no more is read.
     """
 
+    flow: FlowControl
+    answers: Answers
+
     def __init__(self, server: HttpServer) -> None:
-        super().__init__(server)
-        self._parser = httptools.HttpRequestParser(self)
-        # For the request that is arriving
-        self._target = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._known: KnownHead | None = None
-        self._to_learn = b""
-        """What was received, while its first head may be worth to be known again."""
-        self._head_size = 0
-        """Bytes received while the head was not complete."""
-        self._field_size = 0
-        """Bytes of the head's names and values."""
-        self._missing = 0
+        # Of the connection
+        self.server = server
+        self.known = KnownHeads()
+        self.since = monotonic()
+        """When it last began to wait: for a request, the rest of a head, or its end."""
+        self._transport: asyncio.Transport
+        self.budget = server.budget
+        self._parsing = Parsing(self)
+        self._bodies = Bodies(self)
+        self._held_back = b""
+        """What was received behind more requests than are worked on at a time."""
+        # Of the request that is arriving
+        self.arriving = BETWEEN
+        self.request: HttpRequest | None = None
+        """The one whose body is not complete."""
+        self.missing = 0
         """Body bytes that have not arrived yet, when Content-Length says how many there are."""
-        self._framing = 0
-        """Bytes behind the head that are not body: chunk lines, extensions and trailers."""
 
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.since = monotonic()  # a TLS handshake lies between the beginning and this
-        connections, limit = self._server.connections, self._server.settings.max_connections
-        connections.add(self)
-        if len(connections) > limit + _REFUSED_AT_ONCE:
+        self.flow = FlowControl(self.budget, self._transport, self.since)
+        self.answers = Answers(self, self._transport, self.flow)
+        connections, limit = self.server.connections, self.server.settings.max_connections
+        connections[self] = None
+        if len(connections) > limit + REFUSED_AT_ONCE:
             self.abort()
         elif len(connections) > limit:
-            self._refuse_unparsed(
-                NotReady(f"{limit} connections are open, the most that are taken here")
+            self.refuse_unparsed(
+                Crowded(f"{limit} connections are open, the most that are taken here")
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closing = self._deaf = True
-        self._server.connections.discard(self)
-        self._withdraw_requests()
-        self._server.budget.note_unread(self, 0)
-        # The parser and a known head hold us: they would wait for the garbage collector.
-        self._known = self._request = None
-        del self._parser
+        self.arriving = ENDED
+        self.server.connections.pop(self, None)
+        self.answers.withdraw()
+        self.flow.forget()
+        self.request = None
+        # They refer to us, which only the garbage collector would find.
+        self.answers.release()
+        self._parsing.release()
+        del self._bodies
 
     def data_received(self, data: bytes) -> None:
-        known = self._known
-        if (
-            known is not None
-            and len(data) == known.size
-            and self._reading
-            and not self._deaf
-            and self._is_next(known, data)
-        ):
-            self._take_whole(known, data)
-        else:
-            self._take_pieces(data)
+        # Most requests arrive in one piece, with the head of the one before: nothing of them is
+        # looked at twice.
+        if self.arriving == BETWEEN and self.flow.reading:
+            known = self.known.last
+            if (
+                known is not None
+                and (data.startswith(known.data) or (known := self.known.find(data)) is not None)
+                and len(data) == known.size
+                and known.route.holds()
+            ):
+                self.since = now = monotonic()
+                request = self._begin(known.route, now)
+                if request.refusal is not None:
+                    request.refuse(request.refusal)
+                else:
+                    request.body.append(data[known.start :])
+                    request.size = request.charged = known.length
+                    self.budget.free -= known.length
+                    request.received(now)
+                return
+        self._take_pieces(data)
+
+    def pause_writing(self) -> None:
+        self.flow.block()
+        self.read_or_hold()
+
+    def resume_writing(self) -> None:
+        self.flow.unblock()
+        self.read_or_hold()
+
+    # What has arrived
 
     def _take_pieces(self, data: bytes) -> None:
-        while data and self._reading and not self._deaf:
-            known = self._known
-            if self._missing:
+        while data and self.flow.reading and self.arriving != ENDED:
+            if self.missing:
                 data = self._receive_body(data)
-            elif known and self._is_next(known, data):
+            elif (
+                self.arriving == BETWEEN
+                and (known := self.known.find(data))
+                and known.route.holds()
+            ):
                 data = self._take_known(known, data)
             else:
-                data = self._parse(data)
-        if data and not self._deaf:
+                data = self._parsing.feed(data)
+        if data and self.arriving != ENDED:
             self._held_back += data
 
-    # httptools' side
-
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        self._head_size = 0
-        self._field_size = 0
-        self._target = b""
-        self._headers = {}
-        self.since = monotonic()
-
-    def on_url(self, url: bytes) -> None:
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # else it is a trailer
-            self._field_size += len(name) + len(value)
-            name = name.lower()
-            if name in self._headers and name in checks.SINGLE:
-                self._headers[checks.REPEATED] = name
-            # The parser takes away the whitespace before a value, and leaves what is behind it.
-            self._headers[name] = value.rstrip()
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._framing = 0
-        # Only the head that the piece begins with, whatever becomes of its request.
-        to_learn, self._to_learn = self._to_learn, b""
-        if self._deaf:
-            return
-        parser, headers = self._parser, self._headers
-        version = parser.get_http_version()
-        self._request = request = HttpRequest(
-            self,
-            parser.get_method(),
-            self._target,
-            headers,
-            keep_alive=parser.should_keep_alive(),
-            old=version == "1.0",
-        )
-        self._pipeline.append(request)
-        if len(self._pipeline) > MAX_PIPELINED:
-            self._read_or_hold()
-        refusal = checks.malformed(version, self._target, headers)
-        if self._field_size > self._server.settings.max_head:
-            refusal = checks.head_too_large(self._server.settings.max_head)
-        if refusal is not None:
-            self._refuse_now(request, refusal)
-            return
-        self._missing = length = int(headers.get(b"content-length", 0))
-        request.refusal = self._admit(request, length)
-        if request.refusal is None:
-            if to_learn:
-                self._known = learn(to_learn, request, headers, self._server.router)
-            if b"expect" in headers and len(self._pipeline) == 1 and not request.old:
-                self._transport.write(CONTINUE)
-        elif length > _READ_AWAY or b"expect" in headers or b"transfer-encoding" in headers:
-            self._refuse_now(request, request.refusal)
-
-    def on_chunk_header(self) -> None:
-        self._framing -= _CHUNK_LINE
-
-    def on_body(self, data: bytes) -> None:
-        if self._missing:
-            self._missing -= len(data)
-        self._framing -= len(data)
-        self._keep(data)
-
-    def on_message_complete(self) -> None:
-        # To the parser, a request that offers an upgrade ends with its head.
-        if self._deaf or self._missing:
-            return
-        request, self._request = self._request, None
-        if request is None:
-            return
-        self.since = monotonic()
-        self._deaf = not request.keep_alive
-        if request.inflater is not None and request.inflater.pending:
-            request.inflater.whole = True
-        elif request.reply is None:
-            self._respond(request)
-
-    # A request's way
-
-    def _parse(self, data: bytes) -> bytes:
-        """Feed the parser; return what it has left over, or was not given."""
-        # A piece of this size has at most a hundred requests in it, and only between two pieces can
-        # there be a stop.
-        data, rest = data[:_PARSED_AT_ONCE], data[_PARSED_AT_ONCE:]
-        # on_message_begin sets it to 0 again: the piece that a head begins in has other things too.
-        self._head_size += len(data)
-        self._to_learn = b"" if self._in_head or self._request else data
-        if self._request is not None:
-            self._framing += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # Some clients, Java's among them, offer HTTP/2 over clear text; that may be ignored.
-            self._parser = httptools.HttpRequestParser(self)
-            return data[upgrade.args[0] :] + rest
-        except httptools.HttpParserCallbackError:
-            log.exception("a request could not be taken")
-            self._refuse_unparsed(InternalError("the engine failed; its log has the traceback"))
-        except httptools.HttpParserError as error:
-            self._refuse_unparsed(BadRequest(f"the request is not valid HTTP/1.1: {error}"))
-        else:
-            if self._in_head and self._head_size > self._server.settings.max_head:
-                self._refuse_unparsed(checks.head_too_large(self._server.settings.max_head))
-            elif self._missing:
-                self._parser = httptools.HttpRequestParser(self)
-            elif self._request is not None and self._framing > self._server.settings.max_head:
-                # The parser joins the pieces of a trailer in quadratic time: 15 MB took 7 s.
-                self._refuse_unparsed(checks.framing_too_large(self._server.settings.max_head))
-        return rest
-
-    def _admit(self, request: HttpRequest, length: int) -> Refusal | None:
-        """Find out who is to answer the request; return why it is refused, if it is."""
-        target = request.target = checks.origin_form(request.target)
-        path = target.partition(b"?")[0]
-        router = self._server.router
-        if router.is_small(path):
-            if length or b"transfer-encoding" in self._headers:
-                return BodyTooLarge("no body is taken here; send the request without one")
-            return None
-        service = router.find(request.method, path)
-        if isinstance(service, Refusal):
-            return service
-        if unauthorized := token_refusal(
-            service.tokens, service.name, request.method, target, self._headers
-        ):
-            return unauthorized
-        if self._headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            request.inflater = Inflater(self._server.settings.max_body)
-        refusal = service.admit(request, length, monotonic())
-        if refusal is None:
-            request.service = service
-        return refusal
-
-    def _is_next(self, known: KnownHead, data: bytes) -> bool:
-        """Whether `data` begins, between two requests, with the head that is known."""
-        between = self._request is None and not self._in_head
-        return between and data.startswith(known.head) and known.holds()
-
-    def _take_whole(self, known: KnownHead, data: bytes) -> None:
-        """Take a request that has arrived in one piece: most do, and nothing is looked at twice."""
-        self.since = now = monotonic()
-        request = known.again(now)
-        self._pipeline.append(request)
-        if len(self._pipeline) > MAX_PIPELINED:
-            self._read_or_hold()
-        service = known.service
-        refusal = request.refusal = service.admit(request, known.length, now)
-        if refusal is not None:
-            request.refuse(refusal)
-        else:
-            request.service = service
-            request.body.append(data[known.start :])
-            request.size = request.charged = known.length
-            self._server.budget.free -= known.length
-            request.codec = known.codec
-            service.submit(request, now)
+    def _begin(self, route: Route, now: float) -> HttpRequest:
+        """Begin a request, whose head is there `now`: every one passes here."""
+        request = route.open(self, now)
+        pipeline = self.answers.pipeline
+        pipeline.append(request)
+        if len(pipeline) > MAX_PIPELINED:
+            self.read_or_hold()
+        return request
 
     def _take_known(self, known: KnownHead, data: bytes) -> bytes:
-        """Take a request past the parser; return what follows what has arrived of it."""
+        """Begin a request whose head is known; return what follows what has arrived of it."""
         self.since = now = monotonic()
-        self._request = request = known.again(now)
-        self._pipeline.append(request)
-        if len(self._pipeline) > MAX_PIPELINED:
-            self._read_or_hold()
-        self._missing = known.length
-        refusal = request.refusal = known.service.admit(request, known.length, now)
-        if refusal is None:
-            request.service = known.service
-        elif known.length > _READ_AWAY:
-            self._refuse_now(request, refusal)
+        self.arriving = BODY
+        self.request = request = self._begin(known.route, now)
+        self.missing = known.length
+        if request.refusal is not None and known.length > _READ_AWAY:
+            self.refuse_now(request, request.refusal)
             return b""
-        rest = data[known.start :]
-        return self._receive_body(rest) if rest else rest
+        return self._receive_body(data[known.start :])
 
     def _receive_body(self, data: bytes) -> bytes:
         """Take body bytes past the parser; return what follows the body."""
-        part = data[: self._missing]
-        self._missing -= len(part)
-        self._keep(part)
-        if not self._missing:
-            self.on_message_complete()
+        part = data[: self.missing]
+        if part:
+            self.missing -= len(part)
+            self._bodies.add(self.request, part)
+            self.end_request()
         return data[len(part) :]
 
-    def _keep(self, data: bytes) -> None:
-        request = self._request
-        if request is None or request.service is None or request.reply is not None:
+    def end_request(self) -> None:
+        """Act on the request that is arriving, if it has arrived whole."""
+        # To the parser, a request that offers an upgrade ends with its head.
+        if self.arriving == ENDED or self.missing or self.request is None:
             return
-        inflater = request.inflater
-        if inflater is None:
-            self._add_to_body(request, data)
+        request, self.request = self.request, None
+        self.since = now = monotonic()
+        self.arriving = BETWEEN if request.keep_alive else ENDED
+        if not request.answered:
+            self._bodies.end(request, now)
+
+    # The parser's side
+
+    def begin_head(self) -> None:
+        """Note that a head begins."""
+        if self.arriving != ENDED:
+            self.arriving = HEAD
+        self.since = monotonic()
+
+    def take_head(self, head: Head, headers: Mapping[bytes, bytes], first_head: bytes) -> None:
+        """
+        Begin a request whose head was parsed; `headers` has lower-case names.
+
+        The bytes that `first_head` begins with, if any, may be remembered as this head.
+        """
+        route = self.server.routes.find(head, headers)
+        self.arriving = BODY
+        self.request = request = self._begin(route, monotonic())
+        self.missing = head.length
+        if request.refusal is None:
+            if head.coded:
+                request.inflater = Inflater(self.server.settings.max_body)
+            if first_head:
+                self.known.learn(first_head, route, headers)
+            if head.expects and len(self.answers.pipeline) == 1 and not head.old:
+                self._transport.write(CONTINUE)
+        elif head.length > _READ_AWAY or head.expects or head.chunked:
+            self.refuse_now(request, request.refusal)
+
+    def refuse_head(self, head: Head, refusal: HttpRefusal) -> None:
+        """Refuse a request whose head is wrong, and read no more."""
+        self.request = request = self._begin(Refused(head, refusal), self.since)
+        self.refuse_now(request, refusal)
+
+    def receive_parsed(self, data: bytes) -> None:
+        """Take body bytes that came through the parser."""
+        if self.missing:
+            self.missing -= len(data)
+        self._bodies.add(self.request, data)
+
+    # Refusals
+
+    def refuse_now(self, request: HttpRequest, refusal: Refusal) -> None:
+        """Refuse a request before its body has arrived; the rest is thrown away."""
+        self.arriving = ENDED
+        request.keep_alive = False
+        request.refuse(refusal)
+
+    def refuse_unparsed(self, refusal: HttpRefusal) -> None:
+        """Answer bytes that are not a request, or not one that may be read to its end."""
+        if self.arriving == ENDED:
             return
-        waits = inflater.pending
-        inflater.feed(data)
-        if not waits and self._inflate(request):
-            self._inflating += 1
-            self._read_or_hold()
-            self._server.turns.add(partial(self._inflate_on, request))
+        if (request := self.request) is None:
+            self.request = request = Refused(NO_HEAD, refusal).open(self, self.since)
+            self.answers.pipeline.append(request)
+        self.refuse_now(request, refusal)
 
-    def _inflate(self, request: HttpRequest) -> bool:
-        """Inflate a piece of a body; return whether there is more of what was received."""
-        assert request.inflater is not None
-        try:
-            data = request.inflater.take()
-        except Refusal as refusal:
-            self._refuse_now(request, refusal)
-            return False
-        if data:
-            self._add_to_body(request, data)
-        return request.inflater.pending and request.reply is None
+    # Its pace and its end
 
-    def _inflate_on(self, request: HttpRequest) -> bool:
-        """Inflate another piece, in a turn of its own; return whether there is more."""
-        assert request.inflater is not None
-        wanted = request.reply is None and not self._closing
-        if wanted and self._inflate(request):
-            return True
-        self._inflating -= 1
-        if not self._closing:
-            if request.inflater.whole and request.reply is None:
-                self._respond(request)
-            self._read_or_hold()
-        return False
+    def read_or_hold(self) -> None:
+        """Read on, unless the client does not read its answers or asks for too many at once."""
+        answers, flow = self.answers, self.flow
+        busy = flow.blocked or len(answers.pipeline) > MAX_PIPELINED or self._bodies.inflating > 0
+        if flow.read(answers.closed or not busy) and flow.reading:
+            self.since = monotonic()
+            if self._held_back:
+                data, self._held_back = self._held_back, b""
+                self.data_received(data)
 
-    def _add_to_body(self, request: HttpRequest, data: bytes) -> None:
-        """Add a piece to a body and charge it, or refuse the request."""
-        body, budget = request.body, self._server.budget
-        size = request.size = request.size + len(data)
-        if size > self._server.settings.max_body:
-            self._refuse_now(request, checks.body_too_large(self._server.settings.max_body))
-        elif not budget.fits(len(data), small=size <= BULK_SIZE):
-            self._refuse_now(request, budget.body_refusal())
+    def sockname(self) -> tuple[Any, ...]:
+        """Return the address that the client has reached, as sockets name it."""
+        name: tuple[Any, ...] = self._transport.get_extra_info("sockname")
+        return name
+
+    def check_time(self, now: float) -> None:
+        """Close the connection if it has waited too long for the client."""
+        settings, flow, request = self.server.settings, self.flow, self.request
+        waited = now - self.since
+        flow.measure(now)
+        if now - flow.read_at > settings.send_timeout:
+            flow.drop(f"nothing of it was read for {settings.send_timeout:.0f} s")
+        elif self.answers.closed:
+            unsent = self._transport.get_write_buffer_size()
+            if waited > (settings.idle_timeout if unsent else _LINGER_S):
+                self.abort()
+        elif flow.reading and (
+            self.arriving == HEAD or (request is not None and not request.deadline)
+        ):
+            # The body of a call that a service has let in has a deadline of its own.
+            if waited > settings.head_timeout:
+                late = f"the request took more than {settings.head_timeout:.0f} s to arrive"
+                self.refuse_unparsed(ArrivalTimeout(late))
+        elif not self.answers.pipeline and waited > settings.idle_timeout:
+            self.close(linger=False)
+
+    def close_if_idle(self, since: float) -> None:
+        """Close the connection if nothing has been asked of it since that time."""
+        idle = not self.answers.pipeline and self.arriving != HEAD and self.since <= since
+        if idle and not self.answers.closed:
+            self.close(linger=False)
+
+    def close(self, *, linger: bool) -> None:
+        """Close the connection; with `linger` only once the client has had time to read."""
+        self.arriving = ENDED
+        self.since = monotonic()
+        self.answers.withdraw()
+        if linger:
+            # Closing with unread bytes in the socket sends a reset, which can overtake the answer:
+            # close this half, and read until the client closes its own or `check_time` has enough.
+            self.read_or_hold()
+            # TLS has no half to close: there the answer says `close`, and the client does.
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
         else:
-            budget.free -= len(data)
-            request.charged = size
-            if body and len(body[-1]) < _SMALL_PIECE and len(data) < _SMALL_PIECE:
-                body[-1] += data
-            else:
-                body.append(data)
+            self._transport.close()
 
-    def _respond(self, request: HttpRequest) -> None:
-        """Act on a request that has arrived whole."""
-        service = request.service
-        if request.refusal is not None:
-            request.refuse(request.refusal)
-        elif service is None:
-            self.reply(request, *self._small_route(request.target.partition(b"?")[0]))
-        elif request.size and request.method == b"POST":
-            self._submit(request, service)
-        else:
-            code, text = service.describe()
-            request.codec = EAS_JSON
-            request.answer(code, [text])
-
-    def _small_route(self, path: bytes) -> tuple[int, bytes, list[bytes]]:
-        """Return status, content type and text of what no service answers."""
-        server = self._server
-        if path == METRICS:
-            return 200, TEXT_FORMAT, [server.metrics()]
-        if (name := asked_for(path)) is not None:
-            own = own_peer(self._transport.get_extra_info("sockname"))
-            status, text = server.router.upstreams(name, own)
-            return status, JSON if status == 200 else TEXT, [text]
-        status, text = server.router.health(path) or (404, b"")
-        return status, TEXT, [text]
-
-    def _submit(self, request: HttpRequest, service: Service) -> None:
-        try:
-            if request.inflater is not None:
-                request.inflater.finish()
-        except Refusal as refusal:
-            request.refuse(refusal)
-        else:
-            request.choose_kind()
-            service.submit(request, monotonic())
+    def abort(self) -> None:
+        """Close the connection whatever it is doing."""
+        self._transport.abort()

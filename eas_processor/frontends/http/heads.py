@@ -53,9 +53,7 @@ class Heads:
 
         `old` is for a client that speaks HTTP/1.0; `extra` is more header lines.
         """
-        if status == 200 and content_type is BYTES and keep_alive and not old and not extra:
-            return self.build_usual(request_id, length)
-        self._renew_date()
+        self._renew_date(int(time.time()))
         return _FORM % (
             status,
             _REASONS.get(status, b"Unknown"),
@@ -70,11 +68,12 @@ class Heads:
 
     def build_usual(self, request_id: bytes, length: int) -> bytes:
         """Return the head of a prediction in bytes on a connection that stays open."""
-        self._renew_date()
+        now = int(time.time())
+        if now != self._second:
+            self._renew_date(now)
         return _USUAL % (self._begin, request_id, length)
 
-    def _renew_date(self) -> None:
-        now = int(time.time())
+    def _renew_date(self, now: int) -> None:
         if now != self._second:
             self._second = now
             self._date = formatdate(now, usegmt=True).encode()

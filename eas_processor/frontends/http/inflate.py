@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from eas_processor.contracts.refusals import BadRequest, BodyTooLarge
+from eas_processor.frontends.http.refusals import ContentTooLarge, Malformed
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
@@ -35,26 +35,26 @@ class Inflater:
         self.pending = True
 
     def take(self) -> bytes:
-        """Return the next piece, of at most `PIECE` bytes. Raises BadRequest or BodyTooLarge."""
+        """Return the next piece, of at most `PIECE` bytes. Raises Malformed or ContentTooLarge."""
         # One byte more than is left tells a body that ends at the limit from one that goes on.
         most = min(self._left + 1, PIECE)
         try:
             inflated = self._stream.decompress(self._received, most)
         except zlib.error as error:
-            raise BadRequest(f"the body is not gzip, as Content-Encoding says: {error}") from None
+            raise Malformed(f"the body is not gzip, as Content-Encoding says: {error}") from None
         if self._stream.unused_data:
-            raise BadRequest("the gzip body goes on after its end")
+            raise Malformed("the gzip body goes on after its end")
         self._received = self._stream.unconsumed_tail
         # Of a full piece zlib may hold the rest without any of the input.
         self.pending = len(inflated) == most
         self._left -= len(inflated)
         if self._left < 0:
-            raise BodyTooLarge(
+            raise ContentTooLarge(
                 f"the body inflates to more than {self._limit} bytes, the most that is taken here"
             )
         return inflated
 
     def finish(self) -> None:
-        """Check that the body came to its end. Raises BadRequest."""
+        """Check that the body came to its end. Raises Malformed."""
         if not self._stream.eof:
-            raise BadRequest("the gzip body is cut off")
+            raise Malformed("the gzip body is cut off")

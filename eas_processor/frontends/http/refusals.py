@@ -2,11 +2,16 @@
 What HTTP itself refuses, in one tree; each knows its status.
 
     HttpRefusal
+    ├── Malformed           400    not a request that can be understood
     ├── MethodNotAllowed    405    the path exists, the method does not
+    ├── ArrivalTimeout      408    the request did not arrive in time
     ├── LengthRequired      411    a body is announced without saying how long it is
+    ├── ContentTooLarge     413    the body is larger than is taken
     ├── TargetTooLong       414    path and query are too long
     ├── UnsupportedCoding   415    the body comes in a coding that is not understood here
-    └── HeadersTooLarge     431    the head, or what is behind it and not body, is too large
+    ├── HeadersTooLarge     431    the head, or what is behind it and not body, is too large
+    ├── EngineFailed        500    a fault that is not the request's
+    └── Crowded             503    as many connections or requests are open as may be
 """
 
 from __future__ import annotations
@@ -21,6 +26,16 @@ class HttpRefusal(Refusal):
     code = codes.INVALID_ARGUMENT
     status = 400
 
+    def __init__(self, sentence: str, status: int = 0) -> None:
+        """Give a status to a refusal that has none of its own."""
+        super().__init__(sentence)
+        if status:
+            self.status = status
+
+
+class Malformed(HttpRefusal):
+    """The request cannot be understood."""
+
 
 class MethodNotAllowed(HttpRefusal):
     """The path exists, the method does not."""
@@ -28,10 +43,22 @@ class MethodNotAllowed(HttpRefusal):
     status = 405
 
 
+class ArrivalTimeout(HttpRefusal):
+    """The request did not arrive in time."""
+
+    status = 408
+
+
 class LengthRequired(HttpRefusal):
     """A body is announced without saying how long it is."""
 
     status = 411
+
+
+class ContentTooLarge(HttpRefusal):
+    """The body is larger than is taken."""
+
+    status = 413
 
 
 class TargetTooLong(HttpRefusal):
@@ -50,3 +77,15 @@ class HeadersTooLarge(HttpRefusal):
     """The head of the request, or what is behind it and not body, is larger than is taken."""
 
     status = 431
+
+
+class EngineFailed(HttpRefusal):
+    """The engine failed for a reason that is not the request's."""
+
+    status = 500
+
+
+class Crowded(HttpRefusal):
+    """As many connections or requests are open as may be."""
+
+    status = 503

@@ -9,18 +9,18 @@ import errno
 import socket
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from time import monotonic
+from typing import Any
 
-from eas_processor.app.open_files import REFUSED
 from eas_processor.contracts.counters import EngineMetric
 from eas_processor.contracts.settings import EngineSettings
 from eas_processor.errors import StartError
-from eas_processor.frontends.eas.routes import Router
 from eas_processor.frontends.http.access_log import AccessLog
-from eas_processor.frontends.http.connection import HttpConnection
+from eas_processor.frontends.http.connection import REFUSED_AT_ONCE, HttpConnection
 from eas_processor.frontends.http.handshakes import Handshakes
 from eas_processor.frontends.http.heads import Heads
+from eas_processor.frontends.http.routes import Routes
 from eas_processor.frontends.http.tls import Tls
 from eas_processor.frontends.http.turns import Turns
 from eas_processor.log_queue import dropped_records
@@ -33,20 +33,30 @@ _BPF_RETURN = 0x06
 
 
 class HttpServer:
-    """What all connections share."""
+    """
+    What all connections share, and the address at which they arrive.
+
+    Without `keep_alive` each connection takes one request.
+    """
 
     def __init__(
-        self, settings: EngineSettings, router: Router, budget: Budget | None = None
+        self,
+        settings: EngineSettings,
+        routes: Routes,
+        budget: Budget | None = None,
+        *,
+        keep_alive: bool = True,
     ) -> None:
         self.settings = settings
-        self.router = router
+        self.routes = routes
+        self.keep_alive = keep_alive
         self.heads = Heads()
         self.refused: defaultdict[int, int] = defaultdict(int)
         """Refusals before a service took the request, by status."""
         self.access_log = AccessLog(settings.access_log) if settings.access_log else None
         self.budget = budget or Budget(settings.max_buffered, settings.max_body)
         self.turns = Turns()
-        self.connections: set[HttpConnection] = set()
+        self.connections: dict[HttpConnection, None] = {}
         self.draining = False
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
@@ -58,9 +68,10 @@ class HttpServer:
         if self.tls is not None:
             self.also_shown.append(self.tls.metrics)
         self._clock: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def metrics(self) -> bytes:
-        """Return the text of `/metrics`."""
+    def metrics(self) -> list[EngineMetric]:
+        """Return what `/metrics` shows of this server, and of what belongs to it."""
         own = [
             EngineMetric("connections", "gauge", "Open connections.", len(self.connections)),
             EngineMetric(
@@ -76,8 +87,20 @@ class HttpServer:
                 dropped_records(),
             ),
         ]
-        others = [metric for shown in self.also_shown for metric in shown()]
-        return self.router.metrics(self.refused, [*own, *others])
+        return own + [metric for shown in self.also_shown for metric in shown()]
+
+    def spawn(self, job: Coroutine[Any, Any, None]) -> None:
+        """Run what a slow route does, at the longest until `end_tasks`."""
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def end_tasks(self) -> None:
+        """End what slow routes do."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def bind(self) -> str:
         """Take the address, so that a start fails at once if it is in use; return its URL."""
@@ -116,11 +139,15 @@ class HttpServer:
                 self._is_full,
             )
             self._handshakes.listen()
+        self.start_clock()
+
+    def start_clock(self) -> None:
+        """Look at the time limits of connections from now on."""
         self._clock = asyncio.create_task(self._watch_times())
 
     async def drain(self, grace: float, moment: float) -> None:
         """Answer what was accepted, then close every connection, at the latest after `grace` s."""
-        self.draining = self.router.draining = True
+        self.draining = True
         await asyncio.sleep(moment)
         # What the kernel has accepted and we have not would be reset when the listener closes.
         backlog = self._take_backlog()
@@ -150,7 +177,7 @@ class HttpServer:
         """Whether as many descriptors as may be are taken, by connections and handshakes."""
         assert self._handshakes is not None
         taken = len(self.connections) + len(self._handshakes)
-        return taken >= self.settings.max_connections + REFUSED
+        return taken >= self.settings.max_connections + REFUSED_AT_ONCE
 
     async def _take(self, accepted: socket.socket) -> None:
         if self._handshakes is not None:

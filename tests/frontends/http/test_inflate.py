@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eas_processor.contracts.refusals import BadRequest, BodyTooLarge
 from eas_processor.frontends.http.inflate import PIECE, Inflater
+from eas_processor.frontends.http.refusals import ContentTooLarge, Malformed
 
 BODY = bytes(range(256)) * 20
 
@@ -31,14 +31,14 @@ def test_any_cut_inflates_to_the_same(body: bytes, piece: int) -> None:
 
 @pytest.mark.parametrize("piece", [1, 10_000])
 def test_more_than_the_limit_is_refused(piece: int) -> None:
-    with pytest.raises(BodyTooLarge, match=f"more than {len(BODY) - 1} bytes"):
+    with pytest.raises(ContentTooLarge, match=f"more than {len(BODY) - 1} bytes"):
         inflate(gzip.compress(BODY), piece, len(BODY) - 1)
 
 
 def test_a_bomb_is_refused_before_it_is_inflated() -> None:
     inflater = Inflater(1000)
     inflater.feed(gzip.compress(bytes(100_000_000)))
-    with pytest.raises(BodyTooLarge):
+    with pytest.raises(ContentTooLarge):
         inflater.take()
 
 
@@ -57,5 +57,5 @@ def test_a_body_comes_in_pieces_up_to_its_last_byte(size: int) -> None:
     ],
 )
 def test_what_is_not_one_whole_gzip_body(data: bytes, words: str) -> None:
-    with pytest.raises(BadRequest, match=words):
+    with pytest.raises(Malformed, match=words):
         inflate(data, 100, len(BODY))

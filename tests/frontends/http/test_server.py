@@ -175,7 +175,7 @@ async def test_a_client_that_does_not_read_stalls_itself_only(
         reader, other = await connect(desk)
         other.write(http("GET", "/healthz"))
         assert (await read_response(reader))[1] == b"alive"
-        assert not stalled._reading and len(desk.admission.submitted) == 1
+        assert not stalled.flow.reading and len(desk.admission.submitted) == 1
 
 
 async def test_slow_clients_are_looked_after_by_the_clock(make_desk: Any) -> None:
@@ -191,7 +191,7 @@ async def test_slow_clients_are_looked_after_by_the_clock(make_desk: Any) -> Non
 def test_metrics_show_the_engine_beside_the_services(make_desk: Any) -> None:
     desk = make_desk()
     desk.server.also_shown.append(lambda: [EngineMetric("more", "gauge", "More.", 1.5)])
-    text = desk.server.metrics().decode()
-    for line in ("eas_connections 1", "eas_answers_dropped_total 0", "eas_more 1.5"):
+    text = desk.metrics()
+    for line in ("eas_connections 2", "eas_answers_dropped_total 0", "eas_more 1.5"):
         assert f"\n{line}\n" in text
     assert "\neas_log_dropped_total " in text

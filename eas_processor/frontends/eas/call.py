@@ -1,0 +1,124 @@
+"""Calls of a service by the routes of PAI-EAS: `POST` predicts, `GET` returns the signature."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from eas_processor.contracts.counters import server_timing
+from eas_processor.contracts.refusals import Refusal
+from eas_processor.frontends.eas.statuses import STATUSES, status_of
+from eas_processor.frontends.http.connection import HttpConnection
+from eas_processor.frontends.http.head import JSON_TYPE, Head
+from eas_processor.frontends.http.heads import BYTES, TEXT
+from eas_processor.frontends.http.request import HttpRequest
+from eas_processor.frontends.http.routes import Route
+from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, unpack_status
+from eas_processor.link.frames import ARRAY_PROTO, BULK_SIZE, EAS_JSON
+from eas_processor.serving.service import Service
+
+# What `curl -d` sends when it is told nothing else.
+_FORM_TYPE = b"application/x-www-form-urlencoded"
+
+
+class PredictRoute(Route):
+    """
+    Calls of `service` with one head, whose token was right.
+
+    `codec` is that of the body; where the head does not say it (`guesses`), the body does. `timed`
+    is whether the answer is to say where the time went; `usual` whether nothing about a successful
+    answer is special.
+    """
+
+    __slots__ = ("_tokens", "codec", "guesses", "posts", "service", "timed", "usual")
+    repeats = True
+
+    def __init__(self, head: Head, service: Service, *, timed: bool) -> None:
+        super().__init__(head)
+        self.service = service
+        self._tokens = service.tokens
+        self.posts = head.method == b"POST"
+        self.guesses = head.content_type == _FORM_TYPE
+        self.codec = EAS_JSON if head.content_type == JSON_TYPE else ARRAY_PROTO
+        self.timed = timed
+        self.usual = self.posts and not timed
+
+    def holds(self) -> bool:
+        """Whether the service takes calls, and the token is still right."""
+        return self.service.tokens is self._tokens
+
+    def open(self, connection: HttpConnection, now: float) -> EasCall:
+        call = EasCall(self, connection)
+        call.codec = self.codec
+        call.refusal = self.service.admit(call, self.head.length, now)
+        return call
+
+
+class EasCall(HttpRequest):
+    """One call. Its answers have the statuses of PAI-EAS."""
+
+    __slots__ = ()
+    route: PredictRoute
+
+    def received(self, now: float) -> None:
+        route = self.route
+        if self.size and route.posts:
+            if route.guesses and self.body[0].lstrip()[:1] == b"{":
+                self.codec = EAS_JSON
+            route.service.submit(self, now)
+        else:
+            self.codec = EAS_JSON
+            code, text = route.service.describe()
+            self.answer(code, [text])
+
+    def answer(self, code: int, payload: list[bytes]) -> None:
+        route = self.route
+        if code == OK and self.codec == ARRAY_PROTO:
+            if route.usual and len(payload) == 1 and len(payload[0]) <= BULK_SIZE:
+                # Most answers: what `_settle` and `respond` do, in a third of their time.
+                connection, service = self.connection, route.service
+                self.body = []
+                connection.budget.free += self.charged
+                self.charged = 0
+                service.end(self)
+                service.metrics.codes[200] += 1
+                connection.answers.reply_usual(self, payload[0])
+            else:
+                self._settle(200, BYTES, payload)
+        elif code == OK:
+            self._settle(200, JSON_TYPE, payload)
+        elif code == PROCESSOR:
+            status, body = unpack_status(b"".join(payload))
+            self._settle(status, TEXT, [body])
+        else:
+            self._settle(STATUSES[code], TEXT, payload)
+
+    def refuse(self, refusal: Refusal) -> None:
+        self._settle(status_of(refusal), TEXT, [str(refusal).encode()])
+
+    def withdraw(self) -> None:
+        if self.refusal is None:
+            self.route.service.withdraw(self)
+            self.route.service.metrics.codes[STATUSES[CANCELLED]] += 1
+
+    def answer_lines(self) -> bytes:
+        if not self.route.timed or self.times is None:
+            return b""
+        return server_timing(self.began, self.submitted, self.times, monotonic())
+
+    def _settle(self, status: int, content_type: bytes, payload: list[bytes]) -> None:
+        """Count the answer, and have it written if there is room for it."""
+        self.body = []
+        self.give_back()
+        size, budget = sum(map(len, payload)), self.connection.budget
+        if size > BULK_SIZE and not budget.fits(size):
+            refusal = budget.answer_refusal(size)
+            status, payload = status_of(refusal), [str(refusal).encode()]
+        if self.refusal is None:
+            self.route.service.end(self)
+            self.route.service.metrics.codes[status] += 1
+        else:
+            self.connection.server.refused[status] += 1
+        if status == 200:
+            self.respond(status, content_type, payload)
+        else:
+            self.respond_refusal(status, b"".join(payload))

@@ -1,0 +1,66 @@
+"""What the head of an HTTP request says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from eas_processor.frontends.http.checks import origin_form
+
+JSON_TYPE = b"application/json"
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+
+
+class Head:
+    """
+    What the head of a request says, shared by all requests of a connection that bring the same.
+
+    It is never changed. `target` is path and query, `path` the first of them; `old` is whether the
+    client speaks HTTP/1.0; `length` is what Content-Length says, 0 for a body that is `chunked`;
+    `coded` whether the body is compressed; `request_id` the client's own, or empty; `takes_json`
+    whether refusals are to be JSON; `plain` whether nothing is special about the head of an answer.
+    """
+
+    __slots__ = (
+        "chunked",
+        "coded",
+        "content_type",
+        "expects",
+        "keep_alive",
+        "length",
+        "method",
+        "old",
+        "path",
+        "plain",
+        "request_id",
+        "takes_json",
+        "target",
+    )
+
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,
+        headers: Mapping[bytes, bytes],
+        *,
+        keep_alive: bool,
+        old: bool,
+    ) -> None:
+        self.method = method
+        self.target = origin_form(target)
+        self.path = self.target.partition(b"?")[0]
+        self.keep_alive = keep_alive
+        self.old = old
+        self.length = int(headers.get(b"content-length", 0))
+        self.chunked = b"transfer-encoding" in headers
+        self.coded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
+        self.expects = b"expect" in headers
+        given = headers.get(b"x-request-id")
+        self.request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else b""
+        self.content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        self.takes_json = self.content_type == JSON_TYPE or JSON_TYPE in headers.get(b"accept", b"")
+        self.plain = keep_alive and not old and method != b"HEAD"
+
+
+NO_HEAD = Head(b"", b"", {}, keep_alive=False, old=False)
+"""Of bytes that are no request, and of a connection that is one too many."""

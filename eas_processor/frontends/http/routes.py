@@ -1,0 +1,131 @@
+"""The seam between HTTP and what is answered over it: fast routes, slow routes, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from eas_processor.contracts.refusals import Refusal
+from eas_processor.frontends.http.head import Head
+from eas_processor.frontends.http.refusals import ContentTooLarge, EngineFailed
+from eas_processor.frontends.http.request import HttpRequest, Reply
+
+if TYPE_CHECKING:
+    from eas_processor.frontends.http.connection import HttpConnection
+
+log = logging.getLogger("eas_processor.engine")
+
+
+class Routes(Protocol):
+    """What a server is given: who answers which request."""
+
+    refuses_in_json: bool
+    """Whether refusals are JSON for every client; else for those alone that take it."""
+
+    def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
+        """Return who answers requests with this head; `headers` has lower-case names."""
+
+
+class Route:
+    """
+    Who answers the requests that bring one head.
+
+    A fast route makes calls of a service: it `repeats`, which lets a connection use it again for
+    the same bytes, as long as it `holds`.
+    """
+
+    __slots__ = ("head",)
+    repeats = False
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+
+    def holds(self) -> bool:
+        """Whether the same bytes would still find the same route."""
+        return False
+
+    def open(self, connection: HttpConnection, now: float) -> HttpRequest:
+        """Begin a request, whose head is there `now`; its `refusal` says whether it is let in."""
+        raise NotImplementedError
+
+
+class Refused(Route):
+    """Refuses whatever comes with the head, with an HTTP refusal."""
+
+    __slots__ = ("_refusal",)
+
+    def __init__(self, head: Head, refusal: Refusal) -> None:
+        super().__init__(head)
+        self._refusal = refusal
+
+    def open(self, connection: HttpConnection, now: float) -> HttpRequest:
+        request = HttpRequest(self, connection)
+        request.refusal = self._refusal
+        return request
+
+
+Handler = Callable[[HttpRequest], Reply | Coroutine[Any, Any, Reply]]
+
+
+class SlowRoute(Route):
+    """
+    Has a handler answer: a function, or for what takes time a coroutine, which gets a task.
+
+    A handler raises a Refusal to refuse. It runs to its end also where the client has left.
+    """
+
+    __slots__ = ("_handler", "_takes_body")
+
+    def __init__(self, head: Head, handler: Handler, *, takes_body: bool = False) -> None:
+        super().__init__(head)
+        self._handler = handler
+        self._takes_body = takes_body
+
+    def open(self, connection: HttpConnection, now: float) -> HttpRequest:
+        request = SlowRequest(self, connection)
+        if not self._takes_body and (self.head.length or self.head.chunked):
+            request.refusal = ContentTooLarge("no body is taken here; send the request without one")
+        return request
+
+    def run(self, request: HttpRequest) -> None:
+        """Have the handler answer `request`."""
+        try:
+            outcome = self._handler(request)
+        except Exception as error:
+            _fail(request, error)
+            return
+        if isinstance(outcome, Reply):
+            request.respond(*outcome)
+        else:
+            request.connection.server.spawn(_finish(request, outcome))
+
+
+class SlowRequest(HttpRequest):
+    """A request that a handler answers."""
+
+    __slots__ = ()
+    route: SlowRoute
+
+    def received(self, now: float) -> None:
+        self.route.run(self)
+
+
+async def _finish(request: HttpRequest, outcome: Coroutine[Any, Any, Reply]) -> None:
+    try:
+        reply = await outcome
+    except asyncio.CancelledError:
+        request.connection.abort()
+        raise
+    except Exception as error:
+        _fail(request, error)
+    else:
+        request.respond(*reply)
+
+
+def _fail(request: HttpRequest, error: Exception) -> None:
+    if not isinstance(error, Refusal):
+        log.error("a request could not be answered", exc_info=error)
+        error = EngineFailed("the engine failed; its log has the traceback")
+    request.refuse(error)

@@ -1,0 +1,100 @@
+"""The text of `/metrics`, as Prometheus reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from eas_processor.contracts.counters import EngineMetric, Histogram, ServiceMetrics
+
+TEXT_FORMAT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class ServiceSample(NamedTuple):
+    """What is known of one service when `/metrics` is read."""
+
+    name: str
+    metrics: ServiceMetrics
+    gauges: dict[str, int]
+    """`in_flight`, `queue_length` and `instances_ready`."""
+    states: dict[str, int]
+    """How many instances are in each state."""
+
+
+_GAUGES = (
+    ("in_flight", "Requests that have begun to arrive and are not answered."),
+    ("queue_length", "Requests that wait for an instance."),
+    ("instances_ready", "Instances that take requests."),
+)
+_LIVES = (
+    ("deaths", "Workers that died while they served."),
+    ("restarts", "Instances that became ready in the place of one that is missing."),
+    ("retries", "Requests caught in a worker's death that are tried again."),
+)
+
+
+def exposition(
+    services: Iterable[ServiceSample],
+    refused: Mapping[int, int],
+    engine: Iterable[EngineMetric] = (),
+) -> bytes:
+    """Return the text; `refused` counts what no service took, by status."""
+    services = list(services)
+    lines = _head("requests_total", "counter", "Answers, by service and status.")
+    for each in services:
+        for code, count in sorted(each.metrics.codes.items()):
+            lines.append(_line("requests_total", {"service": each.name, "code": code}, count))
+    lines += _head("refused_total", "counter", "Refusals before a service took the request.")
+    lines += [_line("refused_total", {"code": code}, refused[code]) for code in sorted(refused)]
+    for metric in engine:
+        lines += _head(metric.name, metric.kind, metric.text)
+        lines.append(f"eas_{metric.name} {metric.value:.15g}")
+    for gauge, text in _GAUGES:
+        lines += _head(gauge, "gauge", text)
+        lines += [_line(gauge, {"service": each.name}, each.gauges[gauge]) for each in services]
+    lines += _head("instances", "gauge", "Instances, by the state of their life.")
+    for each in services:
+        for state, count in each.states.items():
+            lines.append(_line("instances", {"service": each.name, "state": state}, count))
+    for counter, text in _LIVES:
+        lines += _head(f"{counter}_total", "counter", text)
+        for each in services:
+            count = getattr(each.metrics, counter)
+            lines.append(_line(f"{counter}_total", {"service": each.name}, count))
+    lines += _histograms(services)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _histograms(services: list[ServiceSample]) -> Iterator[str]:
+    yield from _head("batch_rows", "histogram", "Rows of one run of the model.")
+    for each in services:
+        yield from _histogram("batch_rows", {"service": each.name}, each.metrics.batch_rows)
+    yield from _head("request_seconds", "histogram", "From the head of a request to its answer.")
+    for each in services:
+        yield from _histogram("request_seconds", {"service": each.name}, each.metrics.latency)
+    yield from _head("step_seconds", "histogram", "The parts of that time.")
+    for each in services:
+        for step, histogram in each.metrics.steps.items():
+            yield from _histogram("step_seconds", {"service": each.name, "step": step}, histogram)
+
+
+def _histogram(name: str, labels: Mapping[str, object], histogram: Histogram) -> Iterator[str]:
+    buckets = histogram.buckets()
+    for bound, count in buckets:
+        yield _line(f"{name}_bucket", {**labels, "le": bound}, count)
+    yield _line(f"{name}_sum", labels, f"{histogram.total:g}")
+    yield _line(f"{name}_count", labels, buckets[-1][1])
+
+
+def _head(name: str, kind: str, text: str) -> list[str]:
+    return [f"# HELP eas_{name} {text}", f"# TYPE eas_{name} {kind}"]
+
+
+def _line(name: str, labels: Mapping[str, object], value: object) -> str:
+    shown = ",".join(f'{label}="{_escaped(str(text))}"' for label, text in labels.items())
+    return f"eas_{name}{{{shown}}} {value}"
+
+
+def _escaped(text: str) -> str:
+    """Return a label's value as the format wants it: it ends at a quote or a line's end."""
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
