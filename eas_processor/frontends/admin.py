@@ -16,7 +16,7 @@ from eas_processor.errors import SetupError, StartError
 from eas_processor.frontends.eas.token_check import token_refusal
 from eas_processor.frontends.http.connection import HttpConnection
 from eas_processor.frontends.http.head import JSON_TYPE, Head
-from eas_processor.frontends.http.refusals import Crowded, HttpRefusal
+from eas_processor.frontends.http.refusals import Crowded, HttpRefusal, MethodNotAllowed
 from eas_processor.frontends.http.request import HttpRequest, Reply
 from eas_processor.frontends.http.routes import Refused, Route, SlowRoute
 from eas_processor.frontends.http.server import HttpServer
@@ -150,7 +150,7 @@ class AdminServer:
             known = ", ".join(path.decode() for path in self._work)
             raise HttpRefusal(f"there is no such route; there are {known}", 404)
         if head.method != method:
-            raise HttpRefusal(f"expected {method.decode()} here", 405)
+            raise MethodNotAllowed(f"expected {method.decode()} here", method)
         try:
             content = await work()
         except SetupError as error:

@@ -20,4 +20,7 @@ class Tokens:
 
     def accepts(self, given: bytes) -> bool:
         """Whether `given` is one of them; the time this takes does not tell how alike they are."""
-        return any(hmac.compare_digest(given, each) for each in self.values)
+        found = False
+        for each in self.values:
+            found = hmac.compare_digest(given, each) or found
+        return found

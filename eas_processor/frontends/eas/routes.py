@@ -44,6 +44,8 @@ class Router:
         path = head.path
         if path.startswith(PREFIX):
             found = self._predict(head, headers)
+            if isinstance(found, HttpRefusal):
+                return Refused(head, found)
             if isinstance(found, Refusal):
                 return Refused(head, HttpRefusal(str(found), status_of(found)))
             return found
@@ -61,7 +63,8 @@ class Router:
         if head.method not in (b"POST", b"GET"):
             return MethodNotAllowed(
                 f"{head.method.decode()} is not answered here; "
-                "POST predicts, GET returns the signature"
+                "POST predicts, GET returns the signature",
+                b"GET, POST",
             )
         tokens, name = service.tokens, service.name
         if refusal := token_refusal(tokens, name, head.method, head.target, headers):

@@ -47,13 +47,14 @@ class Head:
         old: bool,
     ) -> None:
         self.method = method
-        self.target = origin_form(target)
+        self.target = target if target.startswith(b"/") else origin_form(target)
         self.path = self.target.partition(b"?")[0]
         self.keep_alive = keep_alive
         self.old = old
         self.length = int(headers.get(b"content-length", 0))
         self.chunked = b"transfer-encoding" in headers
-        self.coded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
+        coding = headers.get(b"content-encoding")
+        self.coded = coding is not None and coding.lower() != b"identity"
         self.expects = b"expect" in headers
         given = headers.get(b"x-request-id")
         self.request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else b""

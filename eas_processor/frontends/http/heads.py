@@ -14,7 +14,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus} | {450: b"Queue Full"}
 _RETRY = b"Retry-After: 1\r\n"
-_EXTRA = {405: b"Allow: GET, POST\r\n", 429: _RETRY, 450: _RETRY, 503: _RETRY}
+_EXTRA = {429: _RETRY, 450: _RETRY, 503: _RETRY}
 _KEEP_ALIVE = {True: b"", False: b"Connection: close\r\n"}
 # HTTP/1.0 closes unless both sides say otherwise.
 _KEEP_ALIVE_10 = {True: b"Connection: keep-alive\r\n", False: b"Connection: close\r\n"}

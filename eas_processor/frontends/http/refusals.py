@@ -25,6 +25,8 @@ class HttpRefusal(Refusal):
 
     code = codes.INVALID_ARGUMENT
     status = 400
+    lines = b""
+    """Header lines that the answer has because of it."""
 
     def __init__(self, sentence: str, status: int = 0) -> None:
         """Give a status to a refusal that has none of its own."""
@@ -38,9 +40,13 @@ class Malformed(HttpRefusal):
 
 
 class MethodNotAllowed(HttpRefusal):
-    """The path exists, the method does not."""
+    """The path exists, the method does not; `allowed` are those that do."""
 
     status = 405
+
+    def __init__(self, sentence: str, allowed: bytes) -> None:
+        super().__init__(sentence)
+        self.lines = b"Allow: %b\r\n" % allowed
 
 
 class ArrivalTimeout(HttpRefusal):

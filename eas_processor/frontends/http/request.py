@@ -75,13 +75,14 @@ class HttpRequest(Call):
         """Take back a request whose client has left; nothing is to be done for a refused one."""
 
     def refuse(self, refusal: Refusal) -> None:
+        self.refusal = refusal
         status = refusal.status if isinstance(refusal, HttpRefusal) else 500
         self.connection.server.refused[status] += 1
         self.respond_refusal(status, str(refusal).encode())
 
     def answer_lines(self) -> bytes:
         """Return more header lines of the answer; called when it is written."""
-        return b""
+        return self.refusal.lines if isinstance(self.refusal, HttpRefusal) else b""
 
     # What it can use
 
