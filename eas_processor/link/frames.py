@@ -74,6 +74,7 @@ MAX_PAYLOAD = 0xFFFFFFFF
 Frame = Tuple[int, int, int, int, float, Any]
 """kind, codec, status, request number, deadline, payload: plain, as tens of thousands a second."""
 
+
 class LinkError(ConnectionError):
     """
     The other side of the link is gone.
