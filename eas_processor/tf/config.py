@@ -2,7 +2,7 @@
 
 import json
 import logging
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Tuple, Union
 
 from eas_processor.tf.errors import ModelConfigError
 
@@ -19,7 +19,8 @@ class ModelConfig:
     A thread count of 0 leaves the choice to TensorFlow. `run_on_caller_thread` is None when the
     processor is to measure it; `max_batch_rows` of 0 is no bound, and `gpu_memory_fraction` of 0
     all of a card's memory. Runs get rows added up to one of `allowed_batch_sizes`, in ascending
-    order, where there are any.
+    order, where there are any. `outputs_by_row` has the names of outputs that come by row, or says
+    so of all, or that none does; None leaves it to the proof.
     """
 
     __slots__ = (
@@ -29,6 +30,7 @@ class ModelConfig:
         "inter_op_parallelism_threads",
         "intra_op_parallelism_threads",
         "max_batch_rows",
+        "outputs_by_row",
         "run_on_caller_thread",
         "signature_name",
         "strict_shapes",
@@ -46,6 +48,13 @@ class ModelConfig:
         self.run_on_caller_thread: Optional[bool] = None
         self.max_batch_rows = 0
         self.allowed_batch_sizes: Tuple[int, ...] = ()
+        self.outputs_by_row: Union[bool, Tuple[str, ...], None] = None
+
+    def by_row(self, output: str) -> Optional[bool]:
+        """Return whether an output is stated to come by row, None when nothing is."""
+        if isinstance(self.outputs_by_row, tuple):
+            return True if output in self.outputs_by_row else None
+        return self.outputs_by_row
 
 
 def read_model_config(text: str) -> ModelConfig:
@@ -118,6 +127,15 @@ def _read_sizes(key: str, value: Any) -> Tuple[int, ...]:
     raise _refusal(key, "a list of numbers of rows above 0", value)
 
 
+def _read_outputs(key: str, value: Any) -> Union[bool, Tuple[str, ...]]:
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    try:
+        return _read_bool(key, value)
+    except ModelConfigError:
+        raise _refusal(key, "true, false or a list of names of outputs", value) from None
+
+
 _READERS = {
     "gpu_allow_growth": _read_bool,
     "gpu_memory_fraction": _read_fraction,
@@ -129,4 +147,5 @@ _READERS = {
     "run_on_caller_thread": _read_bool,
     "max_batch_rows": _read_count,
     "allowed_batch_sizes": _read_sizes,
+    "outputs_by_row": _read_outputs,
 }

@@ -14,6 +14,7 @@ def test_defaults(text):
     assert config.strict_shapes is True
     assert config.run_on_caller_thread is None
     assert config.max_batch_rows == 0
+    assert config.outputs_by_row is None
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,8 @@ def test_defaults(text):
         ('{"inter_op_parallelism_threads": "4"}', "inter_op_parallelism_threads", 4),
         ('{"max_batch_rows": 64}', "max_batch_rows", 64),
         ('{"allowed_batch_sizes": [8, 2, 8]}', "allowed_batch_sizes", (2, 8)),
+        ('{"outputs_by_row": true}', "outputs_by_row", True),
+        ('{"outputs_by_row": ["y", "z"]}', "outputs_by_row", ("y", "z")),
         ('{"tags": ["serve", "gpu"]}', "tags", ("serve", "gpu")),
         ('{"tags": "serve, gpu"}', "tags", ("serve", "gpu")),
         ('{"signature_name": "s"}', "signature_name", "s"),
@@ -61,6 +64,12 @@ def test_values(text, key, value):
             '{"allowed_batch_sizes": [0]}',
             "model_config.allowed_batch_sizes: expected a list of numbers of rows above 0, got [0]",
         ),
+        (
+            '{"outputs_by_row": [1]}',
+            "outputs_by_row: expected true, false or a list of names of outputs, got [1]",
+        ),
+        ('{"outputs_by_row": []}', "expected true, false or a list of names of outputs, got []"),
+        ('{"outputs_by_row": "y"}', "expected true, false or a list of names of outputs, got"),
         ('{"tags": {}}', "model_config.tags: expected a list of tags"),
     ],
 )

@@ -3,9 +3,10 @@
 import threading
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from eas_processor.tf.rows.loops import Slots, once_for_each_row
 from eas_processor.tf.rows.plain import INTEGERS
 from eas_processor.tf.rows.rules import apply
-from eas_processor.tf.rows.values import Plain, Shape, Value, fixed, join, number
+from eas_processor.tf.rows.values import ROW, Plain, Shape, Value, fixed, join, number
 from eas_processor.tf.runtime import tf
 
 # Numbers in a constant that can be a shape or a list of axes.
@@ -18,6 +19,9 @@ _MAX_DEPTH = 60
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _CHOICES = ("If", "StatelessIf")
 _LOOPS = ("While", "StatelessWhile")
+
+# Ops that count as stateful, for they read a variable or a table.
+_READS = ("ResourceGather", "LookupTableFind", "LookupTableFindV2")
 
 # What a variable or a table is before it is read.
 _STATES = ("VarHandleOp", "Variable", "VariableV2")
@@ -123,6 +127,18 @@ class _Function:
         inputs = [_port(each) for each in node.input if not each.startswith("^")]
         return _Node(node.op, inputs, len(inputs) < len(node.input), attrs=node.attr)
 
+    def handed_on(self) -> List[bool]:
+        """Tell of each result whether it is the argument in its place, as it is."""
+        return [
+            self._source(result) == Port(name, "", 0)
+            for name, result in zip(self.arguments, self.results)
+        ]
+
+    def _source(self, port: Port) -> Port:
+        while port.node in self._nodes and self._nodes[port.node].op == "Identity":
+            port = _port(self._nodes[port.node].input[0])
+        return port
+
 
 def _port(text: str) -> Port:
     name, _, rest = text.partition(":")
@@ -137,6 +153,7 @@ class Follower:
         self._graph = graph
         self._functions: Optional[Dict[str, Any]] = None
         self._looked_at = 0
+        self._in_round = False
         self._lock = threading.Lock()
 
     def values(self, feeds: Dict[str, Value], fetches: Sequence[str]) -> List[Value]:
@@ -204,6 +221,8 @@ class Follower:
         if node.waits and any(isinstance(each, Plain) and each.state for each in ins):
             # A variable or a table that the same run may have changed.
             return None
+        if self._is_of_row(node, ins):
+            return ROW
         if node.type in _CALLS:
             return self._call(node.attr("f", ""), ins, depth)
         if node.type in _CHOICES:
@@ -213,6 +232,18 @@ class Follower:
         if node.type == "IdentityN":
             return list(ins)
         return apply(node, ins)
+
+    def _is_of_row(self, node: _Node, ins: Sequence[Value]) -> bool:
+        """Tell whether an op makes a value of one row: any that has nothing else to make it of."""
+        if ROW not in ins or not all(each is ROW or fixed(each) for each in ins):
+            return False
+        return node.type not in _CALLS and (node.type in _READS or self._is_pure(node.type))
+
+    def _is_pure(self, kind: str) -> bool:
+        if kind in self._known_functions():
+            return False
+        find = getattr(self._graph, "_get_op_def", None) or self._graph.op_def_for_type
+        return not find(kind).is_stateful
 
     def _call(self, name: str, ins: Sequence[Value], depth: int) -> Optional[List[Value]]:
         definition = self._known_functions().get(name)
@@ -236,6 +267,8 @@ class Follower:
 
     def _loop(self, node: _Node, ins: List[Value], depth: int) -> Optional[List[Value]]:
         """Go round until what is known of the variables of the loop holds for all rounds."""
+        if any(isinstance(each, Slots) for each in ins):
+            return self._loop_by_row(node, ins, depth)
         values = list(ins)
         for _ in range(len(ins) + 3):
             after = self._call(node.attr("body", ""), values, depth)
@@ -249,6 +282,22 @@ class Follower:
             values = joined
         return None
 
+    def _loop_by_row(self, node: _Node, ins: List[Value], depth: int) -> Optional[List[Value]]:
+        definition = self._known_functions().get(node.attr("body", ""))
+        # Within such a loop, a row of another would be taken for its own.
+        if definition is None or self._in_round:
+            return None
+        self._in_round = True
+        try:
+            return once_for_each_row(
+                ins,
+                _Function(definition).handed_on(),
+                lambda values: self._call(node.attr("cond", ""), values, depth),
+                lambda values: self._call(node.attr("body", ""), values, depth),
+            )
+        finally:
+            self._in_round = False
+
     def _known_functions(self) -> Dict[str, Any]:
         if self._functions is None:
             library = self._graph.as_graph_def().library
@@ -261,7 +310,7 @@ def _at(given: Dict[Port, Value], results: Dict[str, Value], port: Port) -> Valu
         return given[port]
     value = results[port.node]
     if isinstance(value, dict):
-        return value.get(port.name or port.number)
+        return value.get((port.name, port.number) if port.name else port.number)
     if type(value) is list:
         return value[port.number] if port.number < len(value) else None
     return value

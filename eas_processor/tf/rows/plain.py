@@ -7,6 +7,7 @@ may be told by it what the rows are.
 
 from typing import Any, Callable, Dict, List, Optional
 
+from eas_processor.tf.rows.loops import reserved
 from eas_processor.tf.rows.shapes import parts, shape_of, whole_size
 from eas_processor.tf.rows.values import (
     ONE,
@@ -129,7 +130,8 @@ def multiplied(ins: List[Value]) -> Value:
 def _tile_plain(_: Any, ins: List[Value]) -> Value:
     if ins[0].shape is None or ins[0].counts or ins[1].ints is None:
         return None
-    return rows_of(tuple(map(times, ins[0].shape, ins[1].ints)))
+    # What is missing in the shape of such a tensor does not depend on the rows.
+    return rows_of(tuple(map(times, ins[0].shape, ins[1].ints)), None in ins[1].ints)
 
 
 def _broadcast_plain(_: Any, ins: List[Value]) -> Value:
@@ -158,6 +160,8 @@ def _cast_ints(node: Any, ins: List[Value]) -> Value:
 
 
 def _range(_: Any, ins: List[Value]) -> Value:
+    if all(sizes_of(each.ints) for each in ins):
+        return Plain((number(len(range(*map(integer, ins)))),))
     return Plain((None,), None, any(each.counts for each in ins))
 
 
@@ -165,9 +169,9 @@ def _read(_: Any, ins: List[Value]) -> Value:
     return Plain(ins[0].shape)
 
 
-def _empty_list(_: Any, ins: List[Value]) -> Value:
+def _empty_list(node: Any, ins: List[Value]) -> Value:
     if not fixed(ins[1]):
-        return None
+        return reserved(node, ins)
     return Listed(None, ins[1].ints[0] if ins[1].ints else None)
 
 

@@ -5,22 +5,26 @@ The proof is the graph's: each op on the way from what is fed to what is fetched
 their order and each from its own row alone. Where a size is missing for that, two runs of different
 numbers of rows settle it, each with as many rows in every output: a run of one request counts. An
 output of another first dimension disproves it at once, and for good. Unproven requests run alone.
+
+Whoever serves the model may state what the graph does not show (`outputs_by_row`). Then each run is
+still looked at, and an output of another first dimension than stated disproves it as well.
 """
 
 import hashlib
 import logging
 import threading
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from eas_processor.tf.model.signatures import Shape
 from eas_processor.tf.rows.graph import Follower, TooLarge
 from eas_processor.tf.rows.values import ROWS, Dim, Plain, Rows, Sized, Value, number
+from eas_wire.text import list_names, quote
 
 log = logging.getLogger(__name__)
 
 Key = Tuple[Any, ...]
 
-# Trailing shapes and scalars with evidence of their own; a client chooses them.
+# Ranks, trailing shapes and scalars with something known of each; a client chooses them.
 _MAX_KEYS = 256
 
 
@@ -30,9 +34,21 @@ def count_rows(arrays: Sequence[Any]) -> Optional[int]:
     return rows.pop() if len(rows) == 1 else None
 
 
+class Fetch(NamedTuple):
+    """
+    An output: the tensor and the name that a request has for it.
+
+    `by_row` is what is stated of it, None when that is left to the proof.
+    """
+
+    tensor: str
+    name: str
+    by_row: Optional[bool] = None
+
+
 class RowProof:
     """
-    What is known of the outputs of one callable.
+    What is known of the outputs of one callable; messages call it `label`.
 
     `watches` tells that runs are evidence, so that `note` is to be called after each.
     """
@@ -41,12 +57,15 @@ class RowProof:
         self,
         follower: Follower,
         feeds: Sequence[Tuple[str, Optional[Shape]]],
-        fetches: Sequence[str],
+        fetches: Sequence[Fetch],
+        label: str,
     ) -> None:
-        self.watches = False
+        self.watches = any(fetch.by_row for fetch in fetches)
         self._follower = follower
         self._feeds = feeds
         self._fetches = fetches
+        self._label = label
+        self._has_said_why = False
         self._disproven = False
         # By the ranks of what is fed: proven, to be watched (None), or neither.
         self._verdicts: Dict[Tuple[int, ...], Optional[bool]] = {}
@@ -59,9 +78,14 @@ class RowProof:
         if self._disproven:
             return False
         ranks = tuple([array.ndim for array in arrays])
-        if ranks not in self._verdicts:
-            self._verdicts[ranks] = self._judge(ranks)
-        verdict = self._verdicts[ranks]
+        try:
+            verdict = self._verdicts[ranks]
+        except KeyError:
+            verdict = self._judge(ranks)
+            with self._lock:
+                if len(self._verdicts) >= _MAX_KEYS:
+                    self._verdicts.clear()
+                self._verdicts[ranks] = verdict
         if verdict is None and self._proven:
             return self._proven.get(_key(arrays))
         return verdict
@@ -73,10 +97,9 @@ class RowProof:
     def note(self, arrays: Sequence[Any], values: Sequence[Any]) -> None:
         """Take the values that a run gave for `arrays` as evidence."""
         rows = count_rows(arrays)
-        if rows is None:
+        if rows is None or not self.holds(values, rows):
             return
-        if any(getattr(value, "shape", ())[:1] != (rows,) for value in values):
-            self.disprove()
+        if self._verdicts.get(tuple([array.ndim for array in arrays])):
             return
         key = _key(arrays)
         with self._lock:
@@ -86,47 +109,77 @@ class RowProof:
             if self._seen.setdefault(key, rows) != rows:
                 self._proven[key] = True
 
-    def disprove(self) -> None:
-        """Let no requests be joined from now on."""
-        self._disproven = True
+    def holds(self, values: Sequence[Any], rows: int) -> bool:
+        """Return whether a run gave as many rows in each output; if not, none are joined again."""
+        for fetch, value in zip(self._fetches, values):
+            shape = getattr(value, "shape", ())
+            if shape[:1] != (rows,):
+                self._disprove(fetch, shape, rows)
+                return False
+        return True
+
+    def _disprove(self, fetch: Fetch, shape: Sequence[int], rows: int) -> None:
+        first, self._disproven = not self._disproven, True
         self.watches = False
+        if first:
+            log.log(
+                logging.WARNING if fetch.by_row else logging.INFO,
+                "%s: not batched from now on, for output %s has the shape %s in a run of %d rows%s",
+                self._label,
+                quote(fetch.name),
+                list(shape),
+                rows,
+                ", although model_config.outputs_by_row says that it comes by row"
+                if fetch.by_row
+                else "",
+            )
 
     def _judge(self, ranks: Tuple[int, ...]) -> Optional[bool]:
+        if any(fetch.by_row is False for fetch in self._fetches):
+            self._say_why("not batched, as model_config.outputs_by_row says")
+            return False
+        asked = [fetch for fetch in self._fetches if fetch.by_row is None]
+        values = self._follow(ranks, asked) if asked else []
+        if values is None:
+            return False
+        unproven = {
+            fetch.name: value
+            for fetch, value in zip(asked, values)
+            if not isinstance(value, Rows) or value.shape[0] != ROWS
+        }
+        measured = all(isinstance(value, Sized) for value in unproven.values())
+        if not measured:
+            self._say_why(
+                "not batched, for these outputs cannot be shown to come by row: %s; leave them out "
+                "with output_filter or, where they do, name them in model_config.outputs_by_row",
+                list_names(unproven),
+            )
+            return False
+        if not unproven:
+            return True
+        self.watches = not self._disproven
+        return None
+
+    def _follow(self, ranks: Tuple[int, ...], asked: Sequence[Fetch]) -> Optional[List[Value]]:
         feeds = {
             name: _fed(at, shape, rank)
             for at, ((name, shape), rank) in enumerate(zip(self._feeds, ranks))
         }
         try:
-            values = self._follower.values(feeds, self._fetches)
+            return self._follower.values(feeds, [fetch.tensor for fetch in asked])
         except TooLarge:
-            log.info("%s: not batched, for the graph is too large to be followed", self._label())
-            return False
+            self._say_why("not batched, for the graph is too large to be followed")
         except Exception:
             # Nothing is proven then, and the requests are not to blame.
-            log.exception("%s: not batched, for the graph could not be followed", self._label())
-            return False
-        unproven = [
-            name
-            for name, value in zip(self._fetches, values)
-            if not isinstance(value, Rows) or value.shape[0] != ROWS
-        ]
-        if not unproven:
-            return True
-        if all(
-            isinstance(value, Sized) or name not in unproven
-            for name, value in zip(self._fetches, values)
-        ):
-            self.watches = not self._disproven
-            return None
-        log.info(
-            "%s: not batched, for these outputs cannot be shown to come by row: %s",
-            self._label(),
-            ", ".join(unproven),
-        )
-        return False
+            self._say_why("not batched, for the graph could not be followed", exc_info=True)
+        return None
 
-    def _label(self) -> str:
-        return ", ".join(self._fetches)
+    def _say_why(self, sentence: str, *values: str, exc_info: bool = False) -> None:
+        # Once, for a client that chooses the ranks could have it said for each.
+        if not self._has_said_why:
+            self._has_said_why = True
+            level = logging.ERROR if exc_info else logging.INFO
+            log.log(level, f"%s: {sentence}", self._label, *values, exc_info=exc_info)
 
 
 def _fed(place: int, shape: Optional[Shape], rank: int) -> Value:

@@ -9,6 +9,8 @@ So a rule may be missing, but must not be wrong.
 
 from typing import Any, Callable, Dict, List, Optional
 
+from eas_processor.tf.rows.examples import parsed
+from eas_processor.tf.rows.loops import LOOP_RULES, Round, Slots, Until
 from eas_processor.tf.rows.plain import PLAIN_RULES, multiplied
 from eas_processor.tf.rows.shapes import SHAPE_RULES
 from eas_processor.tf.rows.values import (
@@ -113,7 +115,7 @@ def _merge(_: Any, ins: List[Value]) -> Value:
     value = ins[0]
     for each in ins[1:]:
         value = join(value, each)
-    return {0: value, "output": value}
+    return {0: value, ("output", 0): value}
 
 
 def _last_axis(_: Any, ins: List[Value]) -> Value:
@@ -246,7 +248,7 @@ def _normalised(node: Any, ins: List[Value]) -> Value:
     trains = node.attr("is_training", True)
     if trains or not isinstance(ins[0], Rows) or not all(fixed(each) for each in ins[1:]):
         return None
-    return {0: ins[0], "y": ins[0]}
+    return {0: ins[0], ("y", 0): ins[0]}
 
 
 def _resized(node: Any, ins: List[Value]) -> Value:
@@ -296,6 +298,7 @@ RULES: Dict[str, Rule] = {
     **dict.fromkeys(["FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"], _normalised),
     **dict.fromkeys(["ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic"], _resized),
     **dict.fromkeys(["LookupTableFind", "LookupTableFindV2"], _looked_up),
+    **dict.fromkeys(["ParseExample", "ParseExampleV2"], parsed),
     "BiasAdd": _bias,
     "Einsum": _einsum,
     "FakeQuantWithMinMaxVars": _same,
@@ -315,7 +318,8 @@ def apply(node: Any, ins: List[Value]) -> Value:
     """Return what is known of the outputs of `node`, from what is known of its inputs."""
     if all(isinstance(each, Plain) for each in ins):
         return _plain(node, ins)
-    rule = RULES.get(node.type)
+    in_loop = any(isinstance(each, (Round, Slots, Until)) for each in ins)
+    rule = (LOOP_RULES if in_loop else RULES).get(node.type)
     if rule is None or any(each is None for each in ins):
         return None
     try:

@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from eas_processor.tf.rows.loops import listed
 from eas_processor.tf.rows.values import (
     ONE,
     SIZED,
@@ -276,10 +277,10 @@ def _pad(_: Any, ins: List[Value]) -> Value:
     return Rows(tuple(shape))
 
 
-def _list_of(_: Any, ins: List[Value]) -> Value:
+def _list_of(node: Any, ins: List[Value]) -> Value:
     """A list of steps, from a tensor with the rows in its second dimension."""
     across = isinstance(ins[0], Across) and ins[0].axis == 1
-    return Listed(Rows(ins[0].shape[1:]), ins[0].shape[0]) if across else None
+    return Listed(Rows(ins[0].shape[1:]), ins[0].shape[0]) if across else listed(node, ins)
 
 
 def _set_item(_: Any, ins: List[Value]) -> Value:

@@ -63,6 +63,14 @@ Cut into rows of a size that is not known: its first dimension is the number of 
 different numbers only if it is for all.
 """
 
+
+class Row:
+    """A tensor made of one row alone, in a loop that goes round once for each; see `ROW`."""
+
+
+ROW = Row()
+"""Made of the row of the round, and of what no row changes. Its shape may differ by round."""
+
 Value = Any
 """One of the above; None is a tensor of which nothing is known, or whose rows are mixed."""
 

@@ -34,7 +34,8 @@ class GraphCallable:
 
     Safe to call from several threads. `run` is replaced once the quicker way is known, so read it
     for each call. TensorFlow's own callables are released with the last reference to this object.
-    `proofs` holds what is known of its outputs, by the shapes that are declared for its feeds.
+    `proofs` holds what is known of its outputs, by the shapes declared for its feeds and what is
+    stated of its outputs.
     """
 
     __slots__ = ("__weakref__", "proofs", "run")

@@ -1,5 +1,6 @@
 """A loaded model: plans and checks requests, and runs them."""
 
+import logging
 import threading
 from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 from weakref import WeakValueDictionary
@@ -13,13 +14,16 @@ from eas_processor.tf.model.signatures import (
     find_signature,
 )
 from eas_processor.tf.rows.graph import Follower
-from eas_processor.tf.rows.proof import RowProof
+from eas_processor.tf.rows.proof import Fetch, RowProof
 from eas_processor.tf.run.callables import GraphCallable
 from eas_processor.tf.run.names import Resolver, describe_inputs, refuse_missing
 from eas_processor.tf.run.plans import Arrays, Plan
 from eas_processor.tf.run.run_errors import translate, translate_unreadable
 from eas_processor.tf.runtime import tf
 from eas_wire import Request
+from eas_wire.text import list_names, quote
+
+log = logging.getLogger(__name__)
 
 # Plans kept at a time. Each may hold a compiled copy of the graph, and a client chooses the names.
 MAX_PLANS = 64
@@ -50,6 +54,18 @@ class Model(Target):
         self._plans: Dict[_Key, Plan] = {}
         self._callables: "WeakValueDictionary[Any, GraphCallable]" = WeakValueDictionary()
         self._lock = threading.Lock()
+        self._check_statement()
+
+    def _check_statement(self) -> None:
+        stated = self.config.outputs_by_row
+        given = {name for each in self._signatures.values() for name in each.outputs}
+        unknown = set(stated).difference(given) if isinstance(stated, tuple) and given else ()
+        if unknown:
+            log.warning(
+                "model_config.outputs_by_row names %s, which no signature gives: %s",
+                list_names(sorted(unknown)),
+                list_names(sorted(given)),
+            )
 
     def prepare(self, request: Request, codec: Codec) -> Tuple[Plan, Arrays]:
         """Return how `request` runs and what to feed; raise `BadRequest` when it does not fit."""
@@ -141,8 +157,14 @@ class Model(Target):
             self._callables[feed_names, fetch_names] = graph_callable
         strict = strict_shapes and self.config.strict_shapes
         shapes = tuple([spec.shape if strict else None for spec in feeds])
-        proof = graph_callable.proofs.get(shapes)
+        stated = tuple([self.config.by_row(spec.name) for spec in fetches])
+        proof = graph_callable.proofs.get((shapes, stated))
         if proof is None:
-            declared = list(zip(feed_names, shapes))
-            proof = graph_callable.proofs[shapes] = RowProof(self._follower, declared, fetch_names)
+            asked = [
+                Fetch(tensor, spec.name, by_row)
+                for tensor, spec, by_row in zip(fetch_names, fetches, stated)
+            ]
+            label = f"signature {quote(signature.name)}" if signature else "the graph"
+            proof = RowProof(self._follower, list(zip(feed_names, shapes)), asked, label)
+            graph_callable.proofs[shapes, stated] = proof
         return Plan(feeds, fetches, graph_callable, proof, strict)

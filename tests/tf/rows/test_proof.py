@@ -48,11 +48,15 @@ def boxes(x):
     return tf.image.non_max_suppression(corners, x[:, 0], 10)
 
 
+def unique(x):
+    return tf.unique(x[:, 0])[0]
+
+
 NOT_BY_ROW = {
     "a string variable": string_variable,
     "a constant": lambda x: tf.constant([1.0, 2.0, 3.0]),
     "a constant of any size": lambda x: table_of_any_size([1.0, 2.0, 3.0]),
-    "unique values": lambda x: tf.unique(x[:, 0])[0],
+    "unique values": unique,
     "boxes after suppression": boxes,
     "what is above a limit": lambda x: tf.boolean_mask(x[:, 0], tf.greater(x[:, 0], 1.0)),
     "places": lambda x: v1.where(tf.greater(x[:, 0], 0.0)),
@@ -219,8 +223,91 @@ def test_padding_waits_for_the_proof(load, run_sizes):
 def test_why_a_model_is_not_batched_is_logged(load, request_of, caplog):
     model = load(with_outputs(string_variable))
     with caplog.at_level(logging.INFO):
-        hooks.batch_process(model, [request_of({"x": floats([1, 1])})] * 2)
-    assert "not batched, for these outputs cannot be shown to come by row: " in caplog.text
+        for _ in range(2):
+            hooks.batch_process(model, [request_of({"x": floats([1, 1])})] * 2)
+    (said,) = [each for each in caplog.messages if "not batched" in each]
+    assert said == (
+        "signature 'serving_default': not batched, for these outputs cannot be shown to come by "
+        "row: 'other'; leave them out with output_filter or, where they do, name them in "
+        "model_config.outputs_by_row"
+    )
+
+
+def test_what_is_known_of_ranks_does_not_grow_without_end(load, monkeypatch, caplog):
+    monkeypatch.setattr(row_proof, "_MAX_KEYS", 4)
+
+    def undeclared():
+        x = v1.placeholder(tf.float32, None, name="x")
+        return {"serving_default": ({"x": x}, {"y": v1.where(tf.greater(x, 0.0))})}
+
+    model = load(undeclared)
+    with caplog.at_level(logging.INFO):
+        for rank in range(1, 12):
+            tensor = wire.Tensor(wire.DT_FLOAT, np.ones([1] * rank, "f"))
+            body = wire.encode_request(wire.Request("", {"x": tensor}, []))
+            hooks.batch_process(model, [body] * 2)
+    assert len(model.plan("", ["x"], []).proof._verdicts) <= 4
+    assert caplog.text.count("not batched") == 1
+
+
+def stacked_by_value(x):
+    """By row, which the graph does not show."""
+    return tf.boolean_mask(x, tf.greater(x[:, 0], -1.0))
+
+
+@pytest.mark.parametrize("stated", ["true", '["other"]', '["other", "scores"]', '"True"'])
+def test_an_output_that_is_stated_to_come_by_row_is_joined(load, request_of, run_sizes, stated):
+    model = load(with_outputs(stacked_by_value), '{"outputs_by_row": %s}' % stated)
+    requests = [request_of({"x": floats([each, each])}) for each in (1, 2, 3)]
+    alone = [hooks.process(model, each) for each in requests]
+    del run_sizes[:]
+    assert hooks.batch_process(model, requests) == alone
+    assert run_sizes == [3]
+
+
+@pytest.mark.parametrize("stated", ["false", '["scores"]'])
+def test_what_is_not_stated_is_left_to_the_proof(load, request_of, run_sizes, stated):
+    model = load(with_outputs(stacked_by_value), '{"outputs_by_row": %s}' % stated)
+    hooks.batch_process(model, [request_of({"x": floats([1, 1])})] * 3)
+    assert run_sizes == [1, 1, 1]
+
+
+def test_no_output_is_joined_where_that_is_stated(load, request_of, run_sizes, caplog):
+    model = load(with_outputs(stacked_by_value), '{"outputs_by_row": false}')
+    with caplog.at_level(logging.INFO):
+        hooks.batch_process(model, [request_of({"x": floats([1, 1])}, ["scores"])] * 3)
+    assert run_sizes == [1, 1, 1]
+    assert "not batched, as model_config.outputs_by_row says" in caplog.text
+
+
+@pytest.mark.parametrize("config", ['{"outputs_by_row": true}', '{"outputs_by_row": ["other"]}'])
+@pytest.mark.parametrize("warmed", [True, False])
+def test_a_statement_that_a_run_disproves_is_not_relied_on(
+    load, request_of, run_sizes, caplog, config, warmed
+):
+    model = load(with_outputs(unique), config)
+    requests = [request_of({"x": floats([each, each])}) for each in (1, 2, 2)]
+    reference = load(with_outputs(unique), name="reference")
+    alone = [hooks.process(reference, each) for each in requests]
+    if warmed:
+        hooks.process(model, request_of({"x": floats([5, 1], [5, 1])}))
+    del run_sizes[:]
+    for sizes in ([1] * 3 if warmed else [3, 1, 1, 1], [1] * 3):
+        assert hooks.batch_process(model, requests) == alone
+        assert run_sizes == sizes
+        del run_sizes[:]
+    (record,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert record.getMessage() == (
+        "signature 'serving_default': not batched from now on, for output 'other' has the shape "
+        "%s in a run of %d rows, although model_config.outputs_by_row says that it comes by row"
+        % (("[1]", 2) if warmed else ("[2]", 3))
+    )
+
+
+def test_a_stated_output_that_there_is_not_is_a_warning(load, caplog):
+    load(with_outputs(stacked_by_value), '{"outputs_by_row": ["scores", "label"]}')
+    assert "model_config.outputs_by_row names 'label', which no signature gives: " in caplog.text
+    assert "'other', 'scores'" in caplog.text
 
 
 def test_a_graph_that_is_too_large_to_follow_is_not_batched(load, run_sizes, monkeypatch, caplog):

@@ -152,6 +152,24 @@ UNARY = {
     "matmul turned": lambda draw, x: tf.matmul(x, x, transpose_a=True),
     "pairs": lambda draw, x: tf.matmul(x, x, transpose_b=True),
     "steps": lambda draw, x: tf.map_fn(lambda row: row * 2.0, x),
+    "steps of each step": lambda draw, x: tf.map_fn(
+        lambda row: tf.map_fn(lambda each: each * 2.0, row), x
+    ),
+    "steps that see all": lambda draw, x: tf.map_fn(lambda row: row + tf.reduce_sum(x), x),
+    "steps by value": lambda draw, x: tf.map_fn(
+        lambda row: as_float(tf.size(tf.unique(flat(row))[0])), x
+    ),
+    "steps by place": lambda draw, x: tf.map_fn(
+        lambda pair: pair[0] * as_float(pair[1]), (x, tf.range(v1.shape(x)[0])), dtype=tf.float32
+    ),
+    "steps of columns": lambda draw, x: tf.map_fn(tf.identity, tf.transpose(x)),
+    "running sums": lambda draw, x: tf.scan(lambda before, row: before + row, x),
+    "tile a range": lambda draw, x: tf.tile(
+        as_float(tf.range(number(draw, 1, 3)))[None], [v1.shape(x)[0], number(draw, 1, 2)]
+    ),
+    "tile by rows both ways": lambda draw, x: tf.tile(
+        as_float(tf.range(2))[None], [v1.shape(x)[0], v1.shape(x)[number(draw, 0, 1)]]
+    ),
     "rounds": lambda draw, x: tf.while_loop(
         lambda at, _: at < 3, lambda at, y: (at + 1, y + 1.0), [0, x]
     )[1],
