@@ -15,7 +15,7 @@ from eas_processor.frontends.http.head import NO_HEAD, Head
 from eas_processor.frontends.http.heads import CONTINUE
 from eas_processor.frontends.http.inflate import Inflater
 from eas_processor.frontends.http.known_heads import KnownHead, KnownHeads
-from eas_processor.frontends.http.parsing import BETWEEN, BODY, ENDED, HEAD, Parsing
+from eas_processor.frontends.http.parsing import BETWEEN, BODY, ENDED, HEAD, HEADS_AT_ONCE, Parsing
 from eas_processor.frontends.http.refusals import ArrivalTimeout, Crowded, HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest
 from eas_processor.frontends.http.routes import Refused, Route
@@ -31,6 +31,8 @@ REFUSED_AT_ONCE = 64
 _READ_AWAY = 1024 * 1024
 """A refused body up to this size is read to its end, so that the connection stays usable."""
 _LINGER_S = 2.0
+_TURN_S = 0.002
+"""How long one connection's heads and chunks are parsed before others are served."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -56,7 +58,8 @@ class HttpConnection(asyncio.Protocol):
         self._parsing = Parsing(self)
         self._bodies = Bodies(self)
         self._held_back = b""
-        """What was received behind more requests than are worked on at a time."""
+        """What was received and not looked at yet: behind too many requests, or for a turn."""
+        self._waits_for_turn = False
         # Of the request that is arriving
         self.arriving = BETWEEN
         self.request: HttpRequest | None = None
@@ -112,7 +115,12 @@ class HttpConnection(asyncio.Protocol):
                     self.budget.free -= known.length
                     request.received(now)
                 return
-        self._take_pieces(data)
+        flood = len(data) > HEADS_AT_ONCE and not self.missing
+        if flood and self.server.turns.busy and self.flow.reading and self.arriving != ENDED:
+            self._held_back += data
+            self._wait_for_turn()
+        else:
+            self._take_pieces(data)
 
     def pause_writing(self) -> None:
         self.flow.block()
@@ -125,6 +133,7 @@ class HttpConnection(asyncio.Protocol):
     # What has arrived
 
     def _take_pieces(self, data: bytes) -> None:
+        until = monotonic() + _TURN_S
         while data and self.flow.reading and self.arriving != ENDED:
             if self.missing:
                 data = self._receive_body(data)
@@ -136,8 +145,30 @@ class HttpConnection(asyncio.Protocol):
                 data = self._take_known(known, data)
             else:
                 data = self._parsing.feed(data)
+                if data and monotonic() > until:
+                    break
         if data and self.arriving != ENDED:
             self._held_back += data
+            if self.flow.reading:
+                self._wait_for_turn()
+
+    def _wait_for_turn(self) -> None:
+        """Go on with what is held back in another turn of the loop: others are served before."""
+        self._waits_for_turn = True
+        self.read_or_hold()
+        self.server.turns.add(self._go_on)
+
+    def _go_on(self) -> bool:
+        """Take more of what is held back; return that this turn is over."""
+        self._waits_for_turn = False
+        if self.arriving != ENDED:
+            data, self._held_back = self._held_back, b""
+            self.read_or_hold()
+            if self.flow.reading:
+                self._take_pieces(data)
+            else:
+                self._held_back = data
+        return False
 
     def _begin(self, route: Route, now: float) -> HttpRequest:
         """Begin a request, whose head is there `now`: every one passes here."""
@@ -240,7 +271,8 @@ class HttpConnection(asyncio.Protocol):
     def read_or_hold(self) -> None:
         """Read on, unless the client does not read its answers or asks for too many at once."""
         answers, flow = self.answers, self.flow
-        busy = flow.blocked or len(answers.pipeline) > MAX_PIPELINED or self._bodies.inflating > 0
+        crowded = len(answers.pipeline) > MAX_PIPELINED
+        busy = flow.blocked or crowded or self._bodies.inflating > 0 or self._waits_for_turn
         if flow.read(answers.closed or not busy) and flow.reading:
             self.since = monotonic()
             if self._held_back:
@@ -275,7 +307,8 @@ class HttpConnection(asyncio.Protocol):
 
     def close_if_idle(self, since: float) -> None:
         """Close the connection if nothing has been asked of it since that time."""
-        idle = not self.answers.pipeline and self.arriving != HEAD and self.since <= since
+        waits = self.answers.pipeline or self._held_back or self.arriving == HEAD
+        idle = not waits and self.since <= since
         if idle and not self.answers.closed:
             self.close(linger=False)
 

@@ -24,9 +24,11 @@ BODY = 2
 ENDED = 3
 """Nothing any more: the last request was taken, and what still comes is thrown away."""
 
-_PARSED_AT_ONCE = 8192
-_CHUNK_LINE = 12
-"""What a chunk has around its bytes: up to 8 digits of a length and two line ends."""
+HEADS_AT_ONCE = 4096
+"""Bytes of heads that are parsed before there can be a stop: a hundred short requests."""
+_BODY_AT_ONCE = 8192
+_CHUNK_ENDS = len(b"\r\n\r\n")
+"""What a chunk has around its bytes, beside the digits of its length."""
 
 
 class Parsing:
@@ -53,7 +55,9 @@ class Parsing:
         self._field_size = 0
         """Bytes of the head's names and values."""
         self._framing = 0
-        """Bytes behind the head that are not body: chunk lines, extensions and trailers."""
+        """Bytes behind the head that are neither body nor the plain line of a chunk."""
+        self._chunk = 0
+        """Bytes of the chunk that is arriving."""
 
     def release(self) -> None:
         """Let go of the connection: the parser would keep it for the garbage collector."""
@@ -62,9 +66,8 @@ class Parsing:
     def feed(self, data: bytes) -> bytes:
         """Parse a piece; return what is left over, or was not parsed yet."""
         connection = self._connection
-        # A piece of this size has at most a hundred requests in it, and only between two pieces can
-        # there be a stop.
-        data, rest = data[:_PARSED_AT_ONCE], data[_PARSED_AT_ONCE:]
+        most = _BODY_AT_ONCE if connection.arriving == BODY else HEADS_AT_ONCE
+        data, rest = data[:most], data[most:]
         # on_message_begin sets it to 0 again: the piece that a head begins in has other things too.
         self._head_size += len(data)
         self._first_head = data if connection.arriving == BETWEEN else b""
@@ -144,9 +147,13 @@ class Parsing:
             connection.take_head(head, headers, first_head)
 
     def on_chunk_header(self) -> None:
-        self._framing -= _CHUNK_LINE
+        self._chunk = 0
+
+    def on_chunk_complete(self) -> None:
+        self._framing -= len(b"%x" % self._chunk) + _CHUNK_ENDS
 
     def on_body(self, data: bytes) -> None:
+        self._chunk += len(data)
         self._framing -= len(data)
         self._connection.receive_parsed(data)
 

@@ -17,6 +17,11 @@ class Turns:
     def __init__(self) -> None:
         self._jobs: deque[Callable[[], bool]] = deque()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job waits for its turn."""
+        return bool(self._jobs)
+
     def add(self, step: Callable[[], bool]) -> None:
         """Call `step` in turns to come, until it returns False."""
         self._jobs.append(step)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -225,6 +227,52 @@ def test_a_body_may_come_in_any_number_of_chunks(make_desk: Any, http: Bytes) ->
         client.send(b"0\r\nX: y\r\n\r\n")
         assert len(desk.admission.bodies.pop()) == piece.count(b"a")
         assert client.responses == []
+
+
+@pytest.mark.parametrize("excess", [b"0\r\nX: " + b"a" * 200_000, b"1;" + b"a" * 200_000])
+def test_small_chunks_do_not_buy_room_for_what_is_no_body(
+    make_desk: Any, http: Bytes, excess: bytes
+) -> None:
+    desk = make_desk(max_head=64 * 1024)
+    head = http("POST", "/api/predict/echo", *LINES, CHUNKED)
+    desk.client.send(head + b"1\r\na\r\n" * 50_000, piece=100_000)
+    assert desk.client.responses == []
+    desk.client.send(excess, piece=100_000)
+    assert desk.client.response.status == 431
+
+
+@pytest.mark.parametrize("flood", ["requests", "chunks"])
+async def test_what_takes_long_to_parse_waits_for_its_turns(
+    make_desk: Any, http: Bytes, eventually_async: Any, flood: str
+) -> None:
+    desk = make_desk()
+    if flood == "requests":
+        data = http("GET", "/healthz") * 4000
+    else:
+        chunked = http("POST", "/api/predict/echo", *LINES, CHUNKED)
+        data = chunked + b"1\r\na\r\n" * 50_000 + b"0\r\n\r\n"
+    loop = asyncio.get_running_loop()
+    longest, over = 0.0, False
+
+    async def watch() -> None:
+        nonlocal longest
+        while not over:
+            begin = loop.time()
+            await asyncio.sleep(0)
+            longest = max(longest, loop.time() - begin)
+
+    watching = asyncio.create_task(watch())
+    begin = monotonic()
+    desk.client.send(data)
+    first = monotonic() - begin
+    if flood == "requests":
+        await eventually_async(lambda: desk.client.transport.written.count(b"alive") == 4000)
+    else:
+        await eventually_async(lambda: desk.admission.bodies == [b"a" * 50_000])
+    over = True
+    await watching
+    assert first < (monotonic() - begin) / 2 and longest < 0.25
+    assert desk.client.transport.reading
 
 
 def test_trailers_are_not_taken_for_headers(desk: Any, http: Bytes) -> None:
