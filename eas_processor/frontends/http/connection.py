@@ -145,8 +145,8 @@ class HttpConnection(asyncio.Protocol):
                 data = self._take_known(known, data)
             else:
                 data = self._parsing.feed(data)
-                if data and monotonic() > until:
-                    break
+            if data and monotonic() > until:
+                break
         if data and self.arriving != ENDED:
             self._held_back += data
             if self.flow.reading:
