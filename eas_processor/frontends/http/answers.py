@@ -38,17 +38,17 @@ class Answers:
         """Write a success in bytes: at once, where no other answer comes before it."""
         if self.closed:
             return
-        server, pipeline = self._server, self.pipeline
+        server, pipeline, head = self._server, self.pipeline, request.head
         if (
             len(pipeline) == 1
-            and request.head.plain
+            and head.plain
             and request.keep_alive
             and not server.draining
             and server.access_log is None
         ):
             pipeline.clear()
             request.answered = True
-            self._transport.write(server.heads.build_usual(request.id, len(answer)) + answer)
+            self._transport.write(server.heads.build_usual(request.number, head.request_id, answer))
             if self._flow.blocked:
                 self._flow.charge_unread()
         else:

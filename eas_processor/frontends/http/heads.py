@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from email.utils import formatdate
 from http import HTTPStatus
@@ -24,8 +25,18 @@ _FORM = (
     b"Content-Length: %d\r\n%b%b%b\r\n"
 )
 
+_RUN = secrets.token_hex(4).encode()
+"""Tells the requests of this process from those of another."""
+
 _USUAL_BEGIN = b"HTTP/1.1 200 OK\r\nServer: eas\r\nDate: %b\r\nX-Request-Id: "
-_USUAL = b"%b%b\r\nContent-Type: " + BYTES + b"\r\nContent-Length: %d\r\n\r\n"
+_USUAL_END = b"\r\nContent-Type: " + BYTES + b"\r\nContent-Length: %d\r\n\r\n%b"
+_USUAL = b"%b%b-%x" + _USUAL_END
+_USUAL_NAMED = b"%b%b" + _USUAL_END
+
+
+def request_id(number: int) -> bytes:
+    """Return the id of the request with this number, whose client has given it none."""
+    return b"%b-%x" % (_RUN, number)
 
 
 class Heads:
@@ -66,12 +77,18 @@ class Heads:
             extra,
         )
 
-    def build_usual(self, request_id: bytes, length: int) -> bytes:
-        """Return the head of a prediction in bytes on a connection that stays open."""
+    def build_usual(self, number: int, given_id: bytes, body: bytes) -> bytes:
+        """
+        Return head and body of a success in bytes on a connection that stays open.
+
+        `given_id` is the id that the client has given to the request with this `number`, or empty.
+        """
         now = int(time.time())
         if now != self._second:
             self._renew_date(now)
-        return _USUAL % (self._begin, request_id, length)
+        if given_id:
+            return _USUAL_NAMED % (self._begin, given_id, len(body), body)
+        return _USUAL % (self._begin, _RUN, number, len(body), body)
 
     def _renew_date(self, now: int) -> None:
         if now != self._second:

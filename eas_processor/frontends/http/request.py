@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import Refusal
 from eas_processor.frontends.http.head import JSON_TYPE
-from eas_processor.frontends.http.heads import TEXT
+from eas_processor.frontends.http.heads import TEXT, request_id
 from eas_processor.frontends.http.refusals import HttpRefusal
 
 if TYPE_CHECKING:
     from eas_processor.frontends.http.connection import HttpConnection
     from eas_processor.frontends.http.inflate import Inflater
     from eas_processor.frontends.http.routes import Route
-
-_RUN = secrets.token_hex(4).encode()
 
 
 class Reply(NamedTuple):
@@ -42,7 +39,6 @@ class HttpRequest(Call):
         "charged",
         "connection",
         "head",
-        "id",
         "inflater",
         "keep_alive",
         "refusal",
@@ -57,13 +53,17 @@ class HttpRequest(Call):
         self.head = head
         self.connection = connection
         self.began = connection.since
-        self.id = head.request_id or b"%b-%x" % (_RUN, self.number)
         self.keep_alive = head.keep_alive
         self.charged = 0
         self.answered = False
         self.reply: Reply | None = None
         self.refusal: Refusal | None = None
         self.inflater: Inflater | None = None
+
+    @property
+    def id(self) -> bytes:
+        """The client's own id, or one that no other request has."""
+        return self.head.request_id or request_id(self.number)
 
     # What a frontend says
 

@@ -26,6 +26,16 @@ def test_a_whole_head(clock: list[float]) -> None:
     )
 
 
+def test_the_usual_answer_is_what_any_other_would_be(clock: list[float]) -> None:
+    builder = heads.Heads()
+    for number, body in ((0, b""), (255, b"abc")):
+        head = builder.build(200, heads.request_id(number), heads.BYTES, len(body), keep_alive=True)
+        assert builder.build_usual(number, b"", body) == head + body
+        named = builder.build(200, b"mine", heads.BYTES, len(body), keep_alive=True)
+        assert builder.build_usual(number, b"mine", body) == named + body
+        clock[0] += 1
+
+
 def test_the_date_follows_the_clock(clock: list[float]) -> None:
     builder = heads.Heads()
     first = builder.build(200, b"id", heads.TEXT, 0, keep_alive=True)
@@ -64,5 +74,5 @@ def test_every_status_has_words(status: int, first: bytes) -> None:
 
 def test_some_statuses_bring_a_header(clock: list[float]) -> None:
     builder = heads.Heads()
-    assert b"\r\nAllow: GET, POST\r\n" in builder.build(405, b"id", heads.TEXT, 0, keep_alive=True)
+    assert b"\r\nRetry-After: 1\r\n" in builder.build(503, b"id", heads.TEXT, 0, keep_alive=True)
     assert b"\r\nRetry-After: 1\r\n" in builder.build(450, b"id", heads.TEXT, 0, keep_alive=False)
