@@ -47,7 +47,9 @@ class Hooks(Protocol):
     def batch_process(
         self, requests: list[Any], codecs: Sequence[int]
     ) -> list[tuple[int, bytes]]: ...
-    def take_times(self, requests: int, seconds: float) -> tuple[int, float, float, float]: ...
+    def take_times(
+        self, requests: int, seconds: float
+    ) -> tuple[Sequence[int], float, float, float]: ...
 
 
 class InlineInstance:
@@ -164,7 +166,8 @@ class InlineInstance:
         answers = self._answers(batch)
         rows, *times = self._hooks.take_times(len(batch), perf_counter() - start)
         decode, run, encode = times
-        self._metrics.batch_rows.add(rows)
+        for each in rows:
+            self._metrics.batch_rows.add(each)
         for step, seconds in zip(("decode", "run", "encode"), times, strict=True):
             self._metrics.steps[step].add(seconds, len(batch))
         return _Run(batch, answers, (decode, run, encode))

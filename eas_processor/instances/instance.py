@@ -232,8 +232,9 @@ class Instance:
         times = self._times[channel] = decode / 1e6, run / 1e6, encode / 1e6
         if channel == "data" and self._credit:
             self._ahead = self._may_be_ahead if in_turn else 0
-        if requests and self.state is State.READY:
+        if rows and self.state is State.READY:
             self._metrics.batch_rows.add(rows)
+        if requests and self.state is State.READY:
             for step, seconds in zip(("decode", "run", "encode"), times, strict=True):
                 self._metrics.steps[step].add(seconds, requests)
         return times

@@ -27,13 +27,14 @@ After that:
     launcher   LAUNCH (JSON: what the worker loads)       EXITED (JSON: instance, pid, wait status)
     control    WARMED, STOP                               READY (JSON), FAILED (text), HEARTBEAT
     data,bulk  PREDICT (request body), CANCEL             REPLY (response body, or one sentence)
-                                                          TIMES, before the REPLYs of one run
+                                                          TIMES, before the REPLYs of one batch
     log        nothing                                    the lines it prints, without frames
 
 `bulk` carries the payloads above BULK_SIZE, so that they do not delay the small ones on `data`.
 The codec says how the bodies of a PREDICT and of its answer are encoded. A TIMES tells of the
-requests that are answered next on its channel, as five u32: the rows and the requests that ran
-together, and the microseconds that decoding, running and encoding took.
+requests that are answered next on its channel, as five u32: the rows of a run of the model, how
+many requests these are, and the microseconds that decoding, running and encoding all of them took.
+Where they took several runs, more TIMES follow, of 0 requests, with the rows of the others.
 """
 
 import struct

@@ -67,8 +67,8 @@ def batch_process(
     return run_batch(model, requests, codecs or [ArrayProto.number] * len(requests), _times)
 
 
-def take_times() -> Tuple[int, float, float, float]:
-    """Return rows and seconds of decoding, running and encoding of this thread's last calls."""
+def take_times() -> Tuple[List[int], float, float, float]:
+    """Return the rows of each run, and the seconds of decoding, running and encoding, since."""
     return _times.take()
 
 
@@ -84,7 +84,7 @@ def get_serving_model_info(model: Model) -> bytes:
 
 
 def _note(rows: int, decode: float, run: float, encode: float) -> None:
-    _times.rows += rows
+    _times.rows.append(rows)
     _times.decode += decode
     _times.run += run
     _times.encode += encode

@@ -221,16 +221,17 @@ class Channel:
 
     def _times(self, requests: int, seconds: float) -> Tuple[bytes, bytes]:
         """
-        Return the frame that says where the time of the last run went.
+        Return the frames that say where the time of the last batch went, one for each run in it.
 
         The second is for the answers that leave by the bulk channel: it counts nothing again.
         """
         rows, decode, run, encode = self._processor.take_times(requests, seconds)
         in_turn = self._typical_run_s < self._short_s
+        counts = [(rows[0] if rows else 0, requests), *((each, 0) for each in rows[1:])]
         head = HEAD.pack(RUN_TIMES.size, TIMES, 0, in_turn, 0, 0.0)
         micro = [min(int(each * 1e6), 0xFFFFFFFF) for each in (decode, run, encode)]
         return (
-            head + RUN_TIMES.pack(rows, requests, *micro),
+            b"".join([head + RUN_TIMES.pack(*each, *micro) for each in counts]),
             head + RUN_TIMES.pack(0, 0, *micro),
         )
 

@@ -6,8 +6,9 @@ The processor's hooks: loading them, and calling them so that an exception becom
     batch_process(model, requests)          optional: one answer or exception for each, in order
     process_json(model, request)            optional: the same as `process` for a body in JSON
     get_serving_model_info(model)           optional: what the model takes and gives, as JSON
-    take_times()                            optional: rows, and seconds of decoding, running and
-                                            encoding, of this thread since the last call
+    take_times()                            optional: the rows of each run, and the seconds of
+                                            decoding, running and encoding, of this thread since the
+                                            last call
 
 Each request comes in a codec, a number in its frame's head. Hooks that read codecs themselves have
 `TAKES_CODECS = True`, no `process_json`, and one more argument: `process(model, request, codec)`
@@ -100,14 +101,17 @@ class Processor:
         """Whether the hooks can run several requests at once."""
         return self._batch_process is not None
 
-    def take_times(self, requests: int, seconds: float) -> Tuple[int, float, float, float]:
+    def take_times(
+        self, requests: int, seconds: float
+    ) -> Tuple[Sequence[int], float, float, float]:
         """
-        Return rows and seconds of decoding, running and encoding of this thread's last call.
+        Return the rows of each run, and the seconds of decoding, running and encoding, since.
 
-        Hooks that do not tell have spent all of the `seconds` running, with one row a request.
+        That is of this thread. Hooks that do not tell have spent all of the `seconds` in one run,
+        with one row a request.
         """
         if self._take_times is None:
-            return requests, 0.0, seconds, 0.0
+            return [requests], 0.0, seconds, 0.0
         rows, decode, run, encode = self._take_times()
         return rows, decode, run, encode
 

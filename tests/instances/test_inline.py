@@ -66,6 +66,16 @@ async def test_requests_are_answered_in_the_process(service: Any, batch_size: in
     assert rows.rows == 53 and (sum(rows.counts) < 53) is (batch_size > 1)
 
 
+async def test_each_run_of_a_batch_counts_as_one(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admission = await started(service(batch_size=8, max_queue_size=100))
+    monkeypatch.setattr(Processor, "take_times", lambda *_: ([2, 1], 0.0, 0.1, 0.0))
+    await asyncio.gather(*ask(admission, *[ARequest(b"x") for _ in range(3)]))
+    rows = admission.metrics.batch_rows
+    assert rows.rows == 3 and rows.counts[:3] == [1, 1, 0]
+
+
 async def test_large_bodies_run_alone(service: Any) -> None:
     admission = await started(service(batch_size=8, max_queue_size=100))
     large = b"x" * (BULK_SIZE + 1)

@@ -329,3 +329,16 @@ async def test_the_times_of_a_run_are_those_of_the_answers_after_it(make_worker:
     assert worker.metrics.batch_rows.rows == 3
     assert worker.metrics.steps["run"].seconds == pytest.approx(0.00002)
     assert len(worker.metrics.latency.noted) == 1
+
+
+async def test_each_run_of_a_batch_counts_as_one(make_worker: Any) -> None:
+    worker = make_worker(threads=2)
+    worker.attach()
+    worker.instance.state = State.READY
+    runs = (2, 3), (1, 0), (1, 0)
+    worker.instance.replies([times(True, *each, 10, 20, 30) for each in runs])
+    rows = worker.metrics.batch_rows
+    assert rows.rows == 4 and rows.counts[:3] == [2, 1, 0]
+    assert worker.metrics.steps["run"].seconds == pytest.approx(0.00006)
+    worker.instance.replies([times(True, 0, 1, 10, 20, 30)])
+    assert sum(rows.counts) == 3

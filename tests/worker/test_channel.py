@@ -49,6 +49,7 @@ class Processor:
         self.runs = queue.Queue()
         self.threads = set()
         self.codecs = []
+        self.rows = []
         self._gate = None
 
     def hold(self):
@@ -70,7 +71,7 @@ class Processor:
         return [(OK, bytes(request[:16]) * (BULK_SIZE // 8)) for request in requests]
 
     def take_times(self, requests, seconds):
-        return requests, 0.0, seconds, 0.0
+        return self.rows or [requests], 0.0, seconds, 0.0
 
     def next_run(self):
         return self.runs.get(timeout=TIMEOUT_S)
@@ -317,6 +318,19 @@ def test_a_batch_takes_what_has_arrived_while_the_one_before_ran(serve, processo
     processor.let_go()
     assert processor.next_run() == [b"3", b"4"]
     assert processor.next_run() == [b"5"]
+
+
+@pytest.mark.parametrize("rows, told", [([2, 1, 1], [(2, 3), (1, 0), (1, 0)]), ([4], [(4, 3)])])
+def test_each_run_of_a_batch_is_told_of(serve, processor, rows, told):
+    processor.rows = rows
+    peer = serve(batch_size=4)
+    processor.hold()
+    peer.send(predict(1))
+    processor.next_run()
+    peer.send(predict(2), predict(3), predict(4))
+    processor.let_go()
+    peer.answers(4)
+    assert [each[:2] for each in peer.times["data"][-len(told) :]] == told
 
 
 def test_an_expired_request_does_not_take_a_place_in_a_batch(serve, processor):

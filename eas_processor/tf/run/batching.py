@@ -98,7 +98,6 @@ def run_batch(
     times.decode += perf_counter() - start
     for members in groups.values():
         for part in _bound(members, model.config.max_batch_rows):
-            times.rows += sum([member.total or 1 for member in part])
             _answer(model, part, answers, times)
     return answers
 
@@ -218,6 +217,7 @@ def _answer_alone(model: Model, member: _Member, times: RunTimes) -> Answer:
         values = model.run(member.plan, member.arrays)
         ran = perf_counter()
         times.run += ran - start
+        times.rows.append(member.rows or 1)
         response = member.codec.encode(member.plan.give(values), member.form)
         times.encode += perf_counter() - ran
         return response
@@ -237,6 +237,7 @@ def _answer_joined(
         values = model.run(members[0].plan, _padded(_join(members), total - rows))
         ran = perf_counter()
         times.run += ran - begin
+        times.rows.append(rows or 1)
         if not proof.holds(values, total):
             return False
         if proof.watches and not proof.verdict(members[0].arrays):

@@ -42,12 +42,18 @@ def values(features):
     return {"words": features["words"].values}
 
 
-def load_parser(load, features, outputs, parse=parse_example):
+def sums(features):
+    """By row, which is not followed through a sparse tensor."""
+    numbers = v1.sparse_tensor_to_dense(features["n"], default_value=0)
+    return {"sum": tf.reduce_sum(numbers, axis=1)}
+
+
+def load_parser(load, features, outputs, parse=parse_example, config=""):
     def build():
         examples = v1.placeholder(tf.string, [None], name="examples")
         return {"serving_default": ({"examples": examples}, outputs(parse(examples, features)))}
 
-    return load(build)
+    return load(build, config)
 
 
 def parse_in_function(examples, features):
@@ -100,6 +106,17 @@ def test_what_is_as_long_as_the_longest_is_not(load, request_of, runs, features,
     model = load_parser(load, features, outputs)
     alone, batched, count = batch(model, request_of, runs, *ROWS)
     assert count == 3
+    assert batched == alone
+
+
+@pytest.mark.parametrize("config, count", [("", 3), ('{"outputs_by_row": ["sum"]}', 1)])
+def test_sums_of_a_sparse_feature_are_joined_where_that_is_stated(
+    load, request_of, runs, config, count
+):
+    features = {"n": v1.VarLenFeature(tf.int64)}
+    model = load_parser(load, features, sums, config=config)
+    alone, batched, counted = batch(model, request_of, runs, *ROWS)
+    assert counted == count
     assert batched == alone
 
 

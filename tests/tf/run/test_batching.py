@@ -456,3 +456,35 @@ def test_a_codec_decides_whether_shapes_are_held_to_the_signature(load, request_
     for at, width in ((0, 2), (2, 2), (3, 3), (4, 3)):
         assert wire.decode_response(answers[at])["y"].array.shape == (1, width)
     assert hooks.process(model, wide, lenient) == answers[3]
+
+
+def test_the_rows_of_each_run_are_counted(load, request_of, runs):
+    def build():
+        x = v1.placeholder(tf.float32, [None, 2], name="x")
+        return {"serving_default": ({"x": x}, {"y": x * 2.0, "z": tf.unique(x[:, 0])[0]})}
+
+    model = load(build)
+    hooks.take_times()
+    sent = [
+        request_of({"x": rows(*range(count))}, names)
+        for names in (["y"], ["z"])
+        for count in (1, 2, 3)
+    ]
+    hooks.batch_process(model, sent)
+    assert hooks.take_times()[0] == runs == [6, 1, 2, 3]
+    hooks.process(model, sent[1])
+    hooks.batch_process(model, [b"\xff", sent[2]])
+    assert hooks.take_times()[0] == [2, 3]
+    assert hooks.take_times() == ([], 0.0, 0.0, 0.0)
+
+
+def test_the_runs_of_a_batch_that_failed_are_those_that_came_after(load, request_of):
+    def build():
+        s = v1.placeholder(tf.string, [None], name="s")
+        return {"serving_default": ({"s": s}, {"y": v1.string_to_number(s)})}
+
+    model = load(build)
+    hooks.take_times()
+    sent = [request_of({"s": np.array([each], object)}) for each in (b"1", b"no", b"3")]
+    hooks.batch_process(model, sent)
+    assert hooks.take_times()[0] == [1, 1]
