@@ -10,6 +10,7 @@ import contextlib
 import gzip
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -57,6 +58,29 @@ def extension(target: Target) -> None:
     """Send a chunk extension of 15 MB."""
     chunked = head(PATH, f"Authorization: {target.token}", "Transfer-Encoding: chunked")
     send(target, chunked + b"1;", *[b"a" * MIB] * 15)
+
+
+def credit(target: Target) -> None:
+    """Send a trailer of 15 MB behind a million chunks of one byte."""
+    chunked = head(PATH, f"Authorization: {target.token}", "Transfer-Encoding: chunked")
+    chunks = [b"1\r\na\r\n" * 100_000] * 10
+    send(target, chunked, *chunks, b"0\r\nX: ", *[b"a" * MIB] * 15)
+
+
+def pipelined(target: Target) -> None:
+    """Ask for `/healthz` again and again without waiting for an answer."""
+    with contextlib.suppress(OSError), socket.create_connection(target.address, 10) as client:
+        client.settimeout(10)
+        threading.Thread(target=_read, args=(client,), daemon=True).start()
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n" * 5000)
+
+
+def _read(client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while client.recv(2**20):
+            pass
 
 
 def _compressed(target: Target, body: bytes, content_type: str) -> None:
@@ -122,6 +146,8 @@ ATTACKS: dict[str, Callable[[Target], None]] = {
         trailer,
         trailer_with_token,
         extension,
+        credit,
+        pipelined,
         name,
         json_lists,
         json_depth,
