@@ -1,4 +1,4 @@
-"""A codec that one file adds: no engine, link or other codec knows of it."""
+"""Codecs in a worker: those there are, and one that a single file adds; none else knows of it."""
 
 import json
 import os
@@ -73,3 +73,13 @@ def test_what_it_refuses_is_the_requests_fault(worker):
     )
     assert wide[0] == INVALID_ARGUMENT and b"expected DT_FLOAT [-1, 4]" in wide[1]
     assert unknown[0] == UNIMPLEMENTED and b"codec 202 is unknown here" in unknown[1]
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"inputs":[', b'{"instances":[{"x":['])
+@pytest.mark.parametrize("levels", [65, 5000, 1000000])
+def test_no_depth_of_json_ends_a_worker(worker, opening, levels):
+    ((code, text),) = ask(worker, (EAS_JSON, opening * levels))
+    assert code == INVALID_ARGUMENT
+    # Which of the limits a body meets first depends on how much its values could take.
+    assert b"nested too deeply: more than 64 levels" in text or b" MB of memory" in text
+    assert ask(worker, (CSV, b"1,2,3,4\n"))[0][0] == OK
