@@ -43,7 +43,7 @@ class PredictRoute(Route):
         self.usual = self.posts and not timed
 
     def holds(self) -> bool:
-        """Whether the service takes calls, and the token is still right."""
+        """Whether the token is still right; a service that is taken away gets other tokens."""
         return self.service.tokens is self._tokens
 
     def open(self, connection: HttpConnection, now: float) -> EasCall:

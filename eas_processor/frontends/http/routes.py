@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from eas_processor.contracts.refusals import Refusal
 from eas_processor.frontends.http.head import Head
-from eas_processor.frontends.http.refusals import ContentTooLarge, EngineFailed
+from eas_processor.frontends.http.refusals import ContentTooLarge, EngineFailed, HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest, Reply
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ class Route:
 
 
 class Refused(Route):
-    """Refuses whatever comes with the head, with an HTTP refusal."""
+    """Refuses whatever comes with the head; a frontend knows the status of its own refusals."""
 
     __slots__ = ("_refusal",)
 
-    def __init__(self, head: Head, refusal: Refusal) -> None:
+    def __init__(self, head: Head, refusal: HttpRefusal) -> None:
         super().__init__(head)
         self._refusal = refusal
 

@@ -6,13 +6,12 @@ import asyncio
 import gc
 import json
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from fixtures.engine import FakeClient, http
 
-from eas_processor.contracts.refusals import BadRequest
 from eas_processor.contracts.settings import EngineSettings
 from eas_processor.frontends.http.head import Head
 from eas_processor.frontends.http.heads import TEXT
@@ -214,17 +213,14 @@ def test_a_refused_head_says_so_to_who_takes_json() -> None:
     assert json.loads(client.response.body)["code"] == 415
 
 
-def test_a_route_can_refuse(make_desk: Callable[..., Any]) -> None:
-    class Closed:
-        refuses_in_json = False
-
+def test_a_refusal_says_what_is_allowed_when_it_is_written() -> None:
+    class Closed(OneHandler):
         def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
-            return Refused(head, BadRequest("closed"))
+            return Refused(head, MethodNotAllowed("closed", b"PUT"))
 
-    client = FakeClient(HttpServer(EngineSettings(), Closed()))
+    client = FakeClient(HttpServer(EngineSettings(), Closed(at_once)))
     client.send(GET)
-    # Only a frontend knows a status for a refusal that is not HTTP's.
-    assert client.response.status == 500
+    assert client.response.status == 405 and client.response.headers["allow"] == "PUT"
 
 
 def test_a_lost_connection_does_not_wait_for_the_collector(desk: Any, post: Any) -> None:
