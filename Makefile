@@ -45,7 +45,7 @@ test: install coverage  ## run the tests, and those of the packages for workers 
 	@$(MAKE) --no-print-directory test-py36 test-sdk
 
 coverage: install  ## run the tests of each package, and fail where they leave too much of the code unvisited
-	$(BIN)/python -m pytest $(IN_PROCESS) --cov
+	$(BIN)/python -m pytest $(IN_PROCESS) --cov --cov-fail-under=88
 
 test-chaos: install  ## attack services under load (CHAOS_SECONDS=60 CHAOS_UPDATES=20 CHAOS_ENDS=20 for longer)
 	$(BIN)/python -m pytest tests/chaos -q -rP
