@@ -6,11 +6,9 @@ import logging
 import resource
 
 from eas_processor.frontends.admin import MOST_CONNECTIONS
+from eas_processor.frontends.http.connection import REFUSED_AT_ONCE
 
 log = logging.getLogger("eas_processor.engine")
-
-REFUSED = 64
-"""Connections above the limit that are open for a moment, to be told why they are refused."""
 
 # Measured: 15 with the standard streams, the loop, its signals and the listeners; 3 for the log and
 # the admin port. The rest is for what a thread opens for a moment.
@@ -27,7 +25,7 @@ _FEWEST_CONNECTIONS = 16
 def kept(instances: int) -> int:
     """Return the descriptors that connections must leave free: 256 for up to 8 instances."""
     instances = max(instances, _FEWEST_INSTANCES)
-    return _ENGINE + MOST_CONNECTIONS + REFUSED + _RELOAD + _INSTANCE * instances
+    return _ENGINE + MOST_CONNECTIONS + REFUSED_AT_ONCE + _RELOAD + _INSTANCE * instances
 
 
 class OpenFiles:

@@ -6,7 +6,6 @@ import pytest
 
 from eas_processor.app import open_files
 from eas_processor.app.open_files import OpenFiles, kept
-from eas_processor.frontends.http import connection
 
 
 @pytest.fixture
@@ -57,7 +56,3 @@ def test_no_limit_is_never_too_low(
     limits.append((1024, open_files.resource.RLIM_INFINITY))
     assert OpenFiles(1_000_000).most_connections(100) == 1_000_000
     assert not caplog.records
-
-
-def test_room_is_kept_for_those_that_are_told_why_they_are_refused() -> None:
-    assert connection.REFUSED_AT_ONCE <= open_files.REFUSED

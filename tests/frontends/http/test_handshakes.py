@@ -14,9 +14,9 @@ import pytest
 from fixtures import need
 from frontends.http.test_tls import Pair, Served, make_pair, predict
 
-from eas_processor.app.open_files import REFUSED
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.frontends.http import handshakes as module
+from eas_processor.frontends.http.connection import REFUSED_AT_ONCE
 
 pytestmark = need.tool("openssl")
 
@@ -93,10 +93,10 @@ async def test_handshakes_count_as_connections(
     served.server.settings = replace(served.server.settings, max_connections=5)
     async with served as address:
         kept = [await open_tls(address, pair) for _ in range(5)]
-        with silent(address, REFUSED + 20):
+        with silent(address, REFUSED_AT_ONCE + 20):
             await asyncio.sleep(0.2)
             assert len(served.server.connections) == 5
-            assert under_way(served) <= REFUSED
+            assert under_way(served) <= REFUSED_AT_ONCE
             reader, writer = kept[0]
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
             assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
