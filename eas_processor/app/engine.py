@@ -103,6 +103,9 @@ class _Engine:
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         if self._sighup is not OnSighup.IGNORE:
             loop.add_signal_handler(signal.SIGHUP, self._on_sighup)
+        if self._load_inline is not None:
+            await self._serve(Path(), on_ready)  # no worker connects to a socket
+            return
         with socket_directory() as directory:
             await self._serve(directory, on_ready)
 

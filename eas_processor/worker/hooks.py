@@ -44,6 +44,9 @@ Answer = Tuple[int, bytes]
 _NO_JSON = b"this processor takes no JSON; send a PredictRequest as application/octet-stream"
 _NO_CODEC = b"this processor does not take this encoding"
 
+# What an exception can stand for: the others are no refusals, or say more than a sentence.
+_REFUSALS = frozenset(BY_NAME) - {"OK", "CANCELLED", "PROCESSOR"}
+
 # Characters of a sentence that are sent, for hooks may quote a request of any size.
 _LONGEST = 2000
 
@@ -145,7 +148,7 @@ class Processor:
         if codecs.count(ARRAY_PROTO) == len(codecs):
             return self._run_batch(requests, codecs)
         joined = [each for each, codec in zip(requests, codecs) if codec == ARRAY_PROTO]
-        answers = iter(self.batch_process(joined, [ARRAY_PROTO] * len(joined)))
+        answers = iter(self.batch_process(joined, [ARRAY_PROTO] * len(joined)) if joined else ())
         return [
             next(answers) if codec == ARRAY_PROTO else self.process(each, codec)
             for each, codec in zip(requests, codecs)
@@ -171,16 +174,16 @@ def refusal(error: Exception) -> Answer:
     """
     Return the code and the sentence that an exception of the hooks stands for.
 
-    Errors of this project have the name of a code as `code`. Those of a custom processor may have
-    an HTTP `status`, which is passed on. Any other is INTERNAL.
+    Those of a custom processor may have an HTTP `status`, which is passed on. Errors of this
+    project have the name of a code as `code`. Any other is INTERNAL.
     """
     code: Any = getattr(error, "code", None)
     status: Any = getattr(error, "status", None)
     # Exceptions of other libraries have a `code` or `status` too, and it can be anything.
-    if isinstance(code, str) and code in BY_NAME:
-        return BY_NAME[code], _cut(str(error)).encode(errors="replace")
     if isinstance(status, int) and 400 <= status <= 599:
         return PROCESSOR, pack_status(status, _cut(str(error)).encode(errors="replace"))
+    if isinstance(code, str) and code in _REFUSALS:
+        return BY_NAME[code], _cut(str(error)).encode(errors="replace")
     log.error("the processor raised an unexpected error", exc_info=error)
     said = f"{type(error).__name__}: {_cut(str(error))}"
     text = f"the processor failed with {said}; its log has the traceback"

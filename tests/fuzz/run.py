@@ -44,7 +44,7 @@ def guide(name: str, seconds: int) -> None:
         import atheris  # type: ignore[import-not-found]
     except ImportError:
         sys.exit("atheris is not installed (make fuzz does that); --runs needs none")
-    with atheris.instrument_imports(include=["eas_processor.engine", "eas_wire"]):
+    with atheris.instrument_imports(include=["eas_processor", "eas_wire"]):
         from fuzz import targets
     logging.getLogger(targets.LOGGER).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as corpus:

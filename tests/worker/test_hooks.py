@@ -109,7 +109,23 @@ def test_another_error_of_initialize_is_named_and_its_traceback_logged(caplog):
     assert "Traceback" in caplog.text
 
 
-@pytest.mark.parametrize("name", sorted(BY_NAME))
+@pytest.mark.parametrize("name", ["OK", "PROCESSOR", "CANCELLED", "NOTHING"])
+def test_what_is_no_refusal_is_internal(name, caplog):
+    class Named(Exception):
+        code = name
+
+    assert processor(process=raising(Named("why"))).process(b"")[0] == INTERNAL
+
+
+def test_a_status_comes_before_a_code():
+    class Both(Exception):
+        code, status = "NOT_FOUND", 409
+
+    answer = processor(process=raising(Both("why"))).process(b"")
+    assert answer == (PROCESSOR, pack_status(409, b"why"))
+
+
+@pytest.mark.parametrize("name", sorted(set(BY_NAME) - {"OK", "PROCESSOR", "CANCELLED"}))
 def test_the_code_that_an_exception_names_is_that_of_the_answer(name, caplog):
     class Named(Exception):
         code = name
@@ -171,8 +187,14 @@ def test_any_other_codec_is_unimplemented():
 
 
 def test_what_cannot_be_batched_runs_alone_beside_its_batch():
+    sizes = []
+
+    def batch(model, requests):
+        sizes.append(len(requests))
+        return [b"of %d" % len(requests)] * len(requests)
+
     made = processor(
-        batch_process=lambda model, requests: [b"of %d" % len(requests)] * len(requests),
+        batch_process=batch,
         process_json=lambda model, request: b"alone",
     )
     codecs = [EAS_JSON, ARRAY_PROTO, 9, ARRAY_PROTO]
@@ -181,6 +203,7 @@ def test_what_cannot_be_batched_runs_alone_beside_its_batch():
     assert answers[2][0] == UNIMPLEMENTED
     assert answers[3] == (OK, b"of 2")
     assert made.batch_process([b""] * 2, [EAS_JSON] * 2) == [(OK, b"alone")] * 2
+    assert 0 not in sizes
 
 
 def test_hooks_that_take_codecs_get_the_number_of_each_request():

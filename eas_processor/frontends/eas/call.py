@@ -100,6 +100,12 @@ class EasCall(HttpRequest):
             self.route.service.withdraw(self)
             self.route.service.metrics.codes[STATUSES[CANCELLED]] += 1
 
+    @property
+    def takes_json(self) -> bool:
+        """Whether refusals are to be JSON: also to a form whose body turned out to be JSON."""
+        turned_out = self.route.guesses and self.size > 0 and self.codec == EAS_JSON
+        return turned_out or self.head.takes_json
+
     def answer_lines(self) -> bytes:
         if not self.route.timed or self.times is None:
             return b""

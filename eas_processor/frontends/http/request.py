@@ -84,11 +84,16 @@ class HttpRequest(Call):
         """Return more header lines of the answer; called when it is written."""
         return self.refusal.lines if isinstance(self.refusal, HttpRefusal) else b""
 
+    @property
+    def takes_json(self) -> bool:
+        """Whether refusals are to be JSON."""
+        return self.head.takes_json
+
     # What it can use
 
     def respond_refusal(self, status: int, sentence: bytes) -> None:
         """Answer with a sentence: as text, or in JSON to a client that takes it."""
-        if self.head.takes_json or self.connection.server.routes.refuses_in_json:
+        if self.takes_json or self.connection.server.routes.refuses_in_json:
             error = {
                 "error": sentence.decode(errors="replace"),
                 "code": status,

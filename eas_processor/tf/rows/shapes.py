@@ -1,4 +1,4 @@
-"""What the ops that look at shapes, or change them, make of rows; see `row_rules`."""
+"""What the ops that look at shapes, or change them, make of rows; see `rules`."""
 
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 

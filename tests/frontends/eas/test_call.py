@@ -88,3 +88,13 @@ def test_a_form_is_json_if_it_looks_like_it_each_time(desk: Any, post: Any) -> N
     desk.answer_all()
     types = [each.headers["content-type"].partition("/")[2] for each in desk.client.responses]
     assert types == ["json", "octet-stream", "json"]
+
+
+def test_a_form_that_is_json_is_refused_in_json(desk: Any, post: Any) -> None:
+    line = "Content-Type: application/x-www-form-urlencoded"
+    desk.client.send(post(b"{1}", line) + post(b"x", line))
+    for request in desk.admission.submitted:
+        request.answer(3, [b"wrong"])
+    as_json, as_text = desk.client.responses
+    assert json.loads(as_json.body)["error"] == "wrong"
+    assert as_text.body == b"wrong"

@@ -1,0 +1,16 @@
+"""The Makefile names files that are there: a test that has moved must not be left out, or run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\b(?:tests|tools)/[\w/.]+", TEXT))))
+def test_every_path_exists(path: str) -> None:
+    assert (ROOT / path).exists()
