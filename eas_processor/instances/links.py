@@ -142,7 +142,7 @@ class BulkLink(FrameLink):
 
     def _charge(self, size: int, number: int) -> None:
         more = max(0, size - self._body_of(number))
-        if size <= self._budget.most and self._budget.fits(more):
+        if size <= self._budget.most and self._budget.make_fit(more):
             self._budget.free -= more
             self._charged = more
         else:

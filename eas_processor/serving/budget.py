@@ -48,12 +48,12 @@ class Budget:
         """Connections that were closed because their clients did not read."""
         self._measured = 0.0
 
-    def fits(self, size: int, *, small: bool = False) -> bool:
+    def make_fit(self, size: int, *, small: bool = False) -> bool:
         """
-        Whether `size` bytes of a body or answer can be held now; the reserve is for a
-        `small` body alone.
+        Have `size` bytes of a body or answer fit, and return whether they do now.
 
-        Where they cannot, room is made if there is enough to gain: see `STALLED_S`.
+        The reserve is for a `small` body alone. Where there is too little memory, clients that
+        have stalled are dropped, if that is enough: see `STALLED_S`.
         """
         wanted = size if small else size + self.reserve
         if wanted > self.free:
@@ -118,7 +118,7 @@ class Budget:
     def _drop(self, client: Reader) -> None:
         unread = self.unread[client]
         self.note_unread(client, 0)
-        client.drop(f"{unread} bytes of answers are not read, and the room is needed")
+        client.drop(f"{unread} bytes of answers are not read, and the memory is needed")
 
     def _measure(self) -> None:
         """Give back what clients have read."""

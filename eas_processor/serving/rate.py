@@ -41,8 +41,8 @@ class GatewayPolicy:
         rate, concurrency = settings.gateway_rate, settings.gateway_concurrency
         return cls(rate, concurrency) if rate or concurrency else None
 
-    def refusal(self, outstanding: int) -> TooManyRequests | None:
-        """Return why one more request beside those `outstanding` is not let in, or None."""
+    def take(self, outstanding: int) -> TooManyRequests | None:
+        """Let one more in beside those `outstanding`, or return why not."""
         if self._concurrency and outstanding >= self._concurrency:
             return TooManyRequests(
                 f"{outstanding} requests are on their way, the most that are let in "

@@ -77,14 +77,14 @@ class Service:
         if size > self._max_body:
             return too_large(self._max_body)
         if size > BULK_SIZE:
-            if not self._budget.fits(size):
+            if not self._budget.make_fit(size):
                 return self._budget.body_refusal()
             if busy := self.admission.refusal(size):
                 return busy
-        elif size > self._budget.free and not self._budget.fits(size, small=True):
+        elif size > self._budget.free and not self._budget.make_fit(size, small=True):
             return self._budget.body_refusal()
         if self._gateway is not None and (
-            crowded := self._gateway.refusal(self.admission.outstanding)
+            crowded := self._gateway.take(self.admission.outstanding)
         ):
             return crowded
         if self._rate is not None and not self._rate.take():

@@ -165,9 +165,9 @@ def test_what_has_been_read_is_given_back_at_once(make_desk: Any) -> None:
     desk = make_desk(max_buffered=5 * MiB)
     reader = desk.client
     leave_unread(reader, 4 * MiB)
-    assert not desk.server.budget.fits(2 * MiB)
+    assert not desk.server.budget.make_fit(2 * MiB)
     reader.transport.unsent = 2 * MiB
-    assert desk.server.budget.fits(2 * MiB)
+    assert desk.server.budget.make_fit(2 * MiB)
     assert desk.server.budget.free == 3 * MiB
     assert not reader.transport.aborted
 
@@ -225,7 +225,7 @@ def test_nobody_is_dropped_for_an_answer_that_would_not_fit_even_so(
     leave_unread(stalled, MiB)
     leave_unread(reader, 3 * MiB)
     pass_time(stalled)
-    assert not desk.server.budget.fits(3 * MiB)
+    assert not desk.server.budget.make_fit(3 * MiB)
     assert not stalled.transport.aborted
 
 

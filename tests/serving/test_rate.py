@@ -33,14 +33,14 @@ def test_what_is_used_up_comes_back_at_the_same_rate(clock: list[float]) -> None
 def test_a_gateway_policy_limits_what_is_on_its_way(service: Any) -> None:
     assert GatewayPolicy.of(service()) is None
     policy = GatewayPolicy.of(service(gateway_concurrency=2))
-    assert policy is not None and policy.refusal(1) is None
-    refusal = policy.refusal(2)
+    assert policy is not None and policy.take(1) is None
+    refusal = policy.take(2)
     assert refusal is not None and refusal.code == RATE_LIMITED
 
 
 def test_a_gateway_policy_limits_the_rate(service: Any) -> None:
     policy = GatewayPolicy.of(service(gateway_rate=2.0))
     assert policy is not None
-    refusals = [policy.refusal(0) for _ in range(3)]
+    refusals = [policy.take(0) for _ in range(3)]
     assert refusals[:2] == [None, None]
     assert "gateway_policy.rate_limit" in str(refusals[2])

@@ -116,7 +116,7 @@ class EasCall(HttpRequest):
         self.body = []
         self.give_back()
         size, budget = sum(map(len, payload)), self.connection.budget
-        if size > BULK_SIZE and not budget.fits(size):
+        if size > BULK_SIZE and not budget.make_fit(size):
             refusal = budget.answer_refusal(size)
             status, payload = status_of(refusal), [str(refusal).encode()]
         if self.refusal is None:

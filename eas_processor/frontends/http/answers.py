@@ -101,7 +101,7 @@ class Answers:
         if budget.free < 0:
             budget.drop_unread()
         if budget.free < 0:
-            self._flow.drop("the answers that wait for an earlier one leave no room for others")
+            self._flow.drop("the answers that wait for an earlier one leave no memory for others")
 
     def _write(self, parts: list[bytes]) -> None:
         """Write answers, the small ones with one copy and one buffer."""

@@ -68,7 +68,7 @@ class Bodies:
         if size > connection.server.settings.max_body:
             limit = connection.server.settings.max_body
             connection.refuse_now(request, checks.body_too_large(limit))
-        elif not budget.fits(len(data), small=size <= BULK_SIZE):
+        elif not budget.make_fit(len(data), small=size <= BULK_SIZE):
             connection.refuse_now(request, budget.body_refusal())
         else:
             budget.free -= len(data)
