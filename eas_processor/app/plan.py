@@ -16,8 +16,8 @@ from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.gpu import COMPILE_S, Wanted
 from eas_processor.builds.processor_config import processor_config
+from eas_processor.builds.progress import progress_bar
 from eas_processor.builds.worker_code import worker_code_directory
-from eas_processor.cli.builds import progress_bar
 from eas_processor.config import (
     LoadedService,
     Service,

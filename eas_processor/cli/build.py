@@ -14,9 +14,9 @@ from eas_processor.builds.export import export
 from eas_processor.builds.find import is_own
 from eas_processor.builds.gpu import lacks_linked_libraries
 from eas_processor.builds.installed import find_installed
+from eas_processor.builds.progress import progress_bar
 from eas_processor.builds.provision import provision, refuse_without_cuda_wheels, remove
 from eas_processor.builds.wheels import collect
-from eas_processor.cli.builds import progress_bar
 from eas_processor.errors import BuildError
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from eas_processor.builds.catalogue import ALIASES, ENTRIES, Entry
 from eas_processor.builds.find import is_own
 from eas_processor.builds.installed import find_installed
-from eas_processor.builds.uv import OnProgress
 
 
 def print_builds(*, as_json: bool) -> None:
@@ -61,22 +57,3 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "directory": str(found.directory) if found else sys.prefix if installed else None,
         "size_mb": round(found.size / 1e6) if found else entry.size,
     }
-
-
-@contextlib.contextmanager
-def progress_bar(entry: Entry) -> Iterator[OnProgress | None]:
-    """Draw how much of a build is there on a terminal; give nothing to call elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
-        task = bar.add_task(entry.name, total=entry.size, said="")
-
-        def show(megabytes: float) -> None:
-            # What the cache already has is linked, not written, so that a bar may end early.
-            shown = min(megabytes, entry.size * 0.99)
-            bar.update(task, completed=shown, said=f"{megabytes:,.0f} of about {entry.size:,} MB")
-
-        yield show

@@ -1,0 +1,31 @@
+"""The progress bar of a build that is being made."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from eas_processor.builds.catalogue import Entry
+from eas_processor.builds.uv import OnProgress
+
+
+@contextlib.contextmanager
+def progress_bar(entry: Entry) -> Iterator[OnProgress | None]:
+    """Draw how much of a build is there on a terminal; give nothing to call elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(entry.name, total=entry.size, said="")
+
+        def show(megabytes: float) -> None:
+            # What the cache already has is linked, not written, so that a bar may end early.
+            shown = min(megabytes, entry.size * 0.99)
+            bar.update(task, completed=shown, said=f"{megabytes:,.0f} of about {entry.size:,} MB")
+
+        yield show
