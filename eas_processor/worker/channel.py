@@ -191,10 +191,12 @@ class Channel:
     def _run(self, batch: List[Frame]) -> Tuple[List[bytes], float, float]:
         """Return what to send, and when the run began and ended."""
         start = time.perf_counter()
-        _, codecs, _, numbers, _, payloads = zip(*batch)
         if len(batch) == 1:
-            answers = [self._processor.process(payloads[0], codecs[0])]
+            _, codec, _, number, _, payload = batch[0]
+            numbers: Tuple[int, ...] = (number,)
+            answers = [self._processor.process(payload, codec)]
         else:
+            _, codecs, _, numbers, _, payloads = zip(*batch)
             answers = self._processor.batch_process(list(payloads), codecs)
         end = time.perf_counter()
         seconds = end - start
@@ -227,13 +229,12 @@ class Channel:
         """
         rows, decode, run, encode = self._processor.take_times(requests, seconds)
         in_turn = self._typical_run_s < self._short_s
-        counts = [(rows[0] if rows else 0, requests), *((each, 0) for each in rows[1:])]
         head = HEAD.pack(RUN_TIMES.size, TIMES, 0, in_turn, 0, 0.0)
         micro = [min(int(each * 1e6), 0xFFFFFFFF) for each in (decode, run, encode)]
-        return (
-            b"".join([head + RUN_TIMES.pack(*each, *micro) for each in counts]),
-            head + RUN_TIMES.pack(0, 0, *micro),
-        )
+        times = head + RUN_TIMES.pack(rows[0] if rows else 0, requests, *micro)
+        for more in rows[1:]:
+            times += head + RUN_TIMES.pack(more, 0, *micro)
+        return times, head + RUN_TIMES.pack(0, 0, *micro)
 
     def _refuse(self, number: int, refusal: Answer) -> None:
         code, text = refusal
