@@ -27,6 +27,7 @@ from eas_processor.instances.inline import Hooks, InlineInstances
 from eas_processor.instances.supervisor import Supervisor
 from eas_processor.link.codes import OK
 from eas_processor.serving.admission import Admission
+from eas_processor.serving.background import end_tasks
 from eas_processor.serving.budget import Budget
 from eas_processor.serving.service import Service
 from eas_processor.serving.updates import Updates
@@ -127,7 +128,7 @@ class _Engine:
                 code, info = service.describe()
                 on_ready(address, info.decode() if code == OK else "")
                 await self._stop.wait()
-                await self._end_tasks()
+                await end_tasks(self._tasks)
                 if admin is not None:
                     await admin.close()
                 log.info("shutting down: %d request(s) to finish", admission.outstanding)
@@ -199,12 +200,6 @@ class _Engine:
         task = asyncio.create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _end_tasks(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _with_certificate(

@@ -20,6 +20,7 @@ from eas_processor.frontends.http.refusals import Crowded, HttpRefusal, MethodNo
 from eas_processor.frontends.http.request import HttpRequest, Reply
 from eas_processor.frontends.http.routes import Refused, Route, SlowRoute
 from eas_processor.frontends.http.server import HttpServer
+from eas_processor.serving.background import end_tasks
 from eas_processor.serving.tokens import Tokens
 from eas_processor.serving.updates import Updates
 
@@ -103,9 +104,7 @@ class AdminServer:
 
     async def close(self) -> None:
         """Listen no more, and end what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         if self._listener is not None:
             self._listener.close()
         await self._http.end_tasks()

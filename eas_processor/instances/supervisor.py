@@ -28,8 +28,9 @@ from eas_processor.instances.warm_up import warm_up
 from eas_processor.instances.worker_output import WorkerOutput
 from eas_processor.link.frames import FAILED, READY, Frame
 from eas_processor.serving.admission import Admission
+from eas_processor.serving.background import end_tasks
 from eas_processor.serving.budget import Budget
-from eas_processor.serving.rollout import roll
+from eas_processor.serving.rollout import change
 
 log = logging.getLogger("eas_processor.engine")
 
@@ -97,11 +98,7 @@ class Supervisor:
 
     async def change(self, before: ServiceSettings, after: ServiceSettings) -> bool:
         """Serve `after` in the place of `before`; whether instances were replaced for it."""
-        if after.needs_new_workers(before):
-            await roll(self, before, after)
-            return True
-        await self.scale(after)
-        return False
+        return await change(self, before, after)
 
     async def scale(self, settings: ServiceSettings) -> None:
         """Take settings that need no new workers: more or fewer instances. Raises SetupError."""
@@ -173,10 +170,7 @@ class Supervisor:
     async def stop(self) -> None:
         """End every worker and launcher, and wait until they are gone."""
         self._stopping = True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         for end in (Instance.stop, self._kill):
             for instance in list(self._instances.values()):
                 end(instance)

@@ -36,6 +36,9 @@ class Rolling(Protocol):
     async def start_instance(self, settings: ServiceSettings) -> None:
         """Start an instance and wait until it is ready. Raises SetupError."""
 
+    async def scale(self, settings: ServiceSettings) -> None:
+        """Take settings that need no new workers. Raises SetupError."""
+
 
 def allowance(share: int | str, instances: int, *, up: bool) -> int:
     """Return how many of `instances` a number or a percentage means, rounded `up` or down."""
@@ -44,6 +47,15 @@ def allowance(share: int | str, instances: int, *, up: bool) -> int:
         return int(text)
     exact = int(text[:-1]) * instances / 100
     return math.ceil(exact) if up else math.floor(exact)
+
+
+async def change(supervisor: Rolling, before: ServiceSettings, after: ServiceSettings) -> bool:
+    """Serve `after` in the place of `before`; return whether instances were replaced for it."""
+    if after.needs_new_workers(before):
+        await roll(supervisor, before, after)
+        return True
+    await supervisor.scale(after)
+    return False
 
 
 async def roll(supervisor: Rolling, before: ServiceSettings, after: ServiceSettings) -> None:

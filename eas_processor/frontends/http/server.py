@@ -24,6 +24,7 @@ from eas_processor.frontends.http.routes import Routes
 from eas_processor.frontends.http.tls import Tls
 from eas_processor.frontends.http.turns import Turns
 from eas_processor.log_queue import dropped_records
+from eas_processor.serving.background import end_tasks
 from eas_processor.serving.budget import Budget
 
 _BACKLOG = 4096
@@ -97,10 +98,7 @@ class HttpServer:
 
     async def end_tasks(self) -> None:
         """End what slow routes do."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
 
     def bind(self) -> str:
         """Take the address, so that a start fails at once if it is in use; return its URL."""
