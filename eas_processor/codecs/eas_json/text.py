@@ -11,6 +11,7 @@ import codecs
 import importlib
 import json
 import math
+import sys
 from contextlib import suppress
 from typing import Any, Tuple
 
@@ -22,6 +23,9 @@ from eas_wire.text import cut
 orjson: Any = None
 with suppress(ImportError):  # not in a build of someone's own
     orjson = importlib.import_module("orjson")
+# Python 3.6 has none newer than 3.6.1, which ends the process at some faults behind a letter beyond
+# ASCII, such as a string without its end. 3.6.9 does not.
+_ASCII_ALONE = orjson is not None and sys.version_info < (3, 7)
 
 # The longest int64. Python 3.6 takes quadratic time for an integer of any length.
 _LONGEST_INTEGER = len("-9223372036854775808")
@@ -55,7 +59,7 @@ def loads(text: bytes, exact: bool) -> Any:
 
     `exact` leaves orjson out. Raises `NotJson`; and `CodecError` for numbers that no dtype has.
     """
-    if orjson is not None and not exact:
+    if orjson is not None and not exact and not (_ASCII_ALONE and _beyond_ascii(text)):
         try:
             return orjson.loads(text)
         except ValueError:
@@ -67,6 +71,14 @@ def loads(text: bytes, exact: bool) -> Any:
     except json.JSONDecodeError as error:
         error = _as_every_python(error)
         raise NotJson(error.msg, len(error.doc[: error.pos].encode("utf-8"))) from None
+
+
+def _beyond_ascii(text: bytes) -> bool:
+    try:
+        str(text, "ascii")
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def write_numbers(array: "np.ndarray[Any, Any]") -> bytes:

@@ -111,3 +111,12 @@ def test_where_the_text_begins():
         3,
         3,
     ]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"1", b"\xc3\xa9", b"\xff"])
+def test_a_string_without_its_end_ends_no_process(end):
+    # orjson 3.6.1 does so where its count of characters ends within one.
+    for length in range(64):
+        text = b'"' + b"x" * length + "é".encode() + end
+        with pytest.raises(NotJson):
+            loads(text, exact=False)
