@@ -29,6 +29,7 @@ from eas_processor.link.codes import OK
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.background import end_tasks
 from eas_processor.serving.budget import Budget
+from eas_processor.serving.registry import registry_of
 from eas_processor.serving.service import Service
 from eas_processor.serving.updates import Updates
 
@@ -115,7 +116,7 @@ class _Engine:
         budget = Budget(self._settings.max_buffered, self._settings.max_body)
         instances = self._instances(admission, directory, budget)
         service = Service(self._service, admission, instances, budget, self._settings.max_body)
-        server = HttpServer(self._settings, Router([service]), budget)
+        server = HttpServer(self._settings, Router(registry_of(service)), budget)
         admin: AdminServer | None = None
         try:
             address = server.bind()

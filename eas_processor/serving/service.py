@@ -68,6 +68,10 @@ class Service:
         if settings.rate_limit != before.rate_limit:
             self._rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
 
+    def forget_callers(self) -> None:
+        """Have whoever has shown a token show it again, because this takes no more calls."""
+        self.tokens = Tokens(self.settings.token, self.settings.previous_token)
+
     def admit(self, call: Call, size: int, now: float) -> Refusal | None:
         """
         Let in a call that began `now` and announces `size` bytes, or return why not.

@@ -17,7 +17,7 @@ from eas_processor.frontends.http.refusals import HttpRefusal, MethodNotAllowed
 from eas_processor.frontends.http.request import HttpRequest, Reply
 from eas_processor.frontends.http.routes import Handler, Refused, Route, SlowRoute
 from eas_processor.frontends.metrics import TEXT_FORMAT, ServiceSample, exposition
-from eas_processor.serving.service import Service
+from eas_processor.serving.registry import Entry, Registry
 
 PREFIX = b"/api/predict/"
 
@@ -31,8 +31,8 @@ class Router:
 
     refuses_in_json = False
 
-    def __init__(self, services: list[Service]) -> None:
-        self._services = {each.key: each for each in services}
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self._handlers: dict[bytes, Handler] = {
             b"/healthz": _alive,
             b"/readyz": self._ready,
@@ -57,33 +57,32 @@ class Router:
         return Refused(head, HttpRefusal(sentence, 404))
 
     def _predict(self, head: Head, headers: Mapping[bytes, bytes]) -> PredictRoute | Refusal:
-        service = self._named(head.path[len(PREFIX) :])
-        if isinstance(service, NotFound):
-            return service
+        entry = self._named(head.path[len(PREFIX) :])
+        if isinstance(entry, NotFound):
+            return entry
         if head.method not in (b"POST", b"GET"):
             return MethodNotAllowed(
                 f"{head.method.decode()} is not answered here; "
                 "POST predicts, GET returns the signature",
                 b"GET, POST",
             )
-        tokens, name = service.tokens, service.name
-        if refusal := token_refusal(tokens, name, head.method, head.target, headers):
+        if refusal := token_refusal(entry.tokens, entry.name, head.method, head.target, headers):
             return refusal
+        if (service := entry.latest) is None:
+            return entry.not_ready()
         return PredictRoute(head, service, timed=headers.get(b"x-eas-timing") == b"1")
 
-    def _named(self, path: bytes) -> Service | NotFound:
+    def _named(self, path: bytes) -> Entry | NotFound:
         name = path.partition(b"/")[0]
-        service = self._services.get(name) or self._services.get(unquote_to_bytes(name))
-        if service is None:
-            return NotFound(f"there is no service {shown(name)} here")
-        return service
+        entry = self._registry.find(name) or self._registry.find(unquote_to_bytes(name))
+        return entry or NotFound(f"there is no service {shown(name)} here")
 
     # The engine's own routes
 
     def _ready(self, request: HttpRequest) -> Reply:
         if request.connection.server.draining:
             return Reply(503, TEXT, [b"shutting down"])
-        if all(each.ready for each in self._services.values()):
+        if all(each.ready for each in self._registry):
             return Reply(200, TEXT, [b"ready"])
         return Reply(503, TEXT, [b"no instance is ready"])
 
@@ -91,17 +90,18 @@ class Router:
         server = request.connection.server
         services = [
             ServiceSample(each.name, each.metrics, each.admission.gauges(), each.states())
-            for each in self._services.values()
+            for entry in self._registry
+            for each in entry.versions.values()
         ]
         return Reply(200, TEXT_FORMAT, [exposition(services, server.refused, server.metrics())])
 
     def _upstreams(self, request: HttpRequest) -> Reply:
-        service = self._named(asked_for(request.head.path) or b"")
-        if isinstance(service, NotFound):
-            return Reply(404, TEXT, [str(service).encode()])
-        serving = service.ready and not request.connection.server.draining
-        own, peers = own_peer(request.connection.sockname()), service.settings.peers
-        return Reply(200, JSON_TYPE, [upstreams(service.name, own, peers, serving=serving)])
+        entry = self._named(asked_for(request.head.path) or b"")
+        if isinstance(entry, NotFound):
+            return Reply(404, TEXT, [str(entry).encode()])
+        serving = entry.ready and not request.connection.server.draining
+        own = own_peer(request.connection.sockname())
+        return Reply(200, JSON_TYPE, [upstreams(entry.name, own, entry.peers, serving=serving)])
 
 
 def _alive(request: HttpRequest) -> Reply:

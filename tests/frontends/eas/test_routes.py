@@ -14,6 +14,7 @@ from eas_processor.frontends.http.routes import Refused, Route
 from eas_processor.link.codes import INVALID_ARGUMENT, UNAVAILABLE
 from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 from eas_processor.serving.budget import Budget
+from eas_processor.serving.registry import registry_of
 from eas_processor.serving.service import Service
 from eas_processor.serving.tokens import Tokens
 
@@ -27,7 +28,7 @@ def served(service: Any) -> Any:
 
 @pytest.fixture
 def router(served: Service) -> Router:
-    return Router([served])
+    return Router(registry_of(served))
 
 
 def find(router: Router, method: bytes, target: bytes, **headers: bytes) -> Route:

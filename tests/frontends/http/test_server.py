@@ -15,6 +15,7 @@ from eas_processor.contracts.settings import EngineSettings
 from eas_processor.errors import StartError
 from eas_processor.frontends.eas.routes import Router
 from eas_processor.frontends.http.server import HttpServer
+from eas_processor.serving.registry import Registry
 
 
 @asynccontextmanager
@@ -42,7 +43,7 @@ async def read_response(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 
 def new_server(**settings: Any) -> HttpServer:
-    return HttpServer(EngineSettings(**settings), Router([]))
+    return HttpServer(EngineSettings(**settings), Router(Registry()))
 
 
 def test_an_address_in_use_is_said_at_once() -> None:

@@ -1,0 +1,138 @@
+"""Services by name, with the versions of each that are live; it changes while they serve."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+
+from eas_processor.contracts.refusals import NotReady
+from eas_processor.contracts.settings import Peer
+from eas_processor.serving.service import Service
+from eas_processor.serving.tokens import Tokens
+
+
+class Phase(enum.Enum):
+    """
+    How far a service has come.
+
+        PREPARING ──▶ STARTING ──▶ SERVING
+            ▲  │          │
+            │  ▼          │
+            FAILED ◀──────┘
+    """
+
+    PREPARING = "preparing"
+    """Its build, model and warm-up file are brought here."""
+    STARTING = "starting"
+    """Its instances load the model and warm up; calls wait for them."""
+    SERVING = "serving"
+    FAILED = "failed"
+    """It could not start; it is tried again."""
+
+
+class Entry:
+    """
+    One name, whether or not anything serves it yet.
+
+    `versions` are those that calls can be sent to, by number. `reason` says why there is none, and
+    `tokens_before` are those of its file before there is one.
+    """
+
+    def __init__(self, name: str, tokens_before: Tokens) -> None:
+        self.name = name
+        self.key = name.encode()
+        self.phase = Phase.PREPARING
+        self.reason = ""
+        self.versions: dict[int, Service] = {}
+        self.tokens_before = tokens_before
+
+    @property
+    def tokens(self) -> Tokens:
+        """Who may call it, and learn of it."""
+        return self.tokens_before if (latest := self.latest) is None else latest.tokens
+
+    @property
+    def latest(self) -> Service | None:
+        """The version with the highest number."""
+        return self.versions[max(self.versions)] if self.versions else None
+
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """Other engines that serve the same."""
+        return () if (latest := self.latest) is None else latest.settings.peers
+
+    @property
+    def tried(self) -> bool:
+        """Whether a start of it has succeeded or failed."""
+        return self.phase in (Phase.SERVING, Phase.FAILED)
+
+    @property
+    def ready(self) -> bool:
+        """Whether an instance of a version can take calls."""
+        return any(each.ready for each in self.versions.values())
+
+    def not_ready(self) -> NotReady:
+        """Return the refusal of a call while no version can take it."""
+        if self.phase is Phase.FAILED:
+            return NotReady(
+                f"service {self.name!r} could not start: {self.reason}; it is tried again"
+            )
+        return NotReady(f"service {self.name!r} is being prepared; try again in a moment")
+
+    def publish(self, number: int, service: Service) -> None:
+        """Have `service` take calls as version `number`; one that had the number leaves it."""
+        self.versions[number] = service
+
+    def withdraw(self, number: int) -> None:
+        """Send no more calls to version `number`; those that it has are answered."""
+        # Connections remember whom a head was for, and ask whether its tokens are still the same.
+        self.versions.pop(number).forget_callers()
+
+    def renumber(self, before: int, after: int) -> None:
+        """Have the version `before`, whose instances were replaced, be called `after`."""
+        self.versions[after] = self.versions.pop(before)
+
+
+class Registry:
+    """The services of an engine."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, Entry] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield the entries in the order in which they came."""
+        return iter(list(self._entries.values()))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def names_are_secret(self) -> bool:
+        """Whether only who has a service's token may learn that there is such a service."""
+        return len(self._entries) > 1
+
+    def find(self, key: bytes) -> Entry | None:
+        """Return the entry of the name that is `key` in UTF-8."""
+        return self._entries.get(key)
+
+    def add(self, entry: Entry) -> None:
+        """Take in an entry, whose name no other may have."""
+        assert entry.key not in self._entries, entry.name
+        self._entries[entry.key] = entry
+
+    def remove(self, entry: Entry) -> None:
+        """Forget an entry: its name is not found any more."""
+        del self._entries[entry.key]
+        for number in list(entry.versions):
+            entry.withdraw(number)
+
+
+def registry_of(*services: Service) -> Registry:
+    """Return a registry in which each of these serves, as version 1."""
+    registry = Registry()
+    for service in services:
+        entry = Entry(service.name, service.tokens)
+        entry.publish(1, service)
+        entry.phase = Phase.SERVING
+        registry.add(entry)
+    return registry
