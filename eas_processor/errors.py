@@ -10,6 +10,7 @@ What ends a start or a command, in one tree.
     │   ├── BuildError              the processor build, its interpreter or its TensorFlow
     │   ├── UpdateError             the running service cannot be changed in this way
     │   └── StartError              no instance became ready, or the address is taken
+    │       └── KilledError             somebody killed a process while it started
     ├── BenchError              `eascmd bench` cannot start, or requests of its run failed
     └── CallError               `eascmd predict` and others: an input, or what the service said
 
@@ -52,6 +53,10 @@ class UpdateError(SetupError):
 
 class StartError(SetupError):
     """An instance did not become ready, or the engine cannot listen."""
+
+
+class KilledError(StartError):
+    """A process was killed from outside while it started: it is no fault of what it loads."""
 
 
 class BenchError(EasError):

@@ -92,7 +92,7 @@ FILL = """
 import os, pathlib, sys
 from eas_processor.errors import EasError
 from eas_processor.config.token import admin_token
-from eas_processor.app.running import known_address
+from eas_processor.app.running import Entries
 from eas_processor.home import private_directory
 
 home = pathlib.Path(os.environ["EAS_HOME"])
@@ -105,7 +105,9 @@ try:
             file.flush()
 except OSError:
     pass
-for call in (lambda: admin_token("svc"), lambda: known_address("svc").__enter__()("http://h:1")):
+entries = Entries()
+entries._address = "http://h:1"
+for call in (lambda: admin_token("svc"), lambda: entries.add("svc")):
     try:
         call()
     except EasError as error:

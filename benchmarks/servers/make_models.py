@@ -1,4 +1,4 @@
-"""Write the models of the benchmark: `make_models.py DIRECTORY [--resnet]`."""
+"""Write the models of the benchmark: `make_models.py DIRECTORY [--resnet] [--small]`."""
 
 import os
 import sys
@@ -11,18 +11,23 @@ import tensorflow as tf
 
 
 class Mlp(tf.Module):
-    """784-256-10 with softmax, random weights."""
+    """784-`width`-10 with softmax, random weights."""
 
-    def __init__(self):
+    def __init__(self, width=256):
         super().__init__()
         random = np.random.default_rng(0)
-        self.hidden = tf.Variable(random.normal(0, 0.05, (784, 256)).astype(np.float32))
-        self.output = tf.Variable(random.normal(0, 0.05, (256, 10)).astype(np.float32))
+        self.hidden = tf.Variable(random.normal(0, 0.05, (784, width)).astype(np.float32))
+        self.output = tf.Variable(random.normal(0, 0.05, (width, 10)).astype(np.float32))
 
     @tf.function(input_signature=[tf.TensorSpec([None, 784], tf.float32, name="images")])
     def serve(self, images):
         """Return the scores of each row."""
         return {"scores": tf.nn.softmax(tf.nn.relu(images @ self.hidden) @ self.output)}
+
+
+def save(model, path):
+    """Write a SavedModel."""
+    tf.saved_model.save(model, path, signatures={"serving_default": model.serve})
 
 
 def save_resnet(path):
@@ -46,8 +51,9 @@ def main():
     directory = sys.argv[1]
     mlp = os.path.join(directory, "mlp")
     if not os.path.exists(mlp):
-        model = Mlp()
-        tf.saved_model.save(model, mlp, signatures={"serving_default": model.serve})
+        save(Mlp(), mlp)
+    if "--small" in sys.argv:
+        save(Mlp(width=128), os.path.join(directory, "small"))  # 0.4 MB
     if "--resnet" in sys.argv and not os.path.exists(os.path.join(directory, "resnet")):
         save_resnet(os.path.join(directory, "resnet"))
     from tf_model import load

@@ -1,4 +1,4 @@
-"""The engine: one service behind one address, from start to shutdown."""
+"""The engine: many services behind one address, from start to shutdown."""
 
 from __future__ import annotations
 
@@ -7,144 +7,245 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from eas_processor.app.directories import Directories
+from eas_processor.app.hosting import Host, Shares, Source
 from eas_processor.app.open_files import OpenFiles
+from eas_processor.app.plan import ServiceFile
+from eas_processor.app.running import Entries
+from eas_processor.app.services import Services
 from eas_processor.app.sighup import OnSighup
+from eas_processor.config.token import admin_token
 from eas_processor.contracts.backend import Instances
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.frontends.admin import AdminServer
 from eas_processor.frontends.eas.routes import Router
 from eas_processor.frontends.http.server import HttpServer
-from eas_processor.frontends.http.tls import Tls
-from eas_processor.instances.directory import socket_directory
 from eas_processor.instances.inline import Hooks, InlineInstances
+from eas_processor.instances.machine import Machine
 from eas_processor.instances.supervisor import Supervisor
 from eas_processor.link.codes import OK
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.background import end_tasks
 from eas_processor.serving.budget import Budget
-from eas_processor.serving.registry import registry_of
+from eas_processor.serving.registry import Registry
 from eas_processor.serving.service import Service
-from eas_processor.serving.updates import Updates
 
 log = logging.getLogger("eas_processor.engine")
 
-OnReady = Callable[[str, str], None]
+_RETRY_S = 5.0
+
+OnServing = Callable[[str, Source, ServiceSettings, str], None]
+"""
+Called when a service takes its first calls.
+
+Gets `http://HOST:PORT`, the source and the settings of the service, and its signature as JSON, or
+"" for a model that has none.
+"""
 
 
-@dataclass(frozen=True)
-class Control:
+@dataclass
+class Offer:
     """
-    How a running service is changed.
+    What an engine is to serve.
 
-    `reread` reads the service file again; `stamp` changes when it should be, for `--watch`, and
-    was `stamped` before it was read; `on_admin` gets the address of the admin routes;
-    `model_is_kept` tells whether a version can be loaded again.
+    Without `directories` and with one source, the service is `alone`: where it cannot start, the
+    engine ends. `make_source` returns the source of a file that is found in a directory.
     """
 
-    reread: Callable[[], ServiceSettings]
-    on_admin: Callable[[str], None]
-    stamp: Callable[[], object] | None = None
-    stamped: object = None
-    model_is_kept: Callable[[ServiceSettings], bool] = lambda _: True
+    sources: Sequence[Source] = ()
+    directories: Directories | None = None
+    make_source: Callable[[Path], Source] = ServiceFile
+    watches: bool = False
+    """Whether files are looked at for changes, and directories for files."""
+
+    @property
+    def alone(self) -> bool:
+        return self.directories is None and len(self.sources) == 1
 
 
 def run(
     settings: EngineSettings,
-    service: ServiceSettings,
-    on_ready: OnReady,
-    control: Control | None = None,
-    load_inline: Callable[[], Hooks] | None = None,
+    offer: Offer,
+    on_serving: OnServing,
+    entries: Entries | None = None,
+    load_inline: Callable[[ServiceSettings], Hooks] | None = None,
     on_sighup: OnSighup = OnSighup.RELOAD,
 ) -> None:
     """
-    Serve until SIGTERM or SIGINT, with the hooks of `load_inline` in this process, if given.
+    Serve until SIGTERM or SIGINT; with the hooks of `load_inline` in this process, if given.
 
-    When requests are taken, `on_ready` gets `http://HOST:PORT` and the signature JSON, or "" for a
-    model that has none.
+    With `entries` there are admin routes, which `eascmd` finds by them.
 
-    Raises SetupError when the service cannot start. Leaves no process and no file behind.
+    Raises SetupError when nothing can be served. Leaves no process and no file behind.
     """
     files = OpenFiles(settings.max_connections)
-    settings = replace(settings, max_connections=files.most_connections(service.instances))
-    engine = _Engine(settings, service, files, control, load_inline, on_sighup)
-    uvloop.run(engine.run(on_ready))
+    settings = replace(settings, max_connections=files.most_connections(0))
+    engine = _Engine(settings, offer, on_serving, entries, load_inline, on_sighup, files)
+    uvloop.run(engine.run())
 
 
 class _Engine:
     def __init__(
         self,
         settings: EngineSettings,
-        service: ServiceSettings,
-        files: OpenFiles,
-        control: Control | None,
-        load_inline: Callable[[], Hooks] | None,
+        offer: Offer,
+        on_serving: OnServing,
+        entries: Entries | None,
+        load_inline: Callable[[ServiceSettings], Hooks] | None,
         on_sighup: OnSighup,
+        files: OpenFiles,
     ) -> None:
         self._settings = settings
-        self._files = files
+        self._offer = offer
+        self._on_serving = on_serving
+        self._entries = entries
         self._load_inline = load_inline
         self._sighup = on_sighup
-        self._control = control
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._service = service
+        self._files = files
         self._stop = asyncio.Event()
         self._stop_at_once = asyncio.Event()
-        self._updates: Updates | None = None
-        self._reload_due = False
+        self._registry = Registry()
+        self._budget = Budget(settings.max_buffered, settings.max_body)
+        self._router = Router(self._registry, settings.metrics_token)
+        self._server = HttpServer(settings, self._router, self._budget)
+        self._services = Services(
+            Shares(
+                settings,
+                self._registry,
+                self._budget,
+                self._instances,
+                self._make_room,
+                self._renew_certificate,
+                self._serving,
+                entries.add if entries is not None else lambda _: None,
+                entries.remove if entries is not None else lambda _: None,
+            ),
+            watches=offer.watches,
+        )
+        self._address = ""
+        self._listens = False
+        self._not_announced: list[tuple[Source, Service]] = []
+        self._admin: AdminServer | None = None
 
-    async def run(self, on_ready: OnReady) -> None:
+    async def run(self) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         if self._sighup is not OnSighup.IGNORE:
             loop.add_signal_handler(signal.SIGHUP, self._on_sighup)
-        if self._load_inline is not None:
-            await self._serve(Path(), on_ready)  # no worker connects to a socket
-            return
-        with socket_directory() as directory:
-            await self._serve(directory, on_ready)
-
-    async def _serve(self, directory: Path, on_ready: OnReady) -> None:
-        admission = Admission(self._service)
-        budget = Budget(self._settings.max_buffered, self._settings.max_body)
-        instances = self._instances(admission, directory, budget)
-        service = Service(self._service, admission, instances, budget, self._settings.max_body)
-        server = HttpServer(self._settings, Router(registry_of(service)), budget)
-        admin: AdminServer | None = None
+        self._machine = Machine()
+        clock = asyncio.create_task(self._retry_entries())
         try:
-            address = server.bind()
-            if await _unless(self._stop, instances.start()):
-                admin = await self._open_admin(service, server)
-                await server.listen()
-                # What lives as long as the process is not looked at by the collector again.
-                gc.collect()
-                gc.freeze()
-                code, info = service.describe()
-                on_ready(address, info.decode() if code == OK else "")
+            self._address = self._server.bind()
+            if await _unless(self._stop, self._start()):
                 await self._stop.wait()
-                await end_tasks(self._tasks)
-                if admin is not None:
-                    await admin.close()
-                log.info("shutting down: %d request(s) to finish", admission.outstanding)
-                drain = server.drain(service.settings.grace, self._settings.drain_moment)
-                await _unless(self._stop_at_once, drain)
+                await self._shut_down()
             else:
-                log.info("stopped before the service was ready")
+                log.info("stopped before anything was ready")
         finally:
-            server.close()
-            await instances.stop()
+            self._server.close()
+            await end_tasks([clock])
+            await self._services.stop()
+            await self._machine.stop()
+            if self._admin is not None:
+                await self._admin.close()
 
-    def _instances(self, admission: Admission, directory: Path, budget: Budget) -> Instances:
+    async def _start(self) -> None:
+        offer, services = self._offer, self._services
+        if offer.alone:
+            await services.start_alone(offer.sources[0])
+            await self._open()
+        else:
+            # `/readyz` and `eascmd w` tell how far each of them has come.
+            await self._open()
+            await services.start_all(offer.sources)
+        if offer.directories is not None and offer.watches:
+            services.follow(offer.directories, offer.make_source)
+        # What lives as long as the process is not looked at by the collector again.
+        gc.collect()
+        gc.freeze()
+
+    async def _open(self) -> None:
+        """Take admin requests, then connections, and say who serves already."""
+        await self._open_admin()
+        await self._server.listen()
+        self._listens = True
+        waiting, self._not_announced = self._not_announced, []
+        for each in waiting:
+            self._announce(*each)
+
+    async def _open_admin(self) -> None:
+        if (entries := self._entries) is None:
+            return
+        token = self._settings.admin_token
+        self._admin = AdminServer(self, token, self._admin_token_of)
+        self._server.also_shown.append(self._admin.metrics)
+        entries.open(await self._admin.listen(self._settings.admin_port))
+
+    def _admin_token_of(self, name: str) -> str:
+        """Return the admin token of a service; one whose file has told no name yet has none."""
+        return "" if self._registry.find(name.encode()) is None else admin_token(name).value
+
+    def managed(self) -> Sequence[Host]:
+        """Return what the admin routes are about."""
+        return self._services.hosts
+
+    async def metrics_text(self) -> bytes:
+        """Return what `/metrics` shows to who may see all of it."""
+        return await self._router.metrics_text(self._server)
+
+    async def _retry_entries(self) -> None:
+        """Take the entries of another engine's services once that has ended."""
+        while self._entries is not None:
+            await asyncio.sleep(_RETRY_S)
+            self._entries.retry()
+
+    async def _shut_down(self) -> None:
+        services = self._services
+        await services.end_changes()
+        log.info("shutting down: %d request(s) to finish", services.outstanding)
+        drain = self._server.drain(services.most_grace, self._settings.drain_moment)
+        await _unless(self._stop_at_once, drain)
+
+    def _instances(self, settings: ServiceSettings, admission: Admission) -> Instances:
         if self._load_inline is not None:
-            return InlineInstances(self._service, admission, self._load_inline)
-        return Supervisor(self._service, admission, directory, self._settings.start_timeout, budget)
+            return InlineInstances(settings, admission, partial(self._load_inline, settings))
+        start_timeout = self._settings.start_timeout
+        return Supervisor(settings, admission, self._machine, start_timeout, self._budget)
+
+    def _make_room(self, settings: ServiceSettings) -> None:
+        """Leave descriptors for the instances of `settings` beside those of the others."""
+        others = sum(
+            each.settings.instances
+            for entry in self._registry
+            for each in entry.versions.values()
+            if each.name != settings.name
+        )
+        most = self._files.most_connections(others + settings.instances)
+        self._server.settings = replace(self._server.settings, max_connections=most)
+
+    def _renew_certificate(self) -> None:
+        if self._server.tls is not None:
+            self._server.tls.renew()
+
+    def _serving(self, source: Source, service: Service) -> None:
+        if self._listens:
+            self._announce(source, service)
+        else:
+            self._not_announced.append((source, service))
+
+    def _announce(self, source: Source, service: Service) -> None:
+        code, info = service.describe()
+        signature = info.decode() if code == OK else ""
+        self._on_serving(self._address, source, service.settings, signature)
 
     def _interrupt(self) -> None:
         """Shut down on the first Ctrl-C, at once on the second."""
@@ -153,74 +254,11 @@ class _Engine:
         self._stop.set()
 
     def _on_sighup(self) -> None:
-        """Reload, once there is something to reload, or shut down because the terminal is gone."""
+        """Reload, or shut down because the terminal is gone."""
         if self._sighup is OnSighup.STOP:
             self._stop.set()
-        elif self._sighup is OnSighup.RELOAD and not self._stop.is_set():
-            if self._updates is None:
-                self._reload_due = True
-            else:
-                self._spawn(self._updates.try_to_reload())
-
-    async def _open_admin(self, service: Service, server: HttpServer) -> AdminServer | None:
-        if (control := self._control) is None:
-            return None
-        self._updates = Updates(
-            service,
-            self._with_room(_with_certificate(control.reread, server.tls), server),
-            control.stamp,
-            control.model_is_kept,
-        )
-        admin = AdminServer(self._updates, self._settings.admin_token)
-        server.also_shown.append(admin.metrics)
-        control.on_admin(await admin.listen(self._settings.admin_port))
-        if control.stamp is not None:
-            self._spawn(self._updates.watch(control.stamped))
-        if self._reload_due:
-            self._on_sighup()
-        return admin
-
-    def _with_room(
-        self, reread: Callable[[], ServiceSettings], server: HttpServer
-    ) -> Callable[[], ServiceSettings]:
-        """Return a `reread`, which runs in a thread, that keeps room for the new instances too."""
-        loop = asyncio.get_running_loop()
-
-        def keep(instances: int) -> None:
-            most = self._files.most_connections(instances)
-            server.settings = replace(server.settings, max_connections=most)
-
-        def reread_and_keep() -> ServiceSettings:
-            settings = reread()
-            loop.call_soon_threadsafe(keep, settings.instances)
-            return settings
-
-        return reread_and_keep
-
-    def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(job)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _with_certificate(
-    reread: Callable[[], ServiceSettings], tls: Tls | None
-) -> Callable[[], ServiceSettings]:
-    """Return a `reread`, which runs in a thread, that reads the certificate again too."""
-    if tls is None:
-        return reread
-    loop = asyncio.get_running_loop()
-
-    async def renew() -> None:
-        tls.renew()
-
-    def reread_both() -> ServiceSettings:
-        settings = reread()
-        # In the loop's thread: no handshake may be under way in another.
-        asyncio.run_coroutine_threadsafe(renew(), loop).result()
-        return settings
-
-    return reread_both
+        elif not self._stop.is_set():
+            self._services.reload_all()
 
 
 async def _unless(event: asyncio.Event, job: Coroutine[Any, Any, None]) -> bool:

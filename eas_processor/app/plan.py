@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eas_processor.app.hosting import Identity
 from eas_processor.app.peers import peer_of
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import Build, find_build
@@ -27,11 +29,60 @@ from eas_processor.config import (
     read_warm_up,
     resolve_token,
 )
+from eas_processor.config.token import admin_token
 from eas_processor.contracts.settings import Peer, ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, ServiceFileError
 from eas_processor.model_store.store import short_hash
+from eas_processor.serving.tokens import Tokens
 from eas_processor.tf.errors import ProcessorError
 from eas_processor.tf.model.find import find_model
+
+log = logging.getLogger("eas_processor")
+
+
+@dataclass(frozen=True)
+class ServiceFile:
+    """A service file as a `hosting.Source`: it is read anew each time."""
+
+    path: Path
+    unchangeable: str = ""
+
+    @property
+    def label(self) -> str:
+        return str(self.path)
+
+    def identify(self) -> Identity:
+        service = load_service(self.path).service
+        token = resolve_token(service)
+        # Made here, in a thread: keeping a new one takes milliseconds of the disk.
+        admin_token(service.name)
+        return Identity(service.name, Tokens(token.value, service.previous_token or ""))
+
+    def token(self) -> Token:
+        """Return the token that calls have to show, and where it is kept."""
+        return resolve_token(load_service(self.path).service)
+
+    def read(self) -> ServiceSettings:
+        plan = read_plan(self.path)
+        for note in plan.notes:
+            log.warning("%s", note)
+        worker = plan.settings.worker
+        log.info("%s: loading %s with %s", plan.settings.name, worker.model_entry, worker.build)
+        return plan.settings
+
+    def stamp(self) -> str:
+        """Return what changes with the file, its model's newest version, or its warm-up."""
+        with contextlib.suppress(ServiceFileError):
+            loaded = load_service(self.path)
+            service = loaded.service
+            named = [
+                _local(loaded, each) for each in (service.model_path, service.warm_up_data_path)
+            ]
+            return _stamp(self.path, *(_newest(each) for each in named if each is not None))
+        return _stamp(self.path)
+
+    def model_is_kept(self, settings: ServiceSettings) -> bool:
+        return _stamp(settings.worker.model_entry) == settings.model_stamp
 
 
 @dataclass(frozen=True)
@@ -39,7 +90,6 @@ class Plan:
     """A service file, read and resolved: its model is on this machine, its build is made."""
 
     settings: ServiceSettings
-    token: Token
     notes: list[str]
 
 
@@ -55,7 +105,7 @@ def read_plan(path: Path) -> Plan:
     warm_up = read_warm_up(loaded)
     token = resolve_token(service)
     worker = _worker_settings(service, build, model)
-    return Plan(_service_settings(service, token, worker, warm_up), token, loaded.notes)
+    return Plan(_service_settings(service, token, worker, warm_up), loaded.notes)
 
 
 def _build(service: Service) -> Build:
@@ -63,21 +113,6 @@ def _build(service: Service) -> Build:
     wanted = Wanted(metadata.gpu, metadata.gpu_memory, metadata.instance)
     with progress_bar(find_entry(service.processor)) as progress:
         return find_build(service.processor, wanted, progress)
-
-
-def change_stamp(path: Path) -> str:
-    """Return what changes with the service file, its model's newest version, or its warm-up."""
-    with contextlib.suppress(ServiceFileError):
-        loaded = load_service(path)
-        service = loaded.service
-        named = [_local(loaded, each) for each in (service.model_path, service.warm_up_data_path)]
-        return _stamp(path, *(_newest(each) for each in named if each is not None))
-    return _stamp(path)
-
-
-def model_is_kept(settings: ServiceSettings) -> bool:
-    """Whether the files of a version's model are still those that it was loaded from."""
-    return _stamp(settings.worker.model_entry) == settings.model_stamp
 
 
 def _local(loaded: LoadedService, named: str) -> Path | None:

@@ -1,41 +1,204 @@
-"""The services that run on this machine, and where each is reloaded and looked at."""
+"""The engines and services that run on this machine, and where each is reloaded and looked at."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
-from collections.abc import Callable, Iterator
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
 
-from eas_processor.config.token import admin_token
+from eas_processor.config.token import engine_admin_token
+from eas_processor.errors import HomeError
 from eas_processor.home import private_directory, unwritable
-from eas_processor.whole_file import write_whole
 
 log = logging.getLogger("eas_processor")
 
+_SERVICES, _ENGINES = "admin", "engines"
 
-@contextlib.contextmanager
-def known_address(name: str) -> Iterator[Callable[[str], None]]:
-    """Keep the address of the admin routes where `eascmd` finds it, while the service runs."""
-    path = private_directory("admin") / name
-    kept: list[str] = []
 
-    def keep(address: str) -> None:
+class Entries:
+    """
+    The address of this engine's admin routes, where `eascmd` finds it: a file for the engine, and
+    one for each service.
+
+    A file belongs to the engine that holds its lock, which the kernel takes away from one that is
+    killed. A second engine that serves the same name waits for the file until the first has gone.
+    """
+
+    def __init__(self) -> None:
+        self._directory = private_directory(_SERVICES)
+        self._address = ""
+        self._token: Path | None = None
+        self._held: dict[Path, int] = {}
+        """The open files that are locked."""
+        self._wanted: dict[str, str] = {}
+        """The names without a file, and what was said of that last."""
+
+    def __enter__(self) -> Entries:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for path in [*self._held]:
+            self._release(path)
+
+    def open(self, address: str) -> None:
+        """Say where the admin routes are, for the engine and all names. Raises HomeError."""
+        self._address, self._token = address, engine_admin_token().path
+        log.info("admin routes at %s/admin, token in %s", address, self._token)
+        engines = private_directory(_ENGINES)
+        _remove_leftovers(engines)
+        # Another engine that removes leftovers may have locked a new file for a moment.
+        while not self._take(engines / secrets.token_hex(8)):
+            pass
+        for name in [*self._wanted]:
+            self._try(name)
+
+    def add(self, name: str) -> None:
+        """Have a service be found, as soon as the address is known. Raises HomeError."""
+        self._wanted[name] = ""
+        if self._address:
+            self._try(name)
+
+    def remove(self, name: str) -> None:
+        """Have a service not be found any more."""
+        self._wanted.pop(name, None)
+        self._release(self._directory / name)
+
+    def retry(self) -> None:
+        """Take the files that others have left; the log says once what is in the way."""
+        if not self._address:
+            return
+        for name, said in [*self._wanted.items()]:
+            try:
+                self._try(name)
+            except HomeError as error:
+                self._wanted[name] = str(error)
+                if str(error) != said:
+                    log.error("%s: eascmd does not find it: %s", name, error)
+
+    def _try(self, name: str) -> None:
+        """Take the file of a name, or say once which engine has it. Raises HomeError."""
+        if self._take(self._directory / name):
+            del self._wanted[name]
+            return
+        other = "another engine"
+        with contextlib.suppress(OSError):
+            other += f" ({find_address(name)}/admin)"
+        if self._wanted[name] == other:
+            return
+        self._wanted[name] = other
+        log.warning(
+            "%s: %s serves this name too, and eascmd reaches that one until it ends; the admin "
+            "routes of this one are at %s/admin (--admin-port), with the token in %s",
+            name,
+            other,
+            self._address,
+            self._token,
+        )
+
+    def _take(self, path: Path) -> bool:
+        """Write the address into a file; return False where another engine has it."""
         try:
-            write_whole(path, address.encode("ascii"))
+            descriptor = _lock(path)
+            if descriptor is None:
+                return False
+            try:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, self._address.encode("ascii"), 0)
+            except OSError as error:
+                path.unlink(missing_ok=True)
+                os.close(descriptor)
+                raise OSError(error.errno, error.strerror, str(path)) from error
         except OSError as error:
             raise unwritable(error) from error
-        log.info("admin routes at %s/admin, token in %s", address, admin_token(name).path)
-        kept.append(address)
+        self._held[path] = descriptor
+        return True
 
-    try:
-        yield keep
-    finally:
-        # A service of the same name that was started later has its own address there.
+    def _release(self, path: Path) -> None:
+        if (descriptor := self._held.pop(path, None)) is None:
+            return
         with contextlib.suppress(OSError):
-            if kept and path.read_text() == kept[0]:
+            # Where there are no locks, a later engine may have written its own address into it.
+            if path.read_bytes() == self._address.encode():
                 path.unlink()
+        os.close(descriptor)
 
 
 def find_address(name: str) -> str:
-    """Return the address of the admin routes of a running service. Raises OSError."""
-    return (private_directory("admin") / name).read_text()
+    """
+    Return the address of the admin routes of a running service.
+
+    Raises OSError, also for one that was killed.
+    """
+    path = private_directory(_SERVICES) / name
+    if not (address := _address_in(path)):
+        raise ProcessLookupError("its engine was killed")
+    return address
+
+
+def running_services() -> dict[str, str]:
+    """Return the address of the admin routes of each service that runs here, by name."""
+    return dict(_addresses(_SERVICES))
+
+
+def running_engines() -> list[str]:
+    """Return the address of the admin routes of each engine that runs here."""
+    return sorted({address for _, address in _addresses(_ENGINES)})
+
+
+def _addresses(kind: str) -> Iterator[tuple[str, str]]:
+    try:
+        paths = sorted(private_directory(kind).iterdir())
+    except OSError as error:
+        raise HomeError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if address := _address_in(path):
+                yield path.name, address
+
+
+def _address_in(path: Path) -> str:
+    """Return what an engine has written there; '' if none holds its lock. Raises OSError."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            # An engine has locked it, or nobody can.
+            return file.read().decode("ascii", "replace")
+        return ""
+
+
+def _lock(path: Path) -> int | None:
+    """Return the open file at `path`, locked, or None where another process has locked it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:
+            pass  # A file system without locks: whoever comes last has the file.
+        # Whoever had it before may have removed it between our opening and our locking.
+        if _is_same(descriptor, path):
+            return descriptor
+        os.close(descriptor)
+
+
+def _is_same(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Remove the files of engines that were killed."""
+    for path in directory.iterdir():
+        with contextlib.suppress(OSError), path.open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_same(file.fileno(), path):
+                path.unlink()

@@ -1,46 +1,96 @@
-"""`eascmd reload`, `rollback` and `w`: calls of a running service's admin routes."""
+"""`eascmd reload`, `rollback` and `w`: calls of a running engine's admin routes."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from eas_prediction._auth import http_date, signed_headers
-from eas_processor.app.running import find_address
+from eas_processor.app.running import find_address, running_engines, running_services
 from eas_processor.config import load_service
-from eas_processor.config.token import admin_token
+from eas_processor.config.token import admin_token, engine_admin_token
 from eas_processor.errors import ServiceFileError, UpdateError
+
+_ANSWER_S = 10.0
+"""For a connection, and for an answer that changes nothing."""
 
 
 def change(service: Path, what: str) -> None:
-    """Reload the running service, or roll it back, and print what came of it."""
-    answer = _call(service, "POST", what)
+    """Reload a running service, or roll it back, and print what came of it."""
+    answer = _call(_name(service), "POST", what)
     print(f"{answer['outcome']} (version {answer['version']})")
 
 
 def instances(service: Path, *, as_json: bool) -> None:
-    """Print the instances of the running service."""
-    answer = _call(service, "GET", "instances")
+    """Print the instances of a running service."""
+    answer = _call(_name(service), "GET", "instances")
     if as_json:
         print(json.dumps(answer, indent=1))
         return
     columns = ("instance", "pid", "state", "build", "requests", "model")
-    rows = [tuple(str(each[column]) for column in columns) for each in answer["instances"]]
-    rows.insert(0, tuple(column.upper() for column in columns))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    _print_table(columns, ([str(each[name]) for name in columns] for each in answer["instances"]))
+    if answer["state"] != "serving":
+        reason = f": {_one_line(answer['reason'])}" if answer["reason"] else ""
+        print(f"{answer['state']}{reason}")
     if last := answer["last_update"]:
         reason = f": {last['reason']}" if "reason" in last else ""
         print(f"last {last['kind']} ({last['began']}): {last['outcome']}{reason}")
 
 
+def services(*, as_json: bool) -> None:
+    """
+    Print every service of the engines that run here.
+
+    Raises UpdateError after that where an engine does not answer.
+    """
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for address in running_engines():
+        try:
+            answer = _ask(address, engine_admin_token().value, "GET", "/admin/services")
+            found += [{**each, "admin": address} for each in answer]
+        except _NoEngineError:
+            pass  # It has ended meanwhile.
+        except UpdateError as error:
+            problems.append(f"{address}: {error}")
+    found.sort(key=lambda each: str(each["service"]))
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        _print_services(found)
+    if problems:
+        raise UpdateError("; ".join(problems))
+
+
+def _print_services(found: Sequence[dict[str, Any]]) -> None:
+    if not found:
+        print("no service of this user is running here")
+        return
+    columns = ("service", "state", "version", "ready", "admin", "file")
+    shown = [{**each, "ready": f"{each['ready']}/{each['wanted']}"} for each in found]
+    _print_table(columns, ([str(each[name]) for name in columns] for each in shown))
+    for each in found:
+        if reason := _one_line(each["reason"]):
+            # What is wrong with a file begins with its name, which a nameless service is called.
+            begins = reason.startswith(f"{each['service']}: ")
+            print(reason if begins else f"{each['service']}: {reason}")
+
+
+def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = [[column.upper() for column in columns], *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
 def _name(service: Path) -> str:
-    if not service.exists():
+    if not service.exists() or service.is_dir():
         return service.name
     try:
         return load_service(service).service.name
@@ -50,24 +100,50 @@ def _name(service: Path) -> str:
         ) from error
 
 
-def _call(service: Path, method: str, route: str) -> Any:
-    name = _name(service)
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _call(name: str, method: str, route: str) -> Any:
     try:
-        address = urlsplit(find_address(name))
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
-        connection.connect()
-        connection.sock.settimeout(None)  # loading a new version takes as long as it takes
-        # Signed: whoever has taken the port of a service that was killed does not get the token.
-        token = admin_token(name).value
-        headers = signed_headers(token, f"/admin/{route}", "", "", http_date(), method)
-        connection.request(method, f"/admin/{route}", headers=headers)
-        response = connection.getresponse()
-        answer = json.loads(response.read())
-    except (OSError, ValueError, http.client.HTTPException) as error:
+        address = find_address(name)
+        target = f"/admin/{route}?service={quote(name)}"
+        return _ask(address, admin_token(name).value, method, target)
+    except (OSError, _NoEngineError) as error:
+        why = "" if isinstance(error, FileNotFoundError) else f" ({error})"
+        names = ", ".join(each for each in running_services() if each != name)
+        others = f"; there are {names}" if names else ""
         raise UpdateError(
-            f"no service {name!r} of this user is running here ({error}); "
+            f"no service {name!r} of this user is running here{why}{others}; "
             "start it with `eascmd serve`, with the same EAS_HOME"
         ) from error
-    if response.status != 200:
+
+
+class _NoEngineError(Exception):
+    """No engine answers at an address."""
+
+
+def _ask(address: str, token: str, method: str, target: str) -> Any:
+    """Return what an engine answers. Raises UpdateError with what it refuses, _NoEngineError."""
+    # Signed: whoever has taken the port of an engine that was killed does not get the token.
+    headers = signed_headers(token, target, "", "", http_date(), method)
+    try:
+        url = urlsplit(address)
+        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=_ANSWER_S)
+        with contextlib.closing(connection):
+            connection.connect()
+            if method == "POST":
+                # Loading a new version takes as long as it takes.
+                connection.sock.settimeout(None)
+            connection.request(method, target, headers=headers)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+    except TimeoutError as error:
+        raise UpdateError(f"the engine has not answered within {_ANSWER_S:g} s") from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise _NoEngineError(str(error)) from error
+    if response.status == 200:
+        return answer
+    if isinstance(answer, dict) and "error" in answer:
         raise UpdateError(answer["error"])
-    return answer
+    raise _NoEngineError(f"{address} is the address of something else")

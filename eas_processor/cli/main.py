@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"eascmd {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in (
-        ("serve", "serve a service file until SIGTERM or Ctrl-C"),
+        ("serve", "serve service files until SIGTERM or Ctrl-C"),
         ("test", "the same as serve"),
     ):
         _add_serve(commands.add_parser(name, help=text))
@@ -73,11 +73,16 @@ def _add_admin(commands: Any) -> None:
     for name, text in (
         ("reload", "let a running service read its file again: new model, build, limits"),
         ("rollback", "let a running service go back to the version before"),
-        ("w", "list the instances of a running service"),
+        ("w", "list the services that run here, or the instances of one"),
     ):
         parser = commands.add_parser(name, help=text)
+        lists = name == "w"
         parser.add_argument(
-            "service", type=Path, metavar="SERVICE", help="its service file, or its name"
+            "service",
+            type=Path,
+            nargs="?" if lists else None,
+            metavar="SERVICE",
+            help="its service file, or its name" + ("; without one, all services" if lists else ""),
         )
         parser.set_defaults(run=_change, what=name)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -115,7 +120,11 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "service", type=Path, metavar="SERVICE", help="the service file, such as service.json"
+        "services",
+        type=Path,
+        nargs="+",
+        metavar="SERVICE",
+        help="a service file, such as service.json, or a directory of them (*.json)",
     )
     parser.add_argument(
         "--host",
@@ -174,7 +183,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         action="store_true",
-        help="reload when the service file or the model's newest version changes",
+        help="reload a service when its file or its model's newest version changes; services come "
+        "and go with the files of a directory",
     )
     parser.add_argument(
         "--inline",
@@ -295,14 +305,9 @@ def _serve(arguments: argparse.Namespace) -> None:
         max_connections=arguments.max_connections,
         access_log=arguments.access_log,
         admin_port=arguments.admin_port,
+        peers=arguments.peers,
     )
-    serve(
-        arguments.service,
-        settings,
-        arguments.peers,
-        watch=arguments.watch,
-        inline=arguments.inline,
-    )
+    serve(arguments.services, settings, watch=arguments.watch, inline=arguments.inline)
 
 
 def _change(arguments: argparse.Namespace) -> None:
@@ -312,9 +317,12 @@ def _change(arguments: argparse.Namespace) -> None:
 
 
 def _instances(arguments: argparse.Namespace) -> None:
-    from eas_processor.cli.admin import instances
+    from eas_processor.cli.admin import instances, services
 
-    instances(arguments.service, as_json=arguments.json)
+    if arguments.service is None:
+        services(as_json=arguments.json)
+    else:
+        instances(arguments.service, as_json=arguments.json)
 
 
 def _inspect(arguments: argparse.Namespace) -> None:

@@ -1,80 +1,117 @@
-"""`eascmd serve`: from a service file to a running engine."""
+"""`eascmd serve`: from service files to a running engine."""
 
 from __future__ import annotations
 
-import logging
+import os
+import signal
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from eas_processor.app.engine import Control, run
-from eas_processor.app.plan import Plan, change_stamp, model_is_kept, read_plan
-from eas_processor.app.running import known_address
+from eas_processor.app.directories import Directories
+from eas_processor.app.engine import Offer, run
+from eas_processor.app.hosting import Source
+from eas_processor.app.plan import ServiceFile
+from eas_processor.app.running import Entries
 from eas_processor.app.sighup import prepare_for_sighup
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import is_own
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.config import load_service
-from eas_processor.config.token import admin_token
-from eas_processor.contracts.settings import EngineSettings, Peer, ServiceSettings, WorkerSettings
-from eas_processor.errors import BuildError, StartError, UpdateError
+from eas_processor.config.token import engine_admin_token, metrics_token
+from eas_processor.contracts.settings import EngineSettings, ServiceSettings
+from eas_processor.errors import BuildError, ServiceFileError, StartError
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
-
-log = logging.getLogger("eas_processor")
 
 _UNCHANGEABLE = "a service that runs with --inline cannot be changed while it runs"
 
 
 def serve(
-    path: Path,
-    settings: EngineSettings,
-    peers: tuple[Peer, ...] = (),
-    *,
-    watch: bool = False,
-    inline: bool = False,
+    paths: Sequence[Path], settings: EngineSettings, *, watch: bool = False, inline: bool = False
 ) -> None:
     """
-    Serve the service file at `path` until SIGTERM or Ctrl-C; raises SetupError.
+    Serve service files, and those of directories, until SIGTERM or Ctrl-C; raises SetupError.
 
-    `peers` are other engines that serve the same, beside those that the file names. With `inline`
-    the model runs in this process, and nothing can be changed while it does.
+    With `watch` a service is loaded again when its file or model changes, and services come and go
+    with the files of the directories. With `inline` the model of the one service runs in this
+    process, and nothing can be changed while it does.
     """
+    if os.getpid() == 1:
+        # Before the engine takes it over, the kernel keeps from process 1 what it has no handler
+        # for: `docker stop` would wait for ten seconds.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     on_sighup = prepare_for_sighup()
+    offer = _offer(paths, watch=watch)
     if inline:
-        _require_own(path)
-        if watch:
-            raise StartError(f"--watch: {_UNCHANGEABLE}; leave one of the two out")
-    # What changes from here on, while the model loads, is for the watch to find.
-    stamped = change_stamp(path) if watch else ""
-    plan = read_plan(path)
-    service = _with(plan.settings, peers)
-    _note(plan)
+        _check_inline(offer, watch=watch)
+        offer = replace(offer, sources=[ServiceFile(paths[0], _UNCHANGEABLE)])
+    settings = replace(settings, admin_token=engine_admin_token().value)
+    if not offer.alone:
+        settings = replace(settings, metrics_token=metrics_token().value)
+    with Entries() as entries:
+        load_inline = _load_inline if inline else None
+        run(settings, offer, partial(_announce, offer), entries, load_inline, on_sighup)
 
-    def announce(address: str, signature: str) -> None:
-        signature = signature or frozen_graph_signature(service.worker.model_entry)
-        lines = ready_lines(
-            address, service.name, plan.token, signature, terminal=sys.stdout.isatty()
+
+def _offer(paths: Sequence[Path], *, watch: bool) -> Offer:
+    """Return what is to be served; what cannot be anything else than a mistake is refused here."""
+    directories = [each for each in paths if each.is_dir()]
+    files = [each for each in paths if each not in directories]
+    if not directories and len(files) == 1:
+        return Offer([ServiceFile(files[0])], watches=watch)
+    for each in files:
+        if not each.exists():
+            raise ServiceFileError(f"{each}: no such file")
+    followed = Directories(directories)
+    found = [*files, *(each for each in followed.look()[0] if each not in files)]
+    if not found and not watch:
+        raise ServiceFileError(
+            f"{directories[0]}: has no service file, which is one that ends in .json; "
+            "add one, or wait for one with --watch"
         )
-        print(*lines, sep="\n", flush=True)
-
-    def reread() -> ServiceSettings:
-        if inline:
-            raise UpdateError(f"{_UNCHANGEABLE}; stop it and start it again")
-        again = read_plan(path)
-        _note(again)
-        return _with(again.settings, peers)
-
-    load_inline = partial(_load_inline, service.worker) if inline else None
-    settings = replace(settings, admin_token=admin_token(service.name).value)
-    with known_address(service.name) as keep:
-        stamp = (lambda: change_stamp(path)) if watch else None
-        control = Control(reread, keep, stamp, stamped, model_is_kept)
-        run(settings, service, announce, control, load_inline, on_sighup)
+    _check_names(found)
+    sources = [ServiceFile(each) for each in found]
+    return Offer(sources, followed if directories else None, watches=watch)
 
 
-def _require_own(path: Path) -> None:
-    """Refuse a build that has another interpreter, before it is made."""
+def _check_names(files: Iterable[Path]) -> None:
+    """Refuse two services of one name; a file that cannot be read is listed while others serve."""
+    names: dict[str, Path] = {}
+    for each in files:
+        try:
+            name = load_service(each).service.name
+        except ServiceFileError:
+            continue
+        if name in names:
+            raise ServiceFileError(
+                f"{each}: name: {name!r} is the name in {names[name]} too; "
+                "give each service a name of its own"
+            )
+        names[name] = each
+
+
+def _announce(
+    offer: Offer, address: str, source: Source, settings: ServiceSettings, signature: str
+) -> None:
+    """Print where a service answers; of the only one, also what a request can look like."""
+    assert isinstance(source, ServiceFile)
+    shown = ""
+    if offer.alone:
+        shown = signature or frozen_graph_signature(settings.worker.model_entry)
+    terminal = sys.stdout.isatty()
+    lines = ready_lines(address, settings.name, source.token(), shown, terminal=terminal)
+    print(*lines, sep="\n", flush=True)
+
+
+def _check_inline(offer: Offer, *, watch: bool) -> None:
+    """Refuse what cannot run inline, before anything is made."""
+    if not offer.alone:
+        raise StartError("--inline: one service runs in the engine's process; name one file")
+    if watch:
+        raise StartError(f"--watch: {_UNCHANGEABLE}; leave one of the two out")
+    path = Path(offer.sources[0].label)
     entry = find_entry(load_service(path).service.processor)
     if not is_own(entry):
         raise BuildError(
@@ -83,20 +120,10 @@ def _require_own(path: Path) -> None:
         )
 
 
-def _load_inline(worker: WorkerSettings) -> Processor:
+def _load_inline(settings: ServiceSettings) -> Processor:
+    worker = settings.worker
     try:
         hooks = import_hooks(worker.hooks)
         return Processor(hooks, str(worker.model_entry), worker.model_config)
     except HooksError as error:
         raise StartError(str(error)) from error
-
-
-def _with(service: ServiceSettings, peers: tuple[Peer, ...]) -> ServiceSettings:
-    return replace(service, peers=service.peers + peers)
-
-
-def _note(plan: Plan) -> None:
-    for note in plan.notes:
-        log.warning("%s", note)
-    worker = plan.settings.worker
-    log.info("loading %s with %s", worker.model_entry, worker.build)

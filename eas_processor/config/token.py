@@ -45,11 +45,25 @@ def resolve_token(service: Service) -> Token:
 
 def admin_token(name: str) -> Token:
     """Return the token of a service's admin routes, made and kept on the first call."""
+    return _engines(private_directory("admin-tokens") / name, "the admin token")
+
+
+def engine_admin_token() -> Token:
+    """Return the token of the admin routes of all services."""
+    return _engines(private_directory() / "admin-token", "the admin token")
+
+
+def metrics_token() -> Token:
+    """Return the token that shows the metrics of all services."""
+    return _engines(private_directory() / "metrics-token", "the token of /metrics")
+
+
+def _engines(path: Path, what: str) -> Token:
     try:
-        return _kept(private_directory("admin-tokens") / name)
+        return _kept(path)
     except OSError as error:
         raise ServiceFileError(
-            f"the admin token cannot be kept in {error.filename}: {error.strerror}; "
+            f"{what} cannot be kept in {error.filename}: {error.strerror}; "
             "set EAS_HOME to another directory"
         ) from error
 

@@ -125,5 +125,10 @@ class EngineSettings:
     admin_port: int = 0
     """Where the admin routes are, on 127.0.0.1; 0 takes a free port."""
     admin_token: str = field(default="", repr=False)
+    """Opens the admin routes for all services, beside each service's own admin token."""
+    metrics_token: str = field(default="", repr=False)
+    """Shows the metrics of all services, where there are several."""
+    peers: tuple[Peer, ...] = ()
+    """Other engines that serve the same services."""
     start_timeout: float = 600.0
     """How long loading and warming up a model may take."""

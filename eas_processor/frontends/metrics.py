@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from time import perf_counter
 from typing import NamedTuple
 
 from eas_processor.contracts.counters import EngineMetric, Histogram, ServiceMetrics
 
 TEXT_FORMAT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+_SLICE_S = 0.001
 
 
 class ServiceSample(NamedTuple):
@@ -37,32 +42,72 @@ def exposition(
     services: Iterable[ServiceSample],
     refused: Mapping[int, int],
     engine: Iterable[EngineMetric] = (),
-) -> bytes:
-    """Return the text; `refused` counts what no service took, by status."""
+    up: Mapping[str, bool] | None = None,
+) -> Iterator[str]:
+    """
+    Yield the lines, each family of metrics together.
+
+    `refused` counts what no service took, by status; `up` tells of each service whether it is
+    ready, where that is shown.
+    """
     services = list(services)
-    lines = _head("requests_total", "counter", "Answers, by service and status.")
+    yield from _answers(services, refused)
+    for metric in engine:
+        yield from _head(metric.name, metric.kind, metric.text)
+        yield f"eas_{metric.name} {metric.value:.15g}"
+    if up is not None:
+        yield from _head("service_up", "gauge", "Whether an instance of the service is ready.")
+        for name, is_up in up.items():
+            yield _line("service_up", {"service": name}, int(is_up))
+    yield from _states(services)
+    yield from _histograms(services)
+
+
+def as_text(lines: Iterable[str]) -> bytes:
+    """Return the text that lines are."""
+    return ("\n".join(lines) + "\n").encode()
+
+
+async def in_slices(lines: Iterable[str]) -> bytes:
+    """
+    Return the text that lines are, and give way to others while they are made.
+
+    Those of 100 services take 60 ms.
+    """
+    made: list[str] = []
+    began = perf_counter()
+    for line in lines:
+        made.append(line)
+        if perf_counter() - began > _SLICE_S:
+            await asyncio.sleep(0)
+            began = perf_counter()
+    return as_text(made)
+
+
+def _answers(services: list[ServiceSample], refused: Mapping[int, int]) -> Iterator[str]:
+    yield from _head("requests_total", "counter", "Answers, by service and status.")
     for each in services:
         for code, count in sorted(each.metrics.codes.items()):
-            lines.append(_line("requests_total", {"service": each.name, "code": code}, count))
-    lines += _head("refused_total", "counter", "Refusals before a service took the request.")
-    lines += [_line("refused_total", {"code": code}, refused[code]) for code in sorted(refused)]
-    for metric in engine:
-        lines += _head(metric.name, metric.kind, metric.text)
-        lines.append(f"eas_{metric.name} {metric.value:.15g}")
+            yield _line("requests_total", {"service": each.name, "code": code}, count)
+    yield from _head("refused_total", "counter", "Refusals before a service took the request.")
+    for code in sorted(refused):
+        yield _line("refused_total", {"code": code}, refused[code])
+
+
+def _states(services: list[ServiceSample]) -> Iterator[str]:
     for gauge, text in _GAUGES:
-        lines += _head(gauge, "gauge", text)
-        lines += [_line(gauge, {"service": each.name}, each.gauges[gauge]) for each in services]
-    lines += _head("instances", "gauge", "Instances, by the state of their life.")
+        yield from _head(gauge, "gauge", text)
+        for each in services:
+            yield _line(gauge, {"service": each.name}, each.gauges[gauge])
+    yield from _head("instances", "gauge", "Instances, by the state of their life.")
     for each in services:
         for state, count in each.states.items():
-            lines.append(_line("instances", {"service": each.name, "state": state}, count))
+            yield _line("instances", {"service": each.name, "state": state}, count)
     for counter, text in _LIVES:
-        lines += _head(f"{counter}_total", "counter", text)
+        yield from _head(f"{counter}_total", "counter", text)
         for each in services:
             count = getattr(each.metrics, counter)
-            lines.append(_line(f"{counter}_total", {"service": each.name}, count))
-    lines += _histograms(services)
-    return ("\n".join(lines) + "\n").encode()
+            yield _line(f"{counter}_total", {"service": each.name}, count)
 
 
 def _histograms(services: list[ServiceSample]) -> Iterator[str]:

@@ -6,12 +6,12 @@ from eas_processor.contracts.settings import WorkerSettings
 
 
 class Gpus:
-    """Gives each instance the cards that the fewest others have; without cards, nothing."""
+    """Gives each instance of any service the cards that the fewest others have; or nothing."""
 
     def __init__(self) -> None:
-        self._holders: dict[str, set[int]] = {}
+        self._holders: dict[str, set[object]] = {}
 
-    def take(self, instance: int, settings: WorkerSettings) -> dict[str, str]:
+    def take(self, instance: object, settings: WorkerSettings) -> dict[str, str]:
         """Return what a new instance has in its environment."""
         if not settings.gpus:
             return {}
@@ -22,7 +22,7 @@ class Gpus:
             holders[card].add(instance)
         return {"CUDA_VISIBLE_DEVICES": ",".join(taken)}
 
-    def give_back(self, instance: int) -> None:
+    def give_back(self, instance: object) -> None:
         """Note that an instance is gone."""
         for holders in self._holders.values():
             holders.discard(instance)

@@ -39,7 +39,6 @@ _AHEAD = 32
 # 40,000 to 43,500, against writing all that a turn of the loop has brought.
 _BURST = 16
 _FIRST_BURST = 4
-_SERVING_LINKS = {"control", "data", "bulk"}
 _ANSWERING_LINKS = {"data", "bulk"}
 _LAST_ANSWERS_S = 1.0
 """How long after a worker's end its sockets may take to say that they have been read to the end."""
@@ -98,24 +97,33 @@ class Instance:
         self._loaded: asyncio.Future[None] = self._loop.create_future()
         self.liveness = Liveness()
         self._open: set[str] = set()
-        self._gone = False
+        self.gone = False
+        """Whether its process has ended: its pid may be another's by now."""
         self.how = ""
         """How the process ended, or why it is being killed."""
+        self.killed = False
+        """Whether somebody else has killed it."""
 
     def __str__(self) -> str:
-        """Return what the log calls it: its number and its processor build."""
-        return f"instance {self.number} ({self.settings.worker.build})"
+        """Return what the log calls it: its service, its number and its processor build."""
+        settings = self.settings
+        return f"{settings.name}: instance {self.number} ({settings.worker.build})"
 
-    def attach(self, channel: str, transport: asyncio.Transport, pid: int) -> None:
-        """Take over a socket that the worker has opened."""
+    def attach(self, channel: str, transport: asyncio.Transport) -> None:
+        """Take over our end of a socket of the worker."""
         self._links[channel] = transport
         if channel == "bulk":
             widen(transport)
         self._open.add(channel)
+
+    def introduce(self, pid: int) -> None:
+        """Note that the worker is there."""
         self.pid = pid
-        if self.state is State.STOPPING:
-            self.stop()
-        self._settle()
+
+    def hang_up(self) -> None:
+        """Close its sockets, which ends it also where it has not told its pid yet."""
+        for link in self._links.values():
+            link.close()
 
     async def loaded(self) -> None:
         """Wait until the worker can be sent requests, or has failed; see `failure`."""
@@ -288,20 +296,25 @@ class Instance:
         """Note why the worker is about to be killed, for who asks how it ended."""
         self.how = self.how or why
 
-    def exited(self, how: str) -> None:
-        """Note that the process is gone; it counts as dead when its last answers have been read."""
+    def exited(self, how: str, *, from_outside: bool = False) -> None:
+        """
+        Note that the process is gone; it counts as dead when its last answers have been read.
+
+        `from_outside` is whether somebody killed it, through no fault of what it does.
+        """
+        self.killed = from_outside and not self.how and not self.failure
         self.how = self.how or how
         if self._open & _ANSWERING_LINKS:
             # A process that the worker has started may hold its sockets open.
             asyncio.get_running_loop().call_later(_LAST_ANSWERS_S, self._died)
         else:
             self._died()
-        self._gone = True
+        self.gone = True
 
     def link_lost(self, channel: str) -> None:
         """Note that a socket has been read to its end."""
         self._open.discard(channel)
-        if self._gone and not self._open & _ANSWERING_LINKS:
+        if self.gone and not self._open & _ANSWERING_LINKS:
             self._died()
 
     def _died(self) -> None:
@@ -313,8 +326,7 @@ class Instance:
         else:
             said = f"; its last words: {self.last_words}" if self.last_words else ""
             self.failure = f"the worker died while it loaded the model ({self.how}){said}"
-        for link in self._links.values():
-            link.close()
+        self.hang_up()
         caught = [request for request in self.held.values() if request.instance is self]
         self.held = {}
         for request in caught:
@@ -329,9 +341,7 @@ class Instance:
             link.writelines(parts)
 
     def _settle(self) -> None:
-        # READY comes on one socket, perhaps before the others have introduced themselves.
-        serves = self.state is State.WARMING and self._links.keys() >= _SERVING_LINKS
-        if (serves or self.failure) and not self._loaded.done():
+        if (self.state is State.WARMING or self.failure) and not self._loaded.done():
             self._loaded.set_result(None)
 
 

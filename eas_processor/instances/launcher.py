@@ -8,16 +8,16 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+import subprocess
+from collections.abc import Callable, Sequence
 
 from eas_processor.contracts.settings import WorkerSettings
-from eas_processor.errors import StartError
+from eas_processor.errors import KilledError, StartError
 from eas_processor.instances.environment import worker_environment
-from eas_processor.instances.links import FrameLink
+from eas_processor.instances.links import FrameLink, open_link, send_with, socket_pair
+from eas_processor.instances.processes import Ending, Processes
 from eas_processor.instances.worker_output import WorkerOutput
-from eas_processor.link.frames import EXITED, LAUNCH, Frame, pack
+from eas_processor.link.frames import FORK, HELLO, LAUNCH, LINK_VERSION, Frame, pack
 from eas_processor.link.spec import WorkerSpec
 
 _LAST_WORDS_S = 1.0
@@ -29,86 +29,102 @@ class Launcher:
     One launcher process: it imports the build once and forks a worker for each `launch`.
 
     Where the build cannot be forked from, the process itself becomes the one worker that is asked
-    for, and `forks` is False. `on_exit` is called with the instance's number and how its worker
-    ended.
+    for, and `forks` is False. `on_end` is called once, when the process has ended or its link has.
     """
 
     def __init__(
-        self, number: int, settings: WorkerSettings, on_exit: Callable[[int, str], None]
+        self,
+        settings: WorkerSettings,
+        processes: Processes,
+        on_end: Callable[[Launcher], None] = lambda _: None,
     ) -> None:
-        self._number = number
+        self.pid = 0
+        self.forks = True
+        self.ended = False
+        """Whether it can be asked for nothing any more."""
         self._settings = settings
-        self._on_exit = on_exit
-        self._process: asyncio.subprocess.Process | None = None
+        self._processes = processes
+        self._on_end = on_end
         self._link: asyncio.Transport | None = None
+        self._socket: socket.socket | None = None
+        self._sending = asyncio.Lock()
         self._introduced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._watch: asyncio.Task[None] | None = None
-        self._instances: set[int] = set()
+        self._gone = asyncio.Event()
         self._output = WorkerOutput(f"launcher of {settings.build}", self._printed)
         self._last_words = ""
-        self._failure = ""
-        self.forks = True
+        self._failure: StartError | None = None
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process can be asked for another worker."""
-        return self._link is not None and not self._link.is_closing()
+    def __str__(self) -> str:
+        return f"the launcher of {self._settings.build} (pid {self.pid})"
 
-    @property
-    def ended(self) -> bool:
-        """Whether the process is gone."""
-        return self._watch is not None and self._watch.done()
+    async def start(self) -> None:
+        """
+        Start the process and wait until it has imported the build.
 
-    async def start(self, socket_path: Path) -> None:
-        """Start the process and wait until it has imported the build. Raises StartError."""
-        ours, theirs = socket.socketpair()
+        Raises StartError, and KilledError where somebody has killed it meanwhile.
+        """
+        link, output = await self._open()
         settings = self._settings
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: self._output, ours)
-            self._process = await asyncio.create_subprocess_exec(
-                str(settings.python),
-                "-sE",
-                str(settings.code),
-                str(socket_path),
-                settings.hooks,
-                str(self._number),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=theirs.fileno(),
-                stderr=theirs.fileno(),
+            # Of this thread, which lives as long as the engine: the kernel ends the process with
+            # the thread that has started it.
+            process = subprocess.Popen(
+                [
+                    str(settings.python),
+                    "-sE",
+                    str(settings.code),
+                    settings.hooks,
+                    str(link.fileno()),
+                    str(os.getpid()),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output.fileno(),
+                stderr=output.fileno(),
                 env={**worker_environment(os.environ), **settings.environment},
+                pass_fds=[link.fileno()],
                 start_new_session=True,
             )
         except OSError as error:
+            self.close()
             raise StartError(
                 f"the interpreter {settings.python} cannot be started: {error.strerror}"
             ) from error
         finally:
-            theirs.close()
-        self._watch = asyncio.create_task(self._wait())
-        await self._introduced
-        if self._failure:
-            raise StartError(self._failure)
+            link.close()
+            output.close()
+        self._watch(process.pid)
+        # Whoever watches it reaps it.
+        process.returncode = 0
+        await self._wait_until_ready()
 
-    def introduced(self, facts: dict[str, Any], transport: asyncio.Transport) -> asyncio.Protocol:
-        """Take over the link that the process has opened."""
-        self._link = transport
-        self.forks = facts["forks"]
-        self._failure = facts["failure"] or self._other_release(facts["code"])
-        self._settle()
-        return FrameLink(self._receive)
+    async def fork(self, on_end: Callable[[Launcher], None]) -> Launcher:
+        """Return a copy of this launcher, which has imported what this has. Raises StartError."""
+        copy = Launcher(self._settings, self._processes, on_end)
+        link, output = await copy._open()
+        try:
+            await self._send(FORK, b"", [link, output])
+        finally:
+            link.close()
+            output.close()
+        await copy._wait_until_ready()
+        return copy
 
-    def serves(self, settings: WorkerSettings) -> bool:
-        """Whether it can fork another worker, of these settings."""
-        mine = self._settings
-        return (
-            self.alive
-            and self.forks
-            and (mine.python, mine.code, mine.hooks, mine.environment)
-            == (settings.python, settings.code, settings.hooks, settings.environment)
-        )
+    def serves(self) -> bool:
+        """Whether it can fork another worker."""
+        return self.forks and not self.ended
 
-    def launch(self, instance: int, settings: WorkerSettings, environment: dict[str, str]) -> None:
-        """Ask for a worker that has `environment` beside the launcher's."""
+    async def launch(
+        self,
+        instance: int,
+        settings: WorkerSettings,
+        environment: dict[str, str],
+        sockets: Sequence[socket.socket],
+    ) -> None:
+        """
+        Ask for a worker that has `environment` beside the launcher's, and these ends of sockets.
+
+        Where nothing comes of it, the sockets are closed at the other end too.
+        """
         spec = WorkerSpec(
             instance,
             str(settings.model_entry),
@@ -119,72 +135,112 @@ class Launcher:
             settings.sigterm,
             environment,
         )
-        self._instances.add(instance)
-        if self._link is not None and not self._link.is_closing():
-            self._link.write(pack(LAUNCH, spec.pack()))
-        elif self.ended:
-            self._ended(instance, "its launcher has ended")
-
-    async def stop(self) -> None:
-        """End the process and whatever it has forked, and wait until it is gone."""
-        self.kill()
-        if self._watch is not None:
-            await self._watch
+        await self._send(LAUNCH, spec.pack(), sockets)
 
     def kill(self) -> None:
-        """End the process; the kernel ends the workers that it has forked."""
-        if self._process is not None:
+        """End the process; what it has forked lives on."""
+        if self.pid and not self._gone.is_set():
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(self.pid, signal.SIGKILL)
+        self.close()
 
-    def _other_release(self, code: str) -> str:
+    async def stop(self) -> None:
+        """End the process and wait until it is gone."""
+        self.kill()
+        if self.pid:
+            await self._gone.wait()
+
+    def close(self) -> None:
+        """Close the link: the process ends by that too."""
+        if self._link is not None:
+            self._link.close()
+
+    async def _open(self) -> tuple[socket.socket, socket.socket]:
+        """Return the ends of link and output that the process is to have. Raises StartError."""
+        self._socket, link = socket_pair()
+        self._link = await open_link(self._socket, FrameLink(self._receive, self._lost))
+        try:
+            ours, output = socket_pair()
+        except StartError:
+            link.close()
+            self.close()
+            raise
+        await open_link(ours, self._output)
+        return link, output
+
+    async def _send(self, kind: int, payload: bytes, sockets: Sequence[socket.socket]) -> None:
+        async with self._sending:
+            if self._link is not None and not self._link.is_closing():
+                assert self._socket is not None
+                descriptors = [each.fileno() for each in sockets]
+                # The other side may end at any time, which is told by other means.
+                with contextlib.suppress(OSError):
+                    await send_with(self._socket, pack(kind, payload), descriptors)
+
+    async def _wait_until_ready(self) -> None:
+        await self._introduced
+        if self._failure is not None:
+            raise self._failure
+
+    def _watch(self, pid: int) -> None:
+        self.pid = pid
+        self._processes.watch(pid, self._process_ended)
+
+    def _receive(self, frames: list[Frame]) -> None:
+        for kind, _, _, _, _, payload in frames:
+            if kind == HELLO:
+                self._introduce(json.loads(b"".join(payload)))
+
+    def _introduce(self, facts: dict[str, object]) -> None:
+        self.forks = bool(facts["forks"])
         wanted = self._settings.code
-        if code == wanted.name:
-            return ""
-        return (
-            f"the code in {wanted} is not that of this release (content hash {code}, expected "
-            f"{wanted.name}); remove that directory and start again"
-        )
+        failure = str(facts["failure"])
+        if (facts["link"], facts["code"]) != (LINK_VERSION, wanted.name):
+            failure = (
+                f"the code in {wanted} is not that of this release (content hash {facts['code']}, "
+                f"expected {wanted.name}); remove that directory and start again"
+            )
+        if failure:
+            self._failure = StartError(failure)
+        if not self.pid:
+            self._watch(int(str(facts["pid"])))
+        self._settle()
 
     def _printed(self, words: str) -> None:
         self._last_words = words
 
-    def _receive(self, frames: list[Frame]) -> None:
-        for kind, _, _, _, _, payload in frames:
-            if kind == EXITED:
-                facts = json.loads(b"".join(payload))
-                code = os.waitstatus_to_exitcode(facts["status"])
-                self._ended(facts["instance"], describe_status(code))
+    def _lost(self) -> None:
+        """Note that the link is closed."""
+        if not self.pid:
+            # A copy that was lost before it could say who it is.
+            self._fail(KilledError("a copy of the launcher was lost before it was there"))
+        self._note_end()
 
-    async def _wait(self) -> None:
-        assert self._process is not None
-        code = await self._process.wait()
+    def _process_ended(self, ending: Ending) -> None:
+        self._gone.set()
+        self._note_end()
+        self.close()
         if not self._introduced.done():
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._output.closed.wait(), _LAST_WORDS_S)
-            words = self._last_words or "it printed nothing"
-            build, how = self._settings.build, describe_status(code)
-            self._failure = f"the launcher of {build} ended at once ({how}): {words}"
-            self._settle()
-        if self._link is not None:
-            self._link.close()
-        for instance in list(self._instances):
-            self._ended(instance, describe_status(code))
+            asyncio.get_running_loop().create_task(self._explain(ending))
 
-    def _ended(self, instance: int, how: str) -> None:
-        self._instances.discard(instance)
-        self._on_exit(instance, how)
+    async def _explain(self, ending: Ending) -> None:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._output.closed.wait(), _LAST_WORDS_S)
+        words = self._last_words or "it printed nothing"
+        build = self._settings.build
+        kind = KilledError if ending.from_outside else StartError
+        self._fail(kind(f"the launcher of {build} ended at once ({ending}): {words}"))
+
+    def _fail(self, failure: StartError) -> None:
+        if not self._introduced.done():
+            self._failure = failure
+            self._settle()
+
+    def _note_end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self._on_end(self)
 
     def _settle(self) -> None:
         if not self._introduced.done():
             self._introduced.set_result(None)
-
-
-def describe_status(code: int) -> str:
-    """Return how a process ended, in words."""
-    if code >= 0:
-        return f"exit status {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"

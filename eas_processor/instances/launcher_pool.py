@@ -3,61 +3,179 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Callable
+import logging
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 from eas_processor.contracts.settings import WorkerSettings
+from eas_processor.errors import KilledError, StartError
 from eas_processor.instances.launcher import Launcher
+from eas_processor.instances.processes import Processes
+from eas_processor.serving.background import end_tasks
+
+log = logging.getLogger("eas_processor.engine")
+
+_KEPT_S = 60.0
+"""How long a launcher is kept after the last worker that needs its like has gone."""
+_AGAIN_S, _LONGEST_AGAIN_S = 1.0, 60.0
+"""Between two tries to fork a spare: each pause is twice the one before."""
+
+_Key = tuple[Path, Path, str, tuple[tuple[str, str], ...]]
 
 
 class LauncherPool:
     """
     Starts launchers when they are needed, and keeps those that can fork another worker.
 
-    They introduce themselves on `socket`. `on_exit` is called with the number of an instance and
-    how its worker ended.
+    Each that is kept has a spare: a copy that it has forked, which takes its place when it dies, so
+    that the build is imported once. `get` counts a user, until `release`.
     """
 
-    def __init__(self, socket: Path, on_exit: Callable[[int, str], None]) -> None:
-        self._socket = socket
-        self._on_exit = on_exit
-        self._numbers = itertools.count(1)
-        self._launchers: dict[int, Launcher] = {}
-        # Two instances that start together share a launcher.
-        self._starting = asyncio.Lock()
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+        self._kept: dict[_Key, _Kept] = {}
 
     def __len__(self) -> int:
-        """Return how many launchers are kept."""
-        return len(self._launchers)
+        """Return how many launchers are there, without their spares."""
+        return sum(each.launcher is not None for each in self._kept.values())
 
     async def get(self, settings: WorkerSettings) -> Launcher:
         """Return a launcher that can start a worker of these settings. Raises StartError."""
-        async with self._starting:
-            for number, launcher in list(self._launchers.items()):
-                if launcher.serves(settings):
-                    return launcher
-                if launcher.ended:
-                    del self._launchers[number]
-            number = next(self._numbers)
-            launcher = Launcher(number, settings, self._on_exit)
-            self._launchers[number] = launcher
-            try:
-                await launcher.start(self._socket)
-            except BaseException:
-                launcher.kill()
-                raise
-            return launcher
+        key = _key(settings)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = _Kept(settings, self._processes)
+        kept.count_user()
+        try:
+            return await kept.get()
+        except BaseException:
+            self.release(settings)
+            raise
 
-    def introduced(
-        self, facts: dict[str, Any], transport: asyncio.Transport
-    ) -> asyncio.Protocol | None:
-        """Give a new connection to the launcher it belongs to, if that is still kept."""
-        launcher = self._launchers.get(facts["launcher"])
-        return launcher.introduced(facts, transport) if launcher else None
+    def release(self, settings: WorkerSettings) -> None:
+        """Note that a worker for which `get` has returned a launcher has gone."""
+        key = _key(settings)
+        if (kept := self._kept.get(key)) is not None and kept.uncount_user():
+            kept.end_later(lambda: self._kept.pop(key, None))
 
     async def stop(self) -> None:
-        """End every launcher with what it has forked, and wait until all are gone."""
-        for launcher in self._launchers.values():
-            await launcher.stop()
+        """End every launcher, and wait until all are gone."""
+        kept, self._kept = self._kept, {}
+        await asyncio.gather(*(each.stop() for each in kept.values()))
+
+
+class _Kept:
+    """A launcher and its spare, and who needs them."""
+
+    def __init__(self, settings: WorkerSettings, processes: Processes) -> None:
+        self.launcher: Launcher | None = None
+        self._spare: Launcher | None = None
+        self._alone: set[Launcher] = set()
+        """Those that cannot fork: each has become a worker."""
+        self._settings = settings
+        self._processes = processes
+        # Two instances that start together share a launcher.
+        self._starting = asyncio.Lock()
+        self._failures = 0
+        self._failure = ""
+        self._forking = asyncio.Lock()
+        self._users = 0
+        self._end: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def count_user(self) -> None:
+        self._users += 1
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
+
+    def uncount_user(self) -> bool:
+        """Return whether this was the last."""
+        self._users -= 1
+        return self._users == 0
+
+    def end_later(self, on_end: Any) -> None:
+        """End both in a minute, unless somebody needs them by then."""
+
+        def end() -> None:
+            on_end()
+            self._spawn(self.stop())
+
+        self._end = asyncio.get_running_loop().call_later(_KEPT_S, end)
+
+    async def get(self) -> Launcher:
+        failures = self._failures
+        async with self._starting:
+            if self.launcher is not None and self.launcher.serves():
+                return self.launcher
+            if self._failures != failures:
+                # The start that this has waited for would fail again: an import takes seconds.
+                raise StartError(self._failure)
+            launcher = await self._start()
+            if launcher.serves():
+                self.launcher = launcher
+                self._spawn(self._fork_spare())
+            elif not launcher.ended:
+                self._alone.add(launcher)
+            return launcher
+
+    async def _start(self) -> Launcher:
+        launcher = Launcher(self._settings, self._processes, self._ended)
+        try:
+            await launcher.start()
+        except BaseException as error:
+            launcher.kill()
+            if isinstance(error, StartError) and not isinstance(error, KilledError):
+                self._failures += 1
+                self._failure = str(error)
+            raise
+        return launcher
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._end is not None:
+            self._end.cancel()
+        await end_tasks(self._tasks - {asyncio.current_task()})
+        both = [each for each in (self.launcher, self._spare) if each is not None]
+        await asyncio.gather(*(each.stop() for each in [*both, *self._alone]))
+
+    def _ended(self, launcher: Launcher) -> None:
+        self._alone.discard(launcher)
+        if self._stopping:
+            return
+        if launcher is self.launcher:
+            self.launcher, self._spare = self._spare, None
+            then = "its spare takes over" if self.launcher else "another is started when needed"
+            log.warning("%s has ended; %s", launcher, then)
+            launcher.close()
+            self._spawn(self._fork_spare())
+        elif launcher is self._spare:
+            self._spare = None
+            self._spawn(self._fork_spare())
+
+    async def _fork_spare(self) -> None:
+        async with self._forking:
+            pause = _AGAIN_S
+            while (launcher := self.launcher) is not None and self._spare is None:
+                try:
+                    spare = await launcher.fork(self._ended)
+                except StartError as error:
+                    if not launcher.ended:
+                        log.warning("%s has no spare: %s", launcher, error)
+                        await asyncio.sleep(pause)
+                        pause = min(2 * pause, _LONGEST_AGAIN_S)
+                else:
+                    if not spare.ended:
+                        self._spare = spare
+
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _key(settings: WorkerSettings) -> _Key:
+    environment = tuple(sorted(settings.environment.items()))
+    return settings.python, settings.code, settings.hooks, environment

@@ -1,27 +1,20 @@
-"""The engine's end of the link: a Unix socket where launchers and workers introduce themselves."""
+"""The engine's ends of the sockets of launchers and workers."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import socket
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Callable, Sequence
 
+from eas_processor.errors import StartError
 from eas_processor.link.deframer import Deframer
-from eas_processor.link.frames import HEAD, HEAD_SIZE, HELLO, LINK_VERSION, Frame
+from eas_processor.link.frames import Frame
 from eas_processor.serving.budget import Budget
 
-log = logging.getLogger("eas_processor.engine")
-
-Hello = Callable[[dict[str, Any], asyncio.Transport], asyncio.Protocol | None]
-"""Takes the facts of a HELLO; returns the protocol for what follows, or None to hang up."""
-
 _MAX_LINE = 64 * 1024
-_MAX_HELLO = 64 * 1024
 _BULK_BUFFER = 2 * 1024 * 1024
+_FULL_S = 0.01
+"""How long a sender waits for a launcher that has not read what was sent before."""
 
 
 def widen(transport: asyncio.Transport) -> None:
@@ -35,53 +28,35 @@ def widen(transport: asyncio.Transport) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BULK_BUFFER)
 
 
-async def listen(path: Path, on_hello: Hello) -> asyncio.Server:
-    """Listen at `path`, in a directory that only the user can enter."""
-    return await asyncio.get_running_loop().create_unix_server(
-        lambda: _Introduction(on_hello), str(path)
-    )
-
-
-class _Introduction(asyncio.Protocol):
-    """Reads the HELLO frame, then gives the connection to the protocol of its channel."""
-
-    def __init__(self, on_hello: Hello) -> None:
-        self._on_hello = on_hello
-        self._received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        if len(self._received) < HEAD_SIZE:
-            return
-        length, kind, *_ = HEAD.unpack_from(self._received)
-        end = HEAD_SIZE + length
-        if kind == HELLO and end <= _MAX_HELLO and len(self._received) < end:
-            return
-        facts = _facts(self._received[HEAD_SIZE:end]) if kind == HELLO else {}
-        if facts.get("link") != LINK_VERSION:
-            log.error("a process with another link version (%s) was refused", facts.get("link"))
-            self._received = b""
-            self._transport.abort()
-            return
-        protocol = self._on_hello(facts, self._transport)
-        if protocol is None:
-            self._transport.abort()
-            return
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        if rest := self._received[end:]:
-            protocol.data_received(rest)
-
-
-def _facts(payload: bytes) -> dict[str, Any]:
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Return our end of a new connection, and the other. Raises StartError."""
     try:
-        facts = json.loads(payload)
-    except (ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
+        return socket.socketpair()
+    except OSError as error:
+        raise StartError(f"a process cannot be given a socket: {error.strerror}") from error
+
+
+async def open_link(sock: socket.socket, protocol: asyncio.Protocol) -> asyncio.Transport:
+    """Have `protocol` take what arrives on our end of a pair of sockets."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_unix_connection(lambda: protocol, sock=sock)
+    return transport
+
+
+async def send_with(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> None:
+    """
+    Send a message that hands over open descriptors, on the socket of a transport.
+
+    Nothing else is written to it. Raises OSError when the other side has closed.
+    """
+    rest = memoryview(data)
+    while rest:
+        try:
+            # They go with the first byte.
+            sent = socket.send_fds(sock, [rest], descriptors if len(rest) == len(data) else [])
+            rest = rest[sent:]
+        except BlockingIOError:
+            await asyncio.sleep(_FULL_S)
 
 
 class FrameLink(asyncio.Protocol):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import os
 import signal
+import socket
 from collections.abc import Coroutine
 from functools import partial
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -18,15 +19,14 @@ from eas_processor.contracts.backend import State
 from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import NotReady
 from eas_processor.contracts.settings import ServiceSettings
-from eas_processor.errors import SetupError, StartError
-from eas_processor.instances.directory import SOCKET
-from eas_processor.instances.gpus import Gpus
+from eas_processor.errors import KilledError, SetupError, StartError
 from eas_processor.instances.instance import SERVING, Instance
-from eas_processor.instances.launcher_pool import LauncherPool
-from eas_processor.instances.links import BulkLink, FrameLink, listen
+from eas_processor.instances.machine import Machine
+from eas_processor.instances.processes import Ending
+from eas_processor.instances.starts import Starts
 from eas_processor.instances.warm_up import warm_up
-from eas_processor.instances.worker_output import WorkerOutput
-from eas_processor.link.frames import FAILED, READY, Frame
+from eas_processor.instances.worker_sockets import open_sockets
+from eas_processor.link.frames import FAILED, HELLO, READY, Frame
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.background import end_tasks
 from eas_processor.serving.budget import Budget
@@ -34,34 +34,30 @@ from eas_processor.serving.rollout import change
 
 log = logging.getLogger("eas_processor.engine")
 
-_BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
-_PATIENCE = 3
-"""Starts that may fail in a row before nobody is told to wait for an instance any more."""
 _STOP_S = 2.0
-# The launcher says within milliseconds that a worker has ended; this is for when it does not.
+# The kernel says within milliseconds that a worker has ended; this is for one that lives on.
 _EXIT_REPORT_S = 1.0
+_LOST = "its launcher was killed before it had begun"
 
 
 class Supervisor:
-    """The instances of one service; the sockets to their workers are in `directory`."""
+    """The instances of one service, on a machine that it shares with others."""
 
     def __init__(
         self,
         settings: ServiceSettings,
         admission: Admission,
-        directory: Path,
+        machine: Machine,
         start_timeout: float,
         budget: Budget,
     ) -> None:
         self._settings = settings
         self._admission = admission
-        self._socket = directory / SOCKET
+        self._machine = machine
         self._start_timeout = start_timeout
         self._budget = budget
-        self._server: asyncio.Server | None = None
         self._numbers = itertools.count(1)
-        self._gpus = Gpus()
-        self.launchers = LauncherPool(self._socket, self._exited)
+        self._starts = Starts()
         self._instances: dict[int, Instance] = {}
         self._none_left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,13 +149,6 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start every instance and wait until all are ready. Raises StartError or WarmUpError."""
-        try:
-            self._server = await listen(self._socket, self._hello)
-        except OSError as error:
-            # The usual one is a TMPDIR whose path is longer than the 107 bytes that a socket's has.
-            raise StartError(
-                f"the workers' socket {self._socket} cannot be made: {error}"
-            ) from error
         self._spawn(self._watch_signs_of_life())
         starts = [
             self._spawn(self.start_instance(self._settings))
@@ -168,16 +157,13 @@ class Supervisor:
         await asyncio.gather(*starts)
 
     async def stop(self) -> None:
-        """End every worker and launcher, and wait until they are gone."""
+        """End every worker, and wait until all are gone."""
         self._stopping = True
         await end_tasks(self._tasks)
         for end in (Instance.stop, self._kill):
             for instance in list(self._instances.values()):
                 end(instance)
             await self._wait_for_ends()
-        await self.launchers.stop()
-        if self._server is not None:
-            self._server.close()
 
     async def _wait_for_ends(self) -> None:
         if self._instances:
@@ -185,10 +171,27 @@ class Supervisor:
                 await asyncio.wait_for(self._none_left.wait(), _STOP_S)
 
     async def start_instance(self, settings: ServiceSettings) -> None:
-        """Start an instance and wait until it is ready. Raises StartError or WarmUpError."""
-        number = next(self._numbers)
+        """
+        Start an instance and wait until it is ready. Raises StartError or WarmUpError.
+
+        A start that somebody has killed is tried again.
+        """
+        while True:
+            try:
+                await self._start_once(settings)
+            except KilledError as error:
+                pause = self._starts.pause_after(error)
+                log.warning("%s: %s; started again in %.2g s", settings.name, error, pause)
+                await asyncio.sleep(pause)
+            else:
+                self._starts.succeeded()
+                return
+
+    async def _start_once(self, settings: ServiceSettings) -> None:
+        if self._stopping:
+            raise StartError("the service is ending")
         instance = Instance(
-            number,
+            next(self._numbers),
             settings,
             self._admission.refill,
             self._died,
@@ -196,85 +199,103 @@ class Supervisor:
         )
         limit = max(self._start_timeout, settings.worker.start_timeout)
         try:
-            await asyncio.wait_for(self._bring_up(instance), limit)
+            async with self._machine.loads.slot():
+                await asyncio.wait_for(self._bring_up(instance), limit)
             # Checked here: it may have died while this task was being woken.
             if instance.failure:
-                raise StartError(instance.failure)
+                kind = KilledError if instance.killed else StartError
+                raise kind(instance.failure)
         except TimeoutError:
-            # A worker that has not introduced itself yet has no pid: it is ended when it does.
-            instance.stop()
-            self._kill(instance)
+            self._end_start(instance)
             raise StartError(
                 f"the model was not loaded and warmed up within {limit:.0f} s"
             ) from None
-        except SetupError:
+        except BaseException:
             instance.stop()
             raise
         instance.has_warmed()
         self._admission.instance_ready(instance)
 
     async def _bring_up(self, instance: Instance) -> None:
-        launcher = await self.launchers.get(instance.settings.worker)
+        worker = instance.settings.worker
+        machine = self._machine
+        launcher = await machine.launchers.get(worker)
+        # From here on its death gives back what it has taken.
         self._instances[instance.number] = instance
         self._none_left.clear()
-        worker = instance.settings.worker
-        launcher.launch(instance.number, worker, self._gpus.take(instance.number, worker))
+        environment = machine.gpus.take(instance, worker)
+        sockets: list[socket.socket] = []
+        try:
+            on_control = partial(self._control, instance)
+            await open_sockets(sockets, instance, self._budget, on_control, self._link_lost)
+            await launcher.launch(instance.number, worker, environment, sockets)
+        except BaseException:
+            # Whatever was launched all the same ends with its sockets.
+            instance.hang_up()
+            instance.exited(_LOST, from_outside=True)
+            if not launcher.forks:
+                # Nobody else asks it for a worker.
+                launcher.kill()
+            raise
+        finally:
+            for each in sockets:
+                each.close()
         await instance.loaded()
         await warm_up(instance)
 
-    def _hello(
-        self, facts: dict[str, Any], transport: asyncio.Transport
-    ) -> asyncio.Protocol | None:
-        """Give a new connection to the launcher or instance it belongs to, if that still lives."""
-        channel = facts["channel"]
-        if channel == "launcher":
-            return self.launchers.introduced(facts, transport)
-        instance = self._instances.get(facts["instance"])
-        if instance is None:
-            return None
-        if channel == "log":
-            return WorkerOutput(instance, partial(setattr, instance, "last_words"))
-        instance.attach(channel, transport, facts["pid"])
-        if channel == "control":
-            return FrameLink(
-                partial(self._control, instance), partial(self._link_lost, instance, channel)
-            )
-        on_frames = partial(instance.replies, channel=channel)
-        on_lost = partial(self._link_lost, instance, channel)
-        if channel == "bulk":
-            return BulkLink(on_frames, on_lost, self._budget, instance.body_of)
-        return FrameLink(on_frames, on_lost)
+    def _end_start(self, instance: Instance) -> None:
+        instance.stop()
+        self._kill(instance)
 
     def _control(self, instance: Instance, frames: list[Frame]) -> None:
         for kind, _, _, _, _, payload in frames:
             instance.liveness.beat()
-            if kind == READY:
+            if kind == HELLO:
+                self._introduce(instance, json.loads(b"".join(payload))["pid"])
+            elif kind == READY:
                 instance.has_loaded(b"".join(payload))
             elif kind == FAILED:
                 instance.has_failed(b"".join(payload).decode())
 
+    def _introduce(self, instance: Instance, pid: int) -> None:
+        instance.introduce(pid)
+        self._machine.processes.watch(pid, partial(self._exited, instance))
+
     def _link_lost(self, instance: Instance, channel: str) -> None:
-        """Keep requests from a worker that is dying; its launcher says in a moment how it ended."""
+        """Keep requests from a worker that is dying; the kernel says in a moment how it ended."""
         instance.link_lost(channel)
-        if instance.state is not State.DEAD and not self._stopping:
+        if channel == "control" and not instance.pid:
+            instance.exited(_LOST, from_outside=True)
+        elif instance.state is not State.DEAD and not self._stopping:
             instance.take_no_more()
             if instance.state in SERVING:
                 self._leave_out(instance)
-            asyncio.get_running_loop().call_later(_EXIT_REPORT_S, self._kill, instance)
+            asyncio.get_running_loop().call_later(_EXIT_REPORT_S, self._end_mute, instance)
 
-    def _exited(self, number: int, how: str) -> None:
-        if instance := self._instances.get(number):
-            instance.exited(how)
+    def _end_mute(self, instance: Instance) -> None:
+        """End a worker that lives on without its sockets: nobody has killed that from outside."""
+        # Each of its sockets brings this here once.
+        if instance.state is not State.DEAD and not instance.gone and not instance.how:
+            self._end(instance, "it has closed its sockets")
+
+    def _exited(self, instance: Instance, ending: Ending) -> None:
+        """Note how a worker has ended."""
+        instance.exited(str(ending), from_outside=ending.from_outside)
 
     def _kill(self, instance: Instance) -> None:
-        if instance.state is not State.DEAD and instance.pid:
+        if instance.state is State.DEAD:
+            return
+        if not instance.pid:
+            instance.hang_up()
+        elif not instance.gone:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(instance.pid, signal.SIGKILL)
 
     def _died(self, instance: Instance, was: State, caught: list[Call]) -> None:
         """Replace an instance that served; one that never did is its starter's to deal with."""
         del self._instances[instance.number]
-        self._gpus.give_back(instance.number)
+        self._machine.gpus.give_back(instance)
+        self._machine.launchers.release(instance.settings.worker)
         if not self._instances:
             self._none_left.set()
         if was is State.STOPPING and not self._stopping:
@@ -297,7 +318,7 @@ class Supervisor:
         if served and settings.restart_crashed:
             self._spawn(self._replace(instance.settings))
         elif served:
-            log.error("it is left dead (runtime.enable_crash_block)")
+            log.error("%s is left dead (runtime.enable_crash_block)", instance)
 
     def _go_on(self, instance: Instance, caught: list[Call]) -> None:
         """Have what an instance held when its time to finish was over answered elsewhere."""
@@ -322,8 +343,7 @@ class Supervisor:
 
     async def _replace(self, like: ServiceSettings) -> None:
         """Start an instance, at once at first, then with growing pauses until it succeeds."""
-        pauses = itertools.chain(_BACK_OFF_S, itertools.repeat(_BACK_OFF_S[-1]))
-        for failures in itertools.count(1):
+        while True:
             # One of a version that an update has taken away is not needed again, unless requests
             # that it held are to be tried alone.
             coming = self._next is not None and not like.needs_new_workers(self._next)
@@ -334,10 +354,15 @@ class Supervisor:
                 if self._next is None:
                     self.trim(at_once=False)
                 return
-            pause = next(pauses)
-            if failures >= _PATIENCE:
-                self._admission.expect(False)
-            log.error("an instance could not be started, next try in %.1f s: %s", pause, failure)
+            pause = self._starts.pause_after(failure)
+            if self._starts.hopeless:
+                self._admission.expect(False, self._starts.reason)
+            log.error(
+                "%s: an instance could not be started, next try in %.1f s: %s",
+                self._settings.name,
+                pause,
+                failure,
+            )
             await asyncio.sleep(pause)
 
     async def _try_start(self, settings: ServiceSettings) -> SetupError | None:

@@ -3,31 +3,72 @@
 import json
 import os
 import socket
+from array import array
 from typing import Any, Dict, List
 
 import numpy as np
 
-from eas_processor.link.frames import HEAD, HEAD_SIZE, HELLO, LINK_VERSION, Frame, LinkError, pack
+from eas_processor.link.deframer import Deframer
+from eas_processor.link.frames import (
+    CHANNELS,
+    HEAD,
+    HEAD_SIZE,
+    HELLO,
+    LINK_VERSION,
+    Frame,
+    LinkError,
+    pack,
+)
 
 # Holds twenty requests of 3 KB, and any frame of the data channel whole.
 _READ_SIZE = 256 * 1024
+_MOST_DESCRIPTORS = len(CHANNELS)
+_DESCRIPTOR_SIZE = array("i").itemsize
 
 
-def connect(path: str, channel: str, **facts: Any) -> socket.socket:
+def introduce(sock: socket.socket, **facts: Any) -> None:
     """
-    Connect to the engine's socket at `path` and introduce this process on `channel`.
+    Send the HELLO of this process.
 
-    Raises LinkError when no engine answers there.
+    Raises LinkError when the engine is gone.
     """
-    hello: Dict[str, Any] = dict(facts, link=LINK_VERSION, channel=channel, pid=os.getpid())
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    hello: Dict[str, Any] = dict(facts, link=LINK_VERSION, pid=os.getpid())
     try:
-        sock.connect(path)
         sock.sendall(pack(HELLO, json.dumps(hello).encode()))
     except OSError as error:
-        sock.close()
-        raise LinkError(f"no engine answers at {path}: {error.strerror}") from error
-    return sock
+        raise LinkError(f"the engine is gone: {error.strerror}") from error
+
+
+class DescriptorReader:
+    """Reads frames, and the open descriptors that come with some of them, in the same order."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._deframer = Deframer()
+        self._descriptors: List[int] = []
+
+    def read(self) -> List[Frame]:
+        """Block until something is there; return the whole frames. Raises LinkError at the end."""
+        space = socket.CMSG_SPACE(_MOST_DESCRIPTORS * _DESCRIPTOR_SIZE)
+        data, ancillary, _, _ = self._sock.recvmsg(_READ_SIZE, space)
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                whole = len(content) - len(content) % _DESCRIPTOR_SIZE
+                self._descriptors += array("i", content[:whole])
+        if not data:
+            raise LinkError("the link was closed")
+        return self._deframer.feed(data)
+
+    def take(self, count: int) -> List[socket.socket]:
+        """
+        Return the next sockets that have come.
+
+        Raises LinkError where this process may open no more: what they were for is lost.
+        """
+        taken, self._descriptors = self._descriptors[:count], self._descriptors[count:]
+        if len(taken) < count:
+            raise LinkError("too many open files: descriptors were lost")
+        return [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=each) for each in taken]
 
 
 class FrameReader:

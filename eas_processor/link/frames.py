@@ -15,20 +15,22 @@ Every frame is a head of 24 bytes, little-endian, and a payload:
                         share; 0 for none
     24      n           payload
 
-A process opens each of its sockets with a HELLO frame, whose payload is a JSON object:
+A launcher has one socket, its link, and a worker has four. The engine makes each pair of sockets
+and hands the other end over: a launcher gets its link when it is started, a worker its four with
+the LAUNCH, and a copy of a launcher its link and its output with the FORK (SCM_RIGHTS). The first
+frame on a link, and of a worker on `control`, is a HELLO, a JSON object:
 
-    {"link": LINK_VERSION, "channel": "launcher" | "control" | "data" | "bulk" | "log",
-     "pid": ..., and of a worker "instance": its number, of a launcher "launcher": its number,
+    {"link": LINK_VERSION, "pid": ..., and of a launcher
      "forks": bool, "failure": text or "", "code": the content hash of what it runs}
 
 After that:
 
     channel    engine sends                               the process sends
-    launcher   LAUNCH (JSON: what the worker loads)       EXITED (JSON: instance, pid, wait status)
+    link       LAUNCH (JSON: what the worker loads), FORK
     control    WARMED, STOP                               READY (JSON), FAILED (text), HEARTBEAT
     data,bulk  PREDICT (request body), CANCEL             REPLY (response body, or one sentence)
                                                           TIMES, before the REPLYs of one batch
-    log        nothing                                    the lines it prints, without frames
+    log                                                   what it prints, without frames
 
 `bulk` carries the payloads above BULK_SIZE, so that they do not delay the small ones on `data`.
 The codec says how the bodies of a PREDICT and of its answer are encoded. A TIMES tells of the
@@ -40,11 +42,11 @@ Where they took several runs, more TIMES follow, of 0 requests, with the rows of
 import struct
 from typing import Any, Tuple
 
-LINK_VERSION = 3
+LINK_VERSION = 4
 
 HELLO = 1
 LAUNCH = 2
-EXITED = 3
+FORK = 3
 READY = 4
 FAILED = 5
 HEARTBEAT = 6
@@ -54,6 +56,9 @@ PREDICT = 16
 CANCEL = 17
 REPLY = 18
 TIMES = 20
+
+CHANNELS = "control", "data", "bulk", "log"
+"""A worker's sockets, in the order in which a LAUNCH brings them."""
 
 ARRAY_PROTO = 0
 """Codec: `PredictRequest` and `PredictResponse` of `proto/predict.proto`."""

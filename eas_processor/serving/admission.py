@@ -17,6 +17,8 @@ from eas_processor.serving.poison import Poison
 
 log = logging.getLogger("eas_processor.engine")
 
+_LONGEST_REASON = 1000
+
 
 class Admission:
     """
@@ -39,6 +41,8 @@ class Admission:
         self._isolation = Isolation(self._poison, self._serve)
         self._expecting = True
         """Whether an instance is on its way, so that waiting makes sense while none is ready."""
+        self.reason = ""
+        """Why none is, as far as that is known."""
 
     @property
     def outstanding(self) -> int:
@@ -134,9 +138,10 @@ class Admission:
         if instance in self._ready:
             self._ready.remove(instance)
 
-    def expect(self, expecting: bool) -> None:
+    def expect(self, expecting: bool, reason: str = "") -> None:
         """Say whether an instance is on its way; if not, and none is left, nobody need wait."""
         self._expecting = expecting
+        self.reason = reason[:_LONGEST_REASON]
         if self._ready or expecting:
             return
         waiting = [*self._isolation.give_up(), *self._small.values(), *self._large.values()]
@@ -158,7 +163,10 @@ class Admission:
         self.refill(instance)
 
     def _not_ready(self) -> NotReady:
-        return NotReady(f"service {self._settings.name!r} has no instance that can answer now")
+        reason = f": {self.reason}" if self.reason else ""
+        return NotReady(
+            f"service {self._settings.name!r} has no instance that can answer now{reason}"
+        )
 
     def _line(self, size: int) -> OrderedDict[int, Call]:
         return self._large if size > BULK_SIZE else self._small

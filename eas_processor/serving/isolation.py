@@ -11,8 +11,8 @@ from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import InternalError
 from eas_processor.serving.poison import Poison
 
-_FROM_OUTSIDE = "killed by SIGKILL"
-"""What a process never does to itself: the kernel, short of memory, or a person did it."""
+_FROM_OUTSIDE = "killed by SIGKILL", "killed by the kernel: out of memory"
+"""What a process never does to itself: a person did it, or the kernel, for whom memory is short."""
 
 
 class Isolation:
@@ -82,7 +82,7 @@ class Isolation:
             self._release(instance)
 
     def _is_excused(self, request: Call, how: str) -> bool:
-        if how != _FROM_OUTSIDE or request.number in self._excused:
+        if how not in _FROM_OUTSIDE or request.number in self._excused:
             return False
         # Those whose time is over are gone: nobody says so of one that was answered.
         now = monotonic()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,38 +12,35 @@ from typing import Any
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import SetupError, UpdateError
 from eas_processor.serving.background import in_background
-from eas_processor.serving.service import Service
+from eas_processor.serving.registry import Entry
 
 log = logging.getLogger("eas_processor.engine")
-
-_WATCH_S = 1.0
 
 
 class Updates:
     """
-    The versions of one service: the one that serves, and the one before.
+    The updates of one service: the version that serves, and the one before.
 
-    `reread` reads the service file again, in a thread, and brings its model here. `stamp` returns
-    something that changes when there may be something new to read; `model_is_kept` whether the
-    files of a version's model are still those that it was loaded from.
+    `reread` reads again what the service is to be, and brings its model here; `model_is_kept`
+    tells, in a thread, whether the files of a version's model are still those that it was loaded
+    from.
     """
 
     def __init__(
         self,
-        service: Service,
-        reread: Callable[[], ServiceSettings],
-        stamp: Callable[[], object] | None = None,
+        entry: Entry,
+        reread: Callable[[], Awaitable[ServiceSettings]],
         model_is_kept: Callable[[ServiceSettings], bool] = lambda _: True,
     ) -> None:
-        self._service = service
-        self._instances = service.instances
+        (self._version,) = entry.versions
+        self._entry = entry
+        self._service = entry.versions[self._version]
+        self._instances = self._service.instances
         self._reread = reread
-        self._stamp = stamp
         self._model_is_kept = model_is_kept
         self._lock = asyncio.Lock()
-        self._current = service.settings
+        self._current = self._service.settings
         self._previous: ServiceSettings | None = None
-        self._version = 1
         self._last: dict[str, Any] = {}
 
     async def reload(self) -> dict[str, Any]:
@@ -56,27 +52,6 @@ class Updates:
         """Serve the version before. Raises SetupError; the present one serves then."""
         async with self._lock:
             return await self._note("rollback", self._change_back())
-
-    async def watch(self, loaded: object) -> None:
-        """
-        Reload whenever the stamp has changed and then stayed as it is for a moment.
-
-        `loaded` is the stamp from before what serves now was read.
-        """
-        assert self._stamp is not None
-        seen = loaded
-        while True:
-            await asyncio.sleep(_WATCH_S)
-            before, seen = seen, await in_background(self._stamp)
-            # Only when it stays: a file that is half written is not read.
-            if seen == before and seen != loaded:
-                loaded = seen
-                await self.try_to_reload()
-
-    async def try_to_reload(self) -> None:
-        """Reload, and leave it to the log to say why it failed."""
-        with contextlib.suppress(SetupError):
-            await self.reload()
 
     def describe(self) -> dict[str, Any]:
         """Return the service, its instances and the last update, as JSON can hold them."""
@@ -99,23 +74,24 @@ class Updates:
         }
 
     async def _note(self, kind: str, change: Any) -> dict[str, Any]:
+        name = self._current.name
         began = datetime.now(UTC).isoformat(timespec="seconds")
         self._last = {"kind": kind, "began": began, "outcome": "under way"}
         try:
             outcome = await change
         except SetupError as error:
             self._last |= {"outcome": "failed", "reason": str(error)}
-            log.error("%s failed, version %d is kept: %s", kind, self._version, error)
+            log.error("%s: %s failed, version %d is kept: %s", name, kind, self._version, error)
             raise
         except BaseException:
             self._last["outcome"] = "ended"
             raise
         self._last["outcome"] = outcome
-        log.info("%s: %s, version %d serves", kind, outcome, self._version)
+        log.info("%s: %s: %s, version %d serves", name, kind, outcome, self._version)
         return {"outcome": outcome, "version": self._version}
 
     async def _read_and_change(self) -> str:
-        settings = await in_background(self._reread)
+        settings = await self._reread()
         if settings.name != self._current.name:
             raise UpdateError(
                 f"name: is {settings.name!r}, and {self._current.name!r} while it was started; "
@@ -146,4 +122,5 @@ class Updates:
         self._service.configure(after)
         self._previous, self._current = before, after
         self._version += 1
+        self._entry.renumber(self._version - 1, self._version)
         return outcome

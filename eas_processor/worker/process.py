@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import gc
 import logging
 import os
@@ -9,31 +10,55 @@ import signal
 import socket
 import sys
 import time
-from typing import NoReturn, Optional
+from typing import NoReturn
 
 FAILED_STATUS = 70
 """Exit status after an error that is this project's own: EX_SOFTWARE of sysexits.h."""
 
 _PR_SET_PDEATHSIG = 1
 _IDLE_COLLECTION_S = 60.0
-_DEATH_S = 1.0
+_ORPHANED_S = 0.0005
 _NEVER = 1 << 30
 
 
-def die_with_parent(parent: Optional[int] = None) -> None:
+def die_with_parent(parent: int) -> None:
     """
     Ask the kernel to kill this process when its parent dies, however that happens.
 
-    `parent` is the parent's process id where it is known: if it is gone already, this ends here.
+    If it is gone already, this ends here.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent is not None and os.getppid() != parent:
+    if os.getppid() != parent:
         os._exit(FAILED_STATUS)
 
 
-def outlive_parent() -> None:
-    """Take back `die_with_parent`."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, 0)
+def fork_to(engine: int) -> bool:
+    """
+    Fork a process that is a child of the engine and dies with it; return whether this is it.
+
+    It survives the process that forks it, which waits for the one in between. Raises OSError.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    between = os.fork()
+    if between:
+        status = os.waitpid(between, 0)[1]
+        if status:
+            number = os.WEXITSTATUS(status) if os.WIFEXITED(status) else errno.EINTR
+            raise OSError(number, os.strerror(number))
+        return False
+    between = os.getpid()
+    try:
+        if os.fork():
+            os._exit(0)
+    except OSError as error:
+        os._exit(error.errno or errno.EAGAIN)
+    # The kernel gives orphans to the engine, their nearest ancestor that has asked for them. Only
+    # then does the death of the parent mean the engine's.
+    while os.getppid() == between:
+        time.sleep(_ORPHANED_S)
+    die_with_parent(engine)
+    return True
 
 
 def thread_count() -> int:
@@ -43,13 +68,11 @@ def thread_count() -> int:
 
 def leave_signals_to_engine() -> None:
     """
-    Ignore what asks the whole service to stop, and undo a launcher's handlers.
+    Ignore what asks the whole service to stop.
 
     Ctrl-C reaches every process of a terminal, and systemd sends SIGTERM to every process of a
     unit; the engine finishes requests with the workers' help first, and ends them then.
     """
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGINT):
         # Not SIG_IGN, which every program that the hooks start would inherit.
         signal.signal(number, lambda *_: None)
@@ -78,31 +101,6 @@ def end(status: int = 0) -> NoReturn:
         with contextlib.suppress(Exception):
             stream.flush()
     os._exit(status)
-
-
-def remove_if_orphaned(socket_path: str) -> None:
-    """Remove the engine's socket and its directory when no engine answers there: it was killed."""
-    if _engine_lives(socket_path):
-        return
-    # Not a recursive removal: a directory that holds anything else stays.
-    with contextlib.suppress(OSError):
-        os.unlink(socket_path)
-    with contextlib.suppress(OSError):
-        os.rmdir(os.path.dirname(socket_path))
-
-
-def _engine_lives(socket_path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(_DEATH_S)
-        try:
-            probe.connect(socket_path)
-            # The sockets of a killed process are closed one by one, the listening one perhaps last;
-            # a living engine leaves this one open and waits for its HELLO.
-            return bool(probe.recv(1))
-        except socket.timeout:
-            return True
-        except OSError:
-            return False
 
 
 class GarbageCollector:

@@ -1,5 +1,5 @@
 """
-The program of a launcher: `python -sE PACKAGES SOCKET HOOKS NUMBER`.
+The program of a launcher: `python -sE PACKAGES HOOKS LINK ENGINE`.
 
 It is copied to CODE/__main__.py, so that CODE, which holds the packages for workers alone, is
 the first place that Python looks for modules, whatever the current directory or the build's
@@ -15,9 +15,13 @@ def main() -> int:
     # Read by OpenBLAS when numpy is imported: its threads would make fork unsafe, and TensorFlow
     # has its own.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    from eas_processor.worker.launcher import Launcher
+    from eas_processor.worker import process
 
-    return Launcher(socket_path=sys.argv[1], hooks=sys.argv[2], number=int(sys.argv[3])).run()
+    # Before numpy is imported, which takes longer than an engine that is killed may leave this.
+    process.die_with_parent(int(sys.argv[-1]))
+    from eas_processor.worker import launcher
+
+    return launcher.main()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import threading
 from types import ModuleType
 from typing import List, NoReturn
 
-from eas_processor.link.blocking import FrameReader, connect
+from eas_processor.link.blocking import FrameReader, introduce
 from eas_processor.link.frames import FAILED, HEARTBEAT, READY, STOP, WARMED, pack
 from eas_processor.link.spec import WorkerSpec
 from eas_processor.worker import process
@@ -26,10 +26,20 @@ _HEARTBEAT_S = 1.0
 class Worker:
     """Runs the hooks for the engine's calls until the link closes."""
 
-    def __init__(self, socket_path: str, hooks: ModuleType, spec: WorkerSpec) -> None:
-        self._path = socket_path
+    def __init__(
+        self,
+        hooks: ModuleType,
+        spec: WorkerSpec,
+        control: socket.socket,
+        data: socket.socket,
+        bulk: socket.socket,
+        output: socket.socket,
+    ) -> None:
         self._hooks = hooks
         self._spec = spec
+        self._control = control
+        self._data, self._bulk = data, bulk
+        self._output = output
         self._channels: List[Channel] = []
         self._asked_to_stop = threading.Event()
         self._collector = process.GarbageCollector()
@@ -38,42 +48,39 @@ class Worker:
         """Load the model, serve, and end the process."""
         try:
             process.leave_signals_to_engine()
-            with self._connect("log") as sock:
+            with self._output as sock:
                 process.redirect_output(sock)
-            control = self._connect("control")
-            threading.Thread(target=self._watch, args=(control,), daemon=True).start()
+            introduce(self._control)
+            threading.Thread(target=self._watch, daemon=True).start()
             # Before the processor's first call: CUDA reads CUDA_VISIBLE_DEVICES when it starts.
             os.environ.update(self._spec.environment)
-            self._load(control)
+            self._load()
             self._asked_to_stop.wait()
             # To this thread, where Python's handlers run: it has run when the call is over.
             with contextlib.suppress(SystemExit):
                 signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             process.end()
         except ConnectionError:
-            self._leave()
+            process.end()  # the engine is gone, or has no use for it any more
         except BaseException:
             log.exception("the worker failed and ends")
         process.end(process.FAILED_STATUS)
 
-    def _connect(self, channel: str) -> socket.socket:
-        return connect(self._path, channel, instance=self._spec.instance)
-
-    def _load(self, control: socket.socket) -> None:
+    def _load(self) -> None:
         try:
             processor = Processor(self._hooks, self._spec.model_entry, self._spec.model_config)
         except HooksError as error:
-            control.sendall(pack(FAILED, str(error).encode(errors="replace")))
+            self._control.sendall(pack(FAILED, str(error).encode(errors="replace")))
             return
         # Once more when WARMED comes, in a moment then, because nearly everything is frozen here.
         self._collector.settle()
         self._serve(processor)
         facts = info_facts(*processor.describe())
-        control.sendall(pack(READY, json.dumps(facts).encode()))
+        self._control.sendall(pack(READY, json.dumps(facts).encode()))
 
     def _serve(self, processor: Processor) -> None:
         batch_size = self._spec.batch_size if processor.batches else 1
-        data, bulk = Outlet(self._connect("data")), Outlet(self._connect("bulk"))
+        data, bulk = Outlet(self._data), Outlet(self._bulk)
         self._channels = [
             Channel(
                 outlet,
@@ -86,10 +93,11 @@ class Worker:
             for outlet in (data, bulk)
         ]
         for channel in self._channels:
-            channel.start(on_lost=self._leave)
+            channel.start(on_lost=process.end)
 
-    def _watch(self, control: socket.socket) -> None:
+    def _watch(self) -> None:
         """Beat, obey, and end the process when the engine is gone; runs in a thread of its own."""
+        control = self._control
         reader = FrameReader(control)
         served = -1
         try:
@@ -102,7 +110,7 @@ class Worker:
                 if served == before:
                     self._collector.idle()
         except ConnectionError:
-            self._leave()
+            process.end()
 
     def _obey(self, reader: FrameReader) -> None:
         for kind, *_ in reader.read():
@@ -112,8 +120,3 @@ class Worker:
                 process.end()
             if kind == WARMED:
                 self._collector.settle()
-
-    def _leave(self) -> NoReturn:
-        """End the process because the engine is gone, or has no use for it any more."""
-        process.remove_if_orphaned(self._path)
-        process.end()

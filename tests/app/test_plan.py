@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
 from pathlib import Path
 
-from eas_processor.app.plan import _stamp
+import pytest
+
+from eas_processor.app.plan import ServiceFile, _stamp
 
 
 def test_a_directory_that_goes_while_it_is_looked_at(tmp_path: Path) -> None:
@@ -37,3 +40,16 @@ def test_a_file_that_changes_has_another_stamp(tmp_path: Path) -> None:
     assert _stamp(tmp_path) == before
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"ab")
     assert _stamp(tmp_path) != before
+
+
+def test_the_tokens_of_a_service_are_made_when_its_file_is_first_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both, since that is done in a thread: keeping one waits for the disk."""
+    monkeypatch.setenv("EAS_HOME", str(tmp_path / "home"))
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"name": "a", "processor": "tensorflow_cpu", "model_path": "m"}))
+    name, tokens = ServiceFile(path).identify()
+    kept = (tmp_path / "home" / "tokens" / "a").read_bytes().strip()
+    assert name == "a" and tokens.accepts(kept)
+    assert (tmp_path / "home" / "admin-tokens" / "a").exists()

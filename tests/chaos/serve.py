@@ -5,9 +5,14 @@ import logging
 import sys
 from pathlib import Path
 
-from eas_processor.app.engine import Control, run
+from eas_processor.app.engine import Offer, run
+from eas_processor.app.running import Entries
 from eas_processor.builds.worker_code import worker_code_directory
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
+
+sys.path.append(str(Path(__file__).parents[1] / "fixtures"))
+
+from fixed_source import FixedSource
 
 
 def read(path: Path) -> ServiceSettings:
@@ -30,8 +35,16 @@ def main() -> None:
     path = Path(sys.argv[1])
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     settings = EngineSettings(port=0, admin_token="admin", drain_moment=0.1)
-    control = Control(lambda: read(path), lambda address: print(address, flush=True))
-    run(settings, read(path), lambda address, _: print(address, flush=True), control)
+    source = FixedSource(read(path), lambda: read(path))
+
+    class Printed(Entries):
+        """Prints where the admin routes are."""
+
+        def open(self, address: str) -> None:
+            print(address, flush=True)
+
+    with Printed() as entries:
+        run(settings, Offer([source]), lambda address, *_: print(address, flush=True), entries)
 
 
 if __name__ == "__main__":

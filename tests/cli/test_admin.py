@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from eas_processor.app.running import known_address
+from eas_processor.app.running import Entries
+from eas_processor.cli import admin as module
 from eas_processor.cli.main import main
 from eas_processor.config.token import admin_token
 
@@ -54,8 +56,9 @@ def routes() -> Iterator[Routes]:
     made = Routes()
     thread = threading.Thread(target=made.server.serve_forever)
     thread.start()
-    with known_address("digits") as keep:
-        keep(made.address)
+    with Entries() as entries:
+        entries.add("digits")
+        entries.open(made.address)
         yield made
     made.server.shutdown()
     thread.join()
@@ -74,7 +77,7 @@ def test_a_change_is_asked_for_with_the_admin_token(
     assert main([command, str(path) if by_file else "digits"]) == 0
     assert capsys.readouterr().out == "done (version 2)\n"
     ((method, target, authorization),) = routes.calls
-    assert (method, target) == ("POST", f"/admin/{command}")
+    assert (method, target) == ("POST", f"/admin/{command}?service=digits")
     # Signed with it: whoever answers at this port does not get to know it.
     assert authorization is not None and authorization.startswith("EAS ")
     assert admin_token("digits").value not in authorization
@@ -88,6 +91,8 @@ def test_why_a_change_failed_is_one_sentence(routes: Routes, capsys: Any) -> Non
 
 SHOWN: dict[str, Any] = {
     "service": "digits",
+    "state": "serving",
+    "reason": "",
     "version": 3,
     "wanted": 1,
     "instances": [
@@ -125,7 +130,7 @@ def test_instances_are_a_table(routes: Routes, capsys: Any) -> None:
     ]
     assert row.index("3456") == head.index("PID")
     assert last == "last reload (2026-01-02T03:04:05+00:00): failed: it does not load"
-    assert routes.calls[0][:2] == ("GET", "/admin/instances")
+    assert routes.calls[0][:2] == ("GET", "/admin/instances?service=digits")
 
 
 def test_instances_as_json(routes: Routes, capsys: Any) -> None:
@@ -151,21 +156,88 @@ def test_a_file_that_cannot_be_read_leaves_the_name(
 
 
 def test_an_address_that_nobody_listens_at_is_said(routes: Routes, capsys: Any) -> None:
-    with known_address("gone") as keep:
-        keep("http://127.0.0.1:1")
+    with Entries() as entries:
+        entries.add("gone")
+        entries.open("http://127.0.0.1:1")
         assert main(["w", "gone"]) == 1
-    assert "no service 'gone'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no service 'gone'" in said and "there are digits" in said
 
 
-def test_the_address_goes_with_its_service_alone(home: Path) -> None:
-    path = home / "admin" / "twice"
-    with known_address("twice") as first:
-        first("http://127.0.0.1:1")
-        with known_address("twice") as second:
-            second("http://127.0.0.1:2")
-            assert path.read_text() == "http://127.0.0.1:2"
-        assert not path.exists()
-    with known_address("twice") as first:
-        first("http://127.0.0.1:1")
-        path.write_text("http://127.0.0.1:3")
-    assert path.read_text() == "http://127.0.0.1:3"
+def test_an_address_that_was_left_by_a_killed_engine_is_not_asked(
+    routes: Routes, home: Path, capsys: Any
+) -> None:
+    for directory in ("admin", "engines"):
+        (home / directory / "killed").write_text(routes.address)
+    assert main(["w", "killed"]) == 1
+    assert "no service 'killed' of this user is running here" in capsys.readouterr().err
+    assert routes.calls == []
+
+
+def test_an_engine_without_a_named_service_is_listed(routes: Routes, capsys: Any) -> None:
+    facts = {"version": 0, "wanted": 0, "ready": 0, "reason": "a.json: line 1:\n  no JSON"}
+    routes.answer = [{"service": "a.json", "state": "failed", "file": "a.json", **facts}]
+    assert main(["w"]) == 0
+    assert routes.calls[0][:2] == ("GET", "/admin/services")
+    assert capsys.readouterr().out.splitlines()[2:] == ["a.json: line 1: no JSON"]
+
+
+def test_engines_that_do_not_answer_leave_the_others(
+    routes: Routes, home: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ANSWER_S", 1.0)
+    facts = {"version": 1, "wanted": 1, "ready": 1, "reason": "", "file": "a.json"}
+    routes.answer = [{"service": "digits", "state": "serving", **facts}]
+    with socket.create_server(("127.0.0.1", 0)) as hung, Entries() as stopped, Entries() as gone:
+        address = f"http://127.0.0.1:{hung.getsockname()[1]}"
+        stopped.add("stopped")
+        stopped.open(address)
+        gone.open("http://127.0.0.1:1")
+        assert main(["w", "--json"]) == 1
+        shown = capsys.readouterr()
+        assert [each["service"] for each in json.loads(shown.out)] == ["digits"]
+        assert shown.err == f"eascmd: {address}: the engine has not answered within 1 s\n"
+        assert main(["w", "stopped"]) == 1
+        assert capsys.readouterr().err == "eascmd: the engine has not answered within 1 s\n"
+
+
+def test_nothing_runs(capsys: Any) -> None:
+    assert main(["w"]) == 0
+    assert capsys.readouterr().out == "no service of this user is running here\n"
+    assert main(["w", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize("answer", [[], {}, "x"])
+def test_what_answers_there_is_no_engine(routes: Routes, capsys: Any, answer: Any) -> None:
+    routes.status, routes.answer = 404, answer
+    assert main(["w", "digits"]) == 1
+    assert "is the address of something else" in capsys.readouterr().err
+
+
+def test_all_services_are_a_table(routes: Routes, capsys: Any) -> None:
+    facts = {"version": 1, "wanted": 2, "ready": 2, "file": "a.json", "reason": ""}
+    failed = {"version": 0, "wanted": 0, "ready": 0, "file": "b.json", "reason": "no model"}
+    routes.answer = [
+        {"service": "digits", "state": "serving", **facts},
+        {"service": "broken", "state": "failed", **failed},
+    ]
+    assert main(["w"]) == 0
+    head, first, second, reason = capsys.readouterr().out.splitlines()
+    assert head.split() == ["SERVICE", "STATE", "VERSION", "READY", "ADMIN", "FILE"]
+    assert first.split() == ["broken", "failed", "0", "0/0", routes.address, "b.json"]
+    assert second.split() == ["digits", "serving", "1", "2/2", routes.address, "a.json"]
+    assert reason == "broken: no model"
+    assert len(routes.calls) == 1, "one engine is asked once"
+
+
+def test_why_a_service_does_not_serve_is_shown(routes: Routes, capsys: Any) -> None:
+    routes.answer = {**SHOWN, "instances": [], "state": "failed", "reason": "no model"}
+    assert main(["w", "digits"]) == 0
+    assert "failed: no model" in capsys.readouterr().out.splitlines()
+
+
+def test_that_a_service_is_coming_is_shown(routes: Routes, capsys: Any) -> None:
+    routes.answer = {**SHOWN, "instances": [], "state": "preparing", "last_update": {}}
+    assert main(["w", "digits"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["preparing"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eas_processor.config import LoadedService, Token, resolve_token
-from eas_processor.config.token import admin_token
+from eas_processor.config.token import admin_token, engine_admin_token, metrics_token
 from eas_processor.errors import HomeError, ServiceFileError
 
 Load = Callable[..., LoadedService]
@@ -57,7 +57,7 @@ def _value(loaded: LoadedService) -> str:
 
 
 def test_starts_at_the_same_time_agree(load: Load) -> None:
-    with multiprocessing.get_context("fork").Pool(4) as pool:
+    with multiprocessing.get_context("forkserver").Pool(4) as pool:
         assert len(set(pool.map(_value, [load()] * 16, chunksize=1))) == 1
 
 
@@ -116,3 +116,18 @@ def test_a_full_disk_is_said_with_the_path_and_leaves_nothing(
 
 def test_the_value_is_not_in_the_representation() -> None:
     assert "hush" not in repr(Token("hush"))
+
+
+@pytest.mark.parametrize(
+    ("make", "file"), [(engine_admin_token, "admin-token"), (metrics_token, "metrics-token")]
+)
+def test_an_engine_s_token_is_made_once_and_kept(
+    home: Path, make: Callable[[], Token], file: str
+) -> None:
+    made = make()
+    assert made.path == home / file and len(made.value) >= 43
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+    assert make() == made
+    made.path.chmod(0o640)
+    with pytest.raises(ServiceFileError, match=r"can be read by other users \(mode 0640\)"):
+        make()

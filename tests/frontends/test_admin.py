@@ -12,15 +12,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from eas_processor.errors import StartError, UpdateError
+from eas_processor.errors import ServiceFileError, StartError, UpdateError
 from eas_processor.frontends import admin as module
 from eas_processor.frontends.admin import AdminServer
+from eas_processor.serving.tokens import Tokens
 
 
 class FakeUpdates:
     """Notes what it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "echo", state: str = "serving") -> None:
+        self.name, self.state = name, state
         self.asked: list[str] = []
         self.done: list[str] = []
         self.error: Exception | None = None
@@ -28,7 +30,16 @@ class FakeUpdates:
         self.gate.set()
 
     def describe(self) -> dict[str, Any]:
-        return {"service": "echo", "instances": []}
+        ready = [{"state": "ready"}, {"state": "isolated"}, {"state": "draining"}]
+        return {
+            "service": self.name,
+            "state": self.state,
+            "reason": "",
+            "file": f"{self.name}.json",
+            "version": 3,
+            "wanted": 2,
+            "instances": ready,
+        }
 
     async def reload(self) -> dict[str, Any]:
         return await self._change("reload")
@@ -50,8 +61,15 @@ class Desk:
 
     def __init__(self) -> None:
         self.updates = FakeUpdates()
-        self.server = AdminServer(self.updates, "secret")  # type: ignore[arg-type]
+        self.services = [self.updates]
+        self.server = AdminServer(self, "secret", lambda name: f"token of {name}")
         self.port = 0
+
+    def managed(self) -> list[FakeUpdates]:
+        return self.services
+
+    async def metrics_text(self) -> bytes:
+        return b"eas_up 1\n"
 
     async def send(self, raw: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -110,7 +128,7 @@ async def test_without_the_admin_token_nothing_is_said(token: str | None, target
 @pytest.mark.parametrize(
     ("method", "target", "status", "says"),
     [
-        ("GET", "/", 404, "/admin/instances, /admin/reload, /admin/rollback"),
+        ("GET", "/", 404, "/admin/instances, /admin/reload, /admin/rollback, /metrics"),
         ("GET", "/admin/reload/", 404, "no such route"),
         ("POST", "/api/predict/echo", 404, "no such route"),
         ("GET", "/admin/reload", 405, "expected POST"),
@@ -300,3 +318,98 @@ async def test_a_port_that_is_taken_is_said() -> None:
     async with listening() as desk:
         with pytest.raises(StartError, match="--admin-port"):
             await Desk().server.listen(desk.port)
+
+
+# Several services
+
+
+async def test_a_request_names_the_service_that_is_meant() -> None:
+    async with listening() as desk:
+        other = FakeUpdates("other")
+        desk.services.append(other)
+        assert (await desk.ask("POST", "/admin/reload?service=other"))[0] == 200
+        assert (other.asked, desk.updates.asked) == (["reload"], [])
+        status, answer = await desk.ask("POST", "/admin/reload")
+        assert status == 400 and "?service=NAME; there are echo, other" in answer["error"]
+        status, answer = await desk.ask("GET", "/admin/instances?service=nobody")
+        assert (
+            status == 404 and "no service 'nobody' here; there are echo, other" in answer["error"]
+        )
+
+
+async def test_a_name_is_that_of_the_service_which_has_it() -> None:
+    async with listening() as desk:
+        twin = FakeUpdates(state="failed")
+        desk.services.insert(0, twin)
+        assert (await desk.ask("POST", "/admin/reload?service=echo"))[0] == 200
+        assert (twin.asked, desk.updates.asked) == ([], ["reload"])
+
+
+async def test_all_services_are_listed() -> None:
+    async with listening() as desk:
+        desk.services.append(FakeUpdates("other", "failed"))
+        status, answer = await desk.ask("GET", "/admin/services")
+        listed: Any = answer
+        assert status == 200 and [each["service"] for each in listed] == ["echo", "other"]
+        assert listed[1] == {
+            "service": "other",
+            "state": "failed",
+            "reason": "",
+            "file": "other.json",
+            "version": 3,
+            "wanted": 2,
+            "ready": 2,
+        }
+
+
+async def test_the_token_of_any_service_opens_the_door() -> None:
+    async with listening() as desk:
+        desk.services.append(FakeUpdates("other"))
+        for token in ("secret", "token of echo", "Bearer token of other"):
+            assert (await desk.ask("GET", "/admin/services", token))[0] == 200
+        desk.services.pop()
+        assert (await desk.ask("GET", "/admin/services", "token of other"))[0] == 401
+
+
+async def test_an_engine_without_a_token_lets_nobody_in() -> None:
+    async with listening() as desk:
+        desk.services.clear()
+        desk.server._token = Tokens("")
+        for token in (None, "", "secret"):
+            assert (await desk.ask("GET", "/admin/services", token))[0] == 401
+
+
+async def test_metrics_are_there_too() -> None:
+    async with listening() as desk:
+        raw = await desk.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\nAuthorization: secret\r\n\r\n")
+        assert raw.startswith(b"HTTP/1.1 200 ") and raw.endswith(b"\r\n\r\neas_up 1\n")
+        raw = await desk.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert raw.startswith(b"HTTP/1.1 401 ")
+
+
+async def test_a_token_that_cannot_be_read_locks_out_nobody_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def token_of(name: str) -> str:
+        if name == "echo":
+            raise ServiceFileError("token: others can read it")
+        return f"token of {name}"
+
+    async with listening() as desk:
+        desk.services.append(FakeUpdates("other"))
+        desk.server._token_of = token_of
+        for token in ("secret", "token of other"):
+            assert (await desk.ask("GET", "/admin/services", token))[0] == 200
+        assert (await desk.ask("GET", "/admin/services", "token of echo"))[0] == 401
+        (said,) = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+        assert said == "echo: its admin token opens nothing: token: others can read it"
+
+
+async def test_a_service_may_get_its_token_later() -> None:
+    tokens = {"echo": ""}
+    async with listening() as desk:
+        desk.server._token_of = tokens.__getitem__
+        for token in ("", "later"):
+            assert (await desk.ask("GET", "/admin/services", token))[0] == 401
+        tokens["echo"] = "later"
+        assert (await desk.ask("GET", "/admin/services", "later"))[0] == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from eas_processor.contracts.counters import EngineMetric, ServiceMetrics
-from eas_processor.frontends.metrics import ServiceSample, exposition
+from eas_processor.frontends.metrics import ServiceSample, as_text, exposition, in_slices
 
 GAUGES = {"in_flight": 1, "queue_length": 2, "instances_ready": 3}
 
@@ -25,7 +26,9 @@ def test_the_text_has_every_counter() -> None:
     metrics.steps["run"].add(0.5)
     metrics.deaths, metrics.restarts, metrics.retries = 4, 3, 20
     states = {"ready": 2, "warming up": 1}
-    found = samples(exposition([ServiceSample("digits", metrics, GAUGES, states)], {401: 7}))
+    found = samples(
+        as_text(exposition([ServiceSample("digits", metrics, GAUGES, states)], {401: 7}))
+    )
     assert found['eas_instances{service="digits",state="ready"}'] == 2
     assert found['eas_instances{service="digits",state="warming up"}'] == 1
     assert found['eas_deaths_total{service="digits"}'] == 4
@@ -49,7 +52,7 @@ def test_metrics_are_a_route_of_their_own(desk: Any, http: Callable[..., bytes])
 def test_help_and_type_stand_once_before_the_samples_of_each_name() -> None:
     services = [ServiceSample(name, ServiceMetrics(), GAUGES, {"ready": 1}) for name in "ab"]
     more = [EngineMetric("connections", "gauge", "Open connections.", 1)]
-    lines = exposition(services, {401: 7, 404: 1}, more).decode().splitlines()
+    lines = list(exposition(services, {401: 7, 404: 1}, more))
     described = Counter(tuple(line.split()[1:3]) for line in lines if line.startswith("#"))
     assert set(described.values()) == {1}
     seen, current = set(), ""
@@ -72,6 +75,27 @@ def test_help_and_type_stand_once_before_the_samples_of_each_name() -> None:
     ],
 )
 def test_values_of_labels_are_escaped(name: str, shown: str) -> None:
-    text = exposition([ServiceSample(name, ServiceMetrics(), GAUGES, {})], {}).decode()
+    text = as_text(exposition([ServiceSample(name, ServiceMetrics(), GAUGES, {})], {})).decode()
     assert f'eas_in_flight{{service="{shown}"}} 1' in text.splitlines()
     assert f'eas_batch_rows_bucket{{service="{shown}",le="1"}} 0' in text.splitlines()
+
+
+async def test_other_work_runs_while_many_services_are_shown() -> None:
+    services = [ServiceSample(f"s{n}", ServiceMetrics(), GAUGES, {}) for n in range(100)]
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(count())
+    text = await in_slices(exposition(services, {}, up={"s1": True, "s2": False}))
+    other.cancel()
+    # 60 ms where it was measured, in slices of 1.
+    assert turns > 10
+    lines = text.decode().splitlines()
+    assert 'eas_service_up{service="s1"} 1' in lines and 'eas_service_up{service="s2"} 0' in lines
+    families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert len(families) == len(set(families)), "each family stands together"

@@ -61,7 +61,8 @@ class Worker:
 
     def attach(self, *channels: str) -> None:
         for channel in channels or self.links:
-            self.instance.attach(channel, self.links[channel], pid=42)
+            self.instance.attach(channel, self.links[channel])
+        self.instance.introduce(42)
 
     def die(self, how: str) -> None:
         """End as a process does: the launcher says how, and its sockets reach their ends."""
@@ -82,16 +83,34 @@ def make_worker(service: Any, fake_transport: Any) -> Callable[..., Worker]:
 FACTS = b'{"info_code": 0, "info_status": 0, "info": "{}"}'
 
 
-async def test_it_is_loaded_when_every_socket_has_introduced_itself(make_worker: Any) -> None:
+async def test_it_is_loaded_when_it_says_so(make_worker: Any) -> None:
     worker = make_worker()
-    worker.attach("control")
+    worker.attach()
+    assert not worker.loaded
     worker.instance.has_loaded(FACTS)
-    assert not worker.loaded
-    worker.attach("bulk")
-    assert not worker.loaded
-    worker.attach("data")
     await worker.instance.loaded()
     assert worker.instance.state is State.WARMING and worker.instance.info["info"] == "{}"
+
+
+@pytest.mark.parametrize(
+    ("from_outside", "failure", "blamed", "killed"),
+    [
+        (True, "", "", True),
+        (False, "", "", False),
+        (True, "no such model", "", False),
+        (True, "", "killed: it gave no sign of life", False),
+    ],
+)
+async def test_whose_fault_an_end_is(
+    make_worker: Any, from_outside: bool, failure: str, blamed: str, killed: bool
+) -> None:
+    instance = make_worker().instance
+    if failure:
+        instance.has_failed(failure)
+    if blamed:
+        instance.blame(blamed)
+    instance.exited("killed by SIGKILL", from_outside=from_outside)
+    assert instance.killed is killed
 
 
 async def test_a_failure_ends_the_wait_and_the_first_one_counts(make_worker: Any) -> None:
@@ -277,15 +296,6 @@ async def test_control_messages(make_worker: Any) -> None:
     worker.instance.has_warmed()
     worker.instance.stop()
     assert worker.links["control"].written == pack(WARMED) + pack(STOP)
-    assert worker.instance.state is State.STOPPING
-
-
-async def test_a_worker_that_comes_late_is_told_to_end(make_worker: Any) -> None:
-    worker = make_worker()
-    worker.instance.stop()
-    worker.attach("control")
-    assert worker.links["control"].written == pack(STOP)
-    worker.instance.has_loaded(FACTS)
     assert worker.instance.state is State.STOPPING
 
 

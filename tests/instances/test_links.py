@@ -1,71 +1,70 @@
-"""Sockets on which processes introduce themselves; the other end is a plain socket."""
+"""Our ends of sockets; the other end is a plain socket."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import contextlib
+import socket
 from typing import Any
 
-from eas_processor.instances.links import FrameLink, Hello, LineLink, listen
-from eas_processor.link.frames import HEARTBEAT, HELLO, LINK_VERSION, pack
+import pytest
+
+from eas_processor.errors import StartError
+from eas_processor.instances.links import FrameLink, LineLink, open_link, send_with, socket_pair
+from eas_processor.link.frames import HEARTBEAT, Frame, pack
 
 
-@asynccontextmanager
-async def listening(on_hello: Hello) -> AsyncIterator[Path]:
-    with TemporaryDirectory(prefix="eas-") as directory:
-        path = Path(directory) / "link.sock"
-        server = await listen(path, on_hello)
-        yield path
-        server.close()
+def test_no_more_open_files(no_more_files: Any) -> None:
+    with no_more_files(), pytest.raises(StartError, match="Too many open files"):
+        socket_pair()
 
 
-def hello(**facts: Any) -> bytes:
-    return pack(HELLO, json.dumps({"link": LINK_VERSION, **facts}).encode())
-
-
-async def test_a_process_introduces_itself_and_then_sends_frames(eventually_async: Any) -> None:
-    facts: list[Any] = []
-    frames: list[Any] = []
+async def test_frames_arrive_on_our_end_of_a_pair(eventually_async: Any) -> None:
+    ours, theirs = socket.socketpair()
+    received: list[Frame] = []
     lost: list[bool] = []
-
-    def on_hello(given: dict[str, Any], transport: asyncio.Transport) -> asyncio.Protocol:
-        facts.append(given)
-        return FrameLink(frames.extend, lambda: lost.append(True))
-
-    async with listening(on_hello) as path:
-        _, writer = await asyncio.open_unix_connection(str(path))
-        data = hello(channel="control", instance=3) + pack(HEARTBEAT) + pack(HEARTBEAT)
-        for start in range(0, len(data), 5):
-            writer.write(data[start : start + 5])
-            await asyncio.sleep(0)
-        await eventually_async(lambda: len(frames) == 2)
-        assert facts == [{"link": LINK_VERSION, "channel": "control", "instance": 3}]
-        writer.close()
-        await eventually_async(lambda: lost)
+    await open_link(ours, FrameLink(received.extend, lambda: lost.append(True)))
+    theirs.sendall(pack(HEARTBEAT) + pack(HEARTBEAT))
+    await eventually_async(lambda: [kind for kind, *_ in received] == [HEARTBEAT, HEARTBEAT])
+    theirs.close()
+    await eventually_async(lambda: lost)
 
 
-async def test_another_link_version_is_hung_up_on() -> None:
-    def on_hello(facts: dict[str, Any], transport: asyncio.Transport) -> asyncio.Protocol:
-        raise AssertionError("it was introduced")
+async def test_a_message_hands_over_descriptors_also_when_the_socket_is_full(
+    eventually_async: Any,
+) -> None:
+    ours, theirs = socket.socketpair()
+    transport = await open_link(ours, asyncio.Protocol())
+    theirs.setblocking(False)
+    pair = socket.socketpair()
+    data = b"x" * 3_000_000
+    sending = asyncio.create_task(send_with(ours, data, [pair[1].fileno()]))
+    await asyncio.sleep(0.05)
+    assert not sending.done()
+    received, descriptors = b"", []
+    while len(received) < len(data):
+        with contextlib.suppress(BlockingIOError):
+            piece, given, _, _ = socket.recv_fds(theirs, 1 << 20, 4)
+            received += piece
+            descriptors += given
+        await asyncio.sleep(0)
+    await sending
+    assert received == data and len(descriptors) == 1
+    with socket.socket(fileno=descriptors[0]) as same:
+        same.sendall(b"here")
+        assert pair[0].recv(10) == b"here"
+    for each in (*pair, theirs):
+        each.close()
+    transport.close()
 
-    async with listening(on_hello) as path:
-        for greeting in (hello(link=LINK_VERSION + 1), pack(HEARTBEAT)):
-            reader, writer = await asyncio.open_unix_connection(str(path))
-            writer.write(greeting)
-            assert await reader.read() == b""
-            writer.close()
 
-
-async def test_a_stranger_is_hung_up_on() -> None:
-    async with listening(lambda facts, transport: None) as path:
-        reader, writer = await asyncio.open_unix_connection(str(path))
-        writer.write(hello(channel="control", instance=99))
-        assert await reader.read() == b""
-        writer.close()
+async def test_a_message_to_a_process_that_has_ended() -> None:
+    ours, theirs = socket.socketpair()
+    transport = await open_link(ours, asyncio.Protocol())
+    theirs.close()
+    with pytest.raises(OSError, match="Broken pipe"):
+        await send_with(ours, b"x", [])
+    transport.close()
 
 
 def test_lines_are_whole_whatever_the_cut() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
@@ -22,8 +22,10 @@ from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import StartError, WarmUpError
 from eas_processor.instances import liveness as liveness_module
+from eas_processor.instances import starts
 from eas_processor.instances import supervisor as module
 from eas_processor.instances.instance import Instance
+from eas_processor.instances.machine import Machine
 from eas_processor.instances.supervisor import Supervisor
 from eas_processor.link import codes
 from eas_processor.serving.admission import Admission
@@ -52,9 +54,10 @@ class ARequest(Call):
 class Desk:
     """A supervisor with its admission."""
 
-    def __init__(self, settings: ServiceSettings, directory: Path, start_timeout: float) -> None:
+    def __init__(self, settings: ServiceSettings, start_timeout: float) -> None:
         self.admission = Admission(settings)
-        self.supervisor = Supervisor(settings, self.admission, directory, start_timeout, BUDGET)
+        self.machine = Machine()
+        self.supervisor = Supervisor(settings, self.admission, self.machine, start_timeout, BUDGET)
 
     @property
     def instances(self) -> list[Instance]:
@@ -72,14 +75,14 @@ class Desk:
 
 @asynccontextmanager
 async def supervised(settings: ServiceSettings, start_timeout: float = 60) -> AsyncIterator[Desk]:
-    with TemporaryDirectory(prefix="eas-") as directory:
-        desk = Desk(settings, Path(directory), start_timeout)
-        try:
-            await desk.supervisor.start()
-            yield desk
-        finally:
-            await desk.supervisor.stop()
-            assert desk.instances == []
+    desk = Desk(settings, start_timeout)
+    try:
+        await desk.supervisor.start()
+        yield desk
+    finally:
+        await desk.supervisor.stop()
+        assert desk.instances == []
+        await desk.machine.stop()
 
 
 # Starting
@@ -166,6 +169,16 @@ async def test_a_model_that_loads_for_ever_ends_the_start(
             pass
 
 
+async def test_a_worker_that_lives_on_without_its_sockets_ends_the_start(
+    real_service: Any, gate_hooks: str
+) -> None:
+    # The engine kills it, which is not somebody else's kill: that would be tried again for ever.
+    settings = real_service(hooks=gate_hooks, model_config="mute")
+    with pytest.raises(StartError, match="it has closed its sockets"):
+        async with supervised(settings):
+            pass
+
+
 async def test_a_launcher_that_never_introduces_itself_ends_the_start(
     real_service: Any, tmp_path: Path
 ) -> None:
@@ -175,13 +188,6 @@ async def test_a_launcher_that_never_introduces_itself_ends_the_start(
     with pytest.raises(StartError, match="within 0 s"):
         async with supervised(settings, start_timeout=0.2):
             pass
-
-
-async def test_a_path_too_long_for_a_socket_is_said(service: Any, tmp_path: Path) -> None:
-    supervisor = Supervisor(service(), Admission(service()), tmp_path / ("x" * 120), 60, BUDGET)
-    with pytest.raises(StartError, match=r"workers' socket .* cannot be made"):
-        await supervisor.start()
-    await supervisor.stop()
 
 
 # Warm-up
@@ -247,7 +253,7 @@ async def test_a_worker_that_dies_is_replaced(
             os.kill(*desk.pids, signal.SIGKILL)
             await eventually_async(partial(_have_changed, desk, before))
             assert await desk.ask(b"hello") == (codes.OK, b"hello")
-        assert len(desk.supervisor.launchers) <= 2
+        assert len(desk.machine.launchers) <= 1
 
 
 async def _kill(desk: Desk, eventually_async: Any) -> None:
@@ -407,7 +413,7 @@ async def test_a_suspect_whose_instance_had_no_more_time_is_tried_alone_again(
 async def test_others_may_serve_on_in_the_places_of_those_that_are_missing(
     service: Any, monkeypatch: pytest.MonkeyPatch, at_once: bool, retired: list[str]
 ) -> None:
-    desk = Desk(service(instances=3), Path("/nonexistent"), 60)
+    desk = Desk(service(instances=3), 60)
     gone: list[str] = []
     monkeypatch.setattr(
         desk.supervisor, "retire", lambda each: gone.append(each.settings.worker.model_config)
@@ -419,6 +425,7 @@ async def test_others_may_serve_on_in_the_places_of_those_that_are_missing(
         desk.supervisor._instances[number] = each
     desk.supervisor.trim(at_once=at_once)
     assert gone == retired
+    await desk.machine.stop()
 
 
 async def test_a_run_over_the_limit_ends_its_worker_and_is_refused(real_service: Any) -> None:
@@ -456,21 +463,130 @@ async def test_a_replacement_that_fails_is_tried_again(
     eventually_async: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(module, "_BACK_OFF_S", (0.05,))
+    monkeypatch.setattr(starts, "_PAUSES_S", (0.05,))
     broken = tmp_path / "broken"
     settings = real_service(hooks=gate_hooks, model_config=f"crash {broken}")
     async with supervised(settings) as desk:
         broken.touch()
         os.kill(*desk.pids, signal.SIGKILL)
         waiting = desk.ask(b"hello")
-        assert (await waiting)[0] == codes.UNAVAILABLE
-        await eventually_async(lambda: caplog.text.count("could not be started, next try") >= 2)
+        status, sentence = await waiting
+        assert status == codes.UNAVAILABLE
+        assert sentence.startswith(b"service 'echo' has no instance that can answer now: ")
+        assert b"while it loaded the model (killed by SIGABRT)" in sentence
+        await eventually_async(lambda: caplog.text.count("could not be started, next try") >= 4)
         broken.unlink()
         await eventually_async(lambda: desk.admission.ready)
         assert await desk.ask(b"hello") == (codes.OK, b"hello")
         # From now on it is worth waiting again while there is none.
         desk.admission.instance_gone(*desk.instances)
         assert desk.admission.refusal(1) is None
+
+
+async def test_a_replacement_waits_for_open_files(
+    real_service: Any,
+    no_more_files: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually_async: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(starts, "_PAUSES_S", (0.05,))
+    async with supervised(real_service()) as desk:
+        with no_more_files():
+            os.kill(*desk.pids, signal.SIGKILL)
+            await eventually_async(lambda: "Too many open files" in caplog.text)
+        await eventually_async(lambda: desk.admission.ready)
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
+
+
+async def test_a_launcher_for_one_worker_ends_where_that_cannot_be_asked_for(
+    real_service: Any,
+    no_more_files: Any,
+    threaded_hooks: str,
+    tmp_path: Path,
+    eventually_async: Any,
+    running: Any,
+) -> None:
+    # The launcher gets its two pairs of sockets, the worker one of four.
+    hooks = shutil.copy(threaded_hooks, tmp_path / "threaded_alone.py")
+    desk = Desk(real_service(hooks=str(hooks)), start_timeout=60)
+    with no_more_files(3), pytest.raises(StartError, match="Too many open files"):
+        await desk.supervisor.start()
+    await eventually_async(lambda: not running(str(hooks)))
+    await desk.supervisor.stop()
+    await desk.machine.stop()
+
+
+async def test_nobody_is_killed_for_a_pid_that_is_free_again(real_service: Any, alive: Any) -> None:
+    async with supervised(real_service()) as desk:
+        (instance,) = desk.instances
+        instance.gone = True
+        desk.supervisor._kill(instance)
+        instance.gone = False
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
+        assert alive(instance.pid)
+
+
+async def test_workers_outlive_their_launcher(real_service: Any, eventually_async: Any) -> None:
+    async with supervised(real_service(instances=2)) as desk:
+        before = desk.pids
+        for _ in range(3):
+            launcher = await desk.machine.launchers.get(desk.instances[0].settings.worker)
+            os.kill(launcher.pid, signal.SIGKILL)
+            await eventually_async(lambda launcher=launcher: launcher.ended)
+            assert await desk.ask(b"hello") == (codes.OK, b"hello")
+        assert desk.pids == before
+        os.kill(min(before), signal.SIGKILL)
+        await eventually_async(lambda: len(desk.pids - before - {0}) == 1)
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
+
+
+async def test_a_first_start_that_somebody_kills_is_tried_again(
+    real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any
+) -> None:
+    desk = Desk(real_service(hooks=gate_hooks, model_config=gate.command), start_timeout=60)
+    start = asyncio.create_task(desk.supervisor.start())
+    waiting = desk.ask(b"hello")
+    for _ in range(3):
+        await eventually_async(gate.reached)
+        (pid,) = desk.pids
+        os.kill(pid, signal.SIGKILL)
+        await eventually_async(lambda pid=pid: pid not in desk.pids)
+        gate.open()
+    await eventually_async(gate.reached)
+    assert not start.done() and not waiting.done()
+    gate.open()
+    await start
+    assert await waiting == (codes.OK, b"hello")
+    await desk.supervisor.stop()
+    await desk.machine.stop()
+
+
+async def test_a_first_start_that_fails_by_itself_ends(real_service: Any) -> None:
+    with pytest.raises(StartError, match="killed by SIGABRT"):
+        async with supervised(real_service(model_config="die")):
+            pass
+
+
+async def test_calls_wait_while_replacements_are_killed(
+    real_service: Any, gate_hooks: str, gate: Any, tmp_path: Path, eventually_async: Any
+) -> None:
+    slow = tmp_path / "slow"
+    settings = real_service(hooks=gate_hooks, model_config=f"if {slow} {gate.command}")
+    async with supervised(settings) as desk:
+        slow.touch()
+        os.kill(*desk.pids, signal.SIGKILL)
+        waiting = desk.ask(b"hello")
+        for _ in range(5):
+            await eventually_async(gate.reached)
+            (pid,) = desk.pids
+            os.kill(pid, signal.SIGKILL)
+            await eventually_async(lambda pid=pid: pid not in desk.pids)
+            gate.open()
+        await eventually_async(gate.reached)
+        assert not waiting.done()
+        gate.open()
+        assert await waiting == (codes.OK, b"hello")
 
 
 async def test_a_worker_that_gives_no_sign_of_life_is_replaced(
@@ -512,15 +628,15 @@ async def test_stop_while_models_load_leaves_no_process(
     real_service: Any, gate_hooks: str, gate: Any, eventually_async: Any, alive: Any
 ) -> None:
     settings = real_service(hooks=gate_hooks, model_config=gate.command, instances=2)
-    with TemporaryDirectory(prefix="eas-") as directory:
-        desk = Desk(settings, Path(directory), start_timeout=60)
-        start = asyncio.create_task(desk.supervisor.start())
-        await eventually_async(lambda: len(desk.pids - {0}) == 2)
-        pids = desk.pids
-        start.cancel()
-        await asyncio.gather(start, return_exceptions=True)
-        await desk.supervisor.stop()
-        assert not any(map(alive, pids))
+    desk = Desk(settings, start_timeout=60)
+    start = asyncio.create_task(desk.supervisor.start())
+    await eventually_async(lambda: len(desk.pids - {0}) == 2)
+    pids = desk.pids
+    start.cancel()
+    await asyncio.gather(start, return_exceptions=True)
+    await desk.supervisor.stop()
+    assert not any(map(alive, pids))
+    await desk.machine.stop()
 
 
 async def test_what_a_worker_logs_keeps_its_level(

@@ -2,12 +2,13 @@ import json
 import os
 import socket
 import threading
+from array import array
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eas_processor.link.blocking import FrameReader, connect
+from eas_processor.link.blocking import DescriptorReader, FrameReader, introduce
 from eas_processor.link.frames import (
     EAS_JSON,
     HEAD,
@@ -154,29 +155,55 @@ def test_what_came_before_the_close_is_read_first(pipe):
         reader.read()
 
 
-def test_connect_introduces_the_process(tmp_path):
-    path = str(tmp_path / "link.sock")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(path)
-        listener.listen(1)
-        with connect(path, "data", instance=3):
-            accepted = listener.accept()[0]
-    with accepted:
-        kind, _, _, _, _, payload = FrameReader(accepted).read()[0]
+def test_a_process_introduces_itself(pipe):
+    introduce(pipe.ours, forks=True)
+    kind, _, _, _, _, payload = FrameReader(pipe.theirs).read()[0]
     assert kind == HELLO
-    assert json.loads(payload.decode()) == {
-        "link": LINK_VERSION,
-        "channel": "data",
-        "pid": os.getpid(),
-        "instance": 3,
-    }
+    facts = {"link": LINK_VERSION, "pid": os.getpid(), "forks": True}
+    assert json.loads(payload.decode()) == facts
 
 
-def test_connect_where_no_engine_answers_says_so(tmp_path):
-    path = str(tmp_path / "link.sock")
-    with pytest.raises(LinkError, match=r"no engine answers at .*link\.sock: No such file"):
-        connect(path, "data")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(path)
-    with pytest.raises(LinkError, match="Connection refused"):
-        connect(path, "data")
+def test_where_the_engine_is_gone_an_introduction_says_so(pipe):
+    pipe.theirs.close()
+    with pytest.raises(LinkError, match="the engine is gone: Broken pipe"):
+        introduce(pipe.ours)
+
+
+def send_sockets(sock, data, *sockets):
+    rights = array("i", [each.fileno() for each in sockets])
+    sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if sockets else [])
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_descriptors_come_with_their_frames(pipe, piece):
+    pairs = [socket.socketpair() for _ in range(3)]
+    first, second = frame(2, b"x" * 50), frame(3, b"y")
+    send_sockets(pipe.ours, first[:piece], pairs[0][1], pairs[1][1])
+    for start in range(piece, len(first), piece):
+        pipe.ours.sendall(first[start : start + piece])
+    send_sockets(pipe.ours, second, pairs[2][1])
+    reader = DescriptorReader(pipe.theirs)
+    frames = []
+    while len(frames) < 2:
+        frames += reader.read()
+    assert [b"".join(each[-1]) for each in frames] == [b"x" * 50, b"y"]
+    taken = reader.take(2) + reader.take(1)
+    for (ours, other), received in zip(pairs, taken):
+        received.sendall(b"here")
+        assert ours.recv(10) == b"here"
+        for each in (ours, other, received):
+            each.close()
+
+
+def test_descriptors_that_are_missing_are_an_error(pipe):
+    pipe.ours.sendall(frame(2, b""))
+    reader = DescriptorReader(pipe.theirs)
+    reader.read()
+    with pytest.raises(LinkError, match="descriptors were lost"):
+        reader.take(4)
+
+
+def test_the_end_of_a_link_with_descriptors(pipe):
+    pipe.ours.close()
+    with pytest.raises(LinkError, match="closed"):
+        DescriptorReader(pipe.theirs).read()

@@ -50,7 +50,8 @@ def instance(service: Any, admission: Admission, fake_transport: Any) -> Callabl
     def make() -> Instance:
         made = Instance(1, service(threads=2), admission.refill, lambda *_: None, admission.metrics)
         for channel in ("control", "data", "bulk"):
-            made.attach(channel, fake_transport(), pid=1)
+            made.attach(channel, fake_transport())
+        made.introduce(1)
         admission.instance_ready(made)
         return made
 

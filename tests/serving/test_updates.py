@@ -8,7 +8,8 @@ import pytest
 from fixtures.fake_supervisor import FakeSupervisor
 
 from eas_processor.errors import ServiceFileError, SetupError, UpdateError
-from eas_processor.serving import updates as module
+from eas_processor.serving.registry import Entry
+from eas_processor.serving.tokens import Tokens
 from eas_processor.serving.updates import Updates
 
 
@@ -18,20 +19,16 @@ class Desk:
     def __init__(self, service: Any) -> None:
         self._service = service
         self.file: Any = service(model_config="old", instances=2)
-        self.stamp = 0
         self.read = 0
         self.configured: list[Any] = []
         self.supervisor = FakeSupervisor(self.file)
-        served = SimpleNamespace(
+        served: Any = SimpleNamespace(
             instances=self.supervisor, settings=self.file, configure=self.configured.append
         )
         self.kept = True
-        self.updates = Updates(
-            served,  # type: ignore[arg-type]
-            self._reread,
-            lambda: self.stamp,
-            lambda settings: self.kept,
-        )
+        self.entry = Entry("echo", Tokens(""))
+        self.entry.publish(1, served)
+        self.updates = Updates(self.entry, self._reread, lambda settings: self.kept)
 
     def write(self, model_config: str = "old", instances: int = 2, **changes: Any) -> None:
         self.file = self._service(model_config=model_config, instances=instances, **changes)
@@ -40,7 +37,7 @@ class Desk:
     def configs(self) -> list[str]:
         return self.supervisor.configs
 
-    def _reread(self) -> Any:
+    async def _reread(self) -> Any:
         self.read += 1
         if isinstance(self.file, Exception):
             raise self.file
@@ -190,45 +187,3 @@ async def test_what_is_shown_of_the_instances(desk: Desk) -> None:
         "model": "/",
         "requests": 0,
     }
-
-
-async def test_a_change_is_loaded_once_it_stays(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, eventually_async: Any
-) -> None:
-    monkeypatch.setattr(module, "_WATCH_S", 0.01)
-    stamps = iter([0, 1, 2, 3, 3, 3, 3])
-    desk.updates._stamp = lambda: next(stamps, 3)
-    desk.write("new")
-    watch = asyncio.create_task(desk.updates.watch(0))
-    await eventually_async(lambda: desk.configs == ["new", "new"])
-    await eventually_async(lambda: next(stamps, None) is None)
-    await asyncio.sleep(0.05)
-    # Not while it was being written, and not again.
-    assert desk.read == 1 and not watch.done()
-    watch.cancel()
-
-
-async def test_what_changed_while_the_service_started_is_loaded(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, eventually_async: Any
-) -> None:
-    monkeypatch.setattr(module, "_WATCH_S", 0.01)
-    desk.write("new")
-    desk.stamp = 1
-    watch = asyncio.create_task(desk.updates.watch(0))
-    await eventually_async(lambda: desk.configs == ["new", "new"])
-    watch.cancel()
-
-
-async def test_watching_goes_on_after_a_failure(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, eventually_async: Any
-) -> None:
-    monkeypatch.setattr(module, "_WATCH_S", 0.01)
-    watch = asyncio.create_task(desk.updates.watch(0))
-    await asyncio.sleep(0.03)
-    desk.file, desk.stamp = ServiceFileError("half a file"), 1
-    await eventually_async(lambda: desk.updates.describe()["last_update"].get("reason"))
-    assert desk.read == 1
-    desk.write("new")
-    desk.stamp = 2
-    await eventually_async(lambda: desk.configs == ["new", "new"])
-    watch.cancel()

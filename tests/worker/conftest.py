@@ -1,6 +1,7 @@
 """Real launchers and workers against a small engine; no process is left after a test."""
 
 import contextlib
+import ctypes
 import json
 import os
 import select
@@ -9,17 +10,29 @@ import signal
 import socket
 import subprocess
 import sys
+from array import array
 from collections import deque
 
 import pytest
 
 from eas_processor.link.blocking import FrameReader
-from eas_processor.link.frames import EXITED, HEAD, HEARTBEAT, HELLO, LAUNCH, PREDICT, READY, TIMES
+from eas_processor.link.frames import (
+    CHANNELS,
+    FORK,
+    HEAD,
+    HEARTBEAT,
+    HELLO,
+    LAUNCH,
+    PREDICT,
+    READY,
+    TIMES,
+)
 from eas_processor.link.spec import WorkerSpec
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROCESSORS = os.path.join(REPOSITORY, "tests", "processors")
 TIMEOUT_S = 30.0
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Link:
@@ -33,6 +46,16 @@ class Link:
 
     def send(self, kind, payload=b"", number=0, deadline=0.0, codec=0):
         self.sock.sendall(HEAD.pack(len(payload), kind, codec, 0, number, deadline) + payload)
+
+    def send_with(self, kind, payload, sockets):
+        """Send a frame that hands over `sockets`, which are closed here."""
+        descriptors = array("i", [each.fileno() for each in sockets])
+        self.sock.sendmsg(
+            [HEAD.pack(len(payload), kind, 0, 0, 0, 0.0) + payload],
+            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)],
+        )
+        for each in sockets:
+            each.close()
 
     def next(self, *ignored):
         """Return kind, code, number and payload of the next frame of no `ignored` kind."""
@@ -57,11 +80,11 @@ class Link:
 class Instance:
     """The sockets of one worker, by channel, and what READY or FAILED said."""
 
-    def __init__(self, links, hello):
+    def __init__(self, links, hello, kind, said):
         self.control, self.log = links["control"], links["log"]
-        self.data, self.bulk = links.get("data"), links.get("bulk")
+        self.data, self.bulk = links["data"], links["bulk"]
         self.pid = hello["pid"]
-        self.kind, self.said = None, None
+        self.kind, self.said = kind, said
 
     def ask(self, body, number=1, deadline=0.0):
         """Send a request and return status and payload of the next answer."""
@@ -81,56 +104,45 @@ class Instance:
 
 
 class Engine:
-    """Listens on a Unix socket and starts launchers."""
+    """Starts launchers, and is the parent of whatever they fork, as the engine is."""
 
-    def __init__(self, code, directory):
-        self.directory = os.path.join(str(directory), "eas")
-        os.mkdir(self.directory, 0o700)
-        self.path = os.path.join(self.directory, "link.sock")
+    def __init__(self, code):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._code = code
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(self.path)
-        self._listener.listen(16)
-        self._listener.settimeout(TIMEOUT_S)
         self._links, self._pids = [], set()
         # Every process inherits the one end, so the other reads EOF when none is left.
         self._lifeline, self._inherited = os.pipe()
         self.launcher = None
+        self.last = 0
+        """The pid of the worker that was launched last."""
 
     def start(self, hooks):
         """Start a launcher and return its HELLO and link."""
         if not os.path.isabs(hooks):
             hooks = os.path.join(PROCESSORS, hooks)
+        ours, theirs = socket.socketpair()
         self.launcher = subprocess.Popen(
-            [sys.executable, "-sE", self._code, self.path, hooks, "7"],
+            [sys.executable, "-sE", self._code, hooks, str(theirs.fileno()), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=[self._inherited],
+            pass_fds=[self._inherited, theirs.fileno()],
             start_new_session=True,
         )
-        hello, link = self.accept()
-        assert hello["channel"] == "launcher", hello
-        return hello, link
+        theirs.close()
+        link = self._link(ours)
+        return self._hello(link), link
 
-    def accept(self):
-        """Return the HELLO and the link of the next connection."""
-        link = Link(self._listener.accept()[0])
-        self._links.append(link)
-        kind, _, _, payload = link.next()
-        assert kind == HELLO
-        hello = json.loads(payload.decode())
-        self._pids.add(hello["pid"])
-        return hello, link
+    def copy(self, launcher):
+        """Have a launcher fork itself; return the HELLO, the link and the output of the copy."""
+        (link, output), theirs = self._pairs(2)
+        launcher.send_with(FORK, b"", theirs)
+        return self._hello(link), link, output
 
     def launch(
         self, launcher, number=1, threads=2, batch_size=1, config="", model_entry="the model"
     ):
-        """
-        Have a worker started, and return it when it is ready or has failed.
-
-        With a `config` it is expected to fail.
-        """
+        """Have a worker started, and return it when it is ready or has failed."""
         spec = WorkerSpec(
             instance=number,
             model_entry=model_entry,
@@ -141,16 +153,17 @@ class Engine:
             sigterm=False,
             environment={"EAS_TEST_CARD": str(number)},
         )
-        launcher.send(LAUNCH, spec.pack())
-        links = {}
-        wanted = {"control", "log"} if config else {"control", "log", "data", "bulk"}
-        while set(links) != wanted:
-            hello, link = self.accept()
-            assert hello["instance"] == number, hello
-            links[hello["channel"]] = link
-        instance = Instance(links, hello)
-        instance.kind, _, _, instance.said = instance.control.next(HEARTBEAT)
-        return instance
+        ours, theirs = self._pairs(len(CHANNELS))
+        launcher.send_with(LAUNCH, spec.pack(), theirs)
+        links = dict(zip(CHANNELS, ours))
+        kind, _, _, payload = links["control"].next()
+        if kind != HELLO:
+            return Instance(links, {"pid": 0}, kind, payload)
+        hello = json.loads(payload.decode())
+        self.last = hello["pid"]
+        self._pids.add(self.last)
+        kind, _, _, said = links["control"].next(HEARTBEAT)
+        return Instance(links, hello, kind, said)
 
     def worker(self, hooks="echo.py", **options):
         """Start a launcher and a worker that becomes ready; return the first's link, the second."""
@@ -159,15 +172,12 @@ class Engine:
         assert instance.kind == READY, instance.said
         return launcher, instance
 
-    def exited(self, launcher):
-        """Return the facts of the next EXITED frame."""
-        kind, _, _, payload = launcher.next()
-        assert kind == EXITED
-        return json.loads(payload.decode())
+    def exited(self, pid):
+        """Wait for the end of a worker; return its status as `waitpid` tells it."""
+        return os.waitpid(pid, 0)[1]
 
     def vanish(self):
         """Close every socket, as the kernel does for an engine that is killed."""
-        self._listener.close()
         for link in self._links:
             link.sock.close()
 
@@ -185,12 +195,29 @@ class Engine:
             self.launcher.wait()
             self.launcher.stdout.close()
         gone = self.all_gone()
-        if not gone:
-            for pid in self._pids - {self.launcher.pid}:
-                with contextlib.suppress(ProcessLookupError):
+        for pid in self._pids - {self.launcher.pid if self.launcher else 0}:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                if not gone:
                     os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
         os.close(self._lifeline)
         assert gone, "the test left a worker that outlived its engine and launcher"
+
+    def _link(self, sock):
+        self._links.append(Link(sock))
+        return self._links[-1]
+
+    def _pairs(self, count):
+        """Return our ends of new sockets, and the others."""
+        pairs = [socket.socketpair() for _ in range(count)]
+        return [self._link(ours) for ours, _ in pairs], [theirs for _, theirs in pairs]
+
+    def _hello(self, link):
+        kind, _, _, payload = link.next()
+        assert kind == HELLO
+        hello = json.loads(payload.decode())
+        self._pids.add(hello["pid"])
+        return hello
 
 
 @pytest.fixture(scope="session")
@@ -214,7 +241,7 @@ def code(tmp_path_factory):
 
 
 @pytest.fixture
-def engine(code, tmp_path):
-    engine = Engine(code, tmp_path)
+def engine(code):
+    engine = Engine(code)
     yield engine
     engine.end()

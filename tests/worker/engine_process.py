@@ -1,32 +1,47 @@
-"""An engine of its own process, to be killed: `python engine_process.py LAUNCHER-COMMAND...`."""
+"""An engine of its own process, to be killed: `python engine_process.py CODE HOOKS`."""
 
+import ctypes
 import os
 import socket
 import subprocess
 import sys
+from array import array
+
+PR_SET_CHILD_SUBREAPER = 36
 
 
-def main(command):
-    """Start a launcher and a worker, say so on stdout, and wait to be killed."""
+def main(code, hooks):
+    """Start a launcher, a copy of it and a worker, say so on stdout, and wait to be killed."""
     from eas_processor.link.blocking import FrameReader
-    from eas_processor.link.frames import LAUNCH, READY, pack
+    from eas_processor.link.frames import CHANNELS, FORK, LAUNCH, READY, pack
     from eas_processor.link.spec import WorkerSpec
 
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(command[3])
-    listener.listen(8)
+    def send(kind, payload, sockets):
+        descriptors = array("i", [each.fileno() for each in sockets])
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
+        link.sendmsg([pack(kind, payload)], rights)
+        for each in sockets:
+            each.close()
+
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    link, theirs = socket.socketpair()
+    command = [sys.executable, "-sE", code, hooks, str(theirs.fileno()), str(os.getpid())]
+    os.set_inheritable(theirs.fileno(), True)
     subprocess.Popen(command, close_fds=False, start_new_session=True)
-    launcher = listener.accept()[0]
-    spec = WorkerSpec(1, "", "", 1, 1, 0.0, False, {})
-    launcher.sendall(pack(LAUNCH, spec.pack()))
-    links = [listener.accept()[0] for _ in range(4)]
-    kinds = {frame[0] for frame in FrameReader(links[1]).read()}
+    theirs.close()
+    if not hooks.endswith("threaded.py"):
+        pairs = [socket.socketpair() for _ in range(2)]
+        send(FORK, b"", [other for _, other in pairs])
+        FrameReader(pairs[0][0]).read()
+    pairs = [socket.socketpair() for _ in CHANNELS]
+    send(LAUNCH, WorkerSpec(1, "", "", 1, 1, 0.0, False, {}).pack(), [other for _, other in pairs])
+    reader, kinds = FrameReader(pairs[0][0]), set()
     while READY not in kinds:
-        kinds = {frame[0] for frame in FrameReader(links[1]).read()}
+        kinds = {frame[0] for frame in reader.read()}
     print("ready", flush=True)
     sys.stdin.read()
 
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

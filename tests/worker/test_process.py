@@ -1,7 +1,6 @@
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 
@@ -50,13 +49,6 @@ def clock(monkeypatch):
     return clock
 
 
-@pytest.fixture
-def socket_path(tmp_path):
-    directory = tmp_path / "eas"
-    directory.mkdir()
-    return str(directory / "link.sock")
-
-
 def test_from_37_on_the_collector_freezes_what_was_loaded(monkeypatch, clock):
     gc = FreezingCollector()
     monkeypatch.setattr(process, "gc", gc)
@@ -96,59 +88,13 @@ def test_the_thresholds_of_36_are_accepted_by_the_real_collector():
     subprocess.run([sys.executable, "-c", command, REPOSITORY], check=True, timeout=60)
 
 
-def test_the_directory_of_a_dead_engine_is_removed(socket_path):
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(socket_path)
-    listener.close()
-    process.remove_if_orphaned(socket_path)
-    assert not os.path.exists(os.path.dirname(socket_path))
-
-
-def test_the_directory_of_an_engine_that_dies_at_this_moment_is_removed(socket_path, monkeypatch):
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(socket_path)
-    listener.listen(1)
-
-    class Probe(socket.socket):
-        def connect(self, path):
-            super().connect(path)
-            listener.close()
-
-    monkeypatch.setattr(socket, "socket", Probe)
-    process.remove_if_orphaned(socket_path)
-    assert not os.path.exists(os.path.dirname(socket_path))
-
-
-def test_the_directory_of_a_living_engine_stays(socket_path, monkeypatch):
-    monkeypatch.setattr(process, "_DEATH_S", 0.01)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(socket_path)
-        listener.listen(1)
-        process.remove_if_orphaned(socket_path)
-        assert os.path.exists(socket_path)
-
-
-def test_a_directory_that_holds_anything_else_stays(socket_path):
-    other = os.path.join(os.path.dirname(socket_path), "other")
-    with open(other, "w"):
-        process.remove_if_orphaned(socket_path)
-    assert os.path.exists(other)
-
-
-def test_a_directory_that_is_gone_is_no_matter(socket_path):
-    os.rmdir(os.path.dirname(socket_path))
-    process.remove_if_orphaned(socket_path)
-
-
-@pytest.mark.parametrize("undo, survives", [("", False), ("process.outlive_parent()", True)])
-def test_a_process_dies_with_its_parent_unless_that_is_undone(undo, survives):
+def test_a_process_dies_with_its_parent():
     child = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
         "from eas_processor.worker import process\n"
-        "process.die_with_parent()\n" + undo + "\n"
-        "os.write(1, b'ready %d\\n' % os.getpid())\n"
+        "process.die_with_parent(os.getppid())\n"
+        "os.write(1, b'ready')\n"
         "sys.stdin.read()\n"
-        "os.write(1, b'end')\n"
     )
     parent = (
         "import subprocess, sys\n"
@@ -159,12 +105,41 @@ def test_a_process_dies_with_its_parent_unless_that_is_undone(undo, survives):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as running:
-        assert running.stdout.readline().startswith(b"ready")
+        assert running.stdout.read(5) == b"ready"
         running.kill()
-        if survives:
-            running.stdin.close()
         assert select.select([running.stdout], [], [], 30)[0]
-        assert running.stdout.read() == (b"end" if survives else b"")
+        assert running.stdout.read() == b""
+
+
+def test_what_is_forked_to_the_engine_survives_its_launcher_and_dies_with_the_engine():
+    # Three processes: the engine, which adopts; a launcher, which ends at once; and the forked one.
+    command = (
+        "import ctypes, os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from eas_processor.worker import process\n"
+        "ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n"
+        "engine = os.getpid()\n"
+        "launcher = os.fork()\n"
+        "if not launcher:\n"
+        "    if process.fork_to(engine):\n"
+        "        assert os.getppid() == engine\n"
+        "        sys.stdin.readline()\n"
+        "        os.write(1, b'alive')\n"
+        "        sys.stdin.read()\n"
+        "    os._exit(0)\n"
+        "assert os.waitpid(launcher, 0)[1] == 0\n"
+        "os.write(1, b'ready')\n"
+        "os.waitpid(-1, 0)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", command, REPOSITORY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdout.read(5) == b"ready"
+        running.stdin.write(b"\n")
+        running.stdin.flush()
+        assert running.stdout.read(5) == b"alive"
+        running.kill()
+        assert select.select([running.stdout], [], [], 30)[0]
+        assert running.stdout.read() == b""
 
 
 def test_a_process_whose_parent_is_gone_already_ends():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from urllib.parse import unquote_to_bytes
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from eas_processor.contracts.refusals import NotFound, Refusal
 from eas_processor.frontends.discovery import asked_for, own_peer, upstreams
@@ -16,27 +18,44 @@ from eas_processor.frontends.http.heads import TEXT
 from eas_processor.frontends.http.refusals import HttpRefusal, MethodNotAllowed
 from eas_processor.frontends.http.request import HttpRequest, Reply
 from eas_processor.frontends.http.routes import Handler, Refused, Route, SlowRoute
-from eas_processor.frontends.metrics import TEXT_FORMAT, ServiceSample, exposition
+from eas_processor.frontends.metrics import (
+    TEXT_FORMAT,
+    ServiceSample,
+    as_text,
+    exposition,
+    in_slices,
+)
 from eas_processor.serving.registry import Entry, Registry
+from eas_processor.serving.tokens import Tokens
+
+if TYPE_CHECKING:
+    from eas_processor.frontends.http.server import HttpServer
 
 PREFIX = b"/api/predict/"
+_METRICS_TOKEN = (
+    b"with several services, /metrics asks for a token: send that of a service, or the one in the "
+    b"file metrics-token of EAS_HOME, as `Authorization: Bearer <token>`"
+)
 
 
 class Router:
     """
     Finds who answers a request: a service by its name, or one of the engine's own routes.
 
-    The latter need no token and take no body.
+    The latter take no body. With more than one service their names are secret: what an own route
+    tells of a service is told to who has its token, and `/metrics` of all to who has that of the
+    engine.
     """
 
     refuses_in_json = False
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, metrics_token: str = "") -> None:
         self._registry = registry
-        self._handlers: dict[bytes, Handler] = {
-            b"/healthz": _alive,
-            b"/readyz": self._ready,
-            b"/metrics": self._metrics,
+        self._metrics_tokens = Tokens(metrics_token)
+        self._handlers: dict[bytes, Callable[[Asked], Handler]] = {
+            b"/healthz": lambda _: _alive,
+            b"/readyz": lambda asked: partial(self._ready, asked),
+            b"/metrics": lambda asked: partial(self._metrics, asked),
         }
 
     def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
@@ -50,23 +69,30 @@ class Router:
                 return Refused(head, HttpRefusal(str(found), status_of(found)))
             return found
         if (handler := self._handlers.get(path)) is not None:
-            return SlowRoute(head, handler)
+            return SlowRoute(head, handler(Asked(head, headers)))
         if asked_for(path) is not None:
-            return SlowRoute(head, self._upstreams)
+            return SlowRoute(head, partial(self._upstreams, Asked(head, headers)))
         sentence = f"nothing answers at {shown(path)}; services are at /api/predict/NAME"
         return Refused(head, HttpRefusal(sentence, 404))
+
+    async def metrics_text(self, server: HttpServer) -> bytes:
+        """Return the metrics of all services and of the engine."""
+        return await in_slices(self._exposition(server, list(self._registry)))
 
     def _predict(self, head: Head, headers: Mapping[bytes, bytes]) -> PredictRoute | Refusal:
         entry = self._named(head.path[len(PREFIX) :])
         if isinstance(entry, NotFound):
             return entry
+        asked = Asked(head, headers)
+        if self._registry.names_are_secret and (refusal := asked.refusal_of(entry)):
+            return refusal
         if head.method not in (b"POST", b"GET"):
             return MethodNotAllowed(
                 f"{head.method.decode()} is not answered here; "
                 "POST predicts, GET returns the signature",
                 b"GET, POST",
             )
-        if refusal := token_refusal(entry.tokens, entry.name, head.method, head.target, headers):
+        if refusal := asked.refusal_of(entry):
             return refusal
         if (service := entry.latest) is None:
             return entry.not_ready()
@@ -79,29 +105,107 @@ class Router:
 
     # The engine's own routes
 
-    def _ready(self, request: HttpRequest) -> Reply:
+    def _ready(self, asked: Asked, request: HttpRequest) -> Reply:
         if request.connection.server.draining:
             return Reply(503, TEXT, [b"shutting down"])
-        if all(each.ready for each in self._registry):
-            return Reply(200, TEXT, [b"ready"])
-        return Reply(503, TEXT, [b"no instance is ready"])
+        entries = list(self._registry)
+        if asked.names("service"):
+            return self._ready_one(asked)
+        if len(entries) < 2:
+            ready = any(each.ready for each in entries)
+            return _readiness(ready, b"ready" if ready else b"no instance is ready")
+        count = sum(each.ready for each in entries)
+        ready = count == len(entries) if asked.names("all") else count > 0
+        ready = ready and all(each.tried for each in entries)
+        return _readiness(ready, b"%d of %d services are ready" % (count, len(entries)))
 
-    def _metrics(self, request: HttpRequest) -> Reply:
-        server = request.connection.server
-        services = [
+    def _ready_one(self, asked: Asked) -> Reply:
+        entry = self._registry.find(asked.value("service").encode())
+        if self._registry.names_are_secret and (entry is None or asked.refusal_of(entry)):
+            return Reply(401, TEXT, [b"expected the token of this service in `Authorization`"])
+        if entry is None:
+            return Reply(404, TEXT, [b"there is no such service here"])
+        if entry.ready:
+            return _readiness(True, b"ready")
+        reason = "no instance is ready" if entry.latest is not None else str(entry.not_ready())
+        return _readiness(False, reason.encode())
+
+    def _metrics(self, asked: Asked, request: HttpRequest) -> Reply | Coroutine[Any, Any, Reply]:
+        shown_ones = entries = list(self._registry)
+        if self._registry.names_are_secret and not asked.has_token_of(self._metrics_tokens):
+            shown_ones = [each for each in entries if asked.has_token_of(each.tokens)]
+            if not shown_ones:
+                return Reply(401, TEXT, [_METRICS_TOKEN])
+        lines = self._exposition(request.connection.server, shown_ones)
+        if len(shown_ones) > 1:
+            return self._in_slices(lines)
+        return Reply(200, TEXT_FORMAT, [as_text(lines)])
+
+    async def _in_slices(self, lines: Iterable[str]) -> Reply:
+        return Reply(200, TEXT_FORMAT, [await in_slices(lines)])
+
+    def _exposition(self, server: HttpServer, entries: list[Entry]) -> Iterator[str]:
+        samples = [
             ServiceSample(each.name, each.metrics, each.admission.gauges(), each.states())
-            for entry in self._registry
+            for entry in entries
             for each in entry.versions.values()
         ]
-        return Reply(200, TEXT_FORMAT, [exposition(services, server.refused, server.metrics())])
+        several = self._registry.names_are_secret
+        up = {each.name: each.ready for each in entries} if several else None
+        return exposition(samples, dict(server.refused), server.metrics(), up)
 
-    def _upstreams(self, request: HttpRequest) -> Reply:
-        entry = self._named(asked_for(request.head.path) or b"")
+    def _upstreams(self, asked: Asked, request: HttpRequest) -> Reply:
+        server = request.connection.server
+        own, everybody = own_peer(request.connection.sockname()), server.settings.peers
+        name = asked_for(request.head.path) or b""
+        entry = self._named(name)
+        secret = self._registry.names_are_secret
+        if secret and (isinstance(entry, NotFound) or not asked.has_token_of(entry.tokens)):
+            # The vendor's clients send no token here. They get what tells nothing: this engine,
+            # under whatever name they ask for.
+            asked_name = unquote_to_bytes(name.partition(b"/")[0]).decode(errors="replace")
+            serving = not server.draining
+            return Reply(200, JSON_TYPE, [upstreams(asked_name, own, everybody, serving=serving)])
         if isinstance(entry, NotFound):
             return Reply(404, TEXT, [str(entry).encode()])
-        serving = entry.ready and not request.connection.server.draining
-        own = own_peer(request.connection.sockname())
-        return Reply(200, JSON_TYPE, [upstreams(entry.name, own, entry.peers, serving=serving)])
+        serving = entry.ready and not server.draining
+        peers = [*entry.peers, *everybody]
+        return Reply(200, JSON_TYPE, [upstreams(entry.name, own, peers, serving=serving)])
+
+
+class Asked:
+    """What the head of a request to one of the engine's own routes brings."""
+
+    def __init__(self, head: Head, headers: Mapping[bytes, bytes]) -> None:
+        self._head = head
+        self._headers = headers
+
+    def names(self, parameter: str) -> bool:
+        """Whether the query has a parameter, with or without a value."""
+        return parameter in self._query()
+
+    def value(self, parameter: str) -> str:
+        """Return the value of a parameter of the query."""
+        return self._query()[parameter][0]
+
+    def refusal_of(self, entry: Entry) -> Refusal | None:
+        """Return why whoever asks is not let in to a service, if so."""
+        return self._refusal(entry.tokens, entry.name)
+
+    def has_token_of(self, tokens: Tokens) -> bool:
+        """Whether one of `tokens`, of which there are any, came with the request."""
+        return not tokens.public and self._refusal(tokens, "") is None
+
+    def _refusal(self, tokens: Tokens, name: str) -> Refusal | None:
+        return token_refusal(tokens, name, self._head.method, self._head.target, self._headers)
+
+    def _query(self) -> dict[str, list[str]]:
+        query = self._head.target.partition(b"?")[2].decode("latin-1")
+        return parse_qs(query, keep_blank_values=True)
+
+
+def _readiness(ready: bool, text: bytes) -> Reply:
+    return Reply(200 if ready else 503, TEXT, [text])
 
 
 def _alive(request: HttpRequest) -> Reply:

@@ -19,7 +19,6 @@ from fixtures.certificates import Pair, make_pair
 from fixtures.engine import FakeAdmission, make_server
 
 from eas_prediction import PooledTransport, PredictClient, StringRequest
-from eas_processor.app.engine import _with_certificate
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.errors import StartError
 from eas_processor.frontends.http.tls import Tls
@@ -161,15 +160,15 @@ async def test_a_reload_renews_the_certificate_and_a_bad_one_changes_nothing(
 
     install(pair)
     served = Served(service(token="t"), *mine)
-    reread = _with_certificate(lambda: service(token="t"), served.server.tls)
+    tls = served.server.tls
+    assert tls is not None
     async with served as address:
         install(Pair(other.cert, pair.key))
         with pytest.raises(StartError, match="is not that of the certificate"):
-            await asyncio.to_thread(reread)
+            tls.renew()
         assert await asyncio.to_thread(predict, address, pair.cert, b"x") == b"x"
         install(other)
-        await asyncio.to_thread(reread)
-        await asyncio.sleep(0)
+        tls.renew()
         assert await asyncio.to_thread(predict, address, other.cert, b"x") == b"x"
 
 
@@ -262,11 +261,10 @@ async def test_a_renewal_to_one_that_is_not_valid_is_refused(
     tls = served.server.tls
     assert tls is not None
     before = tls.not_after
-    reread = _with_certificate(lambda: service(token="t"), tls)
     async with served as address:
         install(dated(tmp_path, "bad", begin, end))
         with pytest.raises(StartError, match=f"the certificate in {mine.cert} .*20.* stays"):
-            await asyncio.to_thread(reread)
+            tls.renew()
         assert tls.not_after == before
         assert await asyncio.to_thread(predict, address, pair.cert, b"x") == b"x"
 

@@ -1,0 +1,127 @@
+"""All services of an engine: those of the command line, and those of the directories it follows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from eas_processor.app.directories import Directories
+from eas_processor.app.hosting import Host, Shares, Source
+from eas_processor.serving.background import end_tasks, in_background
+from eas_processor.serving.service import Service
+
+log = logging.getLogger("eas_processor.engine")
+
+_LOOK_S = 1.0
+
+
+class Services:
+    """
+    Starts, changes and ends the services of an engine.
+
+    `watches` is whether a service is loaded again when its source has changed.
+    """
+
+    def __init__(self, shares: Shares, *, watches: bool = False) -> None:
+        self._shares = shares
+        self._watches = watches
+        self._hosts: list[Host] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._removals: set[asyncio.Task[None]] = set()
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """One for each service, in the order in which they came."""
+        return self._hosts
+
+    @property
+    def most_grace(self) -> float:
+        """The longest time that a service has for what it accepted, in seconds."""
+        return max((each.settings.grace for each in self._each_service()), default=0.0)
+
+    @property
+    def outstanding(self) -> int:
+        """The calls that have begun and are not answered, of all services."""
+        return sum(each.admission.outstanding for each in self._each_service())
+
+    async def start_alone(self, source: Source) -> None:
+        """Start the only service. Raises SetupError when it cannot start."""
+        await self._take_in(source).start()
+
+    async def start_all(self, sources: Iterable[Source]) -> None:
+        """Start services side by side, and wait until each has been tried once."""
+        hosts = [self._take_in(each) for each in sources]
+        if hosts:
+            await asyncio.wait([each.begin() for each in hosts])
+        serving = sum(each.serves for each in hosts)
+        log.info("%d of %d services serve", serving, len(hosts))
+
+    def add(self, source: Source) -> None:
+        """Start one more service."""
+        self._take_in(source).begin()
+
+    def remove(self, host: Host) -> None:
+        """End a service: calls to it are not taken any more, those that it has are answered."""
+        log.info("%s: is removed", host)
+        self._hosts.remove(host)
+        self._spawn(host.remove(), self._removals)
+
+    def reload_all(self) -> None:
+        """Have every service load what its source says now."""
+        for each in self._hosts:
+            self._spawn(each.try_to_reload())
+
+    def follow(self, directories: Directories, make: Callable[[Path], Source]) -> None:
+        """Have each service file of `directories` be a service, as long as it is there."""
+        self._spawn(self._follow(directories, make))
+
+    async def end_changes(self) -> None:
+        """Start and change nothing any more; those that go still finish their calls."""
+        await end_tasks(self._tasks)
+        for each in self._hosts:
+            await each.end_changes()
+
+    async def stop(self) -> None:
+        """End every instance, and wait until they are gone."""
+        await self.end_changes()
+        await end_tasks(self._removals)
+        await asyncio.gather(*(each.stop() for each in self._hosts))
+
+    def _each_service(self) -> Iterable[Service]:
+        return (service for each in self._hosts if (service := each.service) is not None)
+
+    def _take_in(self, source: Source) -> Host:
+        host = Host(source, self._shares)
+        self._hosts.append(host)
+        if self._watches:
+            host.watch(self._renamed)
+        return host
+
+    def _renamed(self, host: Host) -> None:
+        """Have the service of another name, which its file tells now, take its place."""
+        self.remove(host)
+        self.add(host.source)
+
+    async def _follow(self, directories: Directories, make: Callable[[Path], Source]) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            came, gone = await in_background(directories.look)
+            hosts = {each.source.label: each for each in self._hosts}
+            for label in map(str, gone):
+                if label in hosts:
+                    self.remove(hosts[label])
+            for path in came:
+                if str(path) not in hosts:
+                    self.add(make(path))
+
+    def _spawn(
+        self, job: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]] | None = None
+    ) -> asyncio.Task[None]:
+        tasks = self._tasks if tasks is None else tasks
+        task = asyncio.create_task(job)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task

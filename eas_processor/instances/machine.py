@@ -1,0 +1,56 @@
+"""What all services of an engine share of the machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+from eas_processor.instances.gpus import Gpus
+from eas_processor.instances.launcher_pool import LauncherPool
+from eas_processor.instances.processes import Processes
+
+_SLOT_S = 10.0
+"""How long a load keeps others waiting: one that hangs is nothing to the other services."""
+
+
+class Loads:
+    """Lets as many models be loaded at a time as there are cores, so that each gets on."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = asyncio.Semaphore(slots)
+
+    @contextlib.asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a place, and leave it in the end or after `_SLOT_S`."""
+        await self._slots.acquire()
+        left = False
+
+        def leave() -> None:
+            nonlocal left
+            if not left:
+                left = True
+                self._slots.release()
+
+        timer = asyncio.get_running_loop().call_later(_SLOT_S, leave)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            leave()
+
+
+class Machine:
+    """The engine's processes, its launchers, the GPUs, and places to load models in."""
+
+    def __init__(self) -> None:
+        self.processes = Processes()
+        self.launchers = LauncherPool(self.processes)
+        self.gpus = Gpus()
+        self.loads = Loads(len(os.sched_getaffinity(0)))
+
+    async def stop(self) -> None:
+        """End every launcher, and watch no process any more."""
+        await self.launchers.stop()
+        await self.processes.stop()

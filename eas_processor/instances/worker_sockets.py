@@ -1,0 +1,48 @@
+"""The four pairs of sockets between the engine and a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from functools import partial
+
+from eas_processor.instances.instance import Instance
+from eas_processor.instances.links import BulkLink, FrameLink, open_link, socket_pair
+from eas_processor.instances.worker_output import WorkerOutput
+from eas_processor.link.frames import CHANNELS, Frame
+from eas_processor.serving.budget import Budget
+
+
+async def open_sockets(
+    theirs: list[socket.socket],
+    instance: Instance,
+    budget: Budget,
+    on_control: Callable[[list[Frame]], None],
+    on_lost: Callable[[Instance, str], None],
+) -> None:
+    """
+    Attach our ends of the sockets to an instance, and add the worker's to `theirs`, in order.
+
+    `on_control` gets the frames on `control`. `on_lost` gets the instance and the channel when the
+    other side has closed one. Raises StartError.
+    """
+    protocols: dict[str, asyncio.Protocol] = {
+        "control": FrameLink(on_control, partial(on_lost, instance, "control")),
+        "data": FrameLink(
+            partial(instance.replies, channel="data"), partial(on_lost, instance, "data")
+        ),
+        "bulk": BulkLink(
+            partial(instance.replies, channel="bulk"),
+            partial(on_lost, instance, "bulk"),
+            budget,
+            instance.body_of,
+        ),
+        "log": WorkerOutput(instance, partial(setattr, instance, "last_words")),
+    }
+    for channel in CHANNELS:
+        ours, other = socket_pair()
+        theirs.append(other)
+        transport = await open_link(ours, protocols[channel])
+        if channel != "log":
+            instance.attach(channel, transport)
