@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,8 @@ class Engine:
             if self._all_ready() and len(self._services()) == count:
                 return
             time.sleep(0.1)
-        raise Unavailable(f"the engine's {count} services are not ready:\n{self._log_end()}")
+        states = Counter(each["state"] for each in self._listed())
+        raise Unavailable(f"not {count} services are ready but {dict(states)}:\n{self._log_end()}")
 
     def workers(self) -> list[int]:
         """Return the worker processes of all services."""

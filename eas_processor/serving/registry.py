@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from eas_processor.contracts.refusals import NotReady
 from eas_processor.contracts.settings import Peer
 from eas_processor.serving.service import Service
-from eas_processor.serving.tokens import Tokens
+from eas_processor.serving.tokens import NOBODY, Tokens
+
+_REMEMBERED = 1000
+"""Services that have gone, and whose tokens are kept."""
 
 
 class Phase(enum.Enum):
@@ -94,10 +97,16 @@ class Entry:
 
 
 class Registry:
-    """The services of an engine."""
+    """
+    The services of an engine.
+
+    It remembers who could call what has gone, as long as nothing else has the name: they are told
+    that it has gone.
+    """
 
     def __init__(self) -> None:
         self._entries: dict[bytes, Entry] = {}
+        self._gone: dict[bytes, Tokens] = {}
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the entries in the order in which they came."""
@@ -115,14 +124,23 @@ class Registry:
         """Return the entry of the name that is `key` in UTF-8."""
         return self._entries.get(key)
 
+    def tokens_of(self, key: bytes) -> Tokens:
+        """Return who may learn whether there is a service of this name: nobody, if never."""
+        entry = self._entries.get(key)
+        return entry.tokens if entry is not None else self._gone.get(key, NOBODY)
+
     def add(self, entry: Entry) -> None:
         """Take in an entry, whose name no other may have."""
         assert entry.key not in self._entries, entry.name
         self._entries[entry.key] = entry
+        self._gone.pop(entry.key, None)
 
     def remove(self, entry: Entry) -> None:
-        """Forget an entry: its name is not found any more."""
+        """Take an entry away: its name is not found any more."""
         del self._entries[entry.key]
+        self._gone[entry.key] = entry.tokens
+        if len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
         for number in list(entry.versions):
             entry.withdraw(number)
 

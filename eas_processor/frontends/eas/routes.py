@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from eas_processor.contracts.refusals import NotFound, Refusal
@@ -81,27 +81,33 @@ class Router:
 
     def _predict(self, head: Head, headers: Mapping[bytes, bytes]) -> PredictRoute | Refusal:
         entry = self._named(head.path[len(PREFIX) :])
-        if isinstance(entry, NotFound):
-            return entry
-        asked = Asked(head, headers)
-        if self._registry.names_are_secret and (refusal := asked.refusal_of(entry)):
+        refusal = Asked(head, headers).refusal_of(
+            self._tokens_of(entry), entry.key.decode(errors="replace")
+        )
+        if refusal is not None and self._registry.names_are_secret:
             return refusal
+        if isinstance(entry, _Unknown):
+            return NotFound(f"there is no service {shown(entry.asked)} here")
         if head.method not in (b"POST", b"GET"):
             return MethodNotAllowed(
                 f"{head.method.decode()} is not answered here; "
                 "POST predicts, GET returns the signature",
                 b"GET, POST",
             )
-        if refusal := asked.refusal_of(entry):
+        if refusal is not None:
             return refusal
         if (service := entry.latest) is None:
             return entry.not_ready()
         return PredictRoute(head, service, timed=headers.get(b"x-eas-timing") == b"1")
 
-    def _named(self, path: bytes) -> Entry | NotFound:
-        name = path.partition(b"/")[0]
-        entry = self._registry.find(name) or self._registry.find(unquote_to_bytes(name))
-        return entry or NotFound(f"there is no service {shown(name)} here")
+    def _named(self, path: bytes) -> Entry | _Unknown:
+        asked = path.partition(b"/")[0]
+        name = unquote_to_bytes(asked)
+        return self._registry.find(asked) or self._registry.find(name) or _Unknown(asked, name)
+
+    def _tokens_of(self, entry: Entry | _Unknown) -> Tokens:
+        """Return who may learn whether there is such a service."""
+        return self._registry.tokens_of(entry.key)
 
     # The engine's own routes
 
@@ -120,10 +126,10 @@ class Router:
         return _readiness(ready, b"%d of %d services are ready" % (count, len(entries)))
 
     def _ready_one(self, asked: Asked) -> Reply:
-        entry = self._registry.find(asked.value("service").encode())
-        if self._registry.names_are_secret and (entry is None or asked.refusal_of(entry)):
+        name = asked.value("service").encode()
+        if self._registry.names_are_secret and asked.refusal_of(self._registry.tokens_of(name)):
             return Reply(401, TEXT, [b"expected the token of this service in `Authorization`"])
-        if entry is None:
+        if (entry := self._registry.find(name)) is None:
             return Reply(404, TEXT, [b"there is no such service here"])
         if entry.ready:
             return _readiness(True, b"ready")
@@ -157,20 +163,27 @@ class Router:
     def _upstreams(self, asked: Asked, request: HttpRequest) -> Reply:
         server = request.connection.server
         own, everybody = own_peer(request.connection.sockname()), server.settings.peers
-        name = asked_for(request.head.path) or b""
-        entry = self._named(name)
-        secret = self._registry.names_are_secret
-        if secret and (isinstance(entry, NotFound) or not asked.has_token_of(entry.tokens)):
+        entry = self._named(asked_for(request.head.path) or b"")
+        tokens = self._tokens_of(entry)
+        if self._registry.names_are_secret and not asked.has_token_of(tokens):
             # The vendor's clients send no token here. They get what tells nothing: this engine,
             # under whatever name they ask for.
-            asked_name = unquote_to_bytes(name.partition(b"/")[0]).decode(errors="replace")
+            name = entry.key.decode(errors="replace")
             serving = not server.draining
-            return Reply(200, JSON_TYPE, [upstreams(asked_name, own, everybody, serving=serving)])
-        if isinstance(entry, NotFound):
-            return Reply(404, TEXT, [str(entry).encode()])
+            return Reply(200, JSON_TYPE, [upstreams(name, own, everybody, serving=serving)])
+        if isinstance(entry, _Unknown):
+            sentence = f"there is no service {shown(entry.asked)} here"
+            return Reply(404, TEXT, [sentence.encode()])
         serving = entry.ready and not server.draining
         peers = [*entry.peers, *everybody]
         return Reply(200, JSON_TYPE, [upstreams(entry.name, own, peers, serving=serving)])
+
+
+class _Unknown(NamedTuple):
+    """A name that no service has: as it came, and without its percent signs."""
+
+    asked: bytes
+    key: bytes
 
 
 class Asked:
@@ -188,16 +201,13 @@ class Asked:
         """Return the value of a parameter of the query."""
         return self._query()[parameter][0]
 
-    def refusal_of(self, entry: Entry) -> Refusal | None:
-        """Return why whoever asks is not let in to a service, if so."""
-        return self._refusal(entry.tokens, entry.name)
+    def refusal_of(self, tokens: Tokens, name: str = "") -> Refusal | None:
+        """Return why whoever asks does not have one of `tokens`, if so."""
+        return token_refusal(tokens, name, self._head.method, self._head.target, self._headers)
 
     def has_token_of(self, tokens: Tokens) -> bool:
         """Whether one of `tokens`, of which there are any, came with the request."""
-        return not tokens.public and self._refusal(tokens, "") is None
-
-    def _refusal(self, tokens: Tokens, name: str) -> Refusal | None:
-        return token_refusal(tokens, name, self._head.method, self._head.target, self._headers)
+        return not tokens.public and self.refusal_of(tokens) is None
 
     def _query(self) -> dict[str, list[str]]:
         query = self._head.target.partition(b"?")[2].decode("latin-1")
