@@ -223,13 +223,14 @@ class _Engine:
 
     def _make_room(self, settings: ServiceSettings) -> None:
         """Leave descriptors for the instances of `settings` beside those of the others."""
-        others = sum(
+        counts = [
             each.settings.instances
             for entry in self._registry
             for each in entry.versions.values()
             if each.name != settings.name
-        )
-        most = self._files.most_connections(others + settings.instances)
+        ]
+        counts.append(settings.instances)
+        most = self._files.most_connections(sum(counts), max(counts))
         self._server.settings = replace(self._server.settings, max_connections=most)
 
     def _renew_certificate(self) -> None:

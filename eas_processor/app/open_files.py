@@ -13,8 +13,9 @@ log = logging.getLogger("eas_processor.engine")
 # Measured: 15 with the standard streams, the loop, its signals and the listeners; 3 for the log and
 # the admin port. The rest is for what a thread opens for a moment.
 _ENGINE = 32
-# A worker has four sockets, its launcher two. An update starts as many beside them.
-_INSTANCE = 2 * (4 + 2)
+# A worker has four sockets and a descriptor of its process. A launcher and its spare have three
+# each, which services share, and each service holds the file by which it is found.
+_INSTANCE = 4 + 1 + 1
 # An update can ask for more instances than there are now.
 _FEWEST_INSTANCES = 8
 # A download, an archive and what is unpacked from it, certificates, the pipes of a new process.
@@ -22,10 +23,17 @@ _RELOAD = 32
 _FEWEST_CONNECTIONS = 16
 
 
-def kept(instances: int) -> int:
-    """Return the descriptors that connections must leave free: 256 for up to 8 instances."""
+def kept(instances: int, updated: int = 0) -> int:
+    """
+    Return the descriptors that connections must leave free: 256 for up to 8 instances.
+
+    An update of a service starts as many instances as it has beside them; `updated` are those of
+    the largest service, all of them unless it is given.
+    """
     instances = max(instances, _FEWEST_INSTANCES)
-    return _ENGINE + MOST_CONNECTIONS + REFUSED_AT_ONCE + _RELOAD + _INSTANCE * instances
+    updated = max(updated or instances, _FEWEST_INSTANCES)
+    own = _ENGINE + MOST_CONNECTIONS + REFUSED_AT_ONCE + _RELOAD
+    return own + _INSTANCE * (instances + updated)
 
 
 class OpenFiles:
@@ -38,19 +46,21 @@ class OpenFiles:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self._limit = hard
         self._asked = asked
-        self._instances = 0
+        self._kept = 0
         self._said = asked
 
-    def most_connections(self, instances: int) -> int:
+    def most_connections(self, instances: int, updated: int = 0) -> int:
         """
         Return how many may be open beside `instances`; warn when they are fewer than before.
+
+        `updated` is as for `kept`.
 
         What was kept for more instances stays kept: a rollback may bring them back.
         """
         if self._limit == resource.RLIM_INFINITY:
             return self._asked
-        self._instances = max(self._instances, instances)
-        most = max(self._limit - kept(self._instances), _FEWEST_CONNECTIONS)
+        self._kept = max(self._kept, kept(instances, updated))
+        most = max(self._limit - self._kept, _FEWEST_CONNECTIONS)
         most = min(self._asked, most)
         if most < self._said:
             self._said = most

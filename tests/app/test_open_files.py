@@ -44,6 +44,11 @@ def test_more_instances_take_their_part_for_good(
     assert [each.args[1] for each in caplog.records] == [3840, 4096 - kept(50)]  # type: ignore[index]
 
 
+def test_of_many_services_one_is_updated_at_a_time(limits: list[tuple[int, int]]) -> None:
+    limits.append((1024, 1024))
+    assert OpenFiles(10_000).most_connections(100, 1) == 1024 - kept(100, 1) == 216
+
+
 def test_with_a_tiny_limit_there_are_still_some(limits: list[tuple[int, int]]) -> None:
     limits.append((64, 64))
     assert OpenFiles(10_000).most_connections(1) == 16
