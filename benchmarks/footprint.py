@@ -128,7 +128,12 @@ def below(engine: int) -> tuple[int, int]:
                 parents[int(entry.name)] = int(stat[1])
     for worker, launcher in parents.items():
         if parents.get(launcher) == engine:
-            return launcher, worker
+            return launcher, worker  # as it was before workers became the engine's children
+    children = sorted(pid for pid, parent in parents.items() if parent == engine)
+    # A worker has threads; a launcher and its spare have none.
+    workers = [each for each in children if len(os.listdir(f"/proc/{each}/task")) > 1]
+    if len(workers) == 1 and len(children) > 1:
+        return min(each for each in children if each not in workers), workers[0]
     raise Unavailable("the engine has no launcher with a worker")
 
 
