@@ -147,6 +147,7 @@ class _Engine:
             self._address = self._server.bind()
             if await _unless(self._stop, self._start()):
                 await self._stop.wait()
+            if self._listens:
                 await self._shut_down()
             else:
                 log.info("stopped before anything was ready")

@@ -322,6 +322,7 @@ class Host:
             while service.admission.outstanding and monotonic() < end:
                 await asyncio.sleep(_DRAIN_STEP_S)
         finally:
+            service.admission.expect(False, "it has been removed")
             await service.instances.stop()
 
     async def end_changes(self) -> None:

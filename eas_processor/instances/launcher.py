@@ -50,6 +50,7 @@ class Launcher:
         self._sending = asyncio.Lock()
         self._introduced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._gone = asyncio.Event()
+        self._explaining: asyncio.Task[None] | None = None
         self._output = WorkerOutput(f"launcher of {settings.build}", self._printed)
         self._last_words = ""
         self._failure: StartError | None = None
@@ -221,7 +222,7 @@ class Launcher:
         self._note_end()
         self.close()
         if not self._introduced.done():
-            asyncio.get_running_loop().create_task(self._explain(ending))
+            self._explaining = asyncio.create_task(self._explain(ending))
 
     async def _explain(self, ending: Ending) -> None:
         with contextlib.suppress(asyncio.TimeoutError):
