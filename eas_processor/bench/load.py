@@ -198,6 +198,7 @@ class Load:
             await self._wait(seconds)
             return
         self._idle = deque(each for each in self._connections if each.since is None)
+        self._issue()
         ticker = Ticker(max(1 / self._plan.rate, _FINEST_TICK_S), self._issue)
         try:
             await self._wait(seconds)
@@ -212,7 +213,7 @@ class Load:
     def _issue(self) -> None:
         """Start every request whose time has come."""
         rate, started = self._plan.rate, self._started
-        due = int((perf_counter() - started) * rate)
+        due = int((perf_counter() - started) * rate) + 1  # the first one at once
         while self._issued < due:
             since = started + self._issued / rate
             self._issued += 1
