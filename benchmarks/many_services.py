@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import statistics
 import sys
 import tempfile
 import time
@@ -79,7 +80,8 @@ def ratio_lines(pairs: Sequence[tuple[Round, Round]], goals: dict[str, str]) -> 
 
 def measure_rate(one: Engine, ten: Engine, pairs: int, seconds: float) -> list[Line]:
     """Compare one service with ten at the same offered rate."""
-    capacity = max(one.load(one.names, CONNECTIONS, seconds).throughput for _ in range(3))
+    tries = [one.load(one.names, CONNECTIONS, seconds).throughput for _ in range(5)]
+    capacity = statistics.median(tries)
     rate = SHARE * capacity
     loads = [
         lambda: one.load(one.names * len(ten.names), CONNECTIONS, seconds, rate),
@@ -128,18 +130,18 @@ def compare(parts: Sequence[str], work: Path, options: argparse.Namespace) -> di
 
 def hundred(work: Path, count: int) -> list[Line]:
     """Start many services of a small model; look at them idle, then change some under load."""
-    directory = work / "hundred"
+    directory, models = work / "hundred", (work / "small", work / "mlp")
     directory.mkdir()
     names = [f"s{number:03}" for number in range(count)]
     for name in names:
-        write_service(directory, name, work / "small", batching=False)
+        write_service(directory, name, models[0], batching=False)
     tell(f"starting {count} services")
     begin = time.perf_counter()
     with engine_of_many(directory, "--watch") as running:
         ready = time.perf_counter() - begin
         lines = [Line(f"all {count} ready", f"{ready:.1f} s", f"< {READY_S:.0f} s")]
         running.load(names, count, 3.0)
-        return [*lines, *_idle(running), *_changes(running, directory, work / "small")]
+        return [*lines, *_idle(running), *_changes(running, directory, models)]
 
 
 def _idle(running: Engine) -> list[Line]:
@@ -170,18 +172,20 @@ def _mostly(values: Sequence[float], unit: str) -> str:
     return f"median {known.median:.3f} {unit}, most {max(values):.3f} {unit}"
 
 
-def _changes(running: Engine, directory: Path, model: Path) -> list[Line]:
+def _changes(running: Engine, directory: Path, models: tuple[Path, Path]) -> list[Line]:
     """Add, change and remove a service while others are called; raises Unavailable on a failure."""
-    busy = running.names[:4]
+    small, other = models
+    *_, removed, changed = running.names
 
     def change() -> None:
-        write_service(directory, "new", model, batching=False)
+        write_service(directory, "new", small, batching=False)
         running.wait_for_ready(len(running.names) + 1)
-        write_service(directory, running.names[-1], model, batching=False, instance=2)
-        (directory / f"{running.names[-2]}.json").unlink()
+        write_service(directory, changed, other, batching=False)
+        running.wait_for_model(changed, other)
+        (directory / f"{removed}.json").unlink()
         running.wait_for_ready(len(running.names))
 
-    answered = running.load_during(busy, CONNECTIONS, change)
+    answered = running.load_during(running.names[:4], CONNECTIONS, change)
     return [Line("added, changed, removed under load", f"0 of {answered:,} failed", "0")]
 
 
