@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from eas_processor.link.frames import ARRAY_PROTO
 
 if TYPE_CHECKING:
+    from eas_processor.contracts.account import Account
     from eas_processor.contracts.backend import Backend
     from eas_processor.contracts.refusals import Refusal
 
@@ -51,6 +52,11 @@ class Call:
         self.line: MutableMapping[int, Call] | None = None
         self.began = self.submitted = 0.0
         self.times: tuple[float, float, float, float] | None = None
+
+    @property
+    def account(self) -> Account | None:
+        """Who pays for what is held of it, if that is large; nobody, if no client sent it."""
+        return None
 
     def answer(self, code: int, payload: list[bytes]) -> None:
         """Take what came of the call: the response body for `OK`, else a sentence; `link.codes`."""

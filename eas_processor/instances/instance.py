@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
+from eas_processor.contracts.account import Account
 from eas_processor.contracts.backend import State
 from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
@@ -147,10 +148,12 @@ class Instance:
         """Requests that were sent ahead of the worker's credit: they wait, in its socket."""
         return max(0, len(self.held) - self._credit) if self._ahead else 0
 
-    def body_of(self, number: int) -> int:
-        """Return how many bytes are held of the body of a call in the worker."""
+    def charges_of(self, number: int) -> tuple[int, Account | None]:
+        """Return how many bytes are held of the body of a call in the worker, and who pays."""
         call = self.held.get(number)
-        return call.size if call is not None and call.instance is self else 0
+        if call is None:
+            return 0, None
+        return call.size if call.instance is self else 0, call.account
 
     def send(self, request: Call) -> None:
         """Give the worker a request, with the next `flush`; see `Call.answer` for the answer."""

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 
+from eas_processor.contracts.account import Account
 from eas_processor.errors import StartError
 from eas_processor.link.deframer import Deframer
 from eas_processor.link.frames import Frame
@@ -83,8 +84,9 @@ class BulkLink(FrameLink):
     Hands on the frames of a bulk channel, whose large answers are charged while they arrive.
 
     One that there is no room for is thrown away as it comes: its call gets a refusal instead.
-    `body_of` returns the size of the body of the call with a number: it is given back when the
-    answer is there, so only what an answer is larger is asked of the budget.
+    `charges_of` returns the size of the body of the call with a number, and who pays for it: the
+    body is given back when the answer is there, so only what an answer is larger is asked of the
+    budget.
     """
 
     def __init__(
@@ -92,12 +94,13 @@ class BulkLink(FrameLink):
         on_frames: Callable[[list[Frame]], None],
         on_lost: Callable[[], None],
         budget: Budget,
-        body_of: Callable[[int], int],
+        charges_of: Callable[[int], tuple[int, Account | None]],
     ) -> None:
         super().__init__(on_frames, on_lost)
-        self._body_of = body_of
+        self._charges_of = charges_of
         self._budget = budget
         self._charged = 0
+        self._account: Account | None = None
         self._decided = False
         """Whether the answer that is arriving is charged, or thrown away."""
 
@@ -116,16 +119,17 @@ class BulkLink(FrameLink):
         super().connection_lost(exc)
 
     def _charge(self, size: int, number: int) -> None:
-        more = max(0, size - self._body_of(number))
-        if size <= self._budget.most and self._budget.make_fit(more):
-            self._budget.free -= more
+        body, self._account = self._charges_of(number)
+        more, budget = max(0, size - body), self._budget
+        if size <= budget.most(self._account) and budget.make_fit(more, self._account):
+            budget.charge(self._account, 0, more)
             self._charged = more
         else:
-            refusal = self._budget.answer_refusal(size)
+            refusal = budget.answer_refusal(size, self._account)
             self._deframer.replace(refusal.code, str(refusal).encode())
 
     def _give_back(self) -> None:
-        self._budget.free += self._charged
+        self._budget.charge(self._account, self._charged, 0)
         self._charged = 0
         self._decided = False
 

@@ -36,7 +36,7 @@ async def open_sockets(
             partial(instance.replies, channel="bulk"),
             partial(on_lost, instance, "bulk"),
             budget,
-            instance.body_of,
+            instance.charges_of,
         ),
         "log": WorkerOutput(instance, partial(setattr, instance, "last_words")),
     }

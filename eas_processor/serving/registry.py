@@ -84,12 +84,16 @@ class Entry:
 
     def publish(self, number: int, service: Service) -> None:
         """Have `service` take calls as version `number`; one that had the number leaves it."""
+        before = self.versions.get(number)
+        service.enter(self.latest)
         self.versions[number] = service
+        if before is not None:
+            before.leave()
 
     def withdraw(self, number: int) -> None:
         """Send no more calls to version `number`; those that it has are answered."""
         # Connections remember whom a head was for, and ask whether its tokens are still the same.
-        self.versions.pop(number).forget_callers()
+        self.versions.pop(number).leave()
 
     def renumber(self, before: int, after: int) -> None:
         """Have the version `before`, whose instances were replaced, be called `after`."""

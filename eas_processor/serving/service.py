@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eas_processor.contracts.account import Account
 from eas_processor.contracts.backend import Instances, State
 from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import BodyTooLarge, Refusal, TooManyRequests
@@ -37,6 +38,7 @@ class Service:
         self.instances = instances
         self.metrics = admission.metrics
         self.tokens = Tokens(settings.token, settings.previous_token)
+        self.account = Account()
         self._budget = budget
         self._max_body = max_body
         self._rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
@@ -68,9 +70,16 @@ class Service:
         if settings.rate_limit != before.rate_limit:
             self._rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
 
-    def forget_callers(self) -> None:
-        """Have whoever has shown a token show it again, because this takes no more calls."""
+    def enter(self, beside: Service | None) -> None:
+        """Take calls from now on, with a part of the budget that is also that of `beside`."""
+        if beside is not None:
+            self.account = beside.account
+        self._budget.parts.join(self.account)
+
+    def leave(self) -> None:
+        """Take no more calls: whoever has shown a token has to show it again."""
         self.tokens = Tokens(self.settings.token, self.settings.previous_token)
+        self._budget.parts.leave(self.account)
 
     def admit(self, call: Call, size: int, now: float) -> Refusal | None:
         """
@@ -81,8 +90,8 @@ class Service:
         if size > self._max_body:
             return too_large(self._max_body)
         if size > BULK_SIZE:
-            if not self._budget.make_fit(size):
-                return self._budget.body_refusal()
+            if not self._budget.make_fit(size, self.account):
+                return self._budget.body_refusal(size, self.account)
             if busy := self.admission.refusal(size):
                 return busy
         elif size > self._budget.free and not self._budget.make_fit(size, small=True):

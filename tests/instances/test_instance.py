@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from eas_processor.contracts.account import Account
 from eas_processor.contracts.backend import State
 from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
@@ -30,6 +31,8 @@ from eas_processor.link.frames import (
 
 
 class ARequest(Call):
+    account = Account()
+
     def __init__(self, body: bytes) -> None:
         super().__init__()
         self.body = [body]
@@ -225,6 +228,17 @@ async def test_credit_is_counted_in_bytes_of_large_bodies(make_worker: Any) -> N
     assert worker.instance.has_credit(BULK_SIZE)
     worker.instance.replies([(REPLY, 0, codes.OK, large.number, 0.0, [])])
     assert worker.instance.has_credit(BYTE_CREDIT)
+
+
+async def test_who_pays_for_an_answer_is_known_also_when_nobody_waits(make_worker: Any) -> None:
+    worker = make_worker()
+    worker.attach()
+    request = ARequest(b"body")
+    worker.instance.send(request)
+    assert worker.instance.charges_of(request.number) == (4, ARequest.account)
+    worker.instance.cancel(request)
+    assert worker.instance.charges_of(request.number) == (0, ARequest.account)
+    assert worker.instance.charges_of(request.number + 1) == (0, None)
 
 
 async def test_a_death_hands_back_what_somebody_waits_for(make_worker: Any) -> None:

@@ -277,10 +277,12 @@ def test_small_answers_that_are_kept_may_not_be_too_many(make_desk: Any, post: B
 
 
 class Link:
-    def __init__(self, budget: Any, bodies: Any = None) -> None:
+    def __init__(self, budget: Any, bodies: Any = None, account: Any = None) -> None:
         bodies = defaultdict(int, bodies or {})
         self.frames: list[Any] = []
-        self.link = BulkLink(self.frames.extend, lambda: None, budget, bodies.__getitem__)
+        self.link = BulkLink(
+            self.frames.extend, lambda: None, budget, lambda number: (bodies[number], account)
+        )
 
     def receive(self, data: bytes) -> None:
         for start in range(0, len(data), 200_000):

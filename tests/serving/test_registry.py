@@ -50,6 +50,14 @@ def test_several_versions_live_side_by_side(served: Any) -> None:
     assert list(entry.versions) == [3]
 
 
+def test_a_version_that_is_replaced_has_left(served: Any) -> None:
+    before, after = served("a"), served("a")
+    (entry,) = registry_of(before)
+    tokens = before.tokens
+    entry.publish(1, after)
+    assert entry.latest is after and before.tokens is not tokens
+
+
 def test_who_was_let_in_has_to_ask_again_once_a_version_is_gone(served: Any) -> None:
     first = served("a")
     registry = registry_of(first)

@@ -23,7 +23,10 @@ class Desk:
         self.configured: list[Any] = []
         self.supervisor = FakeSupervisor(self.file)
         served: Any = SimpleNamespace(
-            instances=self.supervisor, settings=self.file, configure=self.configured.append
+            instances=self.supervisor,
+            settings=self.file,
+            configure=self.configured.append,
+            enter=lambda _: None,
         )
         self.kept = True
         self.entry = Entry("echo", Tokens(""))

@@ -29,12 +29,13 @@ class PredictRoute(Route):
     answer is special.
     """
 
-    __slots__ = ("_tokens", "codec", "guesses", "posts", "service", "timed", "usual")
+    __slots__ = ("_tokens", "account", "codec", "guesses", "posts", "service", "timed", "usual")
     repeats = True
 
     def __init__(self, head: Head, service: Service, *, timed: bool) -> None:
         super().__init__(head)
         self.service = service
+        self.account = service.account
         self._tokens = service.tokens
         self.posts = head.method == b"POST"
         self.guesses = head.content_type == _FORM_TYPE
@@ -77,8 +78,11 @@ class EasCall(HttpRequest):
                 # Most answers: what `_settle` and `respond` do, in a third of their time.
                 connection, service = self.connection, route.service
                 self.body = []
-                connection.budget.free += self.charged
-                self.charged = 0
+                if (charged := self.charged) > BULK_SIZE:
+                    self.give_back()
+                else:
+                    connection.budget.free += charged
+                    self.charged = 0
                 service.end(self)
                 service.metrics.codes[200] += 1
                 connection.answers.reply_usual(self, payload[0])
@@ -116,8 +120,8 @@ class EasCall(HttpRequest):
         self.body = []
         self.give_back()
         size, budget = sum(map(len, payload)), self.connection.budget
-        if size > BULK_SIZE and not budget.make_fit(size):
-            refusal = budget.answer_refusal(size)
+        if size > BULK_SIZE and not budget.make_fit(size, self.account):
+            refusal = budget.answer_refusal(size, self.account)
             status, payload = status_of(refusal), [str(refusal).encode()]
         if self.refusal is None:
             self.route.service.end(self)

@@ -96,8 +96,7 @@ class Answers:
     def _charge_kept(self, request: HttpRequest, payload: list[bytes]) -> None:
         """Charge an answer that is kept until those before it are there."""
         budget = self._server.budget
-        request.charged = sum(map(len, payload))
-        budget.free -= request.charged
+        request.charge(sum(map(len, payload)))
         if budget.free < 0:
             budget.drop_unread()
         if budget.free < 0:
@@ -116,6 +115,8 @@ class Answers:
         """Add the bytes of an answer to `parts`."""
         status, content_type, payload = reply
         length = sum(map(len, payload))
+        if length > BULK_SIZE:
+            self._flow.account = request.account
         if self._server.access_log is not None:
             self._server.access_log.note(request, self._flow.client(), status, length)
         head = self._server.heads.build(

@@ -63,16 +63,15 @@ class Bodies:
     def _keep(self, request: HttpRequest, data: bytes) -> None:
         """Add a piece to a body and charge it, or refuse the request."""
         connection = self._connection
-        body, budget = request.body, connection.budget
+        body, budget, account = request.body, connection.budget, request.account
         size = request.size = request.size + len(data)
         if size > connection.server.settings.max_body:
             limit = connection.server.settings.max_body
             connection.refuse_now(request, checks.body_too_large(limit))
-        elif not budget.make_fit(len(data), small=size <= BULK_SIZE):
-            connection.refuse_now(request, budget.body_refusal())
+        elif not budget.make_fit(len(data), account, small=size <= BULK_SIZE):
+            connection.refuse_now(request, budget.body_refusal(len(data), account))
         else:
-            budget.free -= len(data)
-            request.charged = size
+            request.charge(size)
             if body and len(body[-1]) < _SMALL_PIECE and len(data) < _SMALL_PIECE:
                 body[-1] += data
             else:

@@ -19,6 +19,7 @@ from eas_processor.frontends.http.parsing import BETWEEN, BODY, ENDED, HEAD, HEA
 from eas_processor.frontends.http.refusals import ArrivalTimeout, Crowded, HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest
 from eas_processor.frontends.http.routes import Refused, Route
+from eas_processor.link.frames import BULK_SIZE
 
 if TYPE_CHECKING:
     from eas_processor.frontends.http.server import HttpServer
@@ -111,8 +112,12 @@ class HttpConnection(asyncio.Protocol):
                     request.refuse(request.refusal)
                 else:
                     request.body.append(data[known.start :])
-                    request.size = request.charged = known.length
-                    self.budget.free -= known.length
+                    size = request.size = known.length
+                    if size > BULK_SIZE:
+                        request.charge(size)
+                    else:
+                        request.charged = size
+                        self.budget.free -= size
                     request.received(now)
                 return
         flood = len(data) > HEADS_AT_ONCE and not self.missing

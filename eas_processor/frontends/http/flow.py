@@ -9,6 +9,7 @@ import logging
 import termios
 from time import monotonic
 
+from eas_processor.contracts.account import Account
 from eas_processor.serving.budget import Budget
 
 log = logging.getLogger("eas_processor.engine")
@@ -19,7 +20,8 @@ class FlowControl:
     The flow control of a connection, and the client that the budget knows.
 
     `reading` is whether bytes of the client are read; `blocked` whether it has so much unread that
-    the transport asks for a pause; `read_at` when it was last seen to read.
+    the transport asks for a pause; `read_at` when it was last seen to read; `account` whose large
+    answer was written last.
     """
 
     def __init__(self, budget: Budget, transport: asyncio.Transport, now: float) -> None:
@@ -28,6 +30,7 @@ class FlowControl:
         self.reading = True
         self.blocked = False
         self.read_at = now
+        self.account: Account | None = None
         self._left = 0
         """Bytes that were left at `read_at`, here and in the kernel."""
 

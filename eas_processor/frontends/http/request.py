@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from eas_processor.contracts.account import Account
 from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import Refusal
 from eas_processor.frontends.http.head import JSON_TYPE
@@ -65,6 +66,11 @@ class HttpRequest(Call):
         """The client's own id, or one that no other request has."""
         return self.head.request_id or request_id(self.number)
 
+    @property
+    def account(self) -> Account | None:
+        """Who pays for a large body or answer: the service, if it is a call of one."""
+        return self.route.account
+
     # What a frontend says
 
     def received(self, now: float) -> None:
@@ -111,8 +117,12 @@ class HttpRequest(Call):
             self.keep_alive = False
         self.connection.answers.reply(self, Reply(status, content_type, payload))
 
+    def charge(self, size: int) -> None:
+        """Charge `size` bytes for its body, or for its answer, from now on."""
+        self.connection.budget.charge(self.account, self.charged, size)
+        self.charged = size
+
     def give_back(self) -> None:
         """Take what is charged for the request, its body or its answer, out of the budget."""
         if self.charged:
-            self.connection.budget.free += self.charged
-            self.charged = 0
+            self.charge(0)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from eas_processor.contracts.account import Account
 from eas_processor.contracts.refusals import Refusal
 from eas_processor.frontends.http.head import Head
 from eas_processor.frontends.http.refusals import ContentTooLarge, EngineFailed, HttpRefusal
@@ -33,11 +34,12 @@ class Route:
     Who answers the requests that bring one head.
 
     A fast route makes calls of a service: it `repeats`, which lets a connection use it again for
-    the same bytes, as long as it `holds`.
+    the same bytes, as long as it `holds`. `account` is that of the service.
     """
 
     __slots__ = ("head",)
     repeats = False
+    account: Account | None = None
 
     def __init__(self, head: Head) -> None:
         self.head = head

@@ -1,0 +1,12 @@
+"""Who pays for what the engine holds for clients."""
+
+from __future__ import annotations
+
+
+class Account:
+    """The bytes of large bodies and answers that the engine holds for one service."""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = 0
