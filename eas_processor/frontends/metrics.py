@@ -74,14 +74,19 @@ async def in_slices(lines: Iterable[str]) -> bytes:
 
     Those of 100 services take 60 ms.
     """
+    parts: list[bytes] = []
     made: list[str] = []
     began = perf_counter()
     for line in lines:
         made.append(line)
         if perf_counter() - began > _SLICE_S:
+            parts.append(as_text(made))
+            made.clear()
             await asyncio.sleep(0)
             began = perf_counter()
-    return as_text(made)
+    if made:
+        parts.append(as_text(made))
+    return b"".join(parts)
 
 
 def _answers(services: list[ServiceSample], refused: Mapping[int, int]) -> Iterator[str]:
@@ -124,10 +129,11 @@ def _histograms(services: list[ServiceSample]) -> Iterator[str]:
 
 
 def _histogram(name: str, labels: Mapping[str, object], histogram: Histogram) -> Iterator[str]:
-    buckets = histogram.buckets()
+    # Others may count before the last line is made.
+    buckets, total = histogram.buckets(), histogram.total
     for bound, count in buckets:
         yield _line(f"{name}_bucket", {**labels, "le": bound}, count)
-    yield _line(f"{name}_sum", labels, f"{histogram.total:g}")
+    yield _line(f"{name}_sum", labels, f"{total:g}")
     yield _line(f"{name}_count", labels, buckets[-1][1])
 
 

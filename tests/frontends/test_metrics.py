@@ -99,3 +99,16 @@ async def test_other_work_runs_while_many_services_are_shown() -> None:
     assert 'eas_service_up{service="s1"} 1' in lines and 'eas_service_up{service="s2"} 0' in lines
     families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
     assert len(families) == len(set(families)), "each family stands together"
+    assert text == as_text(exposition(services, {}, up={"s1": True, "s2": False}))
+
+
+async def test_what_is_counted_meanwhile_does_not_make_one_histogram_disagree() -> None:
+    metrics = ServiceMetrics()
+    metrics.latency.add(0.5)
+    lines = []
+    for line in exposition([ServiceSample("s", metrics, GAUGES, {})], {}):
+        lines.append(line)
+        if "request_seconds_bucket" in line:
+            metrics.latency.add(0.5)
+    assert 'eas_request_seconds_sum{service="s"} 0.5' in lines
+    assert 'eas_request_seconds_count{service="s"} 1' in lines
