@@ -32,9 +32,7 @@ def token_refusal(
     given = headers.get(b"authorization")
     if given is None:
         return Unauthorized(_MISSING)
-    # Both are compared: a token may itself begin with `Bearer `.
-    bare = given[7:] if given[:7].lower() == b"bearer " else given
-    if tokens.accepts(given) or tokens.accepts(bare):
+    if _is_token(given, tokens):
         return None
     if not given.startswith(b"EAS "):
         return Unauthorized(_WRONG)
@@ -44,6 +42,17 @@ def token_refusal(
     if _is_signature(given[4:].strip(), tokens, signed, paths):
         return None
     return Unauthorized(_WRONG_SIGNATURE)
+
+
+def brings_token(tokens: Tokens, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether one of `tokens`, of which there are any, came itself or as `Bearer <token>`."""
+    return not tokens.public and _is_token(headers.get(b"authorization", b""), tokens)
+
+
+def _is_token(given: bytes, tokens: Tokens) -> bool:
+    # Both are compared: a token may itself begin with `Bearer `.
+    bare = given[7:] if given[:7].lower() == b"bearer " else given
+    return tokens.accepts(given) or tokens.accepts(bare)
 
 
 _SIGNED = (b"content-md5", b"content-type", b"date")
