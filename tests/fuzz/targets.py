@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from fixtures.engine import FakeAdmission, FakeClient, make_server
 
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
 from eas_processor.frontends.http.server import HttpServer
-from eas_processor.instances.links import _Introduction
 from eas_processor.link.deframer import Deframer
 from eas_wire import WireError, decode_request, decode_response
 
@@ -77,17 +75,12 @@ def _frames_of(data: bytes, piece: int) -> list[Any]:
 
 
 def frames(data: bytes) -> None:
-    """What a process at the link sends: the same frames in whatever pieces, and no HELLO taken."""
+    """What a process at the link sends: the same frames in whatever pieces."""
     if not data:
         return
     whole, piece = _frames_of(data, 0), _PIECES[data[0] % len(_PIECES)]
     # A deadline may be a NaN, which equals nothing.
     assert repr(whole) == repr(_frames_of(data, piece))
-    aborted: list[bool] = []
-    transport = SimpleNamespace(abort=lambda: aborted.append(True))
-    introduction = _Introduction(lambda facts, _: None)
-    introduction.connection_made(transport)  # type: ignore[arg-type]
-    introduction.data_received(data)
 
 
 def codec(data: bytes) -> None:
