@@ -40,6 +40,7 @@ SERVER = [
 ]
 TENSORFLOW = ["orjson>=3.10,<4", "tensorflow-cpu>=2.21,<2.22"]
 IMAGES = ["pillow>=9"]
+COMPLETION = ["shtab>=1.7"]
 EXAMPLES = ["scikit-learn>=1.4"]
 # For `make fuzz`; not on every Python that the rest runs on.
 FUZZ = ["atheris>=2.3"]
@@ -75,13 +76,26 @@ class Processors(Command):
         """Nothing follows from the options."""
 
     def run(self):
-        """Do what `eascmd builds` or `eascmd build` does."""
+        """Print the catalogue, which needs no package; leave making a build to `eascmd build`."""
         sys.path.insert(0, str(HERE))
-        from eas_processor.cli.main import main
+        if self.build:
+            from eas_processor.cli.main import main
 
-        status = main(["build", self.build] if self.build else ["builds"])
-        if status:
-            raise SystemExit(status)
+            status = main(["build", self.build])
+            if status:
+                raise SystemExit(status)
+            return
+        try:
+            from eas_processor.builds.catalogue import ENTRIES
+        except (ImportError, SyntaxError):  # Python 3.6 has no dataclasses
+            locks = (HERE / "eas_processor" / "builds" / "locks").glob("*.txt")
+            names = sorted(lock.stem for lock in locks if "+" not in lock.stem)
+            print("\n".join(names))
+            return
+        for entry in ENTRIES:
+            pythons = ", ".join(entry.pythons)
+            where = f"GPU (CUDA {entry.cuda.version})" if entry.cuda else "CPU"
+            print(f"{entry.name:22} TensorFlow {entry.tensorflow:8} {where:16} Python {pythons}")
 
 
 setup(
@@ -105,6 +119,7 @@ setup(
         "server": SERVER,
         "tensorflow": TENSORFLOW,
         "images": IMAGES,
+        "completion": COMPLETION,
         "examples": EXAMPLES,
         "dev": DEV,
         "fuzz": FUZZ,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from eas_prediction._auth import http_date, signed_headers
 from eas_processor.app.running import find_address, running_engines, running_services
+from eas_processor.cli.tables import print_table
 from eas_processor.config import load_service
 from eas_processor.config.token import admin_token, engine_admin_token
 from eas_processor.errors import ServiceFileError, UpdateError
@@ -33,7 +34,10 @@ def instances(service: Path, *, as_json: bool) -> None:
         print(json.dumps(answer, indent=1))
         return
     columns = ("instance", "pid", "state", "build", "requests", "model")
-    _print_table(columns, ([str(each[name]) for name in columns] for each in answer["instances"]))
+    print_table(
+        [each.upper() for each in columns],
+        ([str(each[name]) for name in columns] for each in answer["instances"]),
+    )
     if answer["state"] != "serving":
         reason = f": {_one_line(answer['reason'])}" if answer["reason"] else ""
         print(f"{answer['state']}{reason}")
@@ -73,20 +77,15 @@ def _print_services(found: Sequence[dict[str, Any]]) -> None:
         return
     columns = ("service", "state", "version", "ready", "admin", "file")
     shown = [{**each, "ready": f"{each['ready']}/{each['wanted']}"} for each in found]
-    _print_table(columns, ([str(each[name]) for name in columns] for each in shown))
+    print_table(
+        [each.upper() for each in columns],
+        ([str(each[name]) for name in columns] for each in shown),
+    )
     for each in found:
         if reason := _one_line(each["reason"]):
             # What is wrong with a file begins with its name, which a nameless service is called.
             begins = reason.startswith(f"{each['service']}: ")
             print(reason if begins else f"{each['service']}: {reason}")
-
-
-def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = [[column.upper() for column in columns], *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
 
 
 def _name(service: Path) -> str:

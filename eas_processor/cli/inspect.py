@@ -7,9 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from eas_processor.cli.tables import print_table
 from eas_processor.errors import ModelFetchError
 from eas_processor.model_store.unpack import is_archive, unpack
 from eas_processor.tf.errors import ModelError
@@ -78,39 +76,34 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
 
 
 def _print_table(facts: dict[str, Any]) -> None:
-    # Off a terminal rich assumes 80 columns and would cut tensor names.
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200
     if facts["kind"] == "SavedModel":
         version = facts["tensorflow_version"] or "an unknown version"
-        console.print(f"SavedModel {facts['path']}, written by TensorFlow {version}", markup=False)
+        print(f"SavedModel {facts['path']}, written by TensorFlow {version}")
         for signature in facts["signatures"]:
             method = signature["method_name"] or "no method"
             tags = ", ".join(signature["tags"])
-            console.print(
-                f"\nsignature {signature['signature_name']} ({method}; tags: {tags})", markup=False
-            )
-            console.print(_table({"input": signature["inputs"], "output": signature["outputs"]}))
+            print(f"\nsignature {signature['signature_name']} ({method}; tags: {tags})")
+            _print_tensors({"input": signature["inputs"], "output": signature["outputs"]})
     else:
-        console.print(f"frozen graph {facts['path']}\n", markup=False)
-        console.print(
-            _table({"placeholder": facts["placeholders"], "likely output": facts["likely_outputs"]})
+        print(f"frozen graph {facts['path']}\n")
+        _print_tensors(
+            {"placeholder": facts["placeholders"], "likely output": facts["likely_outputs"]}
         )
 
 
-def _table(groups: dict[str, list[dict[str, Any]]]) -> Table:
-    table = Table("", "name", "dtype", "shape", "tensor", box=None, pad_edge=False)
-    for kind, tensors in groups.items():
-        for tensor in tensors:
-            table.add_row(
-                kind,
-                tensor["name"],
-                tensor["type"] or "?",
-                _shown(tensor["shape"]) if tensor["type"] else "?",
-                tensor["tensor_name"],
-            )
-    return table
+def _print_tensors(groups: dict[str, list[dict[str, Any]]]) -> None:
+    rows = (
+        (
+            kind,
+            tensor["name"],
+            tensor["type"] or "?",
+            _shown(tensor["shape"]) if tensor["type"] else "?",
+            tensor["tensor_name"],
+        )
+        for kind, tensors in groups.items()
+        for tensor in tensors
+    )
+    print_table(("", "name", "dtype", "shape", "tensor"), rows)
 
 
 def _shown(shape: Shape) -> str:

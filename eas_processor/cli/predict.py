@@ -1,4 +1,4 @@
-"""`eascmd predict`, `signature`, `warmup-file` and `run`: a model's inputs and outputs by hand."""
+"""`eascmd predict`, `signature` and `warmup-file`: a service's inputs and outputs by hand."""
 
 from __future__ import annotations
 
@@ -13,17 +13,9 @@ from typing import Any
 
 import numpy as np
 
-import eas_wire as wire
-from eas_prediction import InvalidRequest, PredictClient, PredictException, Signature, TFRequest
-from eas_prediction._signature import read_signature
-from eas_processor.builds.catalogue import NEWEST_CPU
-from eas_processor.builds.find import find_build
-from eas_processor.cli.inspect import facts_of
+from eas_prediction import PredictClient, PredictException, Signature
 from eas_processor.cli.values import as_json, read_inputs, write_outputs
-from eas_processor.config import fetch_model, load_service
 from eas_processor.errors import CallError
-from eas_processor.link.codes import OK, PROCESSOR, unpack_status
-from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 _PATH = "/api/predict/"
 _HINTS = {
@@ -34,17 +26,17 @@ _HINTS = {
 
 def predict(arguments: Namespace) -> None:
     """Send the inputs to the service at a URL; write or print the outputs."""
-    with _client(arguments) as client, _errors():
+    with _client(arguments) as client, errors():
         signature = client.signature()
         outputs = client.predict(
-            _inputs(arguments, signature), outputs=arguments.fetch, max_rows=arguments.max_rows
+            inputs(arguments, signature), outputs=arguments.fetch, max_rows=arguments.max_rows
         )
-    _give(arguments, outputs)
+    give(arguments, outputs)
 
 
 def show_signature(arguments: Namespace) -> None:
     """Print the signature of the service at a URL."""
-    with _client(arguments) as client, _errors():
+    with _client(arguments) as client, errors():
         signature = client.signature()
     print(json.dumps(_facts(signature), indent=2) if arguments.json else signature)
 
@@ -52,12 +44,14 @@ def show_signature(arguments: Namespace) -> None:
 def warmup_file(arguments: Namespace) -> None:
     """Write the inputs as a request, for `warm_up_data_path`."""
     if "://" in arguments.source:
-        with _client(arguments, arguments.source) as client, _errors():
+        with _client(arguments, arguments.source) as client, errors():
             signature = client.signature()
     else:
-        signature = _signature_of_file(Path(arguments.source))
-    with _errors():
-        arrays = _inputs(arguments, signature)
+        from eas_processor.cli.signature_of_file import signature_of_file
+
+        signature = signature_of_file(Path(arguments.source))
+    with errors():
+        arrays = inputs(arguments, signature)
         request = signature.request(signature.tensors(arrays), arguments.fetch)
     body = request.to_string()
     path = Path(arguments.output)
@@ -68,33 +62,6 @@ def warmup_file(arguments: Namespace) -> None:
         raise CallError(f"{path}: {error.strerror or error}") from error
     facts = {"path": str(path), "bytes": len(body), "signature_name": signature.name}
     print(json.dumps(facts) if arguments.json else f"{path}: a request of {len(body):,} bytes")
-
-
-def run(arguments: Namespace) -> None:
-    """Run a model here, in this interpreter's own TensorFlow, without a service."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if not arguments.model.exists():
-        raise CallError(f"{arguments.model} does not exist")
-    build = find_build(NEWEST_CPU)
-    config = json.dumps({"signature_name": arguments.signature}) if arguments.signature else ""
-    try:
-        processor = Processor(import_hooks(build.hooks), str(arguments.model.resolve()), config)
-    except HooksError as error:
-        raise CallError(str(error)) from error
-    code, info = processor.describe()
-    signature = read_signature(info) if code == OK else None
-    with _errors():
-        arrays = _inputs(arguments, signature)
-        if signature is None:
-            request = _untyped_request(arrays, arguments.fetch)
-        else:
-            request = signature.request(signature.tensors(arrays), arguments.fetch)
-        body = request.to_string()
-    code, answer = processor.process(body)
-    if code != OK:
-        said = unpack_status(bytes(answer))[1] if code == PROCESSOR else bytes(answer)
-        raise CallError(said.decode("utf-8", "replace"))
-    _give(arguments, request.parse_response(bytes(answer)).to_dict())
 
 
 def _client(arguments: Namespace, url: str = "") -> PredictClient:
@@ -108,7 +75,8 @@ def _client(arguments: Namespace, url: str = "") -> PredictClient:
 
 
 @contextlib.contextmanager
-def _errors() -> Iterator[None]:
+def errors() -> Iterator[None]:
+    """Turn what the SDK raises into CallError, with what to do about it."""
     try:
         yield
     except PredictException as error:
@@ -119,48 +87,10 @@ def _errors() -> Iterator[None]:
         raise CallError(f"{said}{hint}") from error
 
 
-def _inputs(arguments: Namespace, signature: Signature | None) -> dict[str, Any]:
+def inputs(arguments: Namespace, signature: Signature | None) -> dict[str, Any]:
+    """Return the arrays that `--input` gives, by name; raises CallError."""
     shapes = {} if signature is None else {k: v.shape for k, v in signature.inputs.items()}
     return read_inputs(arguments.input, shapes)
-
-
-def _untyped_request(arrays: dict[str, Any], fetch: list[str]) -> TFRequest:
-    """A request to a frozen graph, with the dtypes that the arrays have."""
-    if not fetch:
-        raise CallError(
-            "this model has no signature: name its outputs with --fetch (eascmd inspect lists them)"
-        )
-    request = TFRequest()
-    for name, values in arrays.items():
-        array = np.asarray(values)
-        if array.dtype == np.float64 and not isinstance(values, np.ndarray):
-            array = array.astype(np.float32)
-        kind = "STRING" if array.dtype.kind in "OSU" else array.dtype.name.upper()
-        kind = {"FLOAT32": "FLOAT", "FLOAT64": "DOUBLE", "FLOAT16": "HALF"}.get(kind, kind)
-        try:
-            number = wire.dtype_number(f"DT_{kind}")
-        except wire.WireError as error:
-            raise InvalidRequest(f"input {name!r}: {error}") from None
-        request.add_feed(name, array.shape, number, array)
-    for each in fetch:
-        request.add_fetch(each)
-    return request
-
-
-def _signature_of_file(path: Path) -> Signature:
-    """The signature that the model of a service file answers with, read without TensorFlow."""
-    loaded = load_service(path)
-    try:
-        config = json.loads(loaded.service.model_config or "{}")
-    except ValueError:
-        config = {}
-    signatures = facts_of(fetch_model(loaded)).get("signatures", [])
-    wanted = config.get("signature_name") if isinstance(config, dict) else None
-    names = [each["signature_name"] for each in signatures]
-    for name in (wanted, "serving_default", *sorted(names)):
-        if name in names:
-            return read_signature(json.dumps(signatures[names.index(name)]).encode())
-    raise CallError(f"{path}: the model has no signature to make a request from")
 
 
 def _facts(signature: Signature) -> dict[str, Any]:
@@ -178,7 +108,8 @@ def _facts(signature: Signature) -> dict[str, Any]:
     }
 
 
-def _give(arguments: Namespace, outputs: dict[str, np.ndarray[Any, Any]]) -> None:
+def give(arguments: Namespace, outputs: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Write or print outputs as the options say."""
     if arguments.output is not None:
         write_outputs(arguments.output, outputs)
     shapes = {name: list(each.shape) for name, each in outputs.items()}

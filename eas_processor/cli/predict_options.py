@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from eas_processor.cli.option_types import amount, positive
 
 _INPUT = (
     "a value for an input: JSON, a Python literal, or @FILE (.npy, .npz, .json, an image); NAME= "
@@ -13,28 +16,26 @@ _INPUT = (
 )
 
 
-def add_commands(
-    commands: Any, amount: Callable[[str], float], positive: Callable[[str], int]
-) -> None:
-    """Add the four commands; `amount` and `positive` read numbers."""
+def add_commands(commands: Any) -> None:
+    """Add the four commands."""
     predict = commands.add_parser("predict", help="send inputs to a service, show the outputs")
     predict.add_argument("url", metavar="URL", help="http://HOST:PORT/api/predict/SERVICE")
     _add_inputs(predict)
     _add_output(predict)
     predict.add_argument("--max-rows", type=positive, metavar="N", help="split larger batches")
-    _add_connection(predict, amount)
+    _add_connection(predict)
     predict.set_defaults(run=_later("predict"))
 
     signature = commands.add_parser("signature", help="show what a service takes and returns")
     signature.add_argument("url", metavar="URL", help="http://HOST:PORT/api/predict/SERVICE")
-    _add_connection(signature, amount)
+    _add_connection(signature)
     signature.set_defaults(run=_later("show_signature"))
 
     warmup = commands.add_parser("warmup-file", help="write inputs as a file for warm_up_data_path")
     warmup.add_argument("source", metavar="URL|SERVICE", help="a service, or a service file")
     _add_inputs(warmup)
     warmup.add_argument("-o", "--output", required=True, metavar="FILE", help="such as warm_up.bin")
-    _add_connection(warmup, amount)
+    _add_connection(warmup)
     warmup.set_defaults(run=_later("warmup_file"))
 
     run = commands.add_parser("run", help="run a model here, without a service")
@@ -43,7 +44,7 @@ def add_commands(
     run.add_argument("--signature", metavar="NAME", help="which one (default: as a service does)")
     _add_output(run)
     run.add_argument("--json", action="store_true", help="print JSON")
-    run.set_defaults(run=_later("run"))
+    run.set_defaults(run=_later("run", "run_model"))
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -58,16 +59,14 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_connection(parser: argparse.ArgumentParser, amount: Callable[[str], float]) -> None:
+def _add_connection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", help="default: EAS_TOKEN")
     parser.add_argument("--timeout", type=amount, default=30.0, metavar="S", help="default: 30")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _later(name: str) -> Callable[[argparse.Namespace], None]:
+def _later(name: str, module: str = "predict") -> Callable[[argparse.Namespace], None]:
     def run(arguments: argparse.Namespace) -> None:
-        from eas_processor.cli import predict
-
-        getattr(predict, name)(arguments)
+        getattr(import_module(f"eas_processor.cli.{module}"), name)(arguments)
 
     return run

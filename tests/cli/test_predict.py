@@ -2,54 +2,17 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from fixtures import need
+from fixtures.doubler import SIGNATURE
 
 import eas_wire as wire
-from eas_prediction.testing import tf_answer
 from eas_processor.cli.main import main
 from eas_processor.cli.values import as_json, read_inputs, write_outputs
 from eas_processor.errors import CallError
-
-SIGNATURE = {
-    "signature_name": "double",
-    "inputs": [{"name": "x", "shape": [-1, 2], "type": "DT_FLOAT"}],
-    "outputs": [{"name": "y", "shape": [-1, 2], "type": "DT_FLOAT"}],
-}
-
-
-class Doubler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        status, answer = 200, json.dumps(SIGNATURE).encode()
-        if "EAS " not in self.headers.get("Authorization", ""):
-            status, answer = 401, b"no token"
-        elif body:
-            answer = tf_answer({"y": wire.decode_request(body).inputs["x"].array * 2})
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("EAS_TOKEN", "t")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Doubler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/api/predict/double"
-    server.shutdown()
-    server.server_close()
 
 
 def test_from_file_to_file(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 from eas_processor.builds.catalogue import ENTRIES, find_entry
-from eas_processor.cli.main import _parser
+from eas_processor.cli.parser import make_parser
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker" / "Dockerfile").read_text().replace("\\\n", " ")
@@ -60,7 +60,7 @@ def test_each_command_of_eascmd_parses() -> None:
                 found.append(words[1:])
     assert [words[0] for words in found] == ["serve", "build", "build"]
     for words in found:
-        _parser().parse_args(words)
+        make_parser().parse_args(words)
 
 
 def test_it_does_not_run_as_root() -> None:

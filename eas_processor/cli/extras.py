@@ -1,0 +1,22 @@
+"""Packages that a command needs and a client-only install lacks."""
+
+from __future__ import annotations
+
+_EXTRAS = {
+    "server": ("httptools", "msgspec", "platformdirs", "requests", "rich", "uv", "uvloop"),
+    "tensorflow": ("orjson", "tensorflow"),
+    "images": ("PIL",),
+    "completion": ("shtab",),
+}
+
+
+def missing_sentence(error: ModuleNotFoundError, command: str) -> str:
+    """Return which extra to install for `command`; '' when no extra has the missing module."""
+    package = (error.name or "").partition(".")[0]
+    for extra, packages in _EXTRAS.items():
+        if package in packages:
+            return (
+                f"{command} needs the package {package}, which the extra `{extra}` brings: run "
+                f"`pip install 'eas-processor[{extra}]'`, or `pip install '.[{extra}]'` in a clone"
+            )
+    return ""

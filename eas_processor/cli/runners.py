@@ -1,0 +1,112 @@
+"""
+What each command runs.
+
+Its modules are imported by the command that needs them, so that `eascmd --help` answers in 0.1 s
+and a command needs the packages of its own extra alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def run_serve(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.logs import set_up
+    from eas_processor.cli.serve import serve
+    from eas_processor.contracts.settings import ENVELOPE, MIB, EngineSettings
+    from eas_processor.errors import StartError
+
+    if arguments.tls_key and not arguments.tls_cert:
+        raise StartError("--tls-key is the key of a certificate; name that with --tls-cert")
+    if arguments.max_buffered <= arguments.max_body:
+        raise StartError(
+            f"--max-buffered {arguments.max_buffered} has no room for a body of --max-body "
+            f"{arguments.max_body} MiB; raise it above that, or lower --max-body"
+        )
+    set_up(verbose=arguments.verbose)
+    settings = EngineSettings(
+        host=arguments.host,
+        port=arguments.port,
+        tls_cert=arguments.tls_cert,
+        tls_key=arguments.tls_key,
+        max_body=arguments.max_body * MIB + ENVELOPE,
+        max_buffered=arguments.max_buffered * MIB,
+        max_connections=arguments.max_connections,
+        access_log=arguments.access_log,
+        admin_port=arguments.admin_port,
+        peers=arguments.peers,
+    )
+    serve(arguments.services, settings, watch=arguments.watch, inline=arguments.inline)
+
+
+def run_change(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.admin import change
+
+    change(arguments.service, arguments.what)
+
+
+def run_instances(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.admin import instances, services
+
+    if arguments.service is None:
+        services(as_json=arguments.json)
+    else:
+        instances(arguments.service, as_json=arguments.json)
+
+
+def run_inspect(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.inspect import inspect
+
+    inspect(arguments.path, as_json=arguments.json)
+
+
+def run_builds(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.builds import print_builds
+
+    print_builds(as_json=arguments.json)
+
+
+def run_build(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.build import build
+
+    build(arguments)
+
+
+def run_bench(arguments: argparse.Namespace) -> None:
+    from eas_processor.bench.load import Plan
+    from eas_processor.cli.bench import Options, bench
+
+    duration = arguments.duration
+    if duration is None:
+        duration = float("inf") if arguments.requests else 10.0
+    plan = Plan(
+        connections=arguments.connections,
+        duration=duration,
+        requests=arguments.requests,
+        warm_up=arguments.warm_up,
+        rate=arguments.rate,
+        timeout=arguments.timeout or 30.0,
+    )
+    options = Options(
+        body=arguments.body,
+        rows=arguments.rows,
+        token=arguments.token,
+        content_type=arguments.content_type,
+        as_json=arguments.json,
+    )
+    bench(arguments.endpoint, plan, options)
+
+
+def run_schema(_: argparse.Namespace) -> None:
+    from eas_processor.cli.schema import print_schema
+
+    print_schema()
+
+
+def run_completion(arguments: argparse.Namespace) -> None:
+    from importlib import import_module
+
+    from eas_processor.cli.parser import make_parser
+
+    shtab = import_module("shtab")
+    print(shtab.complete(make_parser(), shell=arguments.shell))

@@ -1,0 +1,79 @@
+"""Wrong usage: the parser of `eascmd`, which says what was probably meant."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shutil
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+
+class _Formatter(argparse.HelpFormatter):
+    """As wide as the terminal up to 100 columns; the longest command fits before its text."""
+
+    def __init__(self, prog: str) -> None:
+        width = min(shutil.get_terminal_size().columns, 100) - 2
+        super().__init__(prog, max_help_position=26, width=width)
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            # argparse forgets the indent of commands, and puts a long one on a line of its own.
+            longest = max(map(len, action.choices))
+            self._action_max_length = max(self._action_max_length, longest + 6)
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors name the nearest option or command."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", _Formatter)
+        super().__init__(**options)
+        self.words: Sequence[str] = ()
+
+    @property
+    def commands(self) -> dict[str, Parser]:
+        """The parsers of commands, by name."""
+        return {
+            name: parser
+            for action in self._actions
+            if isinstance(action, argparse._SubParsersAction)
+            for name, parser in action.choices.items()
+        }
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return the namespace of a command line; exits with 2 on wrong usage."""
+        chosen: Parser = self
+        for word in words:
+            if word in self.commands:
+                chosen = self.commands[word]
+                break
+        chosen.words = words
+        arguments, left = self.parse_known_args(words)
+        if left:
+            chosen.error(f"unrecognized arguments: {' '.join(left)}")
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and the message with what was meant; exit with 2."""
+        meant = [f"{word}: did you mean {near}?" for word, near in self._misspelt()]
+        super().error("; ".join([message, *meant]))
+
+    def _misspelt(self) -> Iterable[tuple[str, str]]:
+        known = [each for each in self._option_string_actions if each.startswith("--")]
+        for word in self.words:
+            if word == "--":
+                return
+            name = word.partition("=")[0]
+            # A beginning of an option stands for it.
+            if name.startswith("--") and not any(each.startswith(name) for each in known):
+                near = nearest(name, known)
+                if near:
+                    yield name, near
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the one of `known` that `word` is probably a slip of, '' for none."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return found[0] if found else ""
