@@ -73,7 +73,8 @@ class Entry:
 
 def _libraries(cuda: str, **versions: str) -> tuple[str, ...]:
     """Return file names: `cudart` and `cublas` carry the version of CUDA, the rest their own."""
-    named = {"cudart": cuda, "cublas": cuda} | versions
+    # Not `|`: `setup.py processors` reads this file on every Python from 3.7 on.
+    named = {"cudart": cuda, "cublas": cuda, **versions}
     return tuple(f"lib{name}.so.{version}" for name, version in named.items())
 
 
@@ -192,7 +193,8 @@ def known_processors() -> list[str]:
 
 def find_entry(processor: str) -> Entry:
     """Return the entry that `processor` names. Raises BuildError with the nearest known names."""
-    if entry := _BY_NAME.get(ALIASES.get(processor, processor)):
+    entry = _BY_NAME.get(ALIASES.get(processor, processor))
+    if entry is not None:
         return entry
     nearest = difflib.get_close_matches(processor, known_processors(), n=3, cutoff=0.6)
     if nearest:

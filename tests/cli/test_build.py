@@ -43,6 +43,23 @@ def test_setup_py_knows_the_same_builds() -> None:
         assert entry.name in printed
 
 
+def test_setup_py_lists_them_in_a_bare_clone() -> None:
+    """Nothing but setuptools is installed."""
+    root = Path(__file__).parents[2]
+    program = f"""
+import runpy, sys
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {("rich", "msgspec", "numpy", "google", "platformdirs")}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Hide())
+sys.argv[1:] = ["--quiet", "processors"]
+runpy.run_path("setup.py", run_name="__main__")
+"""
+    printed = subprocess.check_output([sys.executable, "-c", program], cwd=root, text=True)
+    assert [line.split()[0] for line in printed.splitlines()] == [each.name for each in ENTRIES]
+
+
 def test_an_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
     line = refusal(capsys, "tensorflow_cpu_1.16")
     assert "'tensorflow_cpu_1.16' is not known; did you mean tensorflow_cpu_1.1" in line
