@@ -11,6 +11,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
+from eas_processor.builds.vendor_names import what_it_is
 from eas_processor.errors import BuildError
 
 _LOCKS = Path(__file__).parent / "locks"
@@ -196,7 +197,10 @@ def find_entry(processor: str) -> Entry:
     entry = _BY_NAME.get(ALIASES.get(processor, processor))
     if entry is not None:
         return entry
-    nearest = difflib.get_close_matches(processor, known_processors(), n=3, cutoff=0.6)
+    said = what_it_is(processor)
+    if said:
+        raise BuildError(f"processor: {said}")
+    nearest = difflib.get_close_matches(processor.lower(), known_processors(), n=3, cutoff=0.6)
     if nearest:
         raise BuildError(
             f"processor: {processor!r} is not known; did you mean {' or '.join(nearest)}? "

@@ -25,6 +25,7 @@ def test_a_name_without_version_is_the_newest(alias):
         ("tensorflow_cpu_1.16", "tensorflow_cpu_1.15"),
         ("tensorflow-cpu-2.7", "tensorflow_cpu_2.7"),
         ("tensorflow_gpu_2.3", "tensorflow_gpu_2.4"),
+        ("TensorFlow_CPU_1.15", "tensorflow_cpu_1.15"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(name, nearest):
@@ -34,9 +35,9 @@ def test_an_unknown_name_is_refused_with_the_nearest(name, nearest):
 
 def test_a_name_that_is_near_to_none_is_refused_with_all():
     with pytest.raises(BuildError) as caught:
-        find_entry("pmml")
+        find_entry("digits")
     assert str(caught.value) == (
-        f"processor: 'pmml' is not known; known are {', '.join(known_processors())}"
+        f"processor: 'digits' is not known; known are {', '.join(known_processors())}"
     )
 
 
