@@ -22,6 +22,7 @@ from eas_processor.log_queue import LineQueue
 
 log = logging.getLogger("eas_processor")
 
+_OURS = ("eas_processor", "eas_prediction", "eas_wire")
 _END_S = 1.0
 """How long the end of the process waits for what is queued to be written."""
 _MAX_RECORD = 8 * 1024
@@ -93,8 +94,13 @@ def set_up(*, verbose: bool) -> None:
             setattr(sys, f"__{name}__", stream)
     replaced = (sys.stdout, sys.stderr) != (sys.__stdout__, sys.__stderr__)  # by a test
     handler = log_handler(sys.stderr) if replaced else _queue_output()
-    level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=level, handlers=[handler])
+    # Of the packages we use, what is said in detail can be a secret: urllib3 logs each query, and
+    # that of a presigned URL is one.
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    if verbose:
+        for name in _OURS:
+            logging.getLogger(name).setLevel(logging.DEBUG)
 
 
 class QueuedHandler(logging.Handler):

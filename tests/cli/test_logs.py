@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +172,30 @@ def test_streams_that_a_test_has_replaced_stay(capsys: pytest.CaptureFixture[str
     before = sys.stdout, sys.stderr
     set_up(verbose=False)
     assert (sys.stdout, sys.stderr) == before
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_the_query_of_a_presigned_url_is_in_no_log(verbose: bool, tmp_path: Path) -> None:
+    _, err = printed_by(
+        f"set_up(verbose={verbose})\n"
+        "import os\n"
+        f"os.environ['EAS_HOME'] = {str(tmp_path)!r}\n"
+        "import threading\n"
+        "from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer\n"
+        "class Refuse(BaseHTTPRequestHandler):\n"
+        "    def do_GET(self): self.send_error(404)\n"
+        "    def log_message(self, *_): pass\n"
+        "server = ThreadingHTTPServer(('127.0.0.1', 0), Refuse)\n"
+        "threading.Thread(target=server.serve_forever, daemon=True).start()\n"
+        "from eas_processor.model_store.download import download\n"
+        "for port in (server.server_port, 9):\n"
+        "    try:\n"
+        "        url = f'http://127.0.0.1:{port}/m.zip?Signature=sEcReT'\n"
+        "        download(url, progress=False, note=print)\n"
+        "    except Exception as error:\n"
+        "        logging.getLogger('eas_processor').error('%s', error)\n"
+        "logging.getLogger('eas_processor').debug('in detail')\n"
+    )
+    assert "127.0.0.1" in err
+    assert "sEcReT" not in err
+    assert ("in detail" in err) == verbose
