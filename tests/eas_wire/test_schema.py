@@ -59,3 +59,12 @@ def test_the_code_says_what_the_file_says():
 def test_numbers_are_packed():
     message = schema.ArrayProto(int_val=[1, 2], float_val=[1])
     assert message.SerializeToString() == b"\x1a\x04\0\0\x80?\x2a\x02\1\2"
+
+
+def test_java_classes_have_the_published_names():
+    options = dict(re.findall(r'^option (\w+) = "?([^";]+)"?;', PROTO.read_text("utf-8"), re.M))
+    assert options == {
+        "cc_enable_arenas": "true",
+        "java_package": "com.aliyun.openservices.eas.predict.proto",
+        "java_outer_classname": "PredictProtos",
+    }
