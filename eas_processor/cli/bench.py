@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import requests
@@ -50,6 +50,8 @@ def bench(endpoint: str, plan: Plan, options: Options) -> None:
             bodies = bodies_from_file(options.body)
         else:
             bodies = warm_up or [body_from_signature(_signature(url, token, plan), options.rows)]
+        if options.content_type == PROTOBUF and all(each.startswith(b"{") for each in bodies):
+            options = replace(options, content_type="application/json")  # lines of JSON
         payloads = build_requests(target, bodies, token=token, content_type=options.content_type)
         _try_once(url, token, bodies[0], options, plan)
         with _progress(f"{url}: {_length(plan)}"):

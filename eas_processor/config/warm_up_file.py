@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from pathlib import Path
 
 from eas_processor.config.reading import LoadedService
+from eas_processor.config.several_requests import holds_several
 from eas_processor.errors import ModelFetchError, WarmUpError
 from eas_processor.model_store.fetch import locate, reason
 
@@ -15,7 +17,8 @@ def read_warm_up(loaded: LoadedService) -> list[bytes]:
     """
     Return the requests of `warm_up_data_path`, none when it is not set; raises WarmUpError.
 
-    A `.txt` file holds one request a line, in base64; any other file is one request as it is sent.
+    A `.txt` file holds one request a line, in base64 or a JSON object; any other file is one
+    request as it is sent.
     """
     named = loaded.service.warm_up_data_path
     if not named:
@@ -35,6 +38,11 @@ def read_requests(path: Path) -> list[bytes]:
         requests = _from_lines(path, content)
     else:
         requests = [content] if content else []
+        if holds_several(content):
+            raise ModelFetchError(
+                f"{path} holds several requests one after another, expected one; a .txt file takes "
+                "several, one a line, in base64"
+            )
     if not requests:
         raise ModelFetchError(f"{path} is empty, expected a serialized request")
     return requests
@@ -42,13 +50,18 @@ def read_requests(path: Path) -> list[bytes]:
 
 def _from_lines(path: Path, content: bytes) -> list[bytes]:
     requests = []
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
-        if not line.strip():
+    lines = map(bytes.strip, content.removeprefix(b"\xef\xbb\xbf").splitlines())
+    for number, line in enumerate(lines, start=1):
+        if not line:
             continue
         try:
-            requests.append(base64.b64decode(line.strip(), validate=True))
-        except binascii.Error as error:
+            if line.startswith(b"{"):
+                json.loads(line)
+                requests.append(line)
+            else:
+                requests.append(base64.b64decode(line, validate=True))
+        except (binascii.Error, ValueError, RecursionError) as error:
             raise ModelFetchError(
-                f"{path}, line {number}: expected a request in base64 ({error})"
+                f"{path}, line {number}: expected a request, in base64 or a JSON object ({error})"
             ) from None
     return requests

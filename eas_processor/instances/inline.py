@@ -14,7 +14,7 @@ from eas_processor.contracts.call import Call
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import StartError, UpdateError
 from eas_processor.instances.instance import BYTE_CREDIT
-from eas_processor.instances.warm_up import ROUNDS, refused
+from eas_processor.instances.warm_up import ROUNDS, WarmUpTimes, codec_of, refused
 from eas_processor.link.codes import DEADLINE_EXCEEDED, OK
 from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.admission import Admission
@@ -239,11 +239,14 @@ class InlineInstances:
 
     def _prepare(self) -> Hooks:
         hooks = self._load()
+        times = WarmUpTimes(len(self._settings.warm_up))
         for number, body in enumerate(self._settings.warm_up, 1):
             for _ in range(ROUNDS):
-                code, payload = hooks.process(body)
+                code, payload = hooks.process(body, codec_of(body))
                 if code != OK:
                     raise refused(number, code, payload)
+                times.note()
+        times.tell(self._settings.name)
         hooks.take_times(0, 0.0)
         return hooks
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from time import monotonic
 
 from eas_processor.contracts.call import Call
 from eas_processor.errors import WarmUpError
 from eas_processor.instances.instance import Instance
 from eas_processor.link.codes import NAMES, OK, PROCESSOR, unpack_status
+from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
+
+log = logging.getLogger("eas_processor")
 
 ROUNDS = 5
 """How often each request is sent."""
@@ -20,6 +25,7 @@ class _WarmUpRequest(Call):
 
     def __init__(self, body: bytes) -> None:
         super().__init__()
+        self.codec = codec_of(body)
         self.body = [body]
         self.size = len(body)
         self.answered: asyncio.Future[tuple[int, bytes]] = (
@@ -31,8 +37,42 @@ class _WarmUpRequest(Call):
             self.answered.set_result((code, b"".join(payload)))
 
 
+class WarmUpTimes:
+    """How long each request of a warm-up took, told when it is over."""
+
+    def __init__(self, requests: int) -> None:
+        self._requests = requests
+        self._seconds: list[float] = []
+        self._began = self._last = monotonic()
+
+    def note(self) -> None:
+        """Take the time of the request that has just been answered."""
+        now = monotonic()
+        self._seconds.append(now - self._last)
+        self._last = now
+
+    def tell(self, who: object) -> None:
+        """Log how many there were, how long all took, and the first against the last."""
+        if self._seconds:
+            first, last = self._seconds[0] * 1000, self._seconds[-1] * 1000
+            facts = {"requests": self._requests, "first_ms": round(first, 2)}
+            log.info(
+                "%s has answered %d warm-up request(s), each %d times, in %.1f s: "
+                "the first took %.1f ms, the last %.1f ms",
+                *(who, self._requests, ROUNDS, self._last - self._began, first, last),
+                extra={"facts": facts | {"last_ms": round(last, 2)}},
+            )
+
+
+def codec_of(body: bytes) -> int:
+    """Return the codec of a warm-up request: an object in JSON is never a `PredictRequest`."""
+    # `{` would be the end of a group in a field 15, which no version of the protocol has.
+    return EAS_JSON if body[:100].lstrip()[:1] == b"{" else ARRAY_PROTO
+
+
 async def warm_up(instance: Instance) -> None:
     """Send an instance its warm-up requests. Raises WarmUpError when it refuses one."""
+    times = WarmUpTimes(len(instance.settings.warm_up))
     for number, body in enumerate(instance.settings.warm_up, 1):
         for _ in range(ROUNDS):
             if instance.failure:
@@ -43,6 +83,9 @@ async def warm_up(instance: Instance) -> None:
             code, payload = await request.answered
             if code != OK and not instance.failure:
                 raise refused(number, code, payload)
+            times.note()
+    if not instance.failure:
+        times.tell(instance)
 
 
 def refused(number: int, code: int, payload: bytes) -> WarmUpError:

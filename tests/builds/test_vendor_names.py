@@ -7,26 +7,10 @@ from eas_processor.builds.vendor_names import what_it_is
 from eas_processor.errors import BuildError
 
 AT_PAI = [
-    "pmml",
-    "xgboost",
-    "pytorch_cpu_1.6",
-    "pytorch_gpu_1.6",
-    "caffe_cpu",
-    "caffe_gpu",
-    "parameter_sever",
-    "alink_pai_processor",
-    "xnn_cpu",
-    "easy_vision_cpu_tf1.12_torch151",
-    "easytransfer_cpu",
-    "easynlp",
-    "easycv",
-    "blade_cpu",
-    "blade_cuda10.0_beta",
-    "mediaflow",
-    "triton",
-    "easyrec-2.4",
-    "easyrec-torch-1.0",
-    "onnx_cu100",
+    *("pmml", "xgboost", "pytorch_cpu_1.6", "pytorch_gpu_1.6", "caffe_cpu", "caffe_gpu"),
+    *("parameter_sever", "alink_pai_processor", "xnn_cpu", "easy_vision_cpu_tf1.12_torch151"),
+    *("easytransfer_cpu", "easynlp", "easycv", "blade_cpu", "blade_cuda10.0_beta", "mediaflow"),
+    *("triton", "easyrec-2.4", "easyrec-torch-1.0", "onnx_cu100"),
 ]
 
 

@@ -100,6 +100,14 @@ def test_every_answer_is_counted_once(
     assert known["failed"] == 0
 
 
+def test_lines_of_json_are_sent_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "warm_up.txt").write_text('{"inputs": {"x": [1]}}\n{"inputs": {"x": [2]}}\n')
+    heads: list[bytes] = []
+    with answering(lambda head, _: (heads.append(head), OK)[1]) as url:
+        run_json(url, SHORT, Options(body=tmp_path / "warm_up.txt", as_json=True), capsys)
+    assert all(b"content-type: application/json" in head for head in heads)
+
+
 def test_a_connection_that_the_server_closes_is_opened_again(
     body: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

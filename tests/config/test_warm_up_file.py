@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import eas_wire as wire
 from eas_processor.config import LoadedService, read_warm_up
 from eas_processor.errors import WarmUpError
 
@@ -49,7 +51,7 @@ def test_from_a_url(load: Load, server: Any) -> None:
 def test_a_line_that_is_not_base64(load: Load, tmp_path: Path) -> None:
     (tmp_path / "w.txt").write_bytes(lines(FIRST) + b"\n\n{not base64}\n")
     message = refusal(load(warm_up_data_path="w.txt"))
-    assert message.startswith(f"{tmp_path / 'w.txt'}, line 3: expected a request in base64")
+    assert message.startswith(f"{tmp_path / 'w.txt'}, line 3: expected a request, in base64 or")
 
 
 @pytest.mark.parametrize(("name", "content"), [("w.bin", b""), ("w.txt", b""), ("w.txt", b"\n \n")])
@@ -63,3 +65,36 @@ def test_files_that_are_not_there(load: Load, tmp_path: Path) -> None:
     assert refusal(load(warm_up_data_path="w")) == f"{tmp_path / 'w'} does not exist"
     assert refusal(load(warm_up_data_path=".")) == f"{tmp_path}: Is a directory"
     assert refusal(load(warm_up_data_path="oss://b/w")).startswith("oss:// is not supported yet")
+
+
+def test_a_text_file_of_json_lines(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "w.txt").write_text('{"inputs": {"x": [1]}}\n\n {"inputs": {"x": [2]}} \n')
+    requests = read_warm_up(load(warm_up_data_path="w.txt"))
+    assert requests == [b'{"inputs": {"x": [1]}}', b'{"inputs": {"x": [2]}}']
+
+
+def test_a_line_that_is_cut_off_json(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "w.txt").write_text('{"inputs": {"x": [1]}}\n{"inputs":\n')
+    assert refusal(load(warm_up_data_path="w.txt")).startswith(
+        f"{tmp_path / 'w.txt'}, line 2: expected a request, in base64 or a JSON object ("
+    )
+
+
+@pytest.mark.parametrize("signature", ["", "predict"])
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_several_messages_in_one_file_are_refused(
+    load: Load, tmp_path: Path, signature: str, name: str
+) -> None:
+    def message(key: str) -> bytes:
+        array = wire.Tensor(wire.dtype_number("DT_FLOAT"), np.ones((2, 200), np.float32))
+        return wire.encode_request(wire.Request(signature, {key: array}, ["y", "z"]))
+
+    path = tmp_path / "w.bin"
+    path.write_bytes(message("x"))
+    assert read_warm_up(load(warm_up_data_path="w.bin")) == [message("x")]
+    path.write_bytes(message("x") + message(name))
+    if name == "x" or signature:
+        assert refusal(load(warm_up_data_path="w.bin")).startswith(f"{path} holds several requests")
+    else:
+        # Nothing is given twice: this is one request with two inputs, byte for byte.
+        assert len(read_warm_up(load(warm_up_data_path="w.bin"))) == 1

@@ -148,6 +148,12 @@ async def test_nobody_looks_out_on_a_single_core(
     assert await asyncio.gather(*ask(admission, ARequest(b"x"))) == [(codes.OK, b"x")]
 
 
+async def test_warm_up_is_told_in_the_log(service: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "eas_processor")
+    await started(service(warm_up=(b"fine",)))
+    assert "has answered 1 warm-up request(s), each 5 times, in " in caplog.text
+
+
 async def test_a_refused_warm_up_ends_the_start(service: Any) -> None:
     with pytest.raises(WarmUpError, match="request 2 of the file was refused with 400"):
         await started(service(warm_up=(b"fine", b"refuse")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -28,6 +29,7 @@ from eas_processor.instances.instance import Instance
 from eas_processor.instances.machine import Machine
 from eas_processor.instances.supervisor import Supervisor
 from eas_processor.link import codes
+from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.budget import Budget
 
@@ -209,6 +211,33 @@ async def test_each_warm_up_request_is_sent_five_times_to_each_instance(
         for each in desk.instances:
             mine = [body for number, body in sent if number == each.number]
             assert mine == [b"one"] * 5 + [b"two"] * 5
+
+
+async def test_warm_up_is_told_in_the_log(
+    real_service: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "eas_processor")
+    async with supervised(real_service(warm_up=(b"one", b"two"))):
+        (record,) = [each for each in caplog.records if "warm-up" in each.getMessage()]
+    said = record.getMessage()
+    assert " has answered 2 warm-up request(s), each 5 times, in " in said
+    assert "the first took " in said and "the last " in said
+    assert record.facts.keys() == {"requests", "first_ms", "last_ms"}  # type: ignore[attr-defined]
+
+
+async def test_a_warm_up_request_in_json_is_sent_as_json(
+    real_service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    send = Instance.send
+    monkeypatch.setattr(
+        Instance, "send", lambda self, each: (sent.append(each.codec), send(self, each))
+    )
+    with contextlib.suppress(WarmUpError):  # these hooks read no JSON
+        async with supervised(real_service(warm_up=(b"one", b'{"inputs": {}}'))):
+            pass
+    assert sent == [ARRAY_PROTO] * 5 + [EAS_JSON] * (len(sent) - 5)
+    assert len(sent) > 5
 
 
 async def test_a_refused_warm_up_ends_the_start(real_service: Any) -> None:
