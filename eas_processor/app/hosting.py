@@ -255,7 +255,9 @@ class Host:
     async def reload(self) -> dict[str, Any]:
         """Serve what the source says now. Raises SetupError; the old version serves then."""
         if self.source.unchangeable:
-            raise UpdateError(f"{self.source.unchangeable}; stop it and start it again")
+            reason = f"{self.source.unchangeable}; stop it and start it again"
+            log.error("%s: reload failed: %s", self, reason)
+            raise UpdateError(reason)
         if self._updates is None:
             under_way = self._lock.locked()
             await self.start()
