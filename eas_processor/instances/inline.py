@@ -16,7 +16,7 @@ from eas_processor.errors import StartError, UpdateError
 from eas_processor.instances.instance import BYTE_CREDIT
 from eas_processor.instances.warm_up import ROUNDS, WarmUpTimes, codec_of, refused
 from eas_processor.link.codes import DEADLINE_EXCEEDED, OK
-from eas_processor.link.frames import BULK_SIZE
+from eas_processor.link.frames import ARRAY_PROTO, BULK_SIZE
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.background import in_background
 from eas_processor.worker.hooks import info_facts
@@ -43,7 +43,7 @@ class Hooks(Protocol):
     """What an inline instance calls: the worker's `Processor`."""
 
     def describe(self) -> tuple[int, bytes]: ...
-    def process(self, request: Any) -> tuple[int, bytes]: ...
+    def process(self, request: Any, codec: int = ARRAY_PROTO) -> tuple[int, bytes]: ...
     def batch_process(
         self, requests: list[Any], codecs: Sequence[int]
     ) -> list[tuple[int, bytes]]: ...
