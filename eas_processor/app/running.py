@@ -84,9 +84,11 @@ class Entries:
         if self._take(self._directory / name):
             del self._wanted[name]
             return
-        other = "another engine"
-        with contextlib.suppress(OSError):
-            other += f" ({find_address(name)}/admin)"
+        try:
+            other = f"another engine ({find_address(name)}/admin)"
+        except OSError:
+            # Whoever reads it locks it for a moment, and an engine that ends has just let it go.
+            return
         if self._wanted[name] == other:
             return
         self._wanted[name] = other

@@ -92,6 +92,19 @@ def test_the_entry_of_an_engine_that_was_killed_is_taken_over(admin: Path) -> No
             assert running_services() == {"a": SECOND}
 
 
+def test_who_reads_an_entry_is_not_another_engine(
+    admin: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(SECOND) as entries:
+        (admin / "a").write_text(FIRST)
+        with (admin / "a").open() as reader:
+            fcntl.flock(reader, fcntl.LOCK_SH)
+            entries.add("a")
+            assert [each for each in caplog.records if each.levelname == "WARNING"] == []
+        entries.retry()
+        assert running_services() == {"a": SECOND}
+
+
 def test_a_file_that_is_removed_while_its_lock_is_taken(
     admin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

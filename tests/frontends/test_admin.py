@@ -383,6 +383,7 @@ async def test_metrics_are_there_too() -> None:
     async with listening() as desk:
         raw = await desk.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\nAuthorization: secret\r\n\r\n")
         assert raw.startswith(b"HTTP/1.1 200 ") and raw.endswith(b"\r\n\r\neas_up 1\n")
+        assert b"Content-Type: text/plain; version=0.0.4" in raw
         raw = await desk.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
         assert raw.startswith(b"HTTP/1.1 401 ")
 
