@@ -2,14 +2,26 @@
 
 import json
 import logging
-from typing import Any, List, Optional, Tuple, Union
+import re
+from typing import Any, FrozenSet, List, Optional, Set, Tuple, Union
 
 from eas_processor.tf.errors import ModelConfigError
 
 log = logging.getLogger(__name__)
 
-# Keys of other EAS-style processors, and of the worker, that service files may carry.
-_IGNORED = ("enable_warm_up", "max_run", "retry_on_crash")
+# Keys that the engine reads: its own, and DeepRec's with the same meaning.
+_OF_THE_ENGINE = (
+    *("max_run", "retry_on_crash"),
+    *("kmp_blocktime", "omp_num_threads", "session_num", "warmup_file_name"),
+)
+# What DeepRec's processor, also one for EAS, calls a key of ours.
+_SAME = {"enable_inline_execute": "run_on_caller_thread"}
+_DEEPREC = re.compile(
+    "select_session_policy|use_per_session_threads|checkpoint_dir|savedmodel_dir|model_store_type"
+    "|model_update_.*|update_check_.*|serialize_protocol|init_timeout_minutes|model_entry"
+    "|feature_store_type|redis_.*|timeline_.*|ev_.*|enable_incr.*|shard_.*|oss_.*|hdfs_.*"
+    "|read_thread_num|update_thread_num|lock_timeout|use_multi_stream|gpu_ids_list"
+)
 
 
 class ModelConfig:
@@ -18,13 +30,16 @@ class ModelConfig:
 
     A thread count of 0 leaves the choice to TensorFlow. `run_on_caller_thread` is None when the
     processor is to measure it; `max_batch_rows` of 0 is no bound, and `gpu_memory_fraction` of 0
-    all of a card's memory. Runs get rows added up to one of `allowed_batch_sizes`, in ascending
-    order, where there are any. `outputs_by_row` has the names of outputs that come by row, or says
-    so of all, or that none does; None leaves it to the proof.
+    all of a card's memory. `cpus` are the cores that the model may use, none for all. Runs get rows
+    added up to one of `allowed_batch_sizes`, in ascending order, where there are any.
+    `outputs_by_row` has the names of outputs that come by row, or says so of all, or that none
+    does; None leaves it to the proof.
     """
 
     __slots__ = (
         "allowed_batch_sizes",
+        "cpus",
+        "enable_warm_up",
         "gpu_allow_growth",
         "gpu_memory_fraction",
         "inter_op_parallelism_threads",
@@ -48,6 +63,8 @@ class ModelConfig:
         self.run_on_caller_thread: Optional[bool] = None
         self.max_batch_rows = 0
         self.allowed_batch_sizes: Tuple[int, ...] = ()
+        self.cpus: FrozenSet[int] = frozenset()
+        self.enable_warm_up = False
         self.outputs_by_row: Union[bool, Tuple[str, ...], None] = None
 
     def by_row(self, output: str) -> Optional[bool]:
@@ -60,11 +77,19 @@ class ModelConfig:
 def read_model_config(text: str) -> ModelConfig:
     """Return the settings in `text`, a JSON object or nothing; unknown keys are logged."""
     config = ModelConfig()
+    without_effect = []
     for key, value in _parse(text).items():
-        if key in _READERS:
-            setattr(config, key, _READERS[key](key, value))
-        elif key not in _IGNORED:
+        ours = _SAME.get(key, key)
+        if ours in _READERS:
+            setattr(config, ours, _READERS[ours](key, value))
+        elif key == "cpusets":
+            config.cpus = _read_cpus(key, value)
+        elif _DEEPREC.fullmatch(key):
+            without_effect.append(key)
+        elif key not in _OF_THE_ENGINE:
             log.warning("model_config.%s is unknown; known keys: %s", key, ", ".join(_READERS))
+    if without_effect:
+        log.warning("model_config: no effect, it needs DeepRec: %s", ", ".join(without_effect))
     return config
 
 
@@ -121,6 +146,20 @@ def _read_tags(key: str, value: Any) -> Tuple[str, ...]:
     raise _refusal(key, "a list of tags, or one text with commas", value)
 
 
+def _read_cpus(key: str, value: Any) -> FrozenSet[int]:
+    """Read `0-3;4-7`, one set for each session of DeepRec's: here one process has all of them."""
+    cpus: Set[int] = set()
+    for part in re.split("[;,]", value) if isinstance(value, str) and value else []:
+        found = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part)
+        if found is None:
+            raise _refusal(key, "cores such as '0-3;4-7'", value)
+        first, last = int(found.group(1)), int(found.group(2) or found.group(1))
+        cpus.update(range(first, last + 1))
+    if not cpus:
+        raise _refusal(key, "cores such as '0-3;4-7'", value)
+    return frozenset(cpus)
+
+
 def _read_sizes(key: str, value: Any) -> Tuple[int, ...]:
     if isinstance(value, list) and all(type(size) is int and size > 0 for size in value):
         return tuple(sorted(set(value)))
@@ -137,6 +176,7 @@ def _read_outputs(key: str, value: Any) -> Union[bool, Tuple[str, ...]]:
 
 
 _READERS = {
+    "enable_warm_up": _read_bool,
     "gpu_allow_growth": _read_bool,
     "gpu_memory_fraction": _read_fraction,
     "intra_op_parallelism_threads": _read_count,

@@ -16,6 +16,7 @@ from eas_processor.tf.model.load import load
 from eas_processor.tf.rows.proof import count_rows
 from eas_processor.tf.run.batching import run_batch
 from eas_processor.tf.run.model import Model
+from eas_processor.tf.start import pin, run_once
 from eas_processor.tf.times import RunTimes
 
 TAKES_CODECS = True
@@ -25,7 +26,12 @@ _times = RunTimes()
 
 def initialize(model_entry: str, model_config: str) -> Model:
     """Load the model at the path `model_entry`; `model_config` is JSON text or empty."""
-    return load(model_entry, read_model_config(model_config))
+    config = read_model_config(model_config)
+    pin(config.cpus)
+    model = load(model_entry, config)
+    if config.enable_warm_up:
+        run_once(model)
+    return model
 
 
 def process(model: Model, request: Any, codec: int = ArrayProto.number) -> bytes:

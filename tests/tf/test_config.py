@@ -35,6 +35,10 @@ def test_defaults(text):
         ('{"gpu_allow_growth": false}', "gpu_allow_growth", False),
         ('{"gpu_memory_fraction": 0.5}', "gpu_memory_fraction", 0.5),
         ('{"gpu_memory_fraction": "1"}', "gpu_memory_fraction", 1.0),
+        ('{"enable_warm_up": true}', "enable_warm_up", True),
+        ('{"enable_inline_execute": true}', "run_on_caller_thread", True),
+        ('{"enable_inline_execute": "false"}', "run_on_caller_thread", False),
+        ('{"cpusets": "0-3;6, 8"}', "cpus", {0, 1, 2, 3, 6, 8}),
     ],
 )
 def test_values(text, key, value):
@@ -71,6 +75,9 @@ def test_values(text, key, value):
         ('{"outputs_by_row": []}', "expected true, false or a list of names of outputs, got []"),
         ('{"outputs_by_row": "y"}', "expected true, false or a list of names of outputs, got"),
         ('{"tags": {}}', "model_config.tags: expected a list of tags"),
+        ('{"cpusets": "a-b"}', "model_config.cpusets: expected cores such as '0-3;4-7', got"),
+        ('{"cpusets": ""}', "model_config.cpusets: expected cores such as '0-3;4-7', got"),
+        ('{"enable_inline_execute": 2}', "model_config.enable_inline_execute: expected true or"),
     ],
 )
 def test_refusals(text, sentence):
@@ -84,3 +91,14 @@ def test_an_unknown_key_is_logged_with_the_known_ones(caplog):
     (record,) = caplog.records
     assert "model_config.strict_shape is unknown" in record.getMessage()
     assert "strict_shapes" in record.getMessage()
+
+
+def test_keys_of_deeprec_without_effect_are_named_once(caplog):
+    read_model_config(
+        '{"checkpoint_dir": "/c", "timeline_start_step": 1, "session_num": 2, '
+        '"omp_num_threads": 4, "warmup_file_name": "w.bin"}'
+    )
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "model_config: no effect, it needs DeepRec: checkpoint_dir, timeline_start_step"
+    )
