@@ -17,7 +17,11 @@ from eas_processor.app.peers import peer_of
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.gpu import COMPILE_S, Wanted
-from eas_processor.builds.processor_config import processor_config
+from eas_processor.builds.processor_config import (
+    processor_config,
+    processor_environment,
+    refuse_other_than_json,
+)
 from eas_processor.builds.progress import progress_bar
 from eas_processor.builds.worker_code import worker_code_directory
 from eas_processor.config import (
@@ -111,7 +115,9 @@ def read_plan(path: Path) -> Plan:
 def _build(service: Service) -> Build:
     metadata = service.metadata
     wanted = Wanted(metadata.gpu, metadata.gpu_memory, metadata.instance)
-    with progress_bar(find_entry(service.processor)) as progress:
+    entry = find_entry(service.processor)
+    refuse_other_than_json(service.model_config, entry.name)
+    with progress_bar(entry) as progress:
         return find_build(service.processor, wanted, progress)
 
 
@@ -199,7 +205,7 @@ def _worker_settings(service: Service, build: Build, model_entry: Path) -> Worke
         batch_size=rpc.max_batch_size if rpc.batching else 1,
         sigterm=rpc.enable_sigterm,
         batch_wait=(rpc.max_batch_timeout or 0) / 1000 if rpc.batching else 0.0,
-        environment=build.gpus.environment,
+        environment=build.gpus.environment | processor_environment(service.model_config),
         gpus=build.gpus.cards,
         gpus_each=build.gpus.cards_each,
         start_timeout=COMPILE_S if build.gpus.compiles else 0.0,

@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from eas_processor.errors import BuildError
+
+# DeepRec's keys of variables that OpenMP reads when TensorFlow is imported.
+_ENVIRONMENT = {"omp_num_threads": "OMP_NUM_THREADS", "kmp_blocktime": "KMP_BLOCKTIME"}
+
 
 def processor_config(
     model_config: str, cpu: float | None, worker_threads: int, gpus: dict[str, Any]
@@ -32,3 +37,39 @@ def _threads(cpu: float | None, worker_threads: int) -> dict[str, int]:
         # A request that runs through this pool holds one of its threads to the end.
         "inter_op_parallelism_threads": max(threads, worker_threads),
     }
+
+
+def refuse_other_than_json(model_config: str, processor: str) -> None:
+    """Raise BuildError unless the config is what the TensorFlow processor reads, or empty."""
+    if not model_config.strip():
+        return
+    try:
+        found = json.loads(model_config)
+        why = "" if isinstance(found, dict) else "this is another value"
+    except ValueError as error:
+        why = f"this is not JSON ({error})"
+    if why:
+        shown = repr(model_config if len(model_config) <= 60 else model_config[:57] + "...")
+        raise BuildError(
+            f"model_config: {processor} reads a JSON object such as "
+            f"{{'intra_op_parallelism_threads': 4}}, and {why}: {shown}"
+        )
+
+
+def processor_environment(model_config: str) -> dict[str, str]:
+    """Return the variables that keys of the config ask for; raises BuildError."""
+    try:
+        config = json.loads(model_config or "{}")
+    except ValueError:
+        return {}
+    found = {}
+    for key, variable in _ENVIRONMENT.items():
+        if not isinstance(config, dict) or key not in config:
+            continue
+        value = str(config[key])
+        if not value.isdecimal():
+            raise BuildError(
+                f"model_config.{key}: expected a whole number, 0 or more, got {config[key]!r}"
+            )
+        found[variable] = value
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import re
@@ -45,6 +46,7 @@ def load_service(path: Path) -> LoadedService:
             raise ServiceFileError(f"expected an object {{...}}, got {_shown(raw)}")
         plain = _nested(raw, ROOT)
         _move_name(plain)
+        _take_names_of_deeprec(plain)
         _write_model_config_as_text(plain)
         _check_supported(plain)
         service = _convert(plain)
@@ -91,6 +93,23 @@ def _move_name(plain: dict[str, Any]) -> None:
     if plain.setdefault("name", name) != name:
         both = f"{_shown(plain['name'])} and {_shown(name)}"
         raise ServiceFileError(f"name: differs from metadata.name ({both}), keep one of them")
+
+
+def _take_names_of_deeprec(plain: dict[str, Any]) -> None:
+    """Give two keys of DeepRec's model_config to the keys of the service file that they mean."""
+    config = plain.get("model_config")
+    if isinstance(config, str):
+        with contextlib.suppress(ValueError):  # any text is let in
+            config = json.loads(config)
+    if not isinstance(config, dict):
+        return
+    if name := config.get("warmup_file_name"):
+        plain.setdefault("warm_up_data_path", name)
+    metadata = plain.setdefault("metadata", {})
+    if config.get("session_num") and isinstance(metadata, dict):
+        rpc = metadata.setdefault("rpc", {})
+        if isinstance(rpc, dict):
+            rpc.setdefault("worker_threads", config["session_num"])
 
 
 def _write_model_config_as_text(plain: dict[str, Any]) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eas_processor.app.plan import ServiceFile, _stamp
+from eas_processor.app.plan import ServiceFile, _stamp, read_plan
+from eas_processor.errors import BuildError
 
 
 def test_a_directory_that_goes_while_it_is_looked_at(tmp_path: Path) -> None:
@@ -53,3 +54,13 @@ def test_the_tokens_of_a_service_are_made_when_its_file_is_first_read(
     kept = (tmp_path / "home" / "tokens" / "a").read_bytes().strip()
     assert name == "a" and tokens.accepts(kept)
     assert (tmp_path / "home" / "admin-tokens" / "a").exists()
+
+
+def test_a_model_config_that_is_not_json_is_refused_with_file_and_key(tmp_path: Path) -> None:
+    """Before a build is made or a model is fetched: neither is there."""
+    path = tmp_path / "a.json"
+    service = {"name": "a", "processor": "tensorflow_cpu_1.12", "model_path": "m"}
+    path.write_text(json.dumps({**service, "model_config": "threads=2"}))
+    with pytest.raises(BuildError) as caught:
+        read_plan(path)
+    assert str(caught.value).startswith(f"{path}: model_config: tensorflow_cpu_1.12 reads a JSON")

@@ -4,7 +4,12 @@ import json
 
 import pytest
 
-from eas_processor.builds.processor_config import processor_config
+from eas_processor.builds.processor_config import (
+    processor_config,
+    processor_environment,
+    refuse_other_than_json,
+)
+from eas_processor.errors import BuildError
 
 POOLS = ("intra_op_parallelism_threads", "inter_op_parallelism_threads")
 
@@ -39,3 +44,28 @@ def test_settings_for_cards_are_added_and_yield_to_the_files_own():
     gpus = {"gpu_allow_growth": True, "gpu_memory_fraction": 0.5}
     found = json.loads(processor_config('{"gpu_allow_growth": false}', None, 5, gpus))
     assert found == {"gpu_allow_growth": False, "gpu_memory_fraction": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("threads=2", "this is not JSON (Expecting value"), ("[1]", "this is another value: '[1]'")],
+)
+def test_a_config_that_tensorflow_cannot_read_is_refused(text: str, why: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        refuse_other_than_json(text, "tensorflow_cpu_2.21")
+    said = str(caught.value)
+    assert said.startswith("model_config: tensorflow_cpu_2.21 reads a JSON object")
+    assert why in said and text in said
+
+
+@pytest.mark.parametrize("text", ["", " ", "{}", '{"a": 1}'])
+def test_any_object_or_nothing_is_let_in(text: str) -> None:
+    refuse_other_than_json(text, "tensorflow_cpu_2.21")
+
+
+def test_variables_of_openmp_follow_the_names_of_deeprec() -> None:
+    config = '{"omp_num_threads": 4, "kmp_blocktime": "1", "signature_name": "s"}'
+    assert processor_environment(config) == {"OMP_NUM_THREADS": "4", "KMP_BLOCKTIME": "1"}
+    assert processor_environment("") == processor_environment("no JSON") == {}
+    with pytest.raises(BuildError, match=r"model_config.omp_num_threads: expected a whole number"):
+        processor_environment('{"omp_num_threads": "-1"}')

@@ -67,6 +67,28 @@ def test_dots_in_labels_and_model_config_are_left_alone(load: Load) -> None:
     assert json.loads(loaded.service.model_config) == {"x.y": [1, "ü"]}
 
 
+@pytest.mark.parametrize("text", [False, True])
+def test_names_of_deeprec_in_model_config_mean_keys_of_the_service_file(
+    load: Load, text: bool
+) -> None:
+    config = {"session_num": 3, "warmup_file_name": "w.bin", "signature_name": "s"}
+    given = json.dumps(config) if text else config
+    service = load(model_config=given).service
+    assert service.metadata.rpc.worker_threads == 3
+    assert service.warm_up_data_path == "w.bin"
+    assert json.loads(service.model_config) == config
+    # The service file's own keys come first.
+    own = load(
+        model_config=given, warm_up_data_path="own.bin", metadata={"rpc": {"worker_threads": 7}}
+    ).service
+    assert (own.metadata.rpc.worker_threads, own.warm_up_data_path) == (7, "own.bin")
+
+
+def test_a_session_num_that_is_no_number_is_refused(load: Load) -> None:
+    with pytest.raises(ServiceFileError, match=r"worker_threads: expected a number of threads"):
+        load(model_config={"session_num": "many"})
+
+
 def test_model_config_text_is_kept(load: Load) -> None:
     assert load(model_config="any text").service.model_config == "any text"
 
