@@ -89,8 +89,10 @@ def errors() -> Iterator[None]:
 
 def inputs(arguments: Namespace, signature: Signature | None) -> dict[str, Any]:
     """Return the arrays that `--input` gives, by name; raises CallError."""
-    shapes = {} if signature is None else {k: v.shape for k, v in signature.inputs.items()}
-    return read_inputs(arguments.input, shapes)
+    specs = {} if signature is None else signature.inputs
+    shapes = {name: spec.shape for name, spec in specs.items()}
+    strings = [name for name, spec in specs.items() if spec.dtype == "DT_STRING"]
+    return read_inputs(arguments.input, shapes, strings)
 
 
 def _facts(signature: Signature) -> dict[str, Any]:

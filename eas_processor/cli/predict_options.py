@@ -11,8 +11,8 @@ from typing import Any
 from eas_processor.cli.option_types import amount, positive
 
 _INPUT = (
-    "a value for an input: JSON, a Python literal, or @FILE (.npy, .npz, .json, an image); NAME= "
-    "can be left out where there is one input"
+    "a value for an input: JSON, a Python literal, or @FILE (.npy, .npz, .json, an image; for an "
+    "input of text the bytes of any other file); NAME= can be left out where there is one input"
 )
 
 

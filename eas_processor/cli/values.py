@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,28 @@ from eas_processor.errors import CallError
 Arrays = dict[str, Any]
 
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_ARRAYS = (".npy", ".npz")
+_VALUES = (".json", ".txt", ".py")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
-def read_inputs(given: Sequence[str], shapes: Mapping[str, tuple[int, ...] | None]) -> Arrays:
+def read_inputs(
+    given: Sequence[str],
+    shapes: Mapping[str, tuple[int, ...] | None],
+    strings: Collection[str] = (),
+) -> Arrays:
     """
     Read `NAME=VALUE` or, where it is clear which input is meant, VALUE; raises CallError.
 
     VALUE is JSON or a Python literal, or `@FILE`: .npy, .npz, .json, .txt, or an image for an input
-    of 4 dimensions. `shapes` are those of the model's inputs, none where it does not say.
+    of 4 dimensions. For an input of text, `strings`, `@FILE` of any other kind is the file's bytes.
+    `shapes` are those of the model's inputs, none where it does not say.
     """
     arrays: Arrays = {}
     for each in given:
         name, value = _divide(each)
         if value.startswith("@"):
-            found = _read_file(name, Path(value[1:]), shapes)
+            found = _read_file(name, Path(value[1:]), shapes, strings)
         else:
             found = {name: _literal(value, f"--input {each[:60]!r}")}
         for key, array in found.items():
@@ -95,23 +102,40 @@ def _literal(text: str, where: str) -> Any:
         ) from None
 
 
-def _read_file(name: str, path: Path, shapes: Mapping[str, tuple[int, ...] | None]) -> Arrays:
+def _read_file(
+    name: str,
+    path: Path,
+    shapes: Mapping[str, tuple[int, ...] | None],
+    strings: Collection[str],
+) -> Arrays:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise CallError(f"--input: {path}: {error.strerror or error}") from error
     suffix = path.suffix.lower()
-    if suffix in (".npy", ".npz"):
+    if suffix in _ARRAYS:
         return _numpy(name, path, content)
+    if suffix not in _ARRAYS + _VALUES and (name or len(shapes) == 1):
+        key = name or _only(shapes)
+        if key in strings:
+            return {key: _bytes(content, shapes.get(key))}
     if suffix in IMAGES:
         key = name or _only(shapes)
         return {key: _image(path, content, shapes.get(key))}
-    if suffix in (".json", ".txt", ".py"):
+    if suffix in _VALUES:
         value = _literal(content.decode("utf-8", "replace"), f"--input {path}")
         return dict(value) if not name and isinstance(value, dict) else {name: value}
     raise CallError(
-        f"--input: {path}: expected a .npy, .npz, .json, .txt or image file ({', '.join(IMAGES)})"
+        f"--input: {path}: expected a .npy, .npz, .json, .txt or image file ({', '.join(IMAGES)}); "
+        "a file of any kind is the value of an input of text alone"
     )
+
+
+def _bytes(content: bytes, shape: tuple[int, ...] | None) -> np.ndarray[Any, Any]:
+    """The one value of an input of text: every dimension that it has is 1."""
+    array = np.empty([1] * len(shape or ()), object)
+    array[(0,) * array.ndim] = content  # `np.full` drops NUL bytes at the end
+    return array
 
 
 def _numpy(name: str, path: Path, content: bytes) -> Arrays:

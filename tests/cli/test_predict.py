@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fixtures import need
-from fixtures.doubler import SIGNATURE
+from fixtures.doubler import SIGNATURE, Doubler
 
 import eas_wire as wire
 from eas_processor.cli.main import main
@@ -108,6 +108,29 @@ def test_an_image_is_for_four_dimensions(tmp_path: Path) -> None:
     assert read_inputs(source, {"x": (-1, 2, 4, 1)})["x"].shape == (1, 2, 4, 1)
     with pytest.raises(CallError, match=r"4 dimensions .* this one is \[-1, 8\]"):
         read_inputs(source, {"x": (-1, 8)})
+
+
+@pytest.mark.parametrize("name", ["cat.jpg", "cat.tfrecord", "cat"])
+@pytest.mark.parametrize("shape", [[-1], [1], []])
+def test_a_file_is_the_value_of_an_input_of_text(
+    name: str, shape: list[int], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {"name": "image_bytes", "shape": shape, "type": "DT_STRING"}
+    monkeypatch.setattr(Doubler, "signature", {**SIGNATURE, "inputs": [spec]})
+    content = b"\xff\xd8\x00\nno picture\x00"
+    (tmp_path / name).write_bytes(content)
+    target = tmp_path / "warm_up.bin"
+    for given in (f"image_bytes=@{tmp_path / name}", f"@{tmp_path / name}"):
+        assert main(["warmup-file", url, "--input", given, "-o", str(target)]) == 0
+        tensor = wire.decode_request(target.read_bytes()).inputs["image_bytes"]
+        assert tensor.dtype == wire.DT_STRING
+        assert tensor.array.ravel().tolist() == [content]
+        assert tensor.array.ndim == len(shape)
+
+
+def test_a_file_of_values_is_read_for_an_input_of_text_too(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('["a", "b"]')
+    assert read_inputs([f"x=@{tmp_path / 'x.json'}"], {"x": (-1,)}, ["x"]) == {"x": ["a", "b"]}
 
 
 @pytest.mark.parametrize(
