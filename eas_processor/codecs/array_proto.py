@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import eas_wire as wire
 from eas_processor.codecs.codec import Codec, Form, Target
+from eas_processor.codecs.mistaken import hint_for_array_proto
 from eas_wire import Request, Stack, Tensor
 
 
@@ -14,7 +15,13 @@ class ArrayProto(Codec):
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
         """Return what `body` asks for; its arrays may view it."""
-        return wire.decode_request(body), None
+        try:
+            return wire.decode_request(body), None
+        except wire.WireError as error:
+            hint = hint_for_array_proto(body)
+            if not hint:
+                raise
+            raise type(error)(f"{error}; {hint}") from None
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
         """Return a `PredictResponse`."""

@@ -16,6 +16,7 @@ from eas_processor.codecs.eas_json.limits import check_depth
 from eas_processor.codecs.eas_json.pieces import PIECE, PieceReader
 from eas_processor.codecs.eas_json.text import NotJson, begin_of, loads, refusal
 from eas_processor.codecs.errors import CodecError
+from eas_processor.codecs.mistaken import hint_for_json
 from eas_wire.text import LIMIT, cut, list_names
 
 _EXPECTED = 'expected {"inputs": {name: values}} or {"instances": [row, ...]}'
@@ -50,7 +51,9 @@ class Body:
         except NotJson as error:
             # A new one: a frame and the error that it holds would keep each other, and the values.
             fault = NotJson(error.message, error.offset)
-        raise refusal(np.frombuffer(self._body, np.uint8)[begin:], fault)
+        said = refusal(np.frombuffer(self._body, np.uint8)[begin:], fault)
+        hint = hint_for_json(self._body)
+        raise CodecError(f"{said}; {hint}") if hint else said
 
     def _read_pieces(self, text: "np.ndarray[Any, Any]", exact: bool) -> Any:
         pieces = (text[start : start + PIECE + 4].data for start in range(0, text.size, PIECE))
