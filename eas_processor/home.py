@@ -14,11 +14,39 @@ def home() -> Path:
     """
     Return the data directory: `EAS_HOME`, else the platform's user data directory.
 
-    It may not exist yet; see `private_directory`.
+    It may not exist yet; see `private_directory`. Raises HomeError for a user without a home.
     """
-    if configured := os.environ.get("EAS_HOME"):
-        return Path(configured).expanduser().absolute()
-    return platformdirs.user_data_path("eas-processor")
+    configured = os.environ.get("EAS_HOME")
+    try:
+        if configured:
+            return Path(configured).expanduser().absolute()
+        found = platformdirs.user_data_path("eas-processor")
+    except RuntimeError as error:
+        raise _homeless(configured) from error
+    # Some releases of platformdirs leave `~` as it is: a directory of that name would be made.
+    if not found.is_absolute():
+        raise _homeless(None)
+    return found
+
+
+def user_home() -> Path | None:
+    """Return the user's own directory; None for a uid that has none and no HOME."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def _homeless(configured: str | None) -> HomeError:
+    who = f"HOME is not set and uid {os.getuid()} has no entry in the user database"
+    if configured:
+        if not configured.startswith("~/") and configured != "~":
+            who = f"there is no user {configured[1:].split('/')[0]!r}"
+        return HomeError(f"EAS_HOME is {configured!r}, and {who}; set EAS_HOME to an absolute path")
+    return HomeError(
+        f"there is no place for the data directory: {who}; "
+        "set EAS_HOME to a directory that can be written, with an absolute path"
+    )
 
 
 def private_directory(*parts: str) -> Path:

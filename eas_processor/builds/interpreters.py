@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eas_processor.errors import BuildError
-from eas_processor.home import home
+from eas_processor.home import home, user_home
 
 UV_OLDEST = (3, 8)
 """The oldest Python that uv can fetch."""
@@ -127,7 +127,8 @@ def _newest_first(paths: Iterator[Path]) -> list[Path]:
 
 def pyenv_roots() -> list[Path]:
     """Return where pyenv may be: as configured, as seen on PATH, and beside our own Python."""
-    roots = [Path.home() / ".pyenv"]
+    user = user_home()
+    roots = [] if user is None else [user / ".pyenv"]
     if configured := os.environ.get("PYENV_ROOT"):
         roots.insert(0, Path(configured))
     roots += [path.parent for path in _path() if path.name == "shims"]
@@ -142,16 +143,20 @@ def fetched_pythons() -> Path:
 
 
 def _uv_directories() -> list[Path]:
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    directories = [fetched_pythons(), data / "uv" / "python"]
+    directories = [fetched_pythons()]
+    user = user_home()
+    if data := os.environ.get("XDG_DATA_HOME"):
+        directories.append(Path(data) / "uv" / "python")
+    elif user is not None:
+        directories.append(user / ".local" / "share" / "uv" / "python")
     if configured := os.environ.get("UV_PYTHON_INSTALL_DIR"):
         directories.insert(0, Path(configured))
     return directories
 
 
 def _conda_roots() -> list[Path]:
-    roots = [Path.home() / name for name in _CONDA_HOMES]
-    roots += [Path("/opt") / name for name in _CONDA_HOMES]
+    parents = [each for each in (user_home(), Path("/opt")) if each is not None]
+    roots = [parent / name for parent in parents for name in _CONDA_HOMES]
     if prefix := os.environ.get("CONDA_PREFIX"):
         roots.insert(0, Path(prefix))
     if executable := os.environ.get("CONDA_EXE"):
@@ -161,7 +166,7 @@ def _conda_roots() -> list[Path]:
 
 def _missing(name: str, pythons: tuple[str, ...]) -> str:
     wanted, newest = " or ".join(pythons), pythons[0]
-    pyenv = " and ".join(str(root) for root in pyenv_roots())
+    pyenv = " and ".join(str(root) for root in pyenv_roots()) or "directory"
     release = {"3.6": "3.6.15", "3.7": "3.7.17"}.get(newest, newest)
     if tuple(int(part) for part in newest.split(".")) >= UV_OLDEST:
         get = f"`eascmd build {name} --fetch-python` has uv download it"
