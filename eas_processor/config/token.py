@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import secrets
 import stat
@@ -12,6 +14,8 @@ from eas_processor.config.schema import TOKEN_PATTERN, Service
 from eas_processor.errors import ServiceFileError
 from eas_processor.home import private_directory
 from eas_processor.whole_file import write_whole
+
+log = logging.getLogger("eas_processor.config")
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,34 @@ def _content(token: str) -> bytes:
 
 
 def _read(path: Path) -> str:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise ServiceFileError(
-            f"token: {path} can be read by other users (mode {mode:04o}): "
-            "`chmod 600` it, or delete it to have a new token made"
-        )
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        _take_back(path)
     value = path.read_bytes().decode("ascii", "replace").strip()
     if not value or not re.match(TOKEN_PATTERN, value):
         raise ServiceFileError(
             f"token: {path} does not hold a token: delete it to have a new one made"
         )
     return value
+
+
+def _take_back(path: Path) -> None:
+    """
+    Make `path` readable by its owner alone; raises ServiceFileError where that cannot be.
+
+    A volume's owner may be changed at every mount: Kubernetes makes all files of one with `fsGroup`
+    readable by that group.
+    """
+    before = path.stat()
+    found = f"{path} can be read by other users (mode {stat.S_IMODE(before.st_mode):04o})"
+    remedy = "this file system keeps no modes: set EAS_HOME to a directory on another one"
+    try:
+        path.chmod(0o600)
+    except OSError:
+        remedy = (
+            f"it belongs to uid {before.st_uid} and this is uid {os.geteuid()}: "
+            "`chmod 600` it as its owner, or delete it to have a new token made"
+        )
+    # Some file systems, such as those of Windows shares, take a chmod and change nothing.
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise ServiceFileError(f"token: {found}: {remedy}")
+    log.warning("token: %s; it is for its owner alone again (mode 0600)", found)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import resource
 import stat
@@ -78,11 +79,41 @@ def test_a_damaged_token_file(load: Load, content: bytes) -> None:
         resolve_token(load().service)
 
 
-def test_a_token_file_that_others_can_read(load: Load) -> None:
+@pytest.mark.parametrize("mode", [0o640, 0o660, 0o644])
+def test_a_token_file_that_a_volume_made_readable_is_taken_back(
+    load: Load, caplog: pytest.LogCaptureFixture, mode: int
+) -> None:
+    made = resolve_token(load().service)
+    assert made.path is not None
+    made.path.chmod(mode)
+    assert resolve_token(load().service) == made
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+    assert f"{made.path} can be read by other users (mode {mode:04o})" in caplog.text
+    assert made.value not in caplog.text
+
+
+def test_another_user_s_token_file_that_others_can_read(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = resolve_token(load().service).path
     assert path is not None
     path.chmod(0o644)
-    with pytest.raises(ServiceFileError, match=r"can be read by other users \(mode 0644\)"):
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(ServiceFileError, match=r"\(mode 0644\): it belongs to uid \d+ and this is"):
+        resolve_token(load().service)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_file_system_without_modes(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = resolve_token(load().service).path
+    assert path is not None
+    path.chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", lambda path, mode: None)
+    with pytest.raises(ServiceFileError, match="keeps no modes: set EAS_HOME"):
         resolve_token(load().service)
 
 
@@ -129,5 +160,5 @@ def test_an_engine_s_token_is_made_once_and_kept(
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
     assert make() == made
     made.path.chmod(0o640)
-    with pytest.raises(ServiceFileError, match=r"can be read by other users \(mode 0640\)"):
-        make()
+    assert make() == made
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
