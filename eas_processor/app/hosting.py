@@ -352,4 +352,10 @@ class Host:
         return task
 
 
-_NOTHING: dict[str, Any] = {"version": 0, "wanted": 0, "instances": [], "last_update": {}}
+_NOTHING: dict[str, Any] = {
+    "version": 0,
+    "wanted": 0,
+    "instances": [],
+    "dead": [],
+    "last_update": {},
+}

@@ -34,10 +34,13 @@ def instances(service: Path, *, as_json: bool) -> None:
         print(json.dumps(answer, indent=1))
         return
     columns = ("instance", "pid", "state", "build", "requests", "model")
-    print_table(
-        [each.upper() for each in columns],
-        ([str(each[name]) for name in columns] for each in answer["instances"]),
-    )
+    dead = [{**each, "state": "dead", "requests": 0} for each in answer.get("dead", ())]
+    rows = ([str(each[name]) for name in columns] for each in [*answer["instances"], *dead])
+    print_table([each.upper() for each in columns], rows)
+    for each in dead:
+        exited = "" if each["exit"] in each["reason"] else f" ({each['exit']})"
+        reason = _one_line(each["reason"])
+        print(f"instance {each['instance']} ended {each['ended']}{exited}: {reason}")
     if answer["state"] != "serving":
         reason = f": {_one_line(answer['reason'])}" if answer["reason"] else ""
         print(f"{answer['state']}{reason}")

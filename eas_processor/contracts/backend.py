@@ -86,6 +86,10 @@ class Instances(Protocol):
     def instances(self) -> Sequence[Backend]:
         """Every instance that is not dead, oldest first."""
 
+    @property
+    def dead(self) -> Sequence[dict[str, Any]]:
+        """The last few that died unasked, oldest first: how each ended, as JSON can hold it."""
+
     async def start(self) -> None:
         """Start every instance and wait until all are ready. Raises SetupError."""
 

@@ -216,6 +216,7 @@ class InlineInstances:
         self._load = load
         self.info: dict[str, Any] = {}
         self.instances: list[InlineInstance] = []
+        self.dead: list[dict[str, Any]] = []
 
     async def start(self) -> None:
         """Load and warm up the model. Raises StartError or WarmUpError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -313,6 +314,18 @@ class Instance:
         else:
             self._died()
         self.gone = True
+
+    def how_it_ended(self) -> dict[str, Any]:
+        """Return who died, when, with which exit and why, as JSON can hold it."""
+        return {
+            "instance": self.number,
+            "pid": self.pid,
+            "build": self.settings.worker.build,
+            "model": str(self.settings.worker.model_entry),
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+            "exit": self.how,
+            "reason": self.failure,
+        }
 
     def link_lost(self, channel: str) -> None:
         """Note that a socket has been read to its end."""

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+from collections import deque
 from collections.abc import Coroutine
 from functools import partial
 from time import monotonic
@@ -37,6 +38,8 @@ log = logging.getLogger("eas_processor.engine")
 _STOP_S = 2.0
 # The kernel says within milliseconds that a worker has ended; this is for one that lives on.
 _EXIT_REPORT_S = 1.0
+_DEAD_KEPT = 8
+"""Instances of which `eascmd w` shows how they ended."""
 _LOST = "its launcher was killed before it had begun"
 
 
@@ -59,6 +62,7 @@ class Supervisor:
         self._numbers = itertools.count(1)
         self._starts = Starts()
         self._instances: dict[int, Instance] = {}
+        self.dead: deque[dict[str, Any]] = deque(maxlen=_DEAD_KEPT)
         self._none_left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -303,6 +307,8 @@ class Supervisor:
             self._go_on(instance, [each for each in caught if each.submitted])
             return
         served = was in SERVING and not self._stopping
+        if not self._stopping:
+            self.dead.append(instance.how_it_ended())
         settings = self._settings
         if served:
             log.error("%s died: %s", instance, instance.failure)

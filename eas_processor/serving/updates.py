@@ -70,6 +70,7 @@ class Updates:
                 }
                 for each in self._instances.instances
             ],
+            "dead": list(self._instances.dead),
             "last_update": self._last,
         }
 

@@ -47,6 +47,7 @@ async def test_a_service_that_starts(desk: Desk, source: FakeSource) -> None:
         "version": 1,
         "wanted": 1,
         "instances": [],
+        "dead": [],
         "last_update": 0,
     }
 

@@ -133,6 +133,27 @@ def test_instances_are_a_table(routes: Routes, capsys: Any) -> None:
     assert routes.calls[0][:2] == ("GET", "/admin/instances?service=digits")
 
 
+def test_the_dead_are_shown_with_exit_and_reason(routes: Routes, capsys: Any) -> None:
+    dead = {
+        "instance": 11,
+        "pid": 3000,
+        "build": "tensorflow_cpu_2.21",
+        "model": "/models/digits/2",
+        "ended": "2026-01-02T03:04:05+00:00",
+        "exit": "killed by SIGKILL",
+        "reason": "the worker died (killed by SIGKILL)",
+    }
+    hung = {**dead, "instance": 9, "reason": "it gave no sign of life"}
+    routes.answer = {**SHOWN, "dead": [hung, dead]}
+    assert main(["w", "digits"]) == 0
+    _, alive, *rows, first, second, _ = capsys.readouterr().out.splitlines()
+    assert alive.split()[0] == "12"
+    assert [row.split()[:3] for row in rows] == [["9", "3000", "dead"], ["11", "3000", "dead"]]
+    began = "ended 2026-01-02T03:04:05+00:00"
+    assert first == f"instance 9 {began} (killed by SIGKILL): it gave no sign of life"
+    assert second == f"instance 11 {began}: the worker died (killed by SIGKILL)"
+
+
 def test_instances_as_json(routes: Routes, capsys: Any) -> None:
     routes.answer = SHOWN
     assert main(["w", "digits", "--json"]) == 0

@@ -305,6 +305,9 @@ async def test_requests_caught_in_a_death_are_tried_again(
         assert await caught == (codes.OK, gate.command.encode())
         metrics = desk.admission.metrics
         assert (metrics.deaths, metrics.restarts) == (1, 1) and metrics.retries >= 1
+        (dead,) = desk.supervisor.dead
+        assert dead["exit"] == "killed by SIGKILL" and dead["instance"] == 1
+        assert dead["reason"] == "the worker died (killed by SIGKILL)"
 
 
 @pytest.mark.parametrize("changes", [{"retry_crashed": False}, {"restart_crashed": False}])
