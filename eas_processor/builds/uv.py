@@ -75,7 +75,8 @@ def run_uv(
     ) as process:
         said: list[str] = []
         assert process.stderr is not None
-        reader = threading.Thread(target=said.extend, args=(process.stderr,))
+        # A process that is stopped meanwhile waits for its threads, unless they are daemons.
+        reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
         reader.start()
         try:
             while process.poll() is None:

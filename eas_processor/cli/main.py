@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from eas_processor import __version__
 from eas_processor.cli.extras import missing_sentence
 from eas_processor.cli.parser import make_parser
+from eas_processor.cli.stopping import end_as_process_one
 from eas_processor.cli.usage import Parser, nearest
 from eas_processor.cli.vendor_commands import NAMES, advice
 from eas_processor.errors import EasError
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"eascmd needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr
         )
         return 1
+    end_as_process_one()
     words = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser()
     status = _answered(parser, words) if words else None

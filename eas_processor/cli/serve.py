@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -38,10 +36,6 @@ def serve(
     with the files of the directories. With `inline` the model of the one service runs in this
     process, and nothing can be changed while it does.
     """
-    if os.getpid() == 1:
-        # Before the engine takes it over, the kernel keeps from process 1 what it has no handler
-        # for: `docker stop` would wait for ten seconds.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     on_sighup = prepare_for_sighup()
     offer = _offer(paths, watch=watch)
     if inline:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,21 @@ def test_no_word() -> None:
 def test_a_refusal_names_the_build(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"^some cannot be made: .*nonsense"):
         run_uv("some", ["nonsense"], directory=tmp_path)
+
+
+def test_a_stop_does_not_wait_for_uv(tmp_path: Path) -> None:
+    slow = tmp_path / "uv"
+    slow.write_text("#!/bin/sh\nexec sleep 600\n")
+    slow.chmod(0o755)
+    code = (
+        "import sys, threading, time\n"
+        "from pathlib import Path\n"
+        "from eas_processor.builds import uv\n"
+        f"uv.uv = lambda: {str(slow)!r}\n"
+        "arguments = ('some', ['pip'])\n"
+        f"keys = {{'directory': Path({str(tmp_path)!r})}}\n"
+        "threading.Thread(target=uv.run_uv, args=arguments, kwargs=keys, daemon=True).start()\n"
+        "while threading.active_count() < 3:\n"
+        "    time.sleep(0.01)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
