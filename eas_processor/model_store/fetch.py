@@ -45,7 +45,7 @@ def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
     if scheme is None:
         path = Path(os.path.abspath(loaded.path.parent / os.path.expanduser(named)))
         if not path.exists():
-            raise ModelFetchError(f"{path} does not exist")
+            raise ModelFetchError(f"{path} does not exist{_how_to_make(path)}")
         return path
     if scheme[1].lower() in ("http", "https"):
         return download(named, progress=progress, note=loaded.notes.append)
@@ -54,6 +54,14 @@ def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
         f"{scheme[0]} is not supported{yet}: "
         "download it and give the local path, or give its http(s) URL"
     )
+
+
+def _how_to_make(path: Path) -> str:
+    """Return which command makes a model of our examples, '' for any other path."""
+    program = path.parent.parent / "train.py"
+    if path.parent.name == "build" and program.is_file():
+        return f"; `python {program}` makes it"
+    return ""
 
 
 def reason(error: OSError) -> str:

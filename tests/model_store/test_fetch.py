@@ -206,3 +206,12 @@ def test_a_home_that_cannot_be_written(load: Load, model: Path, tmp_path: Path, 
     home.write_text("a file")
     with pytest.raises(HomeError, match="set EAS_HOME"):
         fetch_model(load(model_path="model.tar.gz"))
+
+
+def test_a_model_of_an_example_that_is_not_made_yet(load: Any, tmp_path: Path) -> None:
+    """`service.json.example`, as printed, in a new clone."""
+    (tmp_path / "examples" / "digits").mkdir(parents=True)
+    (tmp_path / "examples" / "digits" / "train.py").touch()
+    said = refusal(load(model_path="examples/digits/build/model.tar.gz"))
+    program = tmp_path / "examples" / "digits" / "train.py"
+    assert said.endswith(f"model.tar.gz does not exist; `python {program}` makes it")
