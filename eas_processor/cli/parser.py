@@ -144,6 +144,14 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="most connections at a time, where the limit of open files allows it (default: 10000)",
     )
     parser.add_argument(
+        "--idle-timeout",
+        type=positive,
+        default=650,
+        metavar="S",
+        help="close a connection without requests after S seconds; more than the balancer in front "
+        "keeps it (default: 650)",
+    )
+    parser.add_argument(
         "--access-log",
         type=share,
         nargs="?",

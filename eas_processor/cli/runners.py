@@ -32,6 +32,7 @@ def run_serve(arguments: argparse.Namespace) -> None:
         max_body=arguments.max_body * MIB + ENVELOPE,
         max_buffered=arguments.max_buffered * MIB,
         max_connections=arguments.max_connections,
+        idle_timeout=arguments.idle_timeout,
         access_log=arguments.access_log,
         admin_port=arguments.admin_port,
         peers=arguments.peers,

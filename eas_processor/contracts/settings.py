@@ -117,7 +117,8 @@ class EngineSettings:
     max_head: int = 64 * 1024
     """Names and values of the headers."""
     head_timeout: float = 10.0
-    idle_timeout: float = 600.0
+    idle_timeout: float = 650.0
+    """Above the 600 s for which a balancer may keep one: a request on its way would be lost."""
     send_timeout: float = 60.0
     """How long a client may take nothing of an answer that is there."""
     access_log: float = 0.0
