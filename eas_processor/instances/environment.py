@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 MORE = "EAS_WORKER_ENV"
 """Names of further variables for the workers, separated by commas; a name may end with `*`."""
@@ -40,6 +42,32 @@ _PREFIXES = (
 )
 # Other programs use the same prefixes: TF_TOKEN_... and TF_VAR_... are Terraform's credentials.
 _SECRETS = re.compile(r"TF_VAR_|TOKEN|SECRET|PASSW|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
+# Where an interpreter finds modules beside its own.
+_MODULES = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE")
+
+
+def python_options(python: Path) -> list[str]:
+    """
+    Return the options of a launcher's interpreter: what is in its build, and nothing else.
+
+    The engine's own one finds what the engine has found, also in the user's site-packages
+    (`pip install --user`) and in PYTHONPATH.
+    """
+    if not _is_own(python):
+        return ["-sE"]
+    flags = sys.flags
+    return ["-s"] * bool(flags.no_user_site) + ["-E"] * bool(flags.ignore_environment)
+
+
+def python_environment(python: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what of `environment` says where the engine's own interpreter finds modules."""
+    if not _is_own(python):
+        return {}
+    return {name: environment[name] for name in _MODULES if name in environment}
+
+
+def _is_own(python: Path) -> bool:
+    return str(python) == sys.executable
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:

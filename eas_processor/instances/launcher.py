@@ -13,7 +13,11 @@ from collections.abc import Callable, Sequence
 
 from eas_processor.contracts.settings import WorkerSettings
 from eas_processor.errors import KilledError, StartError
-from eas_processor.instances.environment import worker_environment
+from eas_processor.instances.environment import (
+    python_environment,
+    python_options,
+    worker_environment,
+)
 from eas_processor.instances.links import FrameLink, open_link, send_with, socket_pair
 from eas_processor.instances.processes import Ending, Processes
 from eas_processor.instances.worker_output import WorkerOutput
@@ -66,13 +70,14 @@ class Launcher:
         """
         link, output = await self._open()
         settings = self._settings
+        modules = python_environment(settings.python, os.environ)
         try:
             # Of this thread, which lives as long as the engine: the kernel ends the process with
             # the thread that has started it.
             process = subprocess.Popen(
                 [
                     str(settings.python),
-                    "-sE",
+                    *python_options(settings.python),
                     str(settings.code),
                     settings.hooks,
                     str(link.fileno()),
@@ -81,7 +86,7 @@ class Launcher:
                 stdin=subprocess.DEVNULL,
                 stdout=output.fileno(),
                 stderr=output.fileno(),
-                env={**worker_environment(os.environ), **settings.environment},
+                env={**worker_environment(os.environ), **modules, **settings.environment},
                 pass_fds=[link.fileno()],
                 start_new_session=True,
             )
