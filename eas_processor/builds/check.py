@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,9 +36,11 @@ def check_import(entry: Entry, python: Path) -> None:
 def _run(entry: Entry, python: Path, arguments: list[str], on_line: OnLine) -> None:
     # A self-test is about the build; a card that another process uses is none of its business.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    # The engine's own interpreter finds here what its workers find.
+    options = [] if str(python) == sys.executable else ["-sE"]
     try:
         done = subprocess.run(
-            [str(python), "-sE", str(_SELF_TEST), str(worker_code_directory()), *arguments],
+            [str(python), *options, str(_SELF_TEST), str(worker_code_directory()), *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
