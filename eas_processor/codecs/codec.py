@@ -24,7 +24,14 @@ class Spec:
 
 
 class Target:
-    """The model that a request is for. What it refuses it raises as an error of its own."""
+    """
+    The model that a request is for. What it refuses it raises as an error of its own.
+
+    `json_nan` is what stands for NaN and infinities in an answer in JSON: "null", "string", or
+    "error" for a refusal; "" for the bare words.
+    """
+
+    json_nan = ""
 
     def input_names(self, signature_name: str) -> Optional[Sequence[str]]:
         """Return the inputs of a signature; None where the model has no signatures."""

@@ -44,6 +44,7 @@ class ModelConfig:
         "gpu_memory_fraction",
         "inter_op_parallelism_threads",
         "intra_op_parallelism_threads",
+        "json_nan",
         "max_batch_rows",
         "outputs_by_row",
         "run_on_caller_thread",
@@ -65,6 +66,7 @@ class ModelConfig:
         self.allowed_batch_sizes: Tuple[int, ...] = ()
         self.cpus: FrozenSet[int] = frozenset()
         self.enable_warm_up = False
+        self.json_nan = ""
         self.outputs_by_row: Union[bool, Tuple[str, ...], None] = None
 
     def by_row(self, output: str) -> Optional[bool]:
@@ -139,6 +141,12 @@ def _read_text(key: str, value: Any) -> str:
     raise _refusal(key, "text", value)
 
 
+def _read_json_nan(key: str, value: Any) -> str:
+    if value in ("null", "string", "error"):
+        return str(value)
+    raise _refusal(key, "'null', 'string' or 'error'", value)
+
+
 def _read_tags(key: str, value: Any) -> Tuple[str, ...]:
     tags: List[Any] = value.split(",") if isinstance(value, str) else value
     if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
@@ -177,6 +185,7 @@ def _read_outputs(key: str, value: Any) -> Union[bool, Tuple[str, ...]]:
 
 _READERS = {
     "enable_warm_up": _read_bool,
+    "json_nan": _read_json_nan,
     "gpu_allow_growth": _read_bool,
     "gpu_memory_fraction": _read_fraction,
     "intra_op_parallelism_threads": _read_count,

@@ -212,3 +212,10 @@ def test_random_values_come_back_as_they_do_from_protobuf(load, predict, dtype):
         assert list(map(bits, returned.ravel())) == list(map(bits, expected.ravel()))
 
     check()
+
+
+@pytest.mark.parametrize("choice, value", [("null", None), ("string", "Infinity")])
+def test_json_nan_of_the_model_config(load, choice, value):
+    model = load(scaled, '{"json_nan": "%s"}' % choice)
+    found = answer(model, {"inputs": {"x": [[1e38, 0]], "factor": 1e38}})
+    assert found == {"outputs": [[value, 0.0]]}

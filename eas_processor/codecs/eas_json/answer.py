@@ -21,17 +21,17 @@ from eas_wire import dtype_name
 from eas_wire.text import cut
 
 
-def write_columns(outputs: Dict[str, wire.Tensor]) -> bytes:
-    """Return the answer to `inputs`: whole tensors."""
+def write_columns(outputs: Dict[str, wire.Tensor], nan: str = "") -> bytes:
+    """Return the answer to `inputs`: whole tensors; `nan` as in `write_numbers`."""
     if len(outputs) == 1:
-        return b"".join([b'{"outputs": ', *_write(*next(iter(outputs.items()))), b"}"])
+        return b"".join([b'{"outputs": ', *_write(*next(iter(outputs.items())), nan), b"}"])
     parts: List[bytes] = []
     for name, tensor in outputs.items():
-        parts += [b", " if parts else b'{"outputs": {', _key(name), *_write(name, tensor)]
+        parts += [b", " if parts else b'{"outputs": {', _key(name), *_write(name, tensor, nan)]
     return b"".join([*parts, b"}}"])
 
 
-def write_rows(outputs: Dict[str, wire.Tensor]) -> bytes:
+def write_rows(outputs: Dict[str, wire.Tensor], nan: str = "") -> bytes:
     """Return the answer to `instances`: one element for each index of the first dimension."""
     shapes = {name: tensor.array.shape for name, tensor in outputs.items()}
     if () in shapes.values() or len({shape[0] for shape in shapes.values()}) > 1:
@@ -41,9 +41,9 @@ def write_rows(outputs: Dict[str, wire.Tensor]) -> bytes:
             f"{got}: send 'inputs' instead, or name others in output_filter"
         )
     if len(outputs) == 1:
-        return b"".join([b'{"predictions": ', *_write(*next(iter(outputs.items()))), b"}"])
+        return b"".join([b'{"predictions": ', *_write(*next(iter(outputs.items())), nan), b"}"])
     keys = [_key(name) for name in outputs]
-    columns = [_write_each(name, tensor) for name, tensor in outputs.items()]
+    columns = [_write_each(name, tensor, nan) for name, tensor in outputs.items()]
     rows = [
         b"{%s}" % b", ".join([key + value for key, value in zip(keys, values)])
         for values in zip(*columns)
@@ -51,12 +51,13 @@ def write_rows(outputs: Dict[str, wire.Tensor]) -> bytes:
     return b'{"predictions": [%s]}' % b", ".join(rows)
 
 
-def columns_of_shares(outputs: Dict[str, wire.Tensor], count: int) -> List[bytes]:
+def columns_of_shares(outputs: Dict[str, wire.Tensor], count: int, nan: str = "") -> List[bytes]:
     """Return what `write_columns` does for each of `count` equal shares of the rows."""
     if not _is_cut_as_text(outputs):
-        return [write_columns(share(outputs, count, each)) for each in range(count)]
+        return [write_columns(share(outputs, count, each), nan) for each in range(count)]
     columns = [
-        [b"[%s]" % text for text in _texts_of_shares(tensor, count)] for tensor in outputs.values()
+        [b"[%s]" % text for text in _texts_of_shares(tensor, count, nan)]
+        for tensor in outputs.values()
     ]
     if len(columns) == 1:
         return [b'{"outputs": %s}' % text for text in columns[0]]
@@ -67,12 +68,12 @@ def columns_of_shares(outputs: Dict[str, wire.Tensor], count: int) -> List[bytes
     ]
 
 
-def rows_of_shares(outputs: Dict[str, wire.Tensor], count: int) -> List[bytes]:
+def rows_of_shares(outputs: Dict[str, wire.Tensor], count: int, nan: str = "") -> List[bytes]:
     """Return what `write_rows` does for each of `count` equal shares of the rows."""
     if not _is_cut_as_text(outputs) or len(outputs) > 1:
-        return [write_rows(share(outputs, count, each)) for each in range(count)]
+        return [write_rows(share(outputs, count, each), nan) for each in range(count)]
     (tensor,) = outputs.values()
-    return [b'{"predictions": [%s]}' % text for text in _texts_of_shares(tensor, count)]
+    return [b'{"predictions": [%s]}' % text for text in _texts_of_shares(tensor, count, nan)]
 
 
 def _is_cut_as_text(outputs: Dict[str, wire.Tensor]) -> bool:
@@ -83,10 +84,10 @@ def _is_cut_as_text(outputs: Dict[str, wire.Tensor]) -> bool:
     )
 
 
-def _texts_of_shares(tensor: wire.Tensor, count: int) -> List[bytes]:
+def _texts_of_shares(tensor: wire.Tensor, count: int, nan: str) -> List[bytes]:
     """Return the rows of each share, with commas between, from the text of all rows."""
     depth = tensor.array.ndim - 1
-    text = write_numbers(tensor.array)[1:-1]
+    text = write_numbers(tensor.array, nan)[1:-1]
     # No row has this inside: there, one bracket less stands between two numbers.
     border = b"]" * depth + b", " + b"[" * depth
     if depth:
@@ -102,28 +103,33 @@ def _key(name: str) -> bytes:
     return json.dumps(name, ensure_ascii=False).encode("utf-8") + b": "
 
 
-def _write(name: str, tensor: wire.Tensor) -> Iterator[bytes]:
+def _write(name: str, tensor: wire.Tensor, nan: str) -> Iterator[bytes]:
     """Yield the text of a tensor, in parts."""
     _refuse_complex(name, tensor)
-    return _write_array(tensor.array, name.endswith("_bytes"), Pauses())
+    return _write_array(tensor.array, name.endswith("_bytes"), Pauses(), nan)
 
 
-def _write_each(name: str, tensor: wire.Tensor) -> Iterator[bytes]:
+def _write_each(name: str, tensor: wire.Tensor, nan: str) -> Iterator[bytes]:
     """Yield the text of each index of the first dimension."""
     _refuse_complex(name, tensor)
     array, as_base64, pause = tensor.array, name.endswith("_bytes"), Pauses()
     if array.ndim > 1:
-        return (b"".join(_write_array(row, as_base64, pause)) for row in array)
+        return (b"".join(_write_array(row, as_base64, pause, nan)) for row in array)
     if array.dtype.kind == "O":
         return (_write_strings(array[i : i + 1], as_base64)[1:-1] for i in range(array.size))
     parts = (array[start : start + SLICE] for start in range(0, array.size, SLICE))
-    return (number for part in parts for number in write_numbers(part)[1:-1].split(b", "))
+    return (number for part in parts for number in write_numbers(part, nan)[1:-1].split(b", "))
 
 
-def _write_array(array: "np.ndarray[Any, Any]", as_base64: bool, pause: Pauses) -> Iterator[bytes]:
+def _write_array(
+    array: "np.ndarray[Any, Any]", as_base64: bool, pause: Pauses, nan: str
+) -> Iterator[bytes]:
     pause()
     if array.size <= SLICE:
-        yield _write_strings(array, as_base64) if array.dtype.kind == "O" else write_numbers(array)
+        if array.dtype.kind == "O":
+            yield _write_strings(array, as_base64)
+        else:
+            yield write_numbers(array, nan)
         return
     rows = max(1, SLICE // (array.size // len(array)))
     yield b"["
@@ -131,11 +137,22 @@ def _write_array(array: "np.ndarray[Any, Any]", as_base64: bool, pause: Pauses) 
         if start:
             yield b", "
         if rows > 1:
-            (text,) = _write_array(array[start : start + rows], as_base64, pause)
+            (text,) = _write_array(array[start : start + rows], as_base64, pause, nan)
             yield text[1:-1]
         else:
-            yield from _write_array(array[start], as_base64, pause)
+            yield from _write_array(array[start], as_base64, pause, nan)
     yield b"]"
+
+
+def refuse_not_finite(outputs: Dict[str, wire.Tensor]) -> None:
+    """Raise `CodecError` for a value that is no number of JSON."""
+    for name, tensor in outputs.items():
+        if tensor.array.dtype.kind == "f" and not np.isfinite(tensor.array).all():
+            raise CodecError(
+                f"output '{cut(name)}' has values that are not finite, which JSON cannot carry "
+                "(model_config.json_nan is 'error'): name others in output_filter, or send a "
+                "PredictRequest as application/octet-stream"
+            )
 
 
 def _refuse_complex(name: str, tensor: wire.Tensor) -> None:

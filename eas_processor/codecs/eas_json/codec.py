@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterable, List, Tuple, Union
 from eas_processor.codecs.codec import Codec, Form, Target
 from eas_processor.codecs.eas_json.answer import (
     columns_of_shares,
+    refuse_not_finite,
     rows_of_shares,
     write_columns,
     write_rows,
@@ -22,7 +23,11 @@ _MAX_BYTES_OF_A_CHARACTER = 4
 
 
 class EasJson(Codec):
-    """A form is whether the answer is by rows: it is for `instances`, and not for `inputs`."""
+    """
+    A form is whether the answer is by rows: it is for `instances`, and not for `inputs`.
+
+    Where the model says what stands for values that are not finite, a form is both.
+    """
 
     number = 1
     inline_bytes = 64 * 1024
@@ -37,11 +42,18 @@ class EasJson(Codec):
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
         """Return the answer: rows in `predictions`, or whole tensors in `outputs`."""
-        return write_rows(outputs) if form else write_columns(outputs)
+        by_rows, nan = form if isinstance(form, tuple) else (form, "")
+        if nan == "error":
+            refuse_not_finite(outputs)
+        return write_rows(outputs, nan) if by_rows else write_columns(outputs, nan)
 
     def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
         """Return `count` answers, each with its equal share of the rows, written at once."""
-        return rows_of_shares(outputs, count) if form else columns_of_shares(outputs, count)
+        by_rows, nan = form if isinstance(form, tuple) else (form, "")
+        if nan == "error":
+            refuse_not_finite(outputs)
+        write = rows_of_shares if by_rows else columns_of_shares
+        return write(outputs, count, nan)
 
 
 def _refuse_long(role: str, names: Iterable[str]) -> None:
@@ -87,4 +99,5 @@ def _decode(body: Body, target: Target, exact: bool) -> Tuple[Request, Form]:
     _refuse_long("input", columns)
     specs = target.specs(asked.signature_name, columns, asked.output_filter)
     inputs = {spec.name: read_tensor(spec, columns[spec.name], asked.has_words) for spec in specs}
-    return Request(asked.signature_name, inputs, asked.output_filter), asked.by_rows
+    form = (asked.by_rows, target.json_nan) if target.json_nan else asked.by_rows
+    return Request(asked.signature_name, inputs, asked.output_filter), form

@@ -11,6 +11,7 @@ import codecs
 import importlib
 import json
 import math
+import re
 import sys
 from contextlib import suppress
 from typing import Any, Tuple
@@ -30,6 +31,7 @@ _ASCII_ALONE = orjson is not None and sys.version_info < (3, 7)
 # The longest int64. Python 3.6 takes quadratic time for an integer of any length.
 _LONGEST_INTEGER = len("-9223372036854775808")
 
+_NOT_FINITE = re.compile(b"NaN|-?Infinity")
 _BOM = codecs.BOM_UTF8
 _PIECE = 128 * 1024
 
@@ -81,8 +83,13 @@ def _beyond_ascii(text: bytes) -> bool:
     return False
 
 
-def write_numbers(array: "np.ndarray[Any, Any]") -> bytes:
-    """Return the text of an array of numbers or truth values: the fewest digits for its dtype."""
+def write_numbers(array: "np.ndarray[Any, Any]", nan: str = "") -> bytes:
+    """
+    Return the text of an array of numbers or truth values: the fewest digits for its dtype.
+
+    `nan` says what stands for a value that is not finite: `null`, a `string`, or without it the
+    bare words NaN, Infinity and -Infinity, as TensorFlow Serving writes them.
+    """
     if orjson is not None and _is_for_orjson(array):
         try:
             contiguous = np.ascontiguousarray(array)
@@ -93,7 +100,10 @@ def write_numbers(array: "np.ndarray[Any, Any]") -> bytes:
     if array.dtype.kind == "f" and array.itemsize < 8:
         # By way of text, which has the fewest digits for the dtype: 0.1, not 0.10000000149011612.
         array = array.astype("S32").astype(np.float64)
-    return json.dumps(array.tolist()).encode("ascii")
+    words = json.dumps(array.tolist()).encode("ascii")
+    if nan == "null":
+        return _NOT_FINITE.sub(b"null", words)
+    return _NOT_FINITE.sub(rb'"\g<0>"', words) if nan == "string" else words
 
 
 def _is_for_orjson(array: "np.ndarray[Any, Any]") -> bool:

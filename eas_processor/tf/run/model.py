@@ -46,6 +46,7 @@ class Model(Target):
         config: ModelConfig,
     ) -> None:
         self.config = config
+        self.json_nan = config.json_nan
         self.default_signature = choose_default(signatures, config.signature_name)
         self._session = session
         self._signatures = signatures

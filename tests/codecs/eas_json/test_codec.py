@@ -163,3 +163,44 @@ def test_a_codec_that_does_not_write_shares_writes_each_answer():
     outputs = {"y": wire.Tensor(wire.DT_INT32, np.arange(6))}
     assert Sums().encode_shares(outputs, 3, b"%d!") == [b"1!", b"5!", b"9!"]
     assert Sums().stack([b"a", b"b", b"c"], range(1, 3)) == ([], [1, 2])
+
+
+NOT_FINITE = {
+    "y": wire.Tensor(wire.DT_FLOAT, np.array([[1.5, np.nan], [np.inf, -np.inf]], np.float32)),
+    "z": wire.Tensor(wire.DT_STRING, np.array([b"NaN", b"-Infinity"], object)),
+}
+
+
+def not_finite(model_of, nan, body, names=("y", "z")):
+    model = model_of(X)
+    model.json_nan = nan
+    _, form = CODEC.decode(body, model)
+    outputs = {name: NOT_FINITE[name] for name in names}
+    whole = CODEC.encode(outputs, form)
+    shares = CODEC.encode_shares(outputs, 2, form)
+    return whole.decode(), [share.decode() for share in shares]
+
+
+@pytest.mark.parametrize(
+    "nan, words",
+    [
+        ("", ["NaN", "Infinity", "-Infinity"]),
+        ("null", ["null", "null", "null"]),
+        ("string", ['"NaN"', '"Infinity"', '"-Infinity"']),
+    ],
+)
+def test_json_nan_chooses_what_stands_for_values_that_are_not_finite(model_of, nan, words):
+    a, b, c = words
+    whole, shares = not_finite(model_of, nan, b'{"inputs": [1]}')
+    y, z = f"[[1.5, {a}], [{b}, {c}]]", '["NaN", "-Infinity"]'
+    assert whole == '{"outputs": {"y": %s, "z": %s}}' % (y, z)
+    assert shares[1] == '{"outputs": {"y": [[%s, %s]], "z": ["-Infinity"]}}' % (b, c)
+    whole, shares = not_finite(model_of, nan, b'{"instances": [1]}', ["y"])
+    assert whole == '{"predictions": %s}' % y
+    assert shares == ['{"predictions": [[1.5, %s]]}' % a, '{"predictions": [[%s, %s]]}' % (b, c)]
+
+
+def test_json_nan_can_be_an_error(model_of):
+    with pytest.raises(CodecError, match=r"output 'y' has values that are not finite, which JSON"):
+        not_finite(model_of, "error", b'{"inputs": [1]}')
+    assert not_finite(model_of, "error", b'{"inputs": [1]}', ["z"])
