@@ -17,6 +17,7 @@ from eas_processor.app.sighup import prepare_for_sighup
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import is_own
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
+from eas_processor.cli.reachable import reachable
 from eas_processor.config import load_service
 from eas_processor.config.token import engine_admin_token, metrics_token
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
@@ -95,7 +96,7 @@ def _announce(
     if offer.alone:
         shown = signature or frozen_graph_signature(settings.worker.model_entry)
     terminal = sys.stdout.isatty()
-    lines = ready_lines(address, settings.name, source.token(), shown, terminal=terminal)
+    lines = ready_lines(reachable(address), settings.name, source.token(), shown, terminal=terminal)
     print(*lines, sep="\n", flush=True)
 
 
