@@ -18,9 +18,9 @@ from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.gpu import COMPILE_S, Wanted
 from eas_processor.builds.processor_config import (
+    check_model_config,
     processor_config,
     processor_environment,
-    refuse_other_than_json,
 )
 from eas_processor.builds.progress import progress_bar
 from eas_processor.builds.worker_code import worker_code_directory
@@ -116,7 +116,7 @@ def _build(service: Service) -> Build:
     metadata = service.metadata
     wanted = Wanted(metadata.gpu, metadata.gpu_memory, metadata.instance)
     entry = find_entry(service.processor)
-    refuse_other_than_json(service.model_config, entry.name)
+    check_model_config(service.model_config, entry.name)
     with progress_bar(entry) as progress:
         return find_build(service.processor, wanted, progress)
 

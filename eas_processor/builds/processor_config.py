@@ -39,8 +39,8 @@ def _threads(cpu: float | None, worker_threads: int) -> dict[str, int]:
     }
 
 
-def refuse_other_than_json(model_config: str, processor: str) -> None:
-    """Raise BuildError unless the config is what the TensorFlow processor reads, or empty."""
+def check_model_config(model_config: str, processor: str) -> None:
+    """Raise BuildError unless the TensorFlow processor can read the config, or it is empty."""
     if not model_config.strip():
         return
     try:
@@ -54,6 +54,7 @@ def refuse_other_than_json(model_config: str, processor: str) -> None:
             f"model_config: {processor} reads a JSON object such as "
             f"{{'intra_op_parallelism_threads': 4}}, and {why}: {shown}"
         )
+    processor_environment(model_config)
 
 
 def processor_environment(model_config: str) -> dict[str, str]:

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from eas_processor.builds.processor_config import (
+    check_model_config,
     processor_config,
     processor_environment,
-    refuse_other_than_json,
 )
 from eas_processor.errors import BuildError
 
@@ -52,7 +52,7 @@ def test_settings_for_cards_are_added_and_yield_to_the_files_own():
 )
 def test_a_config_that_tensorflow_cannot_read_is_refused(text: str, why: str) -> None:
     with pytest.raises(BuildError) as caught:
-        refuse_other_than_json(text, "tensorflow_cpu_2.21")
+        check_model_config(text, "tensorflow_cpu_2.21")
     said = str(caught.value)
     assert said.startswith("model_config: tensorflow_cpu_2.21 reads a JSON object")
     assert why in said and text in said
@@ -60,7 +60,7 @@ def test_a_config_that_tensorflow_cannot_read_is_refused(text: str, why: str) ->
 
 @pytest.mark.parametrize("text", ["", " ", "{}", '{"a": 1}'])
 def test_any_object_or_nothing_is_let_in(text: str) -> None:
-    refuse_other_than_json(text, "tensorflow_cpu_2.21")
+    check_model_config(text, "tensorflow_cpu_2.21")
 
 
 def test_variables_of_openmp_follow_the_names_of_deeprec() -> None:
@@ -68,4 +68,4 @@ def test_variables_of_openmp_follow_the_names_of_deeprec() -> None:
     assert processor_environment(config) == {"OMP_NUM_THREADS": "4", "KMP_BLOCKTIME": "1"}
     assert processor_environment("") == processor_environment("no JSON") == {}
     with pytest.raises(BuildError, match=r"model_config.omp_num_threads: expected a whole number"):
-        processor_environment('{"omp_num_threads": "-1"}')
+        check_model_config('{"omp_num_threads": "-1"}', "tensorflow_cpu_2.21")
