@@ -223,6 +223,17 @@ async def test_metrics_of_all_are_for_who_has_the_token_of_the_engine(
     assert shown_in(await several.router.metrics_text(several.server)) == {"left", "right", "open"}
 
 
+async def test_metrics_of_many_give_way_to_other_requests(several: SeveralDesk) -> None:
+    client = several.new_client()
+    client.send(http("GET", "/metrics", "Authorization: of metrics"))
+    turns = 0
+    while not client.responses:
+        await asyncio.sleep(0)
+        turns += 1
+    # What is rendered at once is answered at once; the slices are those of `in_slices`.
+    assert turns > 0 and client.response.status == 200
+
+
 async def test_services_that_go_while_metrics_are_rendered(several: SeveralDesk) -> None:
     rendering = asyncio.create_task(several.router.metrics_text(several.server))
     await asyncio.sleep(0)
