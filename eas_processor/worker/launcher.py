@@ -19,6 +19,9 @@ _ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 log = logging.getLogger("eas_processor.worker")
 
+_POINTS = 100
+"""Workers have these too: they are forked from here."""
+
 
 class Launcher:
     """
@@ -39,6 +42,7 @@ class Launcher:
     def run(self) -> int:
         """Serve the engine; return the exit status of the process."""
         process.leave_signals_to_engine()
+        process.offer_to_the_kernel(_POINTS)
         hooks: Optional[ModuleType] = None
         failure = ""
         try:

@@ -18,6 +18,7 @@ FAILED_STATUS = 70
 _PR_SET_PDEATHSIG = 1
 _IDLE_COLLECTION_S = 60.0
 _ORPHANED_S = 0.0005
+_MOST_POINTS = 1000
 _NEVER = 1 << 30
 
 
@@ -59,6 +60,20 @@ def fork_to(engine: int) -> bool:
         time.sleep(_ORPHANED_S)
     die_with_parent(engine)
     return True
+
+
+def offer_to_the_kernel(points: int) -> None:
+    """
+    Have the kernel, where memory is short, kill this process before the engine.
+
+    `points` are thousandths of the memory there is (`oom_score_adj` in proc(5)), beside those that
+    this process has already.
+    """
+    with contextlib.suppress(OSError, ValueError):  # not every sandbox has the file
+        with open("/proc/self/oom_score_adj") as file:
+            before = int(file.read())
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write(str(min(_MOST_POINTS, before + points)))
 
 
 def thread_count() -> int:

@@ -21,6 +21,7 @@ from eas_processor.worker.hooks import HooksError, Processor, info_facts
 log = logging.getLogger("eas_processor.worker")
 
 _HEARTBEAT_S = 1.0
+_POINTS = 200
 
 
 class Worker:
@@ -48,6 +49,7 @@ class Worker:
         """Load the model, serve, and end the process."""
         try:
             process.leave_signals_to_engine()
+            process.offer_to_the_kernel(_POINTS)
             with self._output as sock:
                 process.redirect_output(sock)
             introduce(self._control)

@@ -137,6 +137,19 @@ def test_a_fork_that_fails_is_reported_and_ends_nothing(engine, tmp_path, failin
     assert worker.ask(b"") == (OK, b"here")
 
 
+def test_the_kernel_kills_a_worker_first_and_the_engine_last(engine):
+    def points(pid):
+        with open("/proc/%d/oom_score_adj" % pid) as file:
+            return int(file.read())
+
+    _, launcher = engine.start("echo.py")
+    worker = engine.launch(launcher)
+    copied, link, _ = engine.copy(launcher)
+    own = points(os.getpid())
+    assert points(engine.launcher.pid) == points(copied["pid"]) == min(1000, own + 100)
+    assert points(worker.pid) == points(engine.launch(link, number=2).pid) == min(1000, own + 300)
+
+
 def test_a_copy_forks_workers_too_also_when_the_first_is_dead(engine, code):
     hello, launcher = engine.start("echo.py")
     worker = engine.launch(launcher, number=1)
