@@ -1,8 +1,8 @@
 """
 Processes of many services are killed under load, and no call is lost.
 
-Each attack lasts CHAOS_SECONDS (12 unless set); CHAOS_ROUNDS is how often a service comes and goes
-(5 unless set), and CHAOS_SEED chooses who is killed.
+Each attack lasts CHAOS_SECONDS (5 unless set); CHAOS_ROUNDS is how often a service comes and goes
+(3 unless set), and CHAOS_SEED chooses who is killed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from tf.data import network
 from eas_processor import home as data_directory
 
 pytestmark = pytest.mark.chaos
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "12"))
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "5"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "5"))
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "3"))
 SEED = int(os.environ.get("CHAOS_SEED", str(random.SystemRandom().randrange(1_000_000))))
 IMPORT_S = 5.0
 ANSWERS_S = 5.0
