@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from urllib3.exceptions import HTTPError
 
 from eas_processor.errors import ModelFetchError
 from eas_processor.home import private_directory
 from eas_processor.model_store.free_space import FreeSpace
+from eas_processor.model_store.progress import bar
 from eas_processor.model_store.store import locked, short_hash
 from eas_processor.whole_file import write_whole
 
@@ -27,6 +26,7 @@ TRIES = 5
 FIRST_PAUSE = 0.5  # seconds; doubles with each try that brings nothing
 _TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of the body
 _PIECE = 2**20
+_YEAR_OF_BUILDS = 1980
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
@@ -38,11 +38,8 @@ def download(url: str, *, progress: bool, note: Callable[[str], None]) -> Path:
 
     When the server cannot be reached, an older copy is returned and `note` is told.
     """
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError as error:
-        raise ModelFetchError(f"is not a URL: {error}") from None
+    parts = check_url(url)
+    port = f":{parts.port}" if parts.port else ""
     # Neither credentials nor the query, which may be a signature, belong in a message.
     shown = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
     name = unquote(parts.path).rpartition("/")[2]
@@ -50,6 +47,18 @@ def download(url: str, *, progress: bool, note: Callable[[str], None]) -> Path:
     with locked(directory / "lock"):
         wanted = _Download(url, shown, directory, "download" if name in ("", ".", "..") else name)
         return wanted.run(progress, note)
+
+
+def check_url(url: str) -> SplitResult:
+    """Return the parts of a URL; raises ModelFetchError for what is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # it is checked when it is read
+    except ValueError as error:
+        raise ModelFetchError(f"is not a URL: {error}") from None
+    if not parts.hostname:
+        raise ModelFetchError(f"is not a URL: {parts.scheme}:// is not followed by a host")
+    return parts
 
 
 class _CutOffError(Exception):
@@ -65,8 +74,24 @@ class _Version:
     size: int = 0
 
     @property
+    def tells(self) -> bool:
+        """
+        Whether another version would have another ETag or time.
+
+        Reproducible builds set the same time for all files, at or before 1980, where zip begins. Of
+        the time and the size servers make their ETags.
+        """
+        try:
+            modified = parsedate_to_datetime(self.last_modified)
+        except (TypeError, ValueError):
+            return bool(self.etag or self.last_modified)
+        return modified.year > _YEAR_OF_BUILDS
+
+    @property
     def for_range(self) -> str:
         """The value of If-Range: it has to prove the same bytes, which a weak ETag does not."""
+        if not self.tells:
+            return ""
         return self.etag if self.etag.startswith('"') else self.last_modified
 
     def save(self, path: Path) -> None:
@@ -128,9 +153,9 @@ class _Download:
         resumable = self._resumable()
         if resumable.size:
             headers |= {"Range": f"bytes={resumable.size}-", "If-Range": resumable.for_range}
-        elif cached and cached.etag:
+        elif cached and cached.tells and cached.etag:
             headers["If-None-Match"] = cached.etag
-        elif cached and cached.last_modified:
+        elif cached and cached.tells:
             headers["If-Modified-Since"] = cached.last_modified
         with requests.get(self._url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
             if response.status_code == 304 and cached:
@@ -182,7 +207,7 @@ class _Download:
             etag, modified = (response.headers.get(each, "") for each in ("ETag", "Last-Modified"))
             _Version(etag, modified).save(self._part_version)
         try:
-            with _bar(self._file.name, start, total, progress) as advance:
+            with bar(self._file.name, start, total, progress) as advance:
                 size = self._write(response, start, advance)
         except (ModelFetchError, OSError) as error:
             # What has arrived is not worth that others, who write to this disk too, fail.
@@ -247,17 +272,3 @@ def _reason(error: requests.RequestException) -> str:
             return f"no connection: {cause.strerror}"
         cause = cause.__cause__ or cause.__context__
     return f"cannot be fetched ({type(error).__name__})"
-
-
-@contextmanager
-def _bar(
-    name: str, start: int, total: int | None, progress: bool
-) -> Iterator[Callable[[float], None]]:
-    console = Console(stderr=True)
-    if not (progress and console.is_terminal):
-        yield lambda amount: None
-        return
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(name, total=total, completed=start)
-        yield lambda amount: bars.advance(task, amount)

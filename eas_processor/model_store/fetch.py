@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from eas_processor.config.reading import LoadedService
 from eas_processor.errors import ModelFetchError
 from eas_processor.home import private_directory
-from eas_processor.model_store.download import download
+from eas_processor.model_store.content import facts_of, hash_of_file
+from eas_processor.model_store.download import check_url, download
 from eas_processor.model_store.store import hold, is_held, locked, short_hash
 from eas_processor.model_store.unpack import is_archive, unpack
 
@@ -23,16 +26,39 @@ def fetch_model(loaded: LoadedService, *, progress: bool = True) -> Path:
     Return the absolute local path of the model entry, downloaded and unpacked where needed.
 
     `progress` draws a bar on stderr where that is a terminal. When an older copy has to do, a line
-    is added to `loaded.notes`. An unpacked model is kept at least until this process ends.
+    is added to `loaded.notes`. A model that is not used where it lies is kept at least until this
+    process ends. Raises ModelFetchError.
+    """
+    named = loaded.service.model_path
+    with _refusals(loaded, "model_path"):
+        source = locate(named, loaded, progress=progress)
+        model = _model_in(source, in_place=is_local(named), progress=progress)
+    with _refusals(loaded, "model_entry"):
+        return _entry(model, loaded.service.model_entry)
+
+
+def check_model(loaded: LoadedService) -> None:
+    """
+    Refuse a model that the service file alone shows to be wrong; nothing is fetched or unpacked.
+
     Raises ModelFetchError.
     """
-    key = "model_path"
+    service = loaded.service
+    with _refusals(loaded, "model_path"):
+        model = find_local(service.model_path, loaded)
+        is_here = model is not None and not (model.is_file() and is_archive(model))
+    with _refusals(loaded, "model_entry"):
+        if model is not None and is_here:
+            _entry(model, service.model_entry)
+        else:
+            _inside(service.model_entry)
+
+
+@contextmanager
+def _refusals(loaded: LoadedService, key: str) -> Iterator[None]:
+    """Name the file and the key in every refusal."""
     try:
-        model = locate(loaded.service.model_path, loaded, progress=progress)
-        if model.is_file() and is_archive(model):
-            model = _unpacked(model)
-        key = "model_entry"
-        return _entry(model, loaded.service.model_entry)
+        yield
     except ModelFetchError as error:
         raise ModelFetchError(f"{loaded.path}: {key}: {error}") from error
     except OSError as error:
@@ -41,6 +67,23 @@ def fetch_model(loaded: LoadedService, *, progress: bool = True) -> Path:
 
 def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
     """Return the absolute local path of what the service file names; raises ModelFetchError."""
+    local = find_local(named, loaded)
+    if local is not None:
+        return local
+    return download(named, progress=progress, note=loaded.notes.append)
+
+
+def is_local(named: str) -> bool:
+    """Tell whether a path is meant, and no URL."""
+    return _SCHEME.match(named) is None
+
+
+def find_local(named: str, loaded: LoadedService) -> Path | None:
+    """
+    Return the absolute local path that is named, None for a URL that can be fetched.
+
+    Raises ModelFetchError for a path that is not there and for a URL that nothing here fetches.
+    """
     scheme = _SCHEME.match(named)
     if scheme is None:
         path = Path(os.path.abspath(loaded.path.parent / os.path.expanduser(named)))
@@ -48,7 +91,8 @@ def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
             raise ModelFetchError(f"{path} does not exist{_how_to_make(path)}")
         return path
     if scheme[1].lower() in ("http", "https"):
-        return download(named, progress=progress, note=loaded.notes.append)
+        check_url(named)
+        return None
     yet = " yet" if scheme[1].lower() == "oss" else ""
     raise ModelFetchError(
         f"{scheme[0]} is not supported{yet}: "
@@ -70,16 +114,30 @@ def reason(error: OSError) -> str:
     return f"{error.filename}: {said}" if error.filename else said
 
 
-def _unpacked(archive: Path) -> Path:
-    """Return the directory that holds the unpacked archive, made once for each version of it."""
-    archive = archive.resolve()
-    status = archive.stat()
-    version = short_hash(status.st_size, status.st_mtime_ns)
-    versions = private_directory("models", short_hash(archive))
+def _model_in(source: Path, *, in_place: bool, progress: bool) -> Path:
+    """Return the model that a file or directory is or holds; `in_place` lets it stay there."""
+    if source.is_file():
+        if is_archive(source):
+            return _version(source, unpack, progress=progress)
+        if not in_place:
+            # The next download takes this one's place, and other workers may load it still.
+            return _version(source, _link, progress=progress) / source.name
+    return source
+
+
+def _version(source: Path, make: Callable[[Path, Path], None], *, progress: bool) -> Path:
+    """Return the directory made out of what the file `source` holds, once for each content."""
+    versions = private_directory("models", short_hash(source))
     with locked(versions / "lock"):
-        target = versions / version
-        if not target.is_dir():
-            unpack(archive, target)
+        before = facts_of(source)
+        target = versions / hash_of_file(source, progress=progress)
+        is_new = not target.is_dir()
+        if is_new:
+            make(source, target)
+        if facts_of(source)[:-1] != before[:-1]:  # one link more changes the last
+            if is_new:
+                shutil.rmtree(target)
+            raise ModelFetchError(f"{source} was changed while it was read; try again")
         hold(_lock_of(target))
         for other in versions.iterdir():
             if other.is_dir() and other != target and not is_held(_lock_of(other)):
@@ -88,20 +146,34 @@ def _unpacked(archive: Path) -> Path:
     return target
 
 
+def _link(source: Path, target: Path) -> None:
+    draft = target.with_name(f"{target.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)  # a killed process leaves one behind
+    draft.mkdir(mode=0o700)
+    os.link(source, draft / source.name)
+    draft.rename(target)
+
+
 def _lock_of(directory: Path) -> Path:
     return directory.with_name(f"{directory.name}.lock")
 
 
 def _entry(model: Path, named: str) -> Path:
-    relative = os.path.normpath(named) if named else "."
-    if os.path.isabs(relative) or relative.split(os.sep)[0] == os.pardir:
-        raise ModelFetchError(f"{named!r} leads out of the model, expected a path inside it")
+    relative = _inside(named)
     if relative == "." or (model.is_file() and relative == model.name):
         return model
     entry = model / relative
     if not entry.exists():
         raise ModelFetchError(f"{named!r} is not in the model, which is {_contents(model)}")
     return entry
+
+
+def _inside(named: str) -> str:
+    """Return the path of an entry relative to the model; raises ModelFetchError."""
+    relative = os.path.normpath(named) if named else "."
+    if os.path.isabs(relative) or relative.split(os.sep)[0] == os.pardir:
+        raise ModelFetchError(f"{named!r} leads out of the model, expected a path inside it")
+    return relative
 
 
 def _contents(model: Path) -> str:

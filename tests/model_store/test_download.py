@@ -157,6 +157,19 @@ def test_without_a_proof_of_sameness_nothing_is_resumed(
     assert not any("range" in each for each in server.seen)
 
 
+@pytest.mark.parametrize("year", ["1970", "1980"])
+def test_the_time_of_a_reproducible_build_proves_nothing(
+    get: Callable[[str], Path], file_of: Callable[..., None], server: Any, year: str
+) -> None:
+    """Servers make the ETag of time and size too: both are those of the file before."""
+    time = {"ETag": '"0-493e0"', "Last_Modified": f"Tue, 01 Jan {year} 00:00:00 GMT"}
+    file_of(BODY, (1000,), **time)
+    assert get("/m").read_bytes() == BODY
+    file_of(BODY[::-1], **time)
+    assert get("/m").read_bytes() == BODY[::-1]
+    assert not any("range" in each for each in server.seen)
+
+
 def test_always_cut_off_without_a_proof_ends(
     get: Callable[[str], Path], file_of: Callable[..., None], server: Any, home: Path
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from eas_processor.config import LoadedService, fetch_model
 from eas_processor.errors import HomeError, ModelFetchError
+from eas_processor.model_store.fetch import check_model
 
 Load = Callable[..., LoadedService]
 
@@ -153,6 +155,43 @@ def test_starts_at_the_same_time_share_one_unpacking(
     assert (paths.pop() / "1/saved_model.pb").read_text() == "one"
 
 
+def test_a_new_archive_with_the_old_size_and_time_is_the_new_model(
+    load: Load, tmp_path: Path
+) -> None:
+    """Reproducible builds set the time to 0."""
+    archive, found = tmp_path / "model.tar", []
+    for content in (b"one", b"two"):
+        with tarfile.open(archive, "w") as packed:
+            member = tarfile.TarInfo("saved_model.pb")
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
+        os.utime(archive, (0, 0))
+        found.append(fetch_model(load(model_path="model.tar")))
+    assert [(each / "saved_model.pb").read_bytes() for each in found] == [b"one", b"two"]
+
+
+def test_a_touched_archive_is_the_same_model(load: Load, model: Path, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "model.tar.gz", model)
+    before = fetch_model(load(model_path="model.tar.gz"))
+    os.utime(archive, (0, 0))
+    assert fetch_model(load(model_path="model.tar.gz")) == before
+
+
+def test_an_archive_that_is_overwritten_while_it_is_unpacked(
+    load: Load, model: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = pack(tmp_path / "model.tar.gz", model)
+
+    def overwrite(source: Path, target: Path) -> None:
+        target.mkdir()
+        archive.write_bytes(b"another")
+
+    monkeypatch.setattr("eas_processor.model_store.fetch.unpack", overwrite)
+    message = f"model_path: {archive} was changed while it was read; try again"
+    assert refusal(load(model_path="model.tar.gz")) == message
+    assert [each.name for each in home.rglob("*") if each.is_file()] == ["lock"]
+
+
 def test_a_corrupt_archive_leaves_nothing(load: Load, tmp_path: Path, home: Path) -> None:
     (tmp_path / "model.tar.gz").write_bytes(b"\x1f\x8b\x08garbage")
     message = refusal(load(model_path="model.tar.gz"))
@@ -171,6 +210,18 @@ def test_a_plain_file_from_a_url(load: Load, server: Any) -> None:
     server.answer = lambda path, headers: server.reply(b"\x0agraph")
     entry = fetch_model(load(model_path=f"{server.url}/frozen.pb"))
     assert (entry.name, entry.read_bytes()) == ("frozen.pb", b"\x0agraph")
+
+
+def test_a_newer_file_from_a_url_leaves_the_older_one_to_its_workers(
+    load: Load, server: Any
+) -> None:
+    loaded = load(model_path=f"{server.url}/frozen.pb")
+    found = []
+    for body in (b"\x0aold", b"\x0anew"):
+        server.answer = lambda path, headers, body=body: server.reply(body)
+        found.append(fetch_model(loaded))
+    assert [each.read_bytes() for each in found] == [b"\x0aold", b"\x0anew"]
+    assert [each.name for each in found] == ["frozen.pb"] * 2
 
 
 def test_an_older_copy_is_noted(load: Load, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +250,39 @@ def test_models_that_are_not_there(load: Load, tmp_path: Path, server: Any) -> N
 )
 def test_other_places(load: Load, path: str, message: str) -> None:
     assert refusal(load(model_path=path)).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"model_path": "s3://bucket/m"}, "model_path: s3:// is not supported"),
+        ({"model_path": "gone"}, "model_path: {0}/gone does not exist"),
+        ({"model_path": "https:///m"}, "model_path: is not a URL: https:// is not followed by a"),
+        ({"model_path": "http://h:x/m"}, "model_path: is not a URL: Port could not be cast"),
+        ({"model_path": "notes.zip"}, "model_path: {0}/notes.zip is no archive"),
+        ({"model_entry": "2"}, "model_entry: '2' is not in the model"),
+        ({"model_entry": "../m"}, "model_entry: '../m' leads out of the model"),
+        ({"model_path": "m.tgz", "model_entry": "/m"}, "model_entry: '/m' leads out of the"),
+        ({"model_path": "http://h/m", "model_entry": ".."}, "model_entry: '..' leads out of the"),
+    ],
+)
+def test_what_the_service_file_alone_shows_is_refused_before_anything_is_brought_here(
+    load: Load, model: Path, tmp_path: Path, home: Path, keys: dict[str, str], message: str
+) -> None:
+    pack(tmp_path / "m.tgz", model)
+    (tmp_path / "notes.zip").write_text("notes")
+    loaded = load(**keys)
+    with pytest.raises(ModelFetchError) as caught:
+        check_model(loaded)
+    assert str(caught.value).startswith(f"{loaded.path}: {message.format(tmp_path)}")
+    assert not home.exists()
+
+
+def test_what_the_service_file_shows_to_be_right(load: Load, model: Path, tmp_path: Path) -> None:
+    pack(tmp_path / "m.tgz", model)
+    check_model(load(model_entry="1"))
+    check_model(load(model_path="m.tgz", model_entry="only the archive shows it"))
+    check_model(load(model_path="http://nowhere.invalid/m"))
 
 
 def test_a_home_that_cannot_be_written(load: Load, model: Path, tmp_path: Path, home: Path) -> None:

@@ -1,0 +1,133 @@
+"""What files hold, as a hash: neither size nor time tells for sure whether they have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from eas_processor.model_store.progress import bar
+from eas_processor.model_store.store import short_hash
+
+MOST_READ = 4 * 2**30
+"""Of a directory. It takes 3 s to hash, and loading reads the same bytes again from memory."""
+_PIECE = 2**20
+_DIGITS = 32
+_SHOWN_FROM = 256 * 2**20
+# The clock of file systems goes in steps, of up to 2 s on some: what has just been written may be
+# written once more without a trace.
+_SETTLED_S = 3.0
+_MOST_KNOWN = 10_000
+
+
+class Facts(NamedTuple):
+    """
+    What the file system says of a file.
+
+    Whoever writes a file can set its `mtime_ns`, but not its `ctime_ns`.
+    """
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+_known: dict[str, tuple[Facts, str]] = {}
+"""Hashes of this process. Facts of images for containers may repeat, so none is kept on disk."""
+
+
+def facts_of(path: Path) -> Facts:
+    """Return the facts of a file, behind links; raises OSError."""
+    found = path.stat()
+    return Facts(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def hash_of_file(path: Path, *, progress: bool = False) -> str:
+    """
+    Return 32 hexadecimal digits that stand for what the file holds; raises OSError.
+
+    It is read once, and again only when its facts have changed. `progress` draws a bar for a large
+    one.
+    """
+    facts = facts_of(path)
+    if _known.get(str(path), (None, ""))[0] == facts:
+        return _known[str(path)][1]
+    settled = max(facts.mtime_ns, facts.ctime_ns) / 1e9 < time.time() - _SETTLED_S
+    with bar(f"reading {path.name}", 0, facts.size, progress and facts.size >= _SHOWN_FROM) as done:
+        found = _digest(path, done)
+    if settled and facts_of(path) == facts:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[str(path)] = facts, found
+    return found
+
+
+def hash_of(path: Path) -> str:
+    """
+    Return what changes with the names and the content of the files at `path`, a file or directory.
+
+    Of a directory above MOST_READ bytes the facts stand for the content. Files that go while it
+    looks are left out.
+    """
+    found: list[object] = []
+    files = [*files_below(path)]
+    total = sum(facts.size for _, _, facts in files)
+    for name, file, facts in files:
+        try:
+            found += [name, facts if total > MOST_READ else hash_of_file(file)]
+        except OSError:
+            found.append(name)
+    return short_hash(*found)
+
+
+def files_below(path: Path) -> Iterator[tuple[str, Path, Facts]]:
+    """
+    Give the relative names, the paths and the facts of the files at `path`, in a fixed order.
+
+    Links are followed, into each directory once. What goes while it looks is left out, and so are
+    pipes and devices, which may have no end.
+    """
+    seen: set[tuple[int, int]] = set()
+    _is_new(str(path), "", seen)
+    for parent, directories, names in os.walk(path, followlinks=True):
+        directories[:] = [each for each in sorted(directories) if _is_new(parent, each, seen)]
+        for each in sorted(names):
+            file = Path(parent, each)
+            if (facts := _facts_if_there(file)) is not None:
+                yield os.path.relpath(file, path), file, facts
+    if not path.is_dir() and (facts := _facts_if_there(path)) is not None:
+        yield path.name, path, facts
+
+
+def _is_new(parent: str, name: str, seen: set[tuple[int, int]]) -> bool:
+    try:
+        facts = facts_of(Path(parent) / name)
+    except OSError:
+        return False
+    key = facts.device, facts.inode
+    is_new = key not in seen
+    seen.add(key)
+    return is_new
+
+
+def _facts_if_there(path: Path) -> Facts | None:
+    try:
+        return facts_of(path) if stat.S_ISREG(path.stat().st_mode) else None
+    except OSError:
+        return None
+
+
+def _digest(path: Path, done: Callable[[float], None]) -> str:
+    found = hashlib.sha256()
+    buffer = memoryview(bytearray(_PIECE))
+    with open(path, "rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            found.update(buffer[:size])
+            done(size)
+    return found.hexdigest()[:_DIGITS]

@@ -1,0 +1,29 @@
+"""The bar that shows how much of a file has been brought here or read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+
+@contextmanager
+def bar(
+    name: str, start: int, total: int | None, progress: bool
+) -> Iterator[Callable[[float], None]]:
+    """
+    Draw a bar on stderr where that is a terminal and `progress` is set.
+
+    Gives the function that takes how many bytes more are done. `start` of `total` are done already;
+    a total that is not known is None.
+    """
+    console = Console(stderr=True)
+    if not (progress and console.is_terminal):
+        yield lambda amount: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(name, total=total, completed=start)
+        yield lambda amount: bars.advance(task, amount)
