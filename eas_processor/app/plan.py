@@ -37,6 +37,7 @@ from eas_processor.config.token import admin_token
 from eas_processor.contracts.settings import Peer, ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, ServiceFileError
 from eas_processor.model_store.store import short_hash
+from eas_processor.processors.find import find_custom
 from eas_processor.serving.tokens import Tokens
 from eas_processor.tf.errors import ProcessorError
 from eas_processor.tf.model.find import find_model
@@ -80,7 +81,8 @@ class ServiceFile:
             loaded = load_service(self.path)
             service = loaded.service
             named = [
-                _local(loaded, each) for each in (service.model_path, service.warm_up_data_path)
+                _local(loaded, each)
+                for each in (service.model_path, service.warm_up_data_path, service.processor_path)
             ]
             return _stamp(self.path, *(_newest(each) for each in named if each is not None))
         return _stamp(self.path)
@@ -102,23 +104,33 @@ def read_plan(path: Path) -> Plan:
     loaded = load_service(path)
     service = loaded.service
     try:
-        build = _build(service)
+        build = _build(loaded)
     except BuildError as error:
         raise BuildError(f"{path}: {error}") from error
-    model = _newest(fetch_model(loaded))
+    model = _model(loaded, build)
     warm_up = read_warm_up(loaded)
     token = resolve_token(service)
     worker = _worker_settings(service, build, model)
     return Plan(_service_settings(service, token, worker, warm_up), loaded.notes)
 
 
-def _build(service: Service) -> Build:
-    metadata = service.metadata
+def _build(loaded: LoadedService) -> Build:
+    service, metadata = loaded.service, loaded.service.metadata
     wanted = Wanted(metadata.gpu, metadata.gpu_memory, metadata.instance)
+    if service.processor_path:
+        return find_custom(loaded, wanted)
     entry = find_entry(service.processor)
     check_model_config(service.model_config, entry.name)
     with progress_bar(entry) as progress:
         return find_build(service.processor, wanted, progress)
+
+
+def _model(loaded: LoadedService, build: Build) -> Path:
+    """Return what `initialize` gets as its model; what has none gets its own directory."""
+    if build.directory is None:
+        return _newest(fetch_model(loaded))
+    # A custom processor knows nothing of directories of versions.
+    return fetch_model(loaded) if loaded.service.model_path else build.directory
 
 
 def _local(loaded: LoadedService, named: str) -> Path | None:
@@ -192,20 +204,25 @@ def _peers(named: list[str]) -> tuple[Peer, ...]:
 
 def _worker_settings(service: Service, build: Build, model_entry: Path) -> WorkerSettings:
     rpc = service.metadata.rpc
+    config, environment = service.model_config, build.gpus.environment | build.environment
+    if build.directory is None:
+        config = processor_config(
+            config, service.metadata.cpu, rpc.worker_threads, build.gpus.model_config
+        )
+        environment = environment | processor_environment(config)
     return WorkerSettings(
         build=build.name,
         python=build.python,
         code=worker_code_directory(),
         hooks=build.hooks,
         model_entry=model_entry,
-        model_config=processor_config(
-            service.model_config, service.metadata.cpu, rpc.worker_threads, build.gpus.model_config
-        ),
+        model_config=config,
+        directory=build.directory,
         threads=rpc.worker_threads,
         batch_size=rpc.max_batch_size if rpc.batching else 1,
         sigterm=rpc.enable_sigterm,
         batch_wait=(rpc.max_batch_timeout or 0) / 1000 if rpc.batching else 0.0,
-        environment=build.gpus.environment | processor_environment(service.model_config),
+        environment=environment,
         gpus=build.gpus.cards,
         gpus_each=build.gpus.cards_each,
         start_timeout=COMPILE_S if build.gpus.compiles else 0.0,

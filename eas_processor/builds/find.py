@@ -23,15 +23,18 @@ _DISTRIBUTIONS = ("tensorflow-cpu", "tensorflow")
 @dataclass(frozen=True)
 class Build:
     """
-    One processor frozen with its interpreter: `python` imports the module `hooks`.
+    One processor frozen with its interpreter: `python` imports the module or file `hooks`.
 
-    `gpus` is what it gets of the machine's cards.
+    `gpus` is what it gets of the machine's cards. A custom processor runs in its `directory`, and
+    has `environment` beside that of the cards.
     """
 
     name: str
     python: Path
     hooks: str
     gpus: Gpus = field(default_factory=Gpus)
+    directory: Path | None = None
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 def find_build(

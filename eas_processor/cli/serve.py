@@ -93,7 +93,7 @@ def _announce(
     """Print where a service answers; of the only one, also what a request can look like."""
     assert isinstance(source, ServiceFile)
     shown = ""
-    if offer.alone:
+    if offer.alone and settings.worker.directory is None:
         shown = signature or frozen_graph_signature(settings.worker.model_entry)
     terminal = sys.stdout.isatty()
     lines = ready_lines(reachable(address), settings.name, source.token(), shown, terminal=terminal)
@@ -107,7 +107,10 @@ def _check_inline(offer: Offer, *, watch: bool) -> None:
     if watch:
         raise StartError(f"--watch: {_UNCHANGEABLE}; leave one of the two out")
     path = Path(offer.sources[0].label)
-    entry = find_entry(load_service(path).service.processor)
+    service = load_service(path).service
+    if service.processor_path:
+        raise BuildError(f"{path}: --inline runs no custom processor; leave --inline out")
+    entry = find_entry(service.processor)
     if not is_own(entry):
         raise BuildError(
             f"{path}: --inline runs the model in this interpreter, {sys.executable}, and "

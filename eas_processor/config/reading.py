@@ -21,7 +21,7 @@ from eas_processor.errors import ServiceFileError
 
 _VALIDATION = re.compile(r" - at `\$\.(?P<path>[^`]*)`$")
 _IMAGE_KEYS = ("containers", "dockerAuth")
-_CUSTOM_KEYS = ("processor_path", "processor_entry", "processor_mainclass", "processor_type")
+_CUSTOM_KEYS = ("processor_entry", "processor_type")
 
 # `enable` and `limit` are in several objects; on their own they tell nothing.
 _LEAVES = [(path.rpartition(".")[2].lower(), path) for path in KEYS if not KEYS[path].children]
@@ -126,20 +126,33 @@ def _check_supported(plain: dict[str, Any]) -> None:
             f"{key}: several models in one service are not supported yet: "
             "write one service file for each, with its own model_path and processor"
         )
-    if not plain.get("processor"):
-        if custom := [key for key in _CUSTOM_KEYS if plain.get(key)]:
-            raise ServiceFileError(
-                f"{custom[0]}: custom processors are not supported yet: "
-                "name a built-in one, such as 'processor': 'tensorflow_cpu'"
-            )
-        if image := [key for key in _IMAGE_KEYS if plain.get(key)]:
-            raise ServiceFileError(
-                f"{image[0]}: image deployments are not supported: "
-                "name a processor, such as 'processor': 'tensorflow_cpu', and a model_path"
-            )
-    for name in ("name", "processor", "model_path"):
+    if plain.get("processor_path") or not plain.get("processor"):
+        _check_custom(plain)
+    required = ("name",) if plain.get("processor_path") else ("name", "processor", "model_path")
+    for name in required:
         if plain.get(name, "") == "":
             raise ServiceFileError(f"{name}: is missing, expected {KEYS[name].expected}")
+
+
+def _check_custom(plain: dict[str, Any]) -> None:
+    """Refuse a service with code of its own that cannot be served here."""
+    if str(plain.get("processor_type", "")).lower() == "java" or plain.get("processor_mainclass"):
+        raise ServiceFileError(
+            "processor_type: java processors are not supported: "
+            "write it in python or cpp (the ABI of the vendor's C and C++ processors)"
+        )
+    if plain.get("processor_path"):
+        return
+    if custom := [key for key in _CUSTOM_KEYS if plain.get(key)]:
+        raise ServiceFileError(
+            f"{custom[0]}: is given without processor_path, which names the custom processor; "
+            f"expected there {KEYS['processor_path'].expected}"
+        )
+    if image := [key for key in _IMAGE_KEYS if plain.get(key)]:
+        raise ServiceFileError(
+            f"{image[0]}: image deployments are not supported: "
+            "name a processor, such as 'processor': 'tensorflow_cpu', and a model_path"
+        )
 
 
 def _convert(plain: dict[str, Any]) -> Service:

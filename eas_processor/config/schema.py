@@ -251,15 +251,18 @@ class Service(Struct, frozen=True, kw_only=True):
     ]
     processor: Annotated[
         str,
-        key("The processor build that runs the model.", "a name such as 'tensorflow_cpu'"),
-    ]
+        key(
+            "The processor build that runs the model, or the code of `processor_path`.",
+            "a name such as 'tensorflow_cpu'",
+        ),
+    ] = ""
     model_path: Annotated[
         str,
         key(
             "A directory, file, archive or http(s) URL; relative to the service file.",
             "a path or a URL",
         ),
-    ]
+    ] = ""
     model_entry: Annotated[
         str,
         key("File or directory inside the model; without it, all of it.", "a relative path"),
@@ -302,13 +305,29 @@ class Service(Struct, frozen=True, kw_only=True):
         None
     )
     metrics: Annotated[Any, key("Metrics of a custom processor.", effect=Effect.LATER)] = None
-    processor_path: Annotated[Any, key("Custom processor: package.", effect=Effect.LATER)] = None
-    processor_entry: Annotated[Any, key("Custom processor: main file.", effect=Effect.LATER)] = None
+    processor_path: Annotated[
+        str,
+        key(
+            "Custom processor: a directory, file, archive or URL, as `model_path` has them.",
+            "a path or a URL",
+        ),
+    ] = ""
+    processor_entry: Annotated[
+        str,
+        key("Custom processor: the file to load, inside `processor_path`.", "a relative path"),
+    ] = ""
+    processor_type: Annotated[
+        str,
+        key(
+            "Custom processor: its language, `python` or `cpp`; without it, the file's name tells.",
+            "'python' or 'cpp'",
+            pattern=r"^([Pp]ython|PYTHON|[Cc](pp|\+\+)?|CPP|)$",
+        ),
+    ] = ""
     processor_mainclass: Annotated[
         Any,
-        key("Custom processor: Java class.", effect=Effect.LATER),
+        key("Custom processor: Java class; refused.", effect=Effect.LATER),
     ] = None
-    processor_type: Annotated[Any, key("Custom processor: language.", effect=Effect.LATER)] = None
     models: Annotated[Any, key("Several models in one service.", effect=Effect.LATER)] = None
     processors: Annotated[Any, key("Processors of several models.", effect=Effect.LATER)] = None
     uncompress: Annotated[
@@ -342,5 +361,9 @@ def json_schema() -> dict[str, Any]:
     service = schema["$defs"]["Service"]
     service["required"].remove("name")
     in_metadata = {"required": ["metadata"], "properties": {"metadata": {"required": ["name"]}}}
-    service["anyOf"] = [{"required": ["name"]}, in_metadata]
+    built_in, custom = ["processor", "model_path"], ["processor_path"]
+    service["allOf"] = [
+        {"anyOf": [{"required": ["name"]}, in_metadata]},
+        {"anyOf": [{"required": built_in}, {"required": custom}]},
+    ]
     return schema

@@ -36,6 +36,8 @@ class WorkerSettings:
     threads: int
     batch_size: int
     """Requests run together; 1 unless `metadata.rpc.batching` is on."""
+    directory: Path | None = None
+    """Where its processes run; None for the engine's own current directory."""
     sigterm: bool = False
     """Whether the processor's SIGTERM handler is run before the worker ends."""
     batch_wait: float = 0.0

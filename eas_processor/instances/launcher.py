@@ -86,6 +86,7 @@ class Launcher:
                 stdin=subprocess.DEVNULL,
                 stdout=output.fileno(),
                 stderr=output.fileno(),
+                cwd=settings.directory,
                 env={**worker_environment(os.environ), **modules, **settings.environment},
                 pass_fds=[link.fileno()],
                 start_new_session=True,

@@ -13,8 +13,9 @@ The processor's hooks: loading them, and calling them so that an exception becom
 Each request comes in a codec, a number in its frame's head. Hooks that read codecs themselves have
 `TAKES_CODECS = True`, no `process_json`, and one more argument: `process(model, request, codec)`
 and `batch_process(model, requests, codecs)`. `eas_processor.codecs.registry.find` turns a number
-into what decodes and encodes. For hooks without it the worker chooses by the number: `process` and
-`batch_process` get PredictRequests, or whatever their clients send as such.
+into what decodes and encodes. For hooks without it the worker chooses by the number: `process_json`
+gets what is sent as JSON, `process` and `batch_process` the rest, and all of it where there is no
+`process_json`. Without `get_serving_model_info` a request without a body is theirs too.
 """
 
 import importlib
@@ -27,7 +28,6 @@ from typing import Any, Dict, List, Sequence, Tuple
 from eas_processor.link.codes import (
     BY_NAME,
     INTERNAL,
-    INVALID_ARGUMENT,
     OK,
     PROCESSOR,
     UNIMPLEMENTED,
@@ -41,7 +41,6 @@ log = logging.getLogger("eas_processor.worker")
 Answer = Tuple[int, bytes]
 """Status code (`link.codes`), and the response body or one sentence of UTF-8 text."""
 
-_NO_JSON = b"this processor takes no JSON; send a PredictRequest as application/octet-stream"
 _NO_CODEC = b"this processor does not take this encoding"
 
 # What an exception can stand for: the others are no refusals, or say more than a sentence.
@@ -88,9 +87,10 @@ class Processor:
     def __init__(self, hooks: ModuleType, model_entry: str, model_config: str) -> None:
         self._takes_codecs = getattr(hooks, "TAKES_CODECS", False)
         self._process = hooks.process
-        self._process_by_codec = {ARRAY_PROTO: hooks.process}
-        if hasattr(hooks, "process_json"):
-            self._process_by_codec[EAS_JSON] = hooks.process_json
+        self._process_json = getattr(hooks, "process_json", hooks.process)
+        # Those whose bodies `process` and `batch_process` get.
+        joins_json = not hasattr(hooks, "process_json")
+        self._joined = {ARRAY_PROTO, EAS_JSON} if joins_json else {ARRAY_PROTO}
         self._batch_process: Any = getattr(hooks, "batch_process", None)
         self._take_times = getattr(hooks, "take_times", None)
         self._describe = getattr(hooks, "get_serving_model_info", None)
@@ -119,9 +119,9 @@ class Processor:
         return rows, decode, run, encode
 
     def describe(self) -> Answer:
-        """Return the signature JSON, or why there is none."""
+        """Return the signature JSON, or why there is none: UNIMPLEMENTED where no hook gives it."""
         if self._describe is None:
-            return INVALID_ARGUMENT, b"this processor does not describe its model"
+            return UNIMPLEMENTED, b"this processor does not describe its model"
         try:
             return OK, _body(self._describe(self._model))
         except Exception as error:
@@ -132,10 +132,11 @@ class Processor:
         try:
             if self._takes_codecs:
                 return OK, _body(self._process(self._model, request, codec))
-            process = self._process_by_codec.get(codec)
-            if process is None:
-                return UNIMPLEMENTED, _NO_JSON if codec == EAS_JSON else _NO_CODEC
-            return OK, _body(process(self._model, request))
+            if codec == EAS_JSON:
+                return OK, _body(self._process_json(self._model, request))
+            if codec != ARRAY_PROTO:
+                return UNIMPLEMENTED, _NO_CODEC
+            return OK, _body(self._process(self._model, request))
         except Exception as error:
             return refusal(error)
 
@@ -145,12 +146,12 @@ class Processor:
             return list(map(self.process, requests, codecs))
         if self._takes_codecs:
             return self._run_batch(requests, codecs, codecs)
-        if codecs.count(ARRAY_PROTO) == len(codecs):
+        if self._joined.issuperset(codecs):
             return self._run_batch(requests, codecs)
-        joined = [each for each, codec in zip(requests, codecs) if codec == ARRAY_PROTO]
+        joined = [each for each, codec in zip(requests, codecs) if codec in self._joined]
         answers = iter(self.batch_process(joined, [ARRAY_PROTO] * len(joined)) if joined else ())
         return [
-            next(answers) if codec == ARRAY_PROTO else self.process(each, codec)
+            next(answers) if codec in self._joined else self.process(each, codec)
             for each, codec in zip(requests, codecs)
         ]
 

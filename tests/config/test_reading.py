@@ -183,9 +183,18 @@ def test_name_in_metadata(tmp_path: Path) -> None:
             "name: differs from metadata.name ('svc' and 'other'), keep one of them",
         ),
         (
-            {"processor": "", "processor_path": "oss://p", "processor_type": "cpp"},
-            "processor_path: custom processors are not supported yet: "
-            "name a built-in one, such as 'processor': 'tensorflow_cpu'",
+            {"processor": "", "processor_entry": "app.py"},
+            "processor_entry: is given without processor_path, which names the custom processor; "
+            "expected there a path or a URL",
+        ),
+        (
+            {"processor": "", "processor_path": "p.tar.gz", "processor_type": "Java"},
+            "processor_type: java processors are not supported: "
+            "write it in python or cpp (the ABI of the vendor's C and C++ processors)",
+        ),
+        (
+            {"processor_path": "p", "processor_type": "ruby"},
+            "processor_type: expected 'python' or 'cpp', got 'ruby'",
         ),
     ],
 )
@@ -208,6 +217,16 @@ def test_a_refused_token_is_not_repeated(load: Load, tmp_path: Path, token: Any)
     message = refusal(load, tmp_path, token=token)
     assert message.startswith("token: expected text of up to 512 visible ASCII characters")
     assert message.endswith(", got something else")
+
+
+@pytest.mark.parametrize("processor_type", ["python", "cpp", "CPP", "c++", "C", ""])
+def test_a_custom_processor_needs_neither_a_build_nor_a_model(
+    load: Load, processor_type: str
+) -> None:
+    service = load(
+        processor=None, model_path=None, processor_path="p", processor_type=processor_type
+    ).service
+    assert (service.processor, service.model_path, service.processor_path) == ("", "", "p")
 
 
 @pytest.mark.parametrize("key", ["models", "processors"])

@@ -6,7 +6,6 @@ import pytest
 from eas_processor.link.codes import (
     BY_NAME,
     INTERNAL,
-    INVALID_ARGUMENT,
     OK,
     PROCESSOR,
     UNIMPLEMENTED,
@@ -174,11 +173,13 @@ def test_json_goes_to_a_hook_of_its_own():
     assert made.process(b"[1]") == (OK, b"[1]")
 
 
-def test_json_without_that_hook_is_unimplemented():
-    assert processor().process(b"[1]", EAS_JSON) == (
-        UNIMPLEMENTED,
-        b"this processor takes no JSON; send a PredictRequest as application/octet-stream",
-    )
+def test_json_without_that_hook_is_a_request_like_any_other():
+    assert processor().process(b"[1]", EAS_JSON) == (OK, b"[1]")
+
+
+def test_json_without_that_hook_is_batched_too():
+    made = processor(batch_process=lambda model, requests: [b"batched"] * len(requests))
+    assert made.batch_process([b"1", b"2"], [EAS_JSON, ARRAY_PROTO]) == [(OK, b"batched")] * 2
 
 
 def test_any_other_codec_is_unimplemented():
@@ -278,9 +279,9 @@ def test_describe_passes_on_what_the_hook_says():
     assert made.describe() == (OK, b"{}")
 
 
-def test_describe_without_a_hook_is_refused():
+def test_describe_without_a_hook_is_unimplemented():
     assert processor().describe() == (
-        INVALID_ARGUMENT,
+        UNIMPLEMENTED,
         b"this processor does not describe its model",
     )
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from eas_processor.link.codes import INTERNAL, INVALID_ARGUMENT, OK, PROCESSOR
+from eas_processor.link.codes import INTERNAL, OK, PROCESSOR, UNIMPLEMENTED
 from eas_processor.link.frames import (
     BULK_SIZE,
     CANCEL,
@@ -38,7 +38,7 @@ def test_ready_says_so_when_the_hooks_describe_nothing(engine):
     _, worker = engine.worker("threaded.py")
     facts = json.loads(worker.said.decode())
     assert (facts["info_code"], facts["info"]) == (
-        INVALID_ARGUMENT,
+        UNIMPLEMENTED,
         "this processor does not describe its model",
     )
 

@@ -12,7 +12,7 @@ from eas_processor.frontends.http.head import JSON_TYPE, Head
 from eas_processor.frontends.http.heads import BYTES, TEXT
 from eas_processor.frontends.http.request import HttpRequest
 from eas_processor.frontends.http.routes import Route
-from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, unpack_status
+from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, UNIMPLEMENTED, unpack_status
 from eas_processor.link.frames import ARRAY_PROTO, BULK_SIZE, EAS_JSON
 from eas_processor.serving.service import Service
 
@@ -66,9 +66,12 @@ class EasCall(HttpRequest):
             if route.guesses and self.body[0].lstrip()[:1] == b"{":
                 self.codec = EAS_JSON
             route.service.submit(self, now)
+            return
+        code, text = route.service.describe()
+        if code == UNIMPLEMENTED:
+            route.service.submit(self, now)  # to a processor, nothing is a request like any other
         else:
             self.codec = EAS_JSON
-            code, text = route.service.describe()
             self.answer(code, [text])
 
     def answer(self, code: int, payload: list[bytes]) -> None:
@@ -92,7 +95,7 @@ class EasCall(HttpRequest):
             self._settle(200, JSON_TYPE, payload)
         elif code == PROCESSOR:
             status, body = unpack_status(b"".join(payload))
-            self._settle(status, TEXT, [body])
+            self._settle(status, TEXT, [body], own=True)
         else:
             self._settle(STATUSES[code], TEXT, payload)
 
@@ -115,20 +118,26 @@ class EasCall(HttpRequest):
             return b""
         return server_timing(self.began, self.submitted, self.times, monotonic())
 
-    def _settle(self, status: int, content_type: bytes, payload: list[bytes]) -> None:
-        """Count the answer, and have it written if there is room for it."""
+    def _settle(
+        self, status: int, content_type: bytes, payload: list[bytes], *, own: bool = False
+    ) -> None:
+        """
+        Count the answer, and have it written if there is room for it.
+
+        What is the processor's `own` is written as it is, whatever its status.
+        """
         self.body = []
         self.give_back()
         size, budget = sum(map(len, payload)), self.connection.budget
         if size > BULK_SIZE and not budget.make_fit(size, self.account):
             refusal = budget.answer_refusal(size, self.account)
-            status, payload = status_of(refusal), [str(refusal).encode()]
+            status, payload, own = status_of(refusal), [str(refusal).encode()], False
         if self.refusal is None:
             self.route.service.end(self)
             self.route.service.metrics.codes[status] += 1
         else:
             self.connection.server.refused[status] += 1
-        if status == 200:
+        if status == 200 or own:
             self.respond(status, content_type, payload)
         else:
             self.respond_refusal(status, b"".join(payload))

@@ -1,0 +1,37 @@
+"""Versions of what one source has held, side by side: each is kept while a process needs it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from eas_processor.model_store.store import hold, is_held, locked
+
+
+def keep_version(versions: Path, make: Callable[[Path], str]) -> Path:
+    """
+    Return the directory of a version below `versions`, which is kept until this process ends.
+
+    `make` fills an empty directory and returns the version's name, which its content decides. One
+    that is there already is taken instead, and those that no process needs any more are removed.
+    """
+    with locked(versions / "lock"):
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=versions))
+        try:
+            target = versions / make(draft)
+            if not target.is_dir():
+                draft.rename(target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        hold(_lock_of(target))
+        for other in versions.iterdir():
+            if other.is_dir() and other != target and not is_held(_lock_of(other)):
+                shutil.rmtree(other)
+                _lock_of(other).unlink()
+    return target
+
+
+def _lock_of(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.lock")

@@ -1,0 +1,76 @@
+"""The code of a custom processor, copied to a directory that its content names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from eas_processor.config import LoadedService
+from eas_processor.errors import ModelFetchError
+from eas_processor.home import private_directory
+from eas_processor.model_store.fetch import locate, reason
+from eas_processor.model_store.store import short_hash
+from eas_processor.model_store.unpack import is_archive, unpack
+from eas_processor.model_store.versions import keep_version
+from eas_processor.processors.entry import Kind, find_entry_file
+
+# What tools leave beside the code, and what no processor reads.
+_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache")
+
+
+@dataclass(frozen=True)
+class Code:
+    """A custom processor on this machine: its directory, the file to load, and its kind."""
+
+    directory: Path
+    entry: Path
+    kind: Kind
+
+
+def keep_code(loaded: LoadedService) -> Code:
+    """
+    Bring the processor here that the service file names, and return where it is.
+
+    It is copied, so that an instance that is started later runs what its siblings run. The copy is
+    kept at least until this process ends. Raises ModelFetchError.
+    """
+    service = loaded.service
+    key = "processor_path"
+    try:
+        source = locate(service.processor_path, loaded, progress=True)
+        versions = private_directory("processors", short_hash(source.resolve()))
+        directory = keep_version(versions, lambda draft: _copy(source, draft))
+        key = "processor_entry"
+        entry, kind = find_entry_file(directory, service.processor_entry, service.processor_type)
+    except ModelFetchError as error:
+        raise ModelFetchError(f"{loaded.path}: {key}: {error}") from error
+    except OSError as error:
+        raise ModelFetchError(f"{loaded.path}: {key}: {reason(error)}") from error
+    return Code(directory, entry, kind)
+
+
+def _copy(source: Path, draft: Path) -> str:
+    """Fill `draft` with the processor, and return a name for its content."""
+    if source.is_dir():
+        shutil.copytree(source, draft, ignore=_LEFT_OUT, dirs_exist_ok=True)
+    elif source.suffix not in (".py", ".so") and is_archive(source):
+        draft.rmdir()
+        unpack(source, draft)
+    else:
+        shutil.copy2(source, draft)
+    return _content_hash(draft)
+
+
+def _content_hash(directory: Path) -> str:
+    found = hashlib.sha256()
+    for parent, directories, names in os.walk(directory):
+        directories.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            found.update(f"{path.relative_to(directory)}\0".encode(errors="surrogateescape"))
+            with open(path, "rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()[:16]

@@ -1,0 +1,46 @@
+"""From a service file with a processor of its own to what runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from eas_processor.builds.find import Build, find_build
+from eas_processor.builds.gpu import Wanted
+from eas_processor.builds.uv import OnProgress
+from eas_processor.config import LoadedService
+from eas_processor.processors.code import Code, keep_code
+from eas_processor.processors.entry import Kind
+
+
+def find_custom(loaded: LoadedService, wanted: Wanted, progress: OnProgress | None = None) -> Build:
+    """
+    Return the processor that the service file brings, with the interpreter that runs it.
+
+    That is the one of the processor build that `processor` names, else the engine's own. Raises
+    ModelFetchError for the processor, BuildError for the build.
+    """
+    code = keep_code(loaded)
+    base = _base(loaded, wanted, progress)
+    return replace(
+        base,
+        name=f"{code.kind.value} processor {code.entry.name}",
+        hooks=str(code.entry),
+        directory=code.entry.parent,
+        environment=_library_path(code, base) if code.kind is Kind.CPP else {},
+    )
+
+
+def _base(loaded: LoadedService, wanted: Wanted, progress: OnProgress | None) -> Build:
+    if loaded.service.processor:
+        return find_build(loaded.service.processor, wanted, progress)
+    return Build(name="", python=Path(sys.executable), hooks="")
+
+
+def _library_path(code: Code, base: Build) -> dict[str, str]:
+    """Return where the dynamic linker looks first: libraries lie beside the one that needs them."""
+    before = base.gpus.environment.get("LD_LIBRARY_PATH", os.environ.get("LD_LIBRARY_PATH", ""))
+    places = dict.fromkeys([str(code.entry.parent), str(code.directory), *before.split(":")])
+    return {"LD_LIBRARY_PATH": ":".join(each for each in places if each)}
