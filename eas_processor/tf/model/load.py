@@ -7,6 +7,7 @@ import re
 from typing import Any, Callable, Dict, Iterator, Tuple
 
 from google.protobuf.message import DecodeError
+from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 from eas_processor.tf.config import ModelConfig
 from eas_processor.tf.dtypes import WIRE_DTYPES
@@ -20,6 +21,7 @@ from eas_processor.tf.model.adapt import (
     oldest_build,
 )
 from eas_processor.tf.model.adapted_copy import adapted_copy
+from eas_processor.tf.model.devices import Devices
 from eas_processor.tf.model.find import MetaGraph, find_model, read_saved_model
 from eas_processor.tf.model.session_config import session_config
 from eas_processor.tf.model.signatures import Signature, public_names
@@ -65,7 +67,10 @@ def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Any:
     writer = written_by, oldest_build(tensorflow=version) if newer else ""
 
     def fill(session: Any, directory: str = path) -> None:
-        v1.saved_model.loader.load(session, list(meta.tags), directory)
+        loader = SavedModelLoader(directory)
+        definition = loader.get_meta_graph_def_from_tags(meta.tags).graph_def
+        Devices(session).fit(definition, path)
+        loader.load(session, list(meta.tags))
 
     def fill_adapted(session: Any) -> None:
         with adapted_copy(path, meta.tags) as (directory, changes):
@@ -114,6 +119,7 @@ def _load_frozen_graph(path: str, config: ModelConfig) -> Any:
     writer = written_by, oldest_build(producer=producer) if producer > running else ""
 
     def fill(session: Any) -> None:
+        Devices(session).fit(definition, path)
         v1.import_graph_def(definition, name="")
 
     def fill_adapted(session: Any) -> None:

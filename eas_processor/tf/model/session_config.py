@@ -13,6 +13,8 @@ def session_config(config: ModelConfig) -> Any:
     The first session of a process decides on threads and GPU memory for all that follow.
     """
     return ConfigProto(
+        # An op that its device has no kernel for runs on another: see `devices` for the rest.
+        allow_soft_placement=True,
         intra_op_parallelism_threads=config.intra_op_parallelism_threads,
         inter_op_parallelism_threads=config.inter_op_parallelism_threads,
         gpu_options=GPUOptions(

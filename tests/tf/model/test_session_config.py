@@ -28,3 +28,7 @@ def test_gpu_settings_do_no_harm_without_a_gpu(save_model, predict):
 
     model = hooks.initialize(save_model(double), '{"gpu_memory_fraction": 0.5}')
     assert predict(model, {"x": np.ones(2, np.float32)})["y"].tolist() == [2, 2]
+
+
+def test_an_op_may_run_on_another_device_than_its_own():
+    assert session_config(read_model_config("")).allow_soft_placement is True
