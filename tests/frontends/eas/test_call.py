@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from fixtures.engine import http
 
 from eas_processor.contracts.refusals import QueueFull
 from eas_processor.frontends.eas.statuses import STATUSES
@@ -39,14 +40,33 @@ def test_a_code_becomes_its_status_and_a_sentence(
     assert not desk.admission.watched
 
 
+@pytest.mark.parametrize("line", [JSON_LINE, "X: y"])
 @pytest.mark.parametrize("status", [200, 400, 418, 500])
-def test_a_processor_has_its_own_status_and_body(desk: Any, post: Any, status: int) -> None:
-    desk.client.send(post(b"x"))
+def test_a_processor_has_its_own_status_and_body(
+    desk: Any, post: Any, status: int, line: str
+) -> None:
+    desk.client.send(post(b"x", line))
     payload = codes.pack_status(status, b"its own words")
     desk.admission.submitted[0].answer(codes.PROCESSOR, [payload])
     assert desk.client.response[::2] == (status, b"its own words")
     assert desk.client.response.headers["content-type"].startswith("text/plain")
     assert counted(desk) == {status: 1}
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_request_without_a_body_goes_to_a_processor_that_does_not_describe_its_model(
+    desk: Any, method: str
+) -> None:
+    desk.info.update(info_code=codes.UNIMPLEMENTED, info="this processor does not describe")
+    desk.client.send(http(method, "/api/predict/echo", "Authorization: t"))
+    desk.admission.submitted[0].answer(codes.OK, [b"of nothing"])
+    assert desk.client.response[::2] == (200, b"of nothing")
+
+
+def test_a_request_without_a_body_is_answered_by_the_engine_where_it_can(desk: Any) -> None:
+    desk.client.send(http("POST", "/api/predict/echo", "Authorization: t"))
+    assert not desk.admission.submitted
+    assert json.loads(desk.client.response.body) == {"signature_name": "echo"}
 
 
 @pytest.mark.parametrize("line", [JSON_LINE, "X-Eas-Timing: 1", "Connection: close", "X: y"])
