@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -115,10 +114,11 @@ class _Maker:
         check_space(entry, directory.parent)
         log.info("making %s in %s with Python %s", entry.name, directory, interpreter.version)
         self._uv("venv", "--no-project", "--python", str(interpreter.path), str(directory))
-        with tempfile.TemporaryDirectory(prefix="eas-lock-") as scratch:
-            tools = Path(scratch) / "build-requirements.txt"
-            tools.write_text(build_tools(entry.lock), encoding="ascii")
-            self._install(tools)
+        # In the build, which whoever makes it next clears: a stop leaves it where it is.
+        tools = directory / "build-requirements.txt"
+        tools.write_text(build_tools(entry.lock), encoding="ascii")
+        self._install(tools)
+        tools.unlink()
         self._install(entry.lock)
         if with_cuda and entry.cuda_lock is not None:
             self._install(entry.cuda_lock)

@@ -49,8 +49,8 @@ def no_import(monkeypatch):
     monkeypatch.setattr(provision, "check_import", lambda *_: None)
 
 
-def start(entry, point="", cache=None):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+def start(entry, point="", cache=None, **variables):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), **variables}
     if cache is not None:
         environment["UV_CACHE_DIR"] = str(cache)
     return subprocess.Popen(
@@ -79,12 +79,16 @@ def test_makes_it_once_and_then_finds_it(tiny, index, home):
 
 
 @pytest.mark.parametrize("point", ["uv 1", "uv 2", "uv 3", "import", "mark"])
-def test_a_build_that_was_killed_is_made_by_the_next_call(tiny, point):
-    with start(tiny, point) as process:
+def test_a_build_that_was_killed_is_made_by_the_next_call(tiny, point, tmp_path):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with start(tiny, point, TMPDIR=str(temporary)) as process:
         assert process.wait(60) == -9
+    assert list(temporary.iterdir()) == []
     assert find_installed(tiny) is None
     made = provision.provision(tiny)
     assert works(made)
+    assert not list(made.directory.glob("*.txt"))
     assert find_installed(tiny) == made
 
 
