@@ -13,19 +13,25 @@ from eas_processor.builds.uv import OnProgress
 from eas_processor.config import LoadedService
 from eas_processor.processors.code import Code, keep_code
 from eas_processor.processors.entry import Kind
+from eas_processor.processors.environment import REQUIREMENTS, environment_python
 
 
 def find_custom(loaded: LoadedService, wanted: Wanted, progress: OnProgress | None = None) -> Build:
     """
     Return the processor that the service file brings, with the interpreter that runs it.
 
-    That is the one of the processor build that `processor` names, else the engine's own. Raises
-    ModelFetchError for the processor, BuildError for the build.
+    That is the one of the processor build that `processor` names, else the engine's own; with a
+    `requirements.txt` beside the entry file it is in an environment of its own. Raises
+    ModelFetchError for the processor, BuildError for the build or the environment.
     """
     code = keep_code(loaded)
     base = _base(loaded, wanted, progress)
+    python, requirements = base.python, code.entry.parent / REQUIREMENTS
+    if code.kind is Kind.PYTHON and requirements.is_file():
+        python = environment_python(requirements, loaded.service.processor, python)
     return replace(
         base,
+        python=python,
         name=f"{code.kind.value} processor {code.entry.name}",
         hooks=str(code.entry),
         directory=code.entry.parent,
