@@ -9,9 +9,10 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Mapping
 
+from ._checks import count, seconds
 from ._http import Answer, ConnectionCut, Patience, Reading, read_answer, request_head
 from ._transport import Address, failure_of_connection, split_url, trusting
-from .exception import NO_ANSWER, InvalidRequest, PredictException, TimedOut
+from .exception import NO_ANSWER, PredictException, TimedOut
 
 _Timeout = asyncio.TimeoutError
 
@@ -56,8 +57,8 @@ class AsyncPooledTransport(AsyncTransport):
     ) -> None:
         self.ca_certs = ca_certs
         self.ssl_context = ssl_context
-        self.connect_timeout = connect_timeout
-        self.read_timeout = read_timeout
+        self.connect_timeout = seconds("connect_timeout", connect_timeout)
+        self.read_timeout = seconds("read_timeout", read_timeout)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hosts: dict[tuple[str, str, int | None], _Host] = {}
         self.limit(max_connections)
@@ -90,9 +91,7 @@ class AsyncPooledTransport(AsyncTransport):
 
     def limit(self, max_connections: int) -> None:
         """Allow `max_connections` to one host from now on."""
-        if max_connections < 1:
-            raise InvalidRequest(f"at least 1 connection is needed, got {max_connections}")
-        self.max_connections = max_connections
+        self.max_connections = count("max_connections", max_connections)
         self.close()
 
     def close(self) -> None:

@@ -15,7 +15,14 @@ ENDPOINT_TYPE_DEFAULT = "DEFAULT"
 ENDPOINT_TYPE_DIRECT = "DIRECT"
 ENDPOINT_TYPE_VIPSERVER = "VIPSERVER"
 
-_TYPES = "ENDPOINT_TYPE_GATEWAY or ENDPOINT_TYPE_DIRECT"
+ENDPOINT_TYPES = (
+    "",
+    ENDPOINT_TYPE_GATEWAY,
+    ENDPOINT_TYPE_DEFAULT,
+    ENDPOINT_TYPE_DIRECT,
+    ENDPOINT_TYPE_VIPSERVER,
+)
+TYPE_NAMES = "ENDPOINT_TYPE_GATEWAY or ENDPOINT_TYPE_DIRECT"
 _VIPSERVER = (
     "VIPSERVER works only inside the vendor's own network; leave set_endpoint_type out and give "
     "the address of the gateway, or set ENDPOINT_TYPE_DIRECT and give that of the discovery server"
@@ -109,7 +116,7 @@ def endpoint_of(
         return DirectEndpoint(endpoint, service_name, transport)
     if endpoint_type == ENDPOINT_TYPE_VIPSERVER:
         raise InvalidRequest(_VIPSERVER)
-    raise InvalidRequest(f"endpoint type: expected {_TYPES}, got {endpoint_type!r}")
+    raise InvalidRequest(f"endpoint type: expected {TYPE_NAMES}, got {endpoint_type!r}")
 
 
 def _inside_the_cluster(service_name: str) -> str:

@@ -22,6 +22,8 @@ _TAKES = {
     "c": ("biufc", "numbers"),
 }
 
+EMPTY_NAME = "the name of an input is empty; PredictClient.signature() says which the model has"
+
 
 def tensor(name: str, shape: Iterable[int], dtype: int, content: Any) -> wire.Tensor:
     """
@@ -32,6 +34,10 @@ def tensor(name: str, shape: Iterable[int], dtype: int, content: Any) -> wire.Te
     """
     if not isinstance(name, str):
         raise InvalidRequest(f"the name of an input is a str, got {name!r}")
+    if not name:
+        raise InvalidRequest(EMPTY_NAME)
+    if type(dtype) is not int:  # `index` takes numpy's integers, and no text
+        dtype = _number(name, dtype)
     try:
         storage = wire.storage_dtype(dtype)
     except wire.WireError as error:
@@ -49,6 +55,15 @@ def tensor(name: str, shape: Iterable[int], dtype: int, content: Any) -> wire.Te
             f"input {name!r}: shape {dims} needs {wanted} values, got {array.size}"
         )
     return wire.Tensor(dtype, array.reshape(dims))
+
+
+def _number(name: str, dtype: Any) -> int:
+    try:
+        return int(index(dtype))
+    except TypeError:
+        raise InvalidRequest(
+            f"input {name!r}: expected a dtype such as TFRequest.DT_FLOAT, got {dtype!r}"
+        ) from None
 
 
 def _dims(name: str, shape: Iterable[int]) -> list[int]:

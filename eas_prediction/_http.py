@@ -77,8 +77,7 @@ def request_head(
     lines += [f"{k}: {v}" for k, v in _DEFAULT_HEADERS.items() if k.lower() not in names]
     for name, value in headers.items():
         if name.lower() not in _OURS:
-            text = value.decode("latin-1") if isinstance(value, bytes) else value
-            lines.append(f"{name}: {text}")
+            lines.append(f"{name}: {value if isinstance(value, str) else _text(name, value)}")
     lines.append(f"Content-Length: {length}")
     # A line break in a value would start a header, or a request, of somebody else's making.
     head = "\r\n".join(lines)
@@ -89,6 +88,14 @@ def request_head(
         return (head + "\r\n\r\n").encode("latin-1")
     except UnicodeEncodeError as error:
         raise InvalidRequest(f"headers: {head[error.start]!r} is not in Latin-1") from None
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, int):
+        return str(value)
+    raise InvalidRequest(f"headers: expected a str for {name!r}, got {type(value).__name__}")
 
 
 def exchange(sock: socket.socket, head: bytes, body: bytes, patience: Patience) -> Answer:

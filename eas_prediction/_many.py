@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Awaitable, Callable, Sequence
 
-from .exception import InvalidRequest
+from . import _checks
 
 
 def run_threads(
@@ -81,6 +81,4 @@ async def run_tasks(
 
 
 def _workers(items: Sequence[Any], concurrency: int) -> int:
-    if concurrency < 1:
-        raise InvalidRequest(f"concurrency: expected 1 or more, got {concurrency}")
-    return min(concurrency, len(items))
+    return min(_checks.count("concurrency", concurrency), len(items))

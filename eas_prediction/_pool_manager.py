@@ -8,13 +8,17 @@ from urllib3 import Timeout
 from urllib3 import exceptions as http_errors
 
 from ._transport import Transport
-from .exception import NO_ANSWER, ConnectionLost, TimedOut, Untrusted
+from .exception import NO_ANSWER, ConnectionLost, InvalidRequest, TimedOut, Untrusted
 
 
 class PoolManagerTransport(Transport):
     """What `client.connection_pool = urllib3.ProxyManager(...)` turns into."""
 
     def __init__(self, pool: Any) -> None:
+        if not callable(getattr(pool, "urlopen", None)):
+            raise InvalidRequest(
+                f"connection_pool: expected a urllib3.PoolManager or a Transport, got {pool!r}"
+            )
         self._pool = pool
 
     def send(

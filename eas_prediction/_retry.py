@@ -41,12 +41,20 @@ class RetryPolicy:
     lost_connections: bool = True
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise InvalidRequest(f"RetryPolicy: attempts is at least 1, got {self.attempts}")
-        if not 0 <= self.backoff <= self.max_backoff:
+        if not isinstance(self.attempts, int) or self.attempts < 1:
+            raise InvalidRequest(f"RetryPolicy: attempts is at least 1, got {self.attempts!r}")
+        if isinstance(self.statuses, str) or not hasattr(self.statuses, "__contains__"):
+            raise InvalidRequest(
+                f"RetryPolicy: statuses such as {{450, 503}} are expected, got {self.statuses!r}"
+            )
+        try:
+            right = 0 <= self.backoff <= self.max_backoff
+        except TypeError:
+            right = False
+        if not right:
             raise InvalidRequest(
                 "RetryPolicy: 0 <= backoff <= max_backoff is expected, "
-                f"got backoff {self.backoff} and max_backoff {self.max_backoff}"
+                f"got backoff {self.backoff!r} and max_backoff {self.max_backoff!r}"
             )
 
     def covers(self, failure: BaseException) -> bool:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any, Mapping
 from urllib.parse import quote, urlencode
 
+from . import _checks
 from ._auth import DEFAULT_CONTENT_TYPE, http_date, signed_headers, token_headers
 from ._endpoint import Endpoint, endpoint_of
 from ._retry import RetryPolicy
+from ._setting_checks import SETTINGS
 from ._signature import Signature
 from ._transport import Transport
 from ._vendor import warn_if_installed
@@ -52,7 +54,11 @@ class Call:
 
 
 class ClientSettings:
-    """The settings of a client; each counts from the next `predict` on."""
+    """
+    The settings of a client; each counts from the next `predict` on.
+
+    Each is checked when it is set, as an attribute too: `InvalidRequest` says what was expected.
+    """
 
     _pool_type: type[Any]
     transport: Any
@@ -79,12 +85,20 @@ class ClientSettings:
         self.custom_url = custom_url
         self.token = token
         self.content_type = content_type
-        self.headers: dict[str, str] = dict(headers or {})
-        self.timeout: float = _milliseconds(timeout)
+        self.headers: dict[str, str] = headers  # type: ignore[assignment]
+        self.timeout: float = timeout
         self.max_connection_count = max_connection_count
-        self.retry_policy = retry_policy or RetryPolicy()
+        self.retry_policy = RetryPolicy() if retry_policy is None else retry_policy
         self.logger = logging.getLogger("eas_prediction")
         warn_if_installed()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Not properties: `predict` reads these, and a property costs 50 ns each time.
+        setting = SETTINGS.get(name)
+        if setting is not None:
+            called, check = setting
+            value = check(called, value)
+        super().__setattr__(name, value)
 
     @abstractmethod
     def _discovery_transport(self) -> Transport:
@@ -120,21 +134,23 @@ class ClientSettings:
 
     def add_extra_headers(self, headers: Mapping[str, str]) -> None:
         """Send these headers too, with every request."""
-        if not isinstance(headers, Mapping):
-            raise TypeError(f"headers: expected a dict, got {type(headers).__name__}")
-        self.headers.update(headers)
+        if headers is None:
+            raise _checks.WrongType("headers: expected a dict, got None")
+        self.headers.update(_checks.headers("headers", headers))
 
     def set_timeout(self, timeout: float) -> None:
         """Set the time for one `predict` with all its attempts, in milliseconds."""
-        self.timeout = _milliseconds(timeout)
+        self.timeout = timeout
 
     def set_connect_timeout(self, timeout: float) -> None:
         """Set the time for opening a connection, in milliseconds, within that of `set_timeout`."""
-        self._pooled("set_connect_timeout").connect_timeout = _milliseconds(timeout) / 1000
+        ms = _checks.milliseconds("connect timeout", timeout)
+        self._pooled("set_connect_timeout").connect_timeout = ms / 1000
 
     def set_read_timeout(self, timeout: float) -> None:
         """Set the time for silence while an answer is awaited or read, in milliseconds."""
-        self._pooled("set_read_timeout").read_timeout = _milliseconds(timeout) / 1000
+        ms = _checks.milliseconds("read timeout", timeout)
+        self._pooled("set_read_timeout").read_timeout = ms / 1000
 
     def set_retry_policy(self, policy: RetryPolicy) -> None:
         """Set what is tried again, how often, and after which pauses."""
@@ -151,17 +167,23 @@ class ClientSettings:
 
     @retry_count.setter
     def retry_count(self, count: int) -> None:
-        self.retry_policy = replace(self.retry_policy, attempts=max(1, count))
+        attempts = max(1, _checks.count("retry count", count, least=0))
+        self.retry_policy = replace(self.retry_policy, attempts=attempts)
 
     def set_max_connection_count(self, count: int) -> None:
         """Set how many connections may be open at a time; more threads than that take turns."""
-        if isinstance(self.transport, self._pool_type):
-            self.transport.limit(count)
         self.max_connection_count = count
+        if isinstance(self.transport, self._pool_type):
+            self.transport.limit(self.max_connection_count)
 
     def set_log_level(self, log_level: int | str) -> None:
         """Set the level of the `eas_prediction` logger, which all clients share."""
-        self.logger.setLevel(log_level)
+        try:
+            self.logger.setLevel(log_level)
+        except (TypeError, ValueError):
+            raise InvalidRequest(
+                f"log level: expected one such as 'DEBUG' or logging.DEBUG, got {log_level!r}"
+            ) from None
 
     def generate_singaure(self, request_data: bytes) -> dict[str, str]:
         """Return the headers that authorize `request_data` (spelled as in the vendor's client)."""
@@ -192,9 +214,11 @@ class ClientSettings:
         query: Mapping[str, Any] | str,
     ) -> Call:
         body = body_of(request)
-        ms = self.timeout if timeout is None else _milliseconds(timeout)
+        ms = self.timeout if timeout is None else _checks.milliseconds("timeout", timeout)
         suffix = _suffix(path, query) if path or query else ""
-        extra = {**self.headers, **headers} if headers else self.headers
+        extra = self.headers
+        if headers:
+            extra = {**extra, **_checks.headers("headers", headers)}
         return Call(body, time.monotonic() + ms / 1000, suffix, extra)
 
     def _url(self, address: str, suffix: str) -> str:
@@ -243,14 +267,15 @@ class ClientSettings:
         return self.transport
 
 
-def _milliseconds(timeout: float) -> float:
-    if not timeout > 0:
-        raise InvalidRequest(f"timeout: expected milliseconds, more than 0, got {timeout}")
-    return timeout
-
-
 def _suffix(path: str, query: Mapping[str, Any] | str) -> str:
     """Path and query as they are sent, and signed."""
+    if not isinstance(path, str):
+        raise InvalidRequest(f"path: expected a str such as '/v2', got {path!r}")
     suffix = quote("/" + path.lstrip("/"), safe="/%:@!$&'()*+,;=-._~") if path else ""
-    text = query.lstrip("?") if isinstance(query, str) else urlencode(query, doseq=True)
+    try:
+        text = query.lstrip("?") if isinstance(query, str) else urlencode(query, doseq=True)
+    except (TypeError, ValueError):
+        raise InvalidRequest(
+            f"query: expected a dict or a str such as 'debug=1', got {query!r}"
+        ) from None
     return suffix + "?" + quote(text, safe="%:@!$&'()*+,;=-._~/?") if text else suffix

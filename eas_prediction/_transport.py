@@ -26,6 +26,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Url, parse_url, wait_for_read
 from urllib3.util.ssl_ import create_urllib3_context
 
+from ._checks import count, seconds
 from ._http import Answer, Patience, exchange, request_head
 from .exception import (
     NO_ANSWER,
@@ -84,8 +85,8 @@ class PooledTransport(Transport):
         self.ca_certs = ca_certs
         self.ssl_context = ssl_context
         self.proxy = None if proxy is None else _proxy(proxy)
-        self.connect_timeout = connect_timeout
-        self.read_timeout = read_timeout
+        self.connect_timeout = seconds("connect_timeout", connect_timeout)
+        self.read_timeout = seconds("read_timeout", read_timeout)
         self._hosts: dict[tuple[str, str, int | None], _Host]
         self._lock: threading.Lock
         self._start_afresh()
@@ -122,9 +123,7 @@ class PooledTransport(Transport):
 
     def limit(self, max_connections: int) -> None:
         """Allow `max_connections` to one host from now on."""
-        if max_connections < 1:
-            raise InvalidRequest(f"at least 1 connection is needed, got {max_connections}")
-        self.max_connections = max_connections
+        self.max_connections = count("max_connections", max_connections)
         self.close()
 
     def close(self) -> None:
@@ -263,7 +262,7 @@ class _Proxy(NamedTuple):
 
 def _proxy(address: str) -> _Proxy:
     try:
-        parts = parse_url(address)
+        parts = parse_url(address) if isinstance(address, str) else Url()
     except http_errors.LocationParseError:
         parts = Url()
     if parts.scheme != "http" or not parts.host:

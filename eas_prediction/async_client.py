@@ -9,6 +9,7 @@ from typing import Any, Iterable, Mapping, TypeVar, overload
 
 import numpy as np
 
+from . import _checks
 from ._answer import failure_of
 from ._async_transport import AsyncPooledTransport, AsyncTransport
 from ._many import run_tasks
@@ -65,7 +66,9 @@ class AsyncPredictClient(ClientSettings):
             content_type=content_type,
             max_connection_count=max_connection_count,
         )
-        self.transport: AsyncTransport = transport or AsyncPooledTransport(max_connection_count)
+        self.transport: AsyncTransport = (
+            AsyncPooledTransport(self.max_connection_count) if transport is None else transport
+        )
 
     async def __aenter__(self) -> AsyncPredictClient:
         return self
@@ -161,7 +164,7 @@ class AsyncPredictClient(ClientSettings):
         of all. `options` are those of `predict`. The first failure is raised; what had not begun by
         then is not sent.
         """
-        waiting = list(requests)
+        waiting = _checks.requests(requests)
         return await run_tasks(
             partial(self.predict, **options), waiting, concurrency, reporter(progress, len(waiting))
         )
@@ -179,7 +182,9 @@ class AsyncPredictClient(ClientSettings):
         max_rows: int | None,
         options: dict[str, Any],
     ) -> dict[str, np.ndarray[Any, Any]]:
-        names = list(outputs)
+        names = _checks.names("outputs", outputs)
+        if max_rows is not None:
+            max_rows = _checks.count("max_rows", max_rows)
         known = self._signature
         signature = known or await self.signature()
         try:

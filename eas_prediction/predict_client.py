@@ -8,6 +8,7 @@ from typing import Any, Iterable, Mapping, TypeVar, overload
 
 import numpy as np
 
+from . import _checks
 from ._answer import failure_of
 from ._endpoint import (
     ENDPOINT_TYPE_DEFAULT,
@@ -78,7 +79,9 @@ class PredictClient(ClientSettings):
             content_type=content_type,
             max_connection_count=max_connection_count,
         )
-        self.transport: Transport = transport or PooledTransport(self.max_connection_count)
+        self.transport: Transport = (
+            PooledTransport(self.max_connection_count) if transport is None else transport
+        )
 
     def __enter__(self) -> PredictClient:
         return self
@@ -184,7 +187,7 @@ class PredictClient(ClientSettings):
         of all. `options` are those of `predict`. The first failure is raised; what had not begun by
         then is not sent.
         """
-        waiting = list(requests)
+        waiting = _checks.requests(requests)
         return run_threads(
             partial(self.predict, **options), waiting, concurrency, reporter(progress, len(waiting))
         )
@@ -202,7 +205,9 @@ class PredictClient(ClientSettings):
         max_rows: int | None,
         options: dict[str, Any],
     ) -> dict[str, np.ndarray[Any, Any]]:
-        names = list(outputs)
+        names = _checks.names("outputs", outputs)
+        if max_rows is not None:
+            max_rows = _checks.count("max_rows", max_rows)
         known = self._signature
         signature = known or self.signature()
         try:

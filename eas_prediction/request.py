@@ -56,6 +56,8 @@ class Request:
     """Base of all requests, to be subclassed for a format of your own."""
 
     _sent: Body | None = None
+    _why_not_empty = ""
+    """Why an empty body is not sent, where it is not."""
 
     def to_string(self) -> str | bytes:
         """Return the body to send."""
@@ -72,14 +74,18 @@ class Response:
 
 def body_of(request: Any) -> Body:
     """The body of `request`; made once for as long as `to_string()` returns the same object."""
-    if not hasattr(request, "to_string"):
-        raise InvalidRequest(
-            f"predict() takes a request such as TFRequest, got {type(request).__name__}"
-        )
-    source = request.to_string()
     if not isinstance(request, Request):
-        return Body(source)
+        if isinstance(request, type):
+            raise InvalidRequest(f"predict() takes a request, got the class {request.__name__}")
+        if not hasattr(request, "to_string"):
+            raise InvalidRequest(
+                f"predict() takes a request such as TFRequest, got {type(request).__name__}"
+            )
+        return Body(request.to_string())
+    source = request.to_string()
     body = request._sent
     if body is None or body.source is not source or isinstance(source, (bytearray, memoryview)):
+        if not source and request._why_not_empty:
+            raise InvalidRequest(request._why_not_empty)
         body = request._sent = Body(source)
     return body

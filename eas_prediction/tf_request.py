@@ -8,7 +8,7 @@ import numpy as np
 
 import eas_wire as wire
 
-from . import _feed
+from . import _checks, _feed
 from .exception import NO_ANSWER, BadResponse, InvalidRequest, UnknownOutput
 from .request import Request, Response
 
@@ -50,8 +50,13 @@ class TFRequest(Request):
     TF_BOOL = wire.DT_BOOL
     """The name that the PAI documentation uses for `DT_BOOL`."""
 
+    _why_not_empty = (
+        "the request is empty: add_feed(name, shape, dtype, values) sets an input "
+        "(PredictClient.signature() asks for those of the model)"
+    )
+
     def __init__(self, signature_name: str | None = None) -> None:
-        self._signature_name = signature_name or ""
+        self._signature_name = _checks.text("signature name", signature_name)
         self._inputs: dict[str, wire.Tensor] = {}
         self._fetches: list[str] = []
         self._encoded: bytes | None = None
@@ -69,9 +74,10 @@ class TFRequest(Request):
 
     @signature_name.setter
     def signature_name(self, name: str | None) -> None:
+        name = _checks.text("signature name", name)
         if self._message is not None:
-            self._message.signature_name = name or ""
-        self._signature_name = name or ""
+            self._message.signature_name = name
+        self._signature_name = name
         self._encoded = None
 
     def set_signature_name(self, signature_name: str | None) -> None:
@@ -102,6 +108,7 @@ class TFRequest(Request):
 
     def add_fetch(self, output_name: str) -> None:
         """Ask for the output `output_name`."""
+        output_name = _checks.name("output name", output_name)
         fetches = self._fetches if self._message is None else self._message.output_filter
         if output_name not in fetches:
             fetches.append(output_name)
@@ -117,8 +124,11 @@ class TFRequest(Request):
 
     def to_string(self) -> bytes:
         """Return the request as bytes."""
-        if self._message is not None:
-            return bytes(self._message.SerializeToString())
+        message = self._message
+        if message is not None:
+            if "" in message.inputs:
+                raise InvalidRequest(_feed.EMPTY_NAME)
+            return bytes(message.SerializeToString())
         if self._encoded is None:
             whole = wire.Request(self._signature_name, self._inputs, self._fetches)
             try:

@@ -183,7 +183,7 @@ def test_addresses_that_are_none(transport, url):
 
 
 def test_impossible_limits(transport):
-    with pytest.raises(InvalidRequest, match="at least 1 connection"):
+    with pytest.raises(InvalidRequest, match="max_connections: expected 1 or more, got 0"):
         transport.limit(0)
 
 
