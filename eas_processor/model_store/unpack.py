@@ -16,7 +16,7 @@ from eas_processor.model_store.account import Account, Limits
 from eas_processor.model_store.compressed import COMPRESSIONS, Decompressed
 from eas_processor.model_store.tar_file import Readable, TarFile
 from eas_processor.model_store.tree import Tree
-from eas_processor.model_store.zip_file import extract_zip
+from eas_processor.model_store.zip_file import extract_zip, is_one_file
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -33,11 +33,21 @@ _CORRUPT = (
 
 
 def is_archive(path: Path) -> bool:
-    """Tell by its content whether the file is an archive; one that is only named so is refused."""
+    """
+    Tell by its content whether the file is an archive; one that is only named so is refused.
+
+    A zip file that a program writes as a format of its own is none, unless it is named as one.
+    Raises ModelFetchError.
+    """
     with open(path, "rb") as file:
         head = file.read(tarfile.BLOCKSIZE)
     if not head:
         raise ModelFetchError(f"{path} is empty")
+    if head.startswith(_ZIP) and not path.name.lower().endswith(_SUFFIXES):
+        try:
+            return not is_one_file(path, Account(path, Limits()))
+        except _CORRUPT:
+            return True  # unpacking says what is wrong with it
     if head.startswith((*_ZIP, *COMPRESSIONS)) or _begins_tar(head):
         return True
     if path.name.lower().endswith(_SUFFIXES):

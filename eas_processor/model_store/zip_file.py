@@ -52,6 +52,22 @@ def extract_zip(archive: Path, tree: Tree, account: Account) -> None:
                     tree.add_file(name, _pieces(source), member.file_size)
 
 
+def is_one_file(archive: Path, account: Account) -> bool:
+    """
+    Tell whether a zip file is a program's own format: a `.keras` of Keras, a `.pt`, an `.npz`.
+
+    Nothing reads these unpacked. Raises what zipfile raises.
+    """
+    with open(archive, "rb") as file, zipfile.ZipFile(_guarded(file, account)) as members:
+        names = members.namelist()
+    top = names[0].partition("/")[0] if names else ""
+    return (
+        {"config.json", "model.weights.h5"}.issubset(names)
+        or {f"{top}/data.pkl", f"{top}/version"}.issubset(names)
+        or (bool(names) and all(name.endswith(".npy") for name in names))
+    )
+
+
 class _Guarded:
     """A zip file whose directory is not read, and made into objects, where it is too large."""
 

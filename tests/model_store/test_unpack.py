@@ -274,6 +274,30 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
         is_archive(empty)
 
 
+@pytest.mark.parametrize(
+    ("names", "one_file"),
+    [
+        (["metadata.json", "config.json", "model.weights.h5"], True),
+        (["model/data.pkl", "model/version", "model/data/0"], True),
+        (["x.npy", "y.npy"], True),
+        (["saved_model.pb", "x.npy"], False),
+        (["data.pkl"], False),
+        (["model.h5"], False),
+        ([], False),
+    ],
+)
+def test_a_zip_file_that_is_a_format_of_its_own(
+    tmp_path: Path, names: list[str], one_file: bool
+) -> None:
+    """`.keras`, `.pt` and `.npz`: their programs read them as they are."""
+    for name in ("model.keras", "model.zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for each in names:
+                archive.writestr(each, DATA)
+    assert is_archive(tmp_path / "model.keras") is not one_file
+    assert is_archive(tmp_path / "model.zip")
+
+
 def test_an_interrupted_unpacking_leaves_nothing(
     tar: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

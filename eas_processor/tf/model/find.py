@@ -12,6 +12,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from eas_processor.tf.errors import ModelError
+from eas_processor.tf.model.other_formats import other_format, visible
 from eas_processor.tf.model.schema import GraphDef, SavedModel
 from eas_processor.tf.model.signatures import Shape, Signature, TensorSpec
 from eas_wire.text import list_names
@@ -93,28 +94,37 @@ def find_model(entry: str) -> str:
     if not os.path.exists(entry):
         raise ModelError(f"no model at {entry}: there is no such file or directory")
     if os.path.isfile(entry):
-        is_saved_model = os.path.basename(entry) in SAVED_MODEL_FILES
-        return (os.path.dirname(entry) or ".") if is_saved_model else entry
-    names = sorted(os.listdir(entry))
+        return _find_file(entry)
+    names = visible(os.listdir(entry))
     if any(name in SAVED_MODEL_FILES for name in names):
         return entry
     graphs = [name for name in names if name.endswith(".pb") and name not in _SIDE_FILES]
     if len(graphs) == 1:
-        return os.path.join(entry, graphs[0])
+        return _find_file(os.path.join(entry, graphs[0]))
     if graphs:
         raise ModelError(
             f"several frozen graphs in {entry}: {list_names(graphs)}; name one in model_entry"
         )
-    return find_model(os.path.join(entry, _choose_directory(entry, names)))
+    try:
+        return find_model(os.path.join(entry, _choose_directory(entry, names)))
+    except ModelError:
+        other = other_format(entry)
+        if other:
+            raise ModelError(f"no model in {entry}: {_EXPECTED}; it is {other}") from None
+        raise
+
+
+def _find_file(path: str) -> str:
+    if os.path.basename(path) in SAVED_MODEL_FILES:
+        return os.path.dirname(path) or "."
+    other = other_format(path)
+    if other:
+        raise ModelError(f"no model at {path}: {_EXPECTED}; it is {other}")
+    return path
 
 
 def _choose_directory(entry: str, names: List[str]) -> str:
-    # Archives made on a Mac carry `__MACOSX` and dot directories beside the model.
-    directories = [
-        name
-        for name in names
-        if os.path.isdir(os.path.join(entry, name)) and not name.startswith((".", "__MACOSX"))
-    ]
+    directories = [name for name in names if os.path.isdir(os.path.join(entry, name))]
     numbers = [name for name in directories if name.isdecimal()]
     if numbers:
         return max(numbers, key=int)

@@ -42,6 +42,27 @@ def test_hidden_directories_and_side_files_do_not_count(tmp_path):
     assert model_files.find_model(str(tmp_path)) == str(tmp_path / "model")
 
 
+@pytest.mark.parametrize("name", ["saved_model.pb", "frozen.pb"])
+def test_what_a_mac_and_file_systems_leave_beside_a_model_does_not_count(tmp_path, name):
+    """Archives made on a Mac, exFAT, the root of an ext4 volume, a Synology share."""
+    (tmp_path / "outer" / "1").mkdir(parents=True)
+    for directory in (tmp_path, tmp_path / "outer", tmp_path / "outer" / "1"):
+        for left in ("._" + name, "._frozen.pb", ".DS_Store", "._outer"):
+            (directory / left).write_bytes(b"\0\x05\x16\x07")
+        for left in ("__MACOSX", "lost+found", "@eaDir", ".Trashes", "..2026_01_01"):
+            (directory / left).mkdir()
+    (tmp_path / "outer" / "1" / name).write_bytes(b"")
+    found = tmp_path / "outer" / "1"
+    expected = found if name == "saved_model.pb" else found / name
+    assert model_files.find_model(str(tmp_path)) == str(expected)
+
+
+def test_a_directory_of_hidden_files_is_empty(tmp_path):
+    (tmp_path / "._frozen.pb").write_bytes(b"\0\x05\x16\x07")
+    with pytest.raises(ModelError, match="the directory is empty"):
+        model_files.find_model(str(tmp_path))
+
+
 def test_a_frozen_graph_is_found(tmp_path):
     (tmp_path / "net.pb").write_bytes(b"")
     assert model_files.find_model(str(tmp_path)) == str(tmp_path / "net.pb")
@@ -54,7 +75,7 @@ def test_a_frozen_graph_is_found(tmp_path):
         ([], "the directory is empty"),
         (["a.pb", "b.pb"], "several frozen graphs in {}: 'a.pb', 'b.pb'"),
         (["a/x", "b/x"], "found 'a', 'b'; name one in model_entry"),
-        (["variables/variables.index"], "found 'variables'"),
+        (["assets/words.txt"], "found 'assets'"),
         (["readme.txt"], "found 'readme.txt'"),
     ],
 )
