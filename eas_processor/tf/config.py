@@ -33,7 +33,8 @@ class ModelConfig:
     all of a card's memory. `cpus` are the cores that the model may use, none for all. Runs get rows
     added up to one of `allowed_batch_sizes`, in ascending order, where there are any.
     `outputs_by_row` has the names of outputs that come by row, or says so of all, or that none
-    does; None leaves it to the proof.
+    does; None leaves it to the proof. `op_libraries` are shared objects, by path, and packages, by
+    name, to load before the graph. `infer_signature` gives a frozen graph a signature.
     """
 
     __slots__ = (
@@ -42,10 +43,12 @@ class ModelConfig:
         "enable_warm_up",
         "gpu_allow_growth",
         "gpu_memory_fraction",
+        "infer_signature",
         "inter_op_parallelism_threads",
         "intra_op_parallelism_threads",
         "json_nan",
         "max_batch_rows",
+        "op_libraries",
         "outputs_by_row",
         "run_on_caller_thread",
         "signature_name",
@@ -68,6 +71,8 @@ class ModelConfig:
         self.enable_warm_up = False
         self.json_nan = ""
         self.outputs_by_row: Union[bool, Tuple[str, ...], None] = None
+        self.op_libraries: Tuple[str, ...] = ()
+        self.infer_signature = False
 
     def by_row(self, output: str) -> Optional[bool]:
         """Return whether an output is stated to come by row, None when nothing is."""
@@ -148,10 +153,18 @@ def _read_json_nan(key: str, value: Any) -> str:
 
 
 def _read_tags(key: str, value: Any) -> Tuple[str, ...]:
-    tags: List[Any] = value.split(",") if isinstance(value, str) else value
-    if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
-        return tuple(tag.strip() for tag in tags if tag.strip())
-    raise _refusal(key, "a list of tags, or one text with commas", value)
+    return _read_texts(key, "a list of tags", value)
+
+
+def _read_libraries(key: str, value: Any) -> Tuple[str, ...]:
+    return _read_texts(key, "a list of files and packages", value)
+
+
+def _read_texts(key: str, expected: str, value: Any) -> Tuple[str, ...]:
+    texts: List[Any] = value.split(",") if isinstance(value, str) else value
+    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+        return tuple(text.strip() for text in texts if text.strip())
+    raise _refusal(key, f"{expected}, or one text with commas", value)
 
 
 def _read_cpus(key: str, value: Any) -> FrozenSet[int]:
@@ -197,4 +210,6 @@ _READERS = {
     "max_batch_rows": _read_count,
     "allowed_batch_sizes": _read_sizes,
     "outputs_by_row": _read_outputs,
+    "op_libraries": _read_libraries,
+    "infer_signature": _read_bool,
 }

@@ -23,6 +23,7 @@ from eas_processor.tf.model.adapt import (
 from eas_processor.tf.model.adapted_copy import adapted_copy
 from eas_processor.tf.model.devices import Devices
 from eas_processor.tf.model.find import MetaGraph, find_model, read_saved_model
+from eas_processor.tf.model.op_libraries import import_contrib, load_op_libraries, who_defines
 from eas_processor.tf.model.session_config import session_config
 from eas_processor.tf.model.signatures import Signature, public_names
 from eas_processor.tf.run.model import Model
@@ -40,6 +41,7 @@ _VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 def load(model_entry: str, config: ModelConfig) -> Model:
     """Load the model that `model_entry` means; raise `ModelError` with what is wrong with it."""
     path = find_model(model_entry)
+    load_op_libraries(config.op_libraries, path)
     if os.path.isdir(path):
         meta = _choose_meta_graph(path, config.tags or SERVE_TAGS)
         session = _load_saved_model(path, meta, config)
@@ -91,12 +93,14 @@ def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Any:
 def _open_either_way(
     fill: Callable[[Any], None], fill_adapted: Callable[[Any], None], config: ModelConfig
 ) -> Any:
-    """Open the model as it is; where this TensorFlow is too old for it, adapted."""
+    """Open the model as it is, with `tf.contrib` where it lacks an op, or else adapted."""
     try:
         return _open(fill, config)
     except Exception as error:
         if not is_of_newer_runtime(error):
             raise
+        if import_contrib(error):
+            return _open_either_way(fill, fill_adapted, config)
     return _open(fill_adapted, config)
 
 
@@ -193,7 +197,9 @@ def _explain(error: Exception, path: str, written_by: str, oldest: str) -> Model
     if attr:
         what = f"the attribute '{attr.group(1)}' of the op '{attr.group(2)}'"
     elif op:
-        what = f"the op '{op.group(1) or op.group(2)}'"
+        name = op.group(1) or op.group(2)
+        what = f"the op '{name}'"
+        oldest = "; ".join(filter(None, [oldest, who_defines(name)]))
     else:
         return ModelError(f"cannot load the model at {path}: {clean(message)}")
     return _refusal(path, what, written_by, oldest)

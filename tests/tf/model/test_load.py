@@ -16,6 +16,11 @@ from eas_processor.tf.runtime import tf, v1
 
 IMAGES = np.arange(12, dtype=np.float32).reshape(3, 4) / 10
 
+ADVICE = (
+    "where a library defines it, name that in model_config.op_libraries: a shared object, or a "
+    "package, that `eascmd build NAME --with PACKAGE` adds to a build"
+)
+
 
 def double():
     x = v1.placeholder(tf.float32, [None], name="x")
@@ -206,7 +211,7 @@ def test_a_saved_model_of_a_newer_tensorflow(save_model):
     assert refusal(path) == (
         f"cannot load the model at {path}: it was written by TensorFlow 9.1.0 and uses the op "
         f"'MultiplyQuickly', which TensorFlow {tf.__version__} does not have; it is newer than "
-        "every processor, whose newest is tensorflow_cpu_2.21"
+        "every processor, whose newest is tensorflow_cpu_2.21; " + ADVICE
     )
 
 
@@ -214,7 +219,7 @@ def test_a_custom_op(save_model):
     path = save_model(double, edit=lambda meta: unknown_op(meta.graph_def))
     sentence = refusal(path)
     assert f"written by TensorFlow {tf.__version__} and uses the op 'MultiplyQuickly'" in sentence
-    assert sentence.endswith("a custom op needs the library that defines it")
+    assert sentence.endswith(f"does not have; {ADVICE}")
 
 
 def test_a_frozen_graph_of_a_newer_tensorflow(save_graph):
@@ -226,21 +231,22 @@ def test_a_frozen_graph_of_a_newer_tensorflow(save_graph):
     sentence = refusal(path)
     assert f"cannot load the model at {path}: it was written by a TensorFlow of graph" in sentence
     assert "version 99999 (here " in sentence
-    assert sentence.endswith("every processor, whose newest is tensorflow_cpu_2.21")
+    assert sentence.endswith(f"every processor, whose newest is tensorflow_cpu_2.21; {ADVICE}")
 
 
 @pytest.mark.parametrize(
-    "message, what",
+    "message, what, advice",
     [
-        ("Op type not registered 'Fast' in binary running on host.", "the op 'Fast'"),
-        ("No Op named Fast in defined operations.", "the op 'Fast'"),
+        ("Op type not registered 'Fast' in binary running on host.", "the op 'Fast'", ADVICE),
+        ("No Op named Fast in defined operations.", "the op 'Fast'", ADVICE),
         (
             "NodeDef mentions attr 'grad_a' not in Op<name=MatMul; signature=a:T>; NodeDef: {{y}}",
             "the attribute 'grad_a' of the op 'MatMul'",
+            "a custom op needs the library that defines it",
         ),
     ],
 )
-def test_what_a_tensorflow_says_of_a_newer_graph(monkeypatch, save_graph, message, what):
+def test_what_a_tensorflow_says_of_a_newer_graph(monkeypatch, save_graph, message, what, advice):
     def refuse(definition, name):
         raise ValueError(message)
 
@@ -248,7 +254,7 @@ def test_what_a_tensorflow_says_of_a_newer_graph(monkeypatch, save_graph, messag
     path = save_graph(double, edit=lambda definition: definition.ClearField("versions"))
     assert refusal(path) == (
         f"cannot load the model at {path}: it uses {what}, which TensorFlow {tf.__version__} does "
-        "not have; a custom op needs the library that defines it"
+        f"not have; {advice}"
     )
 
 

@@ -1,0 +1,242 @@
+"""
+Operation libraries: what defines ops that a model uses and TensorFlow does not have.
+
+They are shared objects, or installed packages that bring some, and are loaded before the graph.
+"""
+
+import importlib
+import logging
+import os
+import re
+import struct
+import sys
+from collections import Counter
+from typing import Any, Dict, Iterator, List, Sequence, Set, Tuple
+
+from tensorflow.python.framework import kernels
+
+from eas_processor.tf.errors import ModelConfigError
+from eas_processor.tf.model.adapt import UNKNOWN_OP
+from eas_processor.tf.runtime import tf
+
+log = logging.getLogger(__name__)
+
+_KEY = "model_config.op_libraries"
+_PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_SHARED_OBJECT = re.compile(r"\.so(\.\d+)*$")
+_UNDEFINED = re.compile(r"undefined symbol: (\S+?),?$")
+
+# Machines of an ELF header that a model may have been packed for.
+_MACHINES = {3: "32-bit x86", 40: "32-bit ARM", 62: "x86-64", 183: "ARM64", 243: "RISC-V"}
+
+# Whose op it is, by how its name begins or, of TensorFlow Text, by names that it alone has.
+_OF_PACKAGES: Tuple[Tuple[str, str], ...] = (
+    ("tensorflow_decision_forests", "SimpleML"),
+    (
+        "tensorflow_text",
+        "TFText>|Sentencepiece|(Fast|W)?(Wordpiece|BertNormalizer|SentencepieceTokenize)"
+        "|Whitespace(Tokenize|Split)|UnicodeScriptTokenize|RegexSplitWithOffsets|CaseFoldUTF8"
+        "|NormalizeUTF8|SentenceFragments|SplitMerge|ConstrainedSequence|RougeL|NgramsStringJoin",
+    ),
+    ("tensorflow_addons", "Addons>"),
+    ("tensorflow_io", "IO>"),
+)
+
+_contrib: List[str] = []
+
+
+def is_package(named: str) -> bool:
+    """Tell whether an entry of `op_libraries` names a package, not a file."""
+    return bool(_PACKAGE.fullmatch(named)) and not _SHARED_OBJECT.search(named)
+
+
+def load_op_libraries(named: Sequence[str], model: str) -> None:
+    """
+    Load shared objects, by path, and packages, by name, in this order.
+
+    A path is absolute, or relative to the directory of `model`. Raises ModelConfigError.
+    """
+    for each in named:
+        if is_package(each):
+            _import_package(each)
+        else:
+            _load(_find(each, model))
+        log.info("operation library %s: loaded", each)
+
+
+def _find(named: str, model: str) -> str:
+    directory = model if os.path.isdir(model) else os.path.dirname(model)
+    path = os.path.realpath(os.path.join(directory, named))
+    if not os.path.isfile(path):
+        what = "is no file" if os.path.exists(path) else "does not exist"
+        raise ModelConfigError(f"{_KEY}: {path} {what}")
+    return path
+
+
+def _import_package(name: str) -> None:
+    before = _kernels()
+    try:
+        importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ImportError) else None
+        if missing is not None and (name == missing or name.startswith(missing + ".")):
+            raise ModelConfigError(
+                f"{_KEY}: there is no package '{missing}' beside TensorFlow {tf.__version__}; "
+                f"{how_to_add(name)} adds it to a build, and a shared object is named by its path"
+            ) from error
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+        raise ModelConfigError(f"{_KEY}: '{name}' cannot be imported: {said}") from error
+    _refuse_redefined(f"the package '{name}'", before)
+
+
+def how_to_add(package: str) -> str:
+    """Return the command that adds a package to a build."""
+    return f"`eascmd build NAME --with {package.partition('.')[0]}`"
+
+
+def _load(path: str) -> None:
+    _check_file(path)
+    before = _kernels()
+    try:
+        tf.load_op_library(path)
+    except (tf.errors.OpError, OSError, RuntimeError) as error:
+        said = " ".join(str(getattr(error, "message", error)).split())
+        raise ModelConfigError(f"{_KEY}: {_why(path, said)}") from error
+    _refuse_redefined(path, before)
+
+
+def _why(path: str, said: str) -> str:
+    undefined = _UNDEFINED.search(said)
+    if undefined:
+        return (
+            f"{path} needs the symbol {undefined.group(1)}, which TensorFlow {tf.__version__} "
+            "does not have: it was compiled for another one, or a library is missing in it"
+        )
+    return f"{path} cannot be loaded: {said[len(path) + 2 :] if said.startswith(path) else said}"
+
+
+def _check_file(path: str) -> None:
+    """Raise unless the file is a whole shared object of this machine; a cut one would crash us."""
+    with open(sys.executable, "rb") as file:
+        own = file.read(20)
+    with open(path, "rb") as file:
+        head = file.read(64)
+        ends = [0] if head[:4] != b"\x7fELF" else list(_segments(file, head))
+        size = file.seek(0, os.SEEK_END)
+    if head[:4] != b"\x7fELF":
+        raise ModelConfigError(f"{_KEY}: {path} is not a shared object (it is no ELF file)")
+    if head[4:6] != own[4:6] or head[18:20] != own[18:20]:
+        found, here = (_machine(each) for each in (head, own))
+        raise ModelConfigError(f"{_KEY}: {path} is for {found}, and this machine is {here}")
+    if size < 64 or size < max(ends):
+        raise ModelConfigError(
+            f"{_KEY}: {path} is cut off: its segments end at byte {max(ends)}, the file at {size}"
+        )
+
+
+def _machine(head: bytes) -> str:
+    order = "<" if head[5:6] == b"\x01" else ">"
+    (number,) = struct.unpack_from(order + "H", head.ljust(20, b"\0"), 18)
+    return _MACHINES.get(number, f"the machine {number}")
+
+
+def _segments(file: Any, head: bytes) -> Iterator[int]:
+    """Give where each segment of a 64-bit file, as its header has it, ends."""
+    yield 64
+    if len(head) < 64 or head[4:6] != b"\x02\x01":
+        return
+    start, size, count = (
+        *struct.unpack_from("<Q", head, 32),
+        *struct.unpack_from("<HH", head, 54),
+    )
+    yield start + size * count
+    file.seek(start)
+    table = file.read(size * count)
+    for offset in range(0, len(table) - 55, max(size, 56)):
+        begin, _, _, length = struct.unpack_from("<QQQQ", table, offset + 8)
+        yield begin + length
+
+
+_Kernels = Dict[str, List[Any]]
+
+
+def _kernels() -> _Kernels:
+    found: _Kernels = {}
+    for each in kernels.get_all_registered_kernels().kernel:
+        found.setdefault(each.op, []).append(each)
+    return found
+
+
+def _refuse_redefined(library: str, before: _Kernels) -> None:
+    """
+    Raise when a library has brought a second kernel for what an op already ran.
+
+    TensorFlow keeps its own definition of such an op without a word, and then finds two kernels for
+    it, which fails each request that uses it.
+    """
+    for op, now in _kernels().items():
+        old = before.get(op)
+        if not old or len(old) == len(now):
+            continue
+        counted = Counter(each.SerializeToString() for each in old)
+        counted.subtract(Counter(each.SerializeToString() for each in now))
+        for new in now:
+            added = counted[new.SerializeToString()] < 0
+            if added and any(_same_work(new, each) for each in old):
+                raise ModelConfigError(
+                    f"{_KEY}: {library} redefines the op '{op}': it brings a second kernel for "
+                    f"{new.device_type}, and TensorFlow could not tell which one to run"
+                )
+
+
+def _same_work(one: Any, other: Any) -> bool:
+    """Tell whether two kernels of an op can stand for the same node."""
+    if (one.device_type, one.label, one.priority) != (
+        other.device_type,
+        other.label,
+        other.priority,
+    ):
+        return False
+    theirs = {each.name: _values(each) for each in other.constraint}
+    return all(
+        not theirs.get(each.name) or not _values(each) or _values(each) & theirs[each.name]
+        for each in one.constraint
+    )
+
+
+def _values(constraint: Any) -> Set[Any]:
+    """Return what an attribute may be; nothing stands for anything."""
+    allowed = constraint.allowed_values.list
+    return {*allowed.type, *allowed.s, *allowed.i}
+
+
+def import_contrib(error: Exception) -> bool:
+    """
+    Import `tf.contrib` when a load failed for an op that it may register; tell whether that is new.
+
+    Only TensorFlow 1 has it. It takes 1 to 3 s and 150 MB, so that nothing imports it unasked.
+    """
+    if _contrib or not UNKNOWN_OP.search(str(error)) or not hasattr(tf, "contrib"):
+        return False
+    log.info("importing tf.contrib, for an op that TensorFlow %s itself lacks", tf.__version__)
+    try:
+        # Until it is looked into, it is a stand-in that imports nothing.
+        _contrib.extend(dir(tf.contrib))
+    except ImportError as failure:
+        log.warning("tf.contrib cannot be imported: %s", failure)
+        return False
+    return True
+
+
+def who_defines(op: str) -> str:
+    """Return how a model gets an op that TensorFlow does not have, for the end of a sentence."""
+    for package, pattern in _OF_PACKAGES:
+        if re.match(pattern, op):
+            return (
+                f"it is of {package}: name that in {_KEY}, and {how_to_add(package)} adds it to a "
+                "build"
+            )
+    return (
+        f"where a library defines it, name that in {_KEY}: a shared object, or a package, that "
+        f"{how_to_add('PACKAGE')} adds to a build"
+    )
