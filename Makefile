@@ -38,7 +38,7 @@ run: install  ## train a small model on real handwritten digits, serve it, call 
 	@$(BIN)/python examples/digits/demo.py
 
 # Tests of code that runs in their own process; the others start services, which coverage does not see.
-IN_PROCESS := $(addprefix tests/,app builds cli codecs config contracts eas_prediction eas_wire frontends instances link model_store serving tf worker)
+IN_PROCESS := $(addprefix tests/,app builds cli codecs config contracts eas_prediction eas_wire frontends hooks instances link model_store processors serving tf worker)
 
 test: install coverage  ## run the tests, and those of the packages for workers and of the SDK on the Pythons they support, where found
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(IN_PROCESS))
@@ -64,7 +64,7 @@ test-fast: install  ## run the tests that take no more than a few seconds
 
 # What runs inside old TensorFlow builds; these tests need no TensorFlow.
 PY36_VENV := .venv-py36
-PY36_TESTS := tests/eas_wire tests/link tests/worker tests/codecs --ignore=tests/worker/test_codecs.py
+PY36_TESTS := tests/eas_wire tests/link tests/worker tests/codecs tests/hooks --ignore=tests/worker/test_codecs.py
 
 test-py36:  ## run the tests of the packages for workers on Python 3.6 with protobuf 3.19
 	@python=''; \

@@ -8,6 +8,7 @@ PACKAGES = (
     "eas_wire",
     "eas_processor/link",
     "eas_processor/codecs",
+    "eas_processor/hooks",
     "eas_processor/worker",
     "eas_processor/tf",
 )

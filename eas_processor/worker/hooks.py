@@ -81,19 +81,24 @@ def _import_file(path: str) -> ModuleType:
     return module
 
 
+def _optional(hooks: Any, name: str, default: Any = None) -> Any:
+    """Return an optional hook: of the module, or of its `process`, which may be more than one."""
+    return getattr(hooks, name, getattr(hooks.process, name, default))
+
+
 class Processor:
     """One module of hooks with the model that its `initialize` returned."""
 
     def __init__(self, hooks: ModuleType, model_entry: str, model_config: str) -> None:
-        self._takes_codecs = getattr(hooks, "TAKES_CODECS", False)
+        self._takes_codecs = _optional(hooks, "TAKES_CODECS", False)
         self._process = hooks.process
         self._process_json = getattr(hooks, "process_json", hooks.process)
         # Those whose bodies `process` and `batch_process` get.
         joins_json = not hasattr(hooks, "process_json")
         self._joined = {ARRAY_PROTO, EAS_JSON} if joins_json else {ARRAY_PROTO}
-        self._batch_process: Any = getattr(hooks, "batch_process", None)
-        self._take_times = getattr(hooks, "take_times", None)
-        self._describe = getattr(hooks, "get_serving_model_info", None)
+        self._batch_process: Any = _optional(hooks, "batch_process")
+        self._take_times = _optional(hooks, "take_times")
+        self._describe = _optional(hooks, "get_serving_model_info")
         try:
             self._model = hooks.initialize(model_entry, model_config)
         except Exception as error:
