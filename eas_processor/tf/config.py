@@ -1,9 +1,9 @@
-"""`model_config`: the second argument of `initialize`, JSON text."""
+"""`model_config`: the second argument of `initialize`, JSON text or a dict."""
 
 import json
 import logging
 import re
-from typing import Any, FrozenSet, List, Optional, Set, Tuple, Union
+from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple, Union
 
 from eas_processor.tf.errors import ModelConfigError
 
@@ -81,11 +81,11 @@ class ModelConfig:
         return self.outputs_by_row
 
 
-def read_model_config(text: str) -> ModelConfig:
-    """Return the settings in `text`, a JSON object or nothing; unknown keys are logged."""
+def read_model_config(given: Union[str, Dict[str, Any], None]) -> ModelConfig:
+    """Return the settings in a dict, or in JSON text that may be empty; unknown keys are logged."""
     config = ModelConfig()
     without_effect = []
-    for key, value in _parse(text).items():
+    for key, value in _parse(given).items():
         ours = _SAME.get(key, key)
         if ours in _READERS:
             setattr(config, ours, _READERS[ours](key, value))
@@ -100,7 +100,14 @@ def read_model_config(text: str) -> ModelConfig:
     return config
 
 
-def _parse(text: str) -> Any:
+def _parse(given: Union[str, Dict[str, Any], None]) -> Any:
+    if isinstance(given, dict):
+        # Paths become text, and tuples lists.
+        given = json.dumps(given, default=str)
+    if not isinstance(given, (str, type(None))):
+        kind = type(given).__name__
+        raise ModelConfigError(f"model_config: expected a dict, JSON text or None, got {kind}")
+    text = given or ""
     if not text.strip():
         return {}
     try:

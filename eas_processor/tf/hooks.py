@@ -1,12 +1,14 @@
 """
 The hooks of the TensorFlow processor, which the worker calls.
 
-Importing this module imports TensorFlow; `initialize` is the first to start its threads.
+Importing this module imports TensorFlow; `initialize` is the first to start its threads. Any Python
+with TensorFlow can call them, without a service: docs/hooks.md.
 """
 
 import json
+import os
 from time import perf_counter
-from typing import Any, List, Sequence, Tuple, Union
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 from eas_processor.codecs.array_proto import ArrayProto
 from eas_processor.codecs.registry import find
@@ -24,11 +26,18 @@ TAKES_CODECS = True
 _times = RunTimes()
 
 
-def initialize(model_entry: str, model_config: str) -> Model:
-    """Load the model at the path `model_entry`; `model_config` is JSON text or empty."""
+def initialize(
+    model_entry: "Union[str, os.PathLike[str]]",
+    model_config: Union[str, Dict[str, Any], None] = None,
+) -> Model:
+    """
+    Load the model at the path `model_entry`.
+
+    `model_config` is a dict, or JSON text that may be empty. Raises ProcessorError.
+    """
     config = read_model_config(model_config)
     pin(config.cpus)
-    model = load(model_entry, config)
+    model = load(os.fspath(model_entry), config)
     if config.enable_warm_up:
         run_once(model)
     return model
@@ -39,8 +48,11 @@ def process(model: Model, request: Any, codec: int = ArrayProto.number) -> bytes
     Answer a request in its own encoding, the codec of that number: without, a `PredictRequest`.
 
     `request` is any buffer of bytes. Its content must not change afterwards: a model with state may
-    keep a view of it. Errors know their `code`.
+    keep a view of it. An empty `PredictRequest` asks for the signature, as JSON. Errors know their
+    `code`.
     """
+    if len(request) == 0 and codec == ArrayProto.number:
+        return get_serving_model_info(model)
     if model.config.allowed_batch_sizes:
         return _only(run_batch(model, [request], [codec], _times))
     start = perf_counter()
@@ -70,7 +82,31 @@ def batch_process(
 
     `codecs` has one number for each request; without, all are `PredictRequest`s.
     """
-    return run_batch(model, requests, codecs or [ArrayProto.number] * len(requests), _times)
+    codecs = codecs or [ArrayProto.number] * len(requests)
+    if not all(map(len, requests)):
+        return _batch_with_empty(model, requests, codecs)
+    return run_batch(model, requests, codecs, _times)
+
+
+def _asks_for_signature(request: Any, codec: int) -> bool:
+    return codec == ArrayProto.number and len(request) == 0
+
+
+def _batch_with_empty(
+    model: Model, requests: List[Any], codecs: Sequence[int]
+) -> List[Union[bytes, Exception]]:
+    asks = list(map(_asks_for_signature, requests, codecs))
+    kept = [index for index, asked in enumerate(asks) if not asked]
+    ran = run_batch(model, [requests[at] for at in kept], [codecs[at] for at in kept], _times)
+    answers, described = iter(ran), _described(model)
+    return [described if asked else next(answers) for asked in asks]
+
+
+def _described(model: Model) -> Union[bytes, Exception]:
+    try:
+        return get_serving_model_info(model)
+    except BadRequest as error:
+        return error
 
 
 def take_times() -> Tuple[List[int], float, float, float]:

@@ -1,4 +1,6 @@
 import json
+import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -43,6 +45,50 @@ def test_the_signature_shown_is_the_configured_one(load):
 
     info = hooks.get_serving_model_info(load(two, '{"signature_name": "other"}'))
     assert json.loads(info.decode())["signature_name"] == "other"
+
+
+def test_an_empty_request_asks_for_the_signature(load, request_of):
+    model = load(digits)
+    info = hooks.get_serving_model_info(model)
+    assert {hooks.process(model, empty) for empty in (b"", memoryview(b""))} == {info}
+    body = request_of({"images": IMAGES}, ["scores"], "predict_images")
+    answer = hooks.process(model, body)
+    assert hooks.batch_process(model, [body, b"", body]) == [answer, info, answer]
+
+
+def test_an_empty_request_to_a_frozen_graph_is_refused(data):
+    model = hooks.initialize(data + "/tf1_frozen.pb")
+    with pytest.raises(BadRequest, match="this model has no signature to show"):
+        hooks.process(model, b"")
+    (refused,) = hooks.batch_process(model, [b""])
+    assert isinstance(refused, BadRequest)
+
+
+@pytest.mark.parametrize("config", [None, "", {}, {"tags": ("serve",)}, '{"tags": "serve"}'])
+def test_a_path_and_every_kind_of_config(save_model, config):
+    model = hooks.initialize(pathlib.Path(save_model(digits)), config)
+    assert b"predict_images" in hooks.process(model, b"")
+
+
+@pytest.mark.parametrize(
+    "config, sentence",
+    [
+        (7, "model_config: expected a dict, JSON text or None, got int"),
+        ({"tags": 7}, "model_config.tags: expected a list of tags, or one text with commas, got 7"),
+    ],
+)
+def test_a_config_of_another_kind(save_model, config, sentence):
+    with pytest.raises(ModelConfigError) as caught:
+        hooks.initialize(save_model(digits), config)
+    assert str(caught.value) == sentence
+
+
+def test_the_page_on_hooks_does_what_it_says(save_model, monkeypatch, capsys):
+    page = pathlib.Path(__file__).parents[2] / "docs" / "hooks.md"
+    code = page.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(os.path.dirname(save_model(digits)))
+    exec(code, {})
+    assert capsys.readouterr().out.startswith('{"signature_name": "predict_images"')
 
 
 def test_a_frozen_graph_has_no_signature_to_show(data):
