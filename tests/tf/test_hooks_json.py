@@ -93,7 +93,7 @@ def test_a_scalar_has_no_rows_but_can_be_sent_whole(load):
 @pytest.mark.parametrize(
     "inputs, output_filter, signature_name",
     [
-        ({}, [], ""),
+        ({}, [], "predict_images"),
         ({"images": [[1.0]]}, [], ""),
         ({"images": 1.0}, [], ""),
         ({"pictures": [[1.0]]}, [], ""),
