@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -35,15 +36,15 @@ def running(path: Path, options: Sequence[str] = ()) -> Iterator[RunningService]
         )
         try:
             assert process.stdout is not None
-            url = process.stdout.readline().rstrip("\n").removeprefix("Serving at: ")
-            token = process.stdout.readline().rstrip("\n").removeprefix("Token: ")
-            if not url or not token:
+            line = process.stdout.readline()
+            if not line:
                 process.wait(_STOP_S)
                 errors.seek(0)
                 raise BenchError(f"the service did not start:\n{errors.read().strip()}")
-            # Off a terminal, serve prints the file that holds the token, or that there is none.
-            value = Path(token).read_text().strip() if token.startswith("/") else ""
-            yield RunningService(url, value, process.pid)
+            event = json.loads(line)
+            path_of_token = event["token_file"]
+            token = Path(path_of_token).read_text().strip() if path_of_token else ""
+            yield RunningService(event["url"], token, process.pid)
         finally:
             _stop(process)
 

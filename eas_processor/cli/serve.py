@@ -16,8 +16,8 @@ from eas_processor.app.running import Entries
 from eas_processor.app.sighup import prepare_for_sighup
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import is_own
-from eas_processor.cli.hints import frozen_graph_signature, ready_lines
-from eas_processor.cli.reachable import reachable
+from eas_processor.cli.announce import announce
+from eas_processor.cli.hints import frozen_graph_signature
 from eas_processor.config import load_service
 from eas_processor.config.token import engine_admin_token, metrics_token
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
@@ -95,9 +95,7 @@ def _announce(
     shown = ""
     if offer.alone and settings.worker.directory is None:
         shown = signature or frozen_graph_signature(settings.worker.model_entry)
-    terminal = sys.stdout.isatty()
-    lines = ready_lines(reachable(address), settings.name, source.token(), shown, terminal=terminal)
-    print(*lines, sep="\n", flush=True)
+    announce(address, settings.name, source.token(), shown)
 
 
 def _check_inline(offer: Offer, *, watch: bool) -> None:

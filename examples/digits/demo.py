@@ -6,6 +6,7 @@ The whole path once: train a model, serve it, call it, show what came back, stop
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -45,14 +46,13 @@ def serve() -> tuple[subprocess.Popen[str], str, str]:
             [EASCMD, "serve", service, "--port", "0"], stdout=subprocess.PIPE, stderr=log, text=True
         )
     assert process.stdout is not None
-    facts = {}
-    for line in process.stdout:
-        print(f"  {line}", end="")
-        key, _, value = line.strip().partition(": ")
-        facts[key] = value
-        if "Token" in facts:
-            return process, facts["Serving at"], Path(facts["Token"]).read_text().strip()
-    sys.exit(f"{LOG.read_text()}the service did not start")
+    # On a pipe, a service that is ready prints one line of JSON.
+    line = process.stdout.readline()
+    if not line:
+        sys.exit(f"{LOG.read_text()}the service did not start")
+    event = json.loads(line)
+    print(f"  Serving at: {event['url']}\n  Token: {event['token_file']}")
+    return process, event["url"], Path(event["token_file"]).read_text().strip()
 
 
 def call(client: PredictClient, digits: Digits) -> tuple[np.ndarray, list[float]]:

@@ -24,20 +24,15 @@ class Served:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
-        self.lines: list[str] = []
-        self.token = ""
         assert process.stdout is not None
-        for line in process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            if line.startswith("print("):
-                break
-        else:
+        self.printed = process.stdout.readline()
+        if not self.printed:
             pytest.fail(f"the service did not start:\n{self.stop()}")
-        self.url = self.lines[0].removeprefix("Serving at: ")
-        self.address, _, self.name = self.url.rpartition("/api/predict/")
-        shown = self.lines[1].removeprefix("Token: ")
-        if shown.startswith("/"):
-            self.token = Path(shown).read_text().strip()
+        self.event = json.loads(self.printed)
+        self.url, self.address = self.event["url"], self.event["address"]
+        self.name = self.event["service"]
+        token_file = self.event["token_file"]
+        self.token = Path(token_file).read_text().strip() if token_file else ""
 
     def client(self) -> PredictClient:
         client = PredictClient(self.address, self.name)

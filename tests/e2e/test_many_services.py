@@ -48,13 +48,13 @@ def test_each_service_answers_to_its_own_token_alone(three: Many) -> None:
 
 
 def test_what_is_printed_works_when_pasted(three: Many) -> None:
-    lines = eventually(lambda: "/right" in three.printed and three.printed).splitlines()
-    for name in ("left", "right"):
-        start = next(i for i, line in enumerate(lines) if line.endswith(f"/api/predict/{name}"))
-        assert lines[start].startswith("Serving at: http://127.0.0.1:")
-        assert lines[start + 1] == f"Token: {three.home / 'tokens' / name}"
-        assert lines[start + 2].startswith("curl ")
-        with os.popen(lines[start + 2]) as printed:
+    events = eventually(lambda: len(three.events) == 2 and three.events)
+    in_order = sorted(events, key=lambda each: str(each["service"]))
+    for name, event in zip(("left", "right"), in_order, strict=True):
+        assert event["url"].startswith("http://127.0.0.1:")
+        assert event["url"].endswith(f"/api/predict/{name}") and event["pid"] == three.pid
+        assert event["token_file"] == str(three.home / "tokens" / name)
+        with os.popen(event["curl"]) as printed:
             assert json.loads(printed.read())["signature_name"] == "stub"
         assert three.token(name) not in three.printed
 

@@ -110,7 +110,10 @@ class Running:
             piece = os.read(self._output, 4096)
             assert piece, f"it did not start: {self.log}"
             seen += piece
-        return seen.decode().split("\n")[0].strip().removeprefix("Serving at: ")
+        line = seen.decode().split("\n")[0].strip()
+        if line.startswith("{"):
+            return str(json.loads(line)["url"])
+        return line.removeprefix("Serving at: ")
 
 
 def _spawn(

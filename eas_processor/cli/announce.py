@@ -1,0 +1,55 @@
+"""What `eascmd serve` prints when a service is ready: text for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from eas_processor.cli.hints import ready_lines
+from eas_processor.cli.reachable import reachable
+from eas_processor.config import Token
+
+
+def announce(address: str, name: str, token: Token, signature: str) -> None:
+    """
+    Print where a service answers, with which token, and what a request can look like.
+
+    On a terminal that is text. Elsewhere stdout gets one JSON object on one line, without the token
+    itself, and the text goes to stderr if that is a terminal. `address` is what the engine listens
+    on; `signature` is as in `ready_lines`.
+    """
+    lines = ready_lines(reachable(address), name, token, signature, terminal=True)
+    if sys.stdout.isatty():
+        print(*lines, sep="\n", flush=True)
+        return
+    print(json.dumps(serving_event(address, name, token, signature)), flush=True)
+    if sys.stderr.isatty():
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def serving_event(address: str, name: str, token: Token, signature: str) -> dict[str, Any]:
+    """
+    Return what a program needs to call a service; `time` to `message` are as in the log.
+
+    `token_file` is None for a public service, `python` for a model without a signature.
+    """
+    shown = reachable(address)
+    _, _, curl, *snippet = ready_lines(shown, name, token, signature, terminal=False)
+    url = f"{shown}/api/predict/{name}"
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "level": "info",
+        "message": f"serving at {url}",
+        "event": "serving",
+        "service": name,
+        "url": url,
+        "address": shown,
+        "listens_on": address,
+        "token_file": str(token.path) if token.value else None,
+        "pid": os.getpid(),
+        "curl": curl,
+        "python": "\n".join(snippet[1:]) or None,
+    }
