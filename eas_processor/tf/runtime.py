@@ -62,3 +62,4 @@ from tensorflow.core.protobuf import config_pb2  # noqa: E402
 CallableOptions = config_pb2.CallableOptions
 ConfigProto = config_pb2.ConfigProto
 GPUOptions = config_pb2.GPUOptions
+GraphOptions = config_pb2.GraphOptions

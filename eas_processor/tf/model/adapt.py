@@ -116,7 +116,7 @@ def adapt(definition: Any) -> Changes:
 
 
 def _adapt_node(node: Any, removed: List[str], kept: List[str]) -> None:
-    if node.op == _ENDS_COPYING and _find_op(_ENDS_COPYING) is None:
+    if node.op == _ENDS_COPYING and find_op(_ENDS_COPYING) is None:
         node.op = "NoOp"
         node.attr.clear()
         # A NoOp takes no tensors. What was to run before it still does.
@@ -124,7 +124,7 @@ def _adapt_node(node: Any, removed: List[str], kept: List[str]) -> None:
         del node.input[:]
         node.input.extend(waits)
         _note(removed, f"the op '{_ENDS_COPYING}'")
-    op = _find_op(node.op)
+    op = find_op(node.op)
     if op is None:
         return
     known = {attr.name for attr in op.attr}
@@ -149,7 +149,8 @@ def _show(value: Any) -> str:
     return " ".join(str(value).split())[:80] or "{}"
 
 
-def _find_op(name: str) -> Any:
+def find_op(name: str) -> Any:
+    """Return TensorFlow's own OpDef of that name; None where it has none."""
     if hasattr(op_def_registry, "get"):
         return op_def_registry.get(name)
     return op_def_registry.get_registered_ops().get(name)  # TensorFlow 1

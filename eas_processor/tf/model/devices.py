@@ -29,6 +29,11 @@ class Devices:
             self._numbers.setdefault(kind, []).append(int(number))
         self._fitted: Dict[str, str] = {}
 
+    @property
+    def kinds(self) -> List[str]:
+        """The kinds of devices there are."""
+        return sorted(self._numbers)
+
     def fit(self, definition: Any, path: str) -> None:
         """
         Rewrite the devices of a GraphDef, functions included, that this machine does not have.
@@ -74,7 +79,7 @@ class Devices:
         return f"/device:{kind}:{numbers[int(number) % len(numbers)]}"
 
     def _names(self) -> Iterator[str]:
-        for kind in sorted(self._numbers):
+        for kind in self.kinds:
             for number in sorted(self._numbers[kind]):
                 yield f"{kind}:{number}"
 

@@ -26,6 +26,8 @@ from eas_processor.tf.model.find import MetaGraph, find_model, read_saved_model
 from eas_processor.tf.model.op_libraries import import_contrib, load_op_libraries, who_defines
 from eas_processor.tf.model.session_config import session_config
 from eas_processor.tf.model.signatures import Signature, public_names
+from eas_processor.tf.model.tables import fill_tables
+from eas_processor.tf.model.unable import Unable, find_unable, refuse_useless
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.run.run_errors import clean
 from eas_processor.tf.runtime import tf, v1
@@ -34,6 +36,12 @@ from eas_wire.text import list_names
 log = logging.getLogger(__name__)
 
 SERVE_TAGS = ("serve",)
+
+# It puts a model into a session, and is told whether the graph is placed as a whole.
+_Fill = Callable[[Any, bool], Dict[str, str]]
+
+# Collections and a signature.
+_INIT_OPS = ("saved_model_main_op", "legacy_init_op", "__saved_model_init_op")
 
 _VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 
@@ -44,40 +52,57 @@ def load(model_entry: str, config: ModelConfig) -> Model:
     load_op_libraries(config.op_libraries, path)
     if os.path.isdir(path):
         meta = _choose_meta_graph(path, config.tags or SERVE_TAGS)
-        session = _load_saved_model(path, meta, config)
+        session, unable = _load_saved_model(path, meta, config)
+        refuse_useless(path, unable, meta.signatures)
         _log_signatures(meta.signatures)
-        return Model(session, meta.signatures, meta.saver_filename, config)
-    return Model(_load_frozen_graph(path, config), {}, "", config)
+        return Model(session, meta.signatures, meta.saver_filename, config, unable)
+    session, unable = _load_frozen_graph(path, config)
+    refuse_useless(path, unable, {})
+    return Model(session, {}, "", config, unable)
 
 
-def _open(fill: Callable[[Any], None], config: ModelConfig) -> Any:
-    """Return a session with a new graph that `fill` has put a model into."""
+class _Unplaceable(Exception):
+    """Some nodes of a graph cannot run, so that a session cannot place it as a whole."""
+
+
+def _open(fill: _Fill, config: ModelConfig, whole: bool = True) -> Tuple[Any, Unable]:
+    """
+    Return a session with a new graph that `fill` has put a model into, and what cannot run.
+
+    A graph that is not `whole` is placed in parts, when they run.
+    """
     with tf.Graph().as_default() as graph:
-        session = v1.Session(graph=graph, config=session_config(config))
+        session = v1.Session(graph=graph, config=session_config(config, whole))
         try:
-            fill(session)
+            nodes = fill(session, whole)
+        except _Unplaceable:
+            session.close()
+            return _open(fill, config, whole=False)
         except BaseException:
             session.close()
             raise
-    return session
+    return session, Unable(graph, nodes)
 
 
-def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Any:
+def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Tuple[Any, Unable]:
     version = _version(meta.tensorflow_version)
     newer = version > _version(tf.__version__)
     written_by = f"TensorFlow {meta.tensorflow_version}" if meta.tensorflow_version else ""
     writer = written_by, oldest_build(tensorflow=version) if newer else ""
 
-    def fill(session: Any, directory: str = path) -> None:
+    def fill(session: Any, whole: bool, directory: str = path) -> Dict[str, str]:
         loader = SavedModelLoader(directory)
-        definition = loader.get_meta_graph_def_from_tags(meta.tags).graph_def
-        Devices(session).fit(definition, path)
+        found = loader.get_meta_graph_def_from_tags(meta.tags)
+        nodes = _fit(session, found.graph_def, path, whole)
         loader.load(session, list(meta.tags))
+        if not _fills_its_tables(found):
+            nodes.update(fill_tables(session, path))
+        return nodes
 
-    def fill_adapted(session: Any) -> None:
+    def fill_adapted(session: Any, whole: bool) -> Dict[str, str]:
         with adapted_copy(path, meta.tags) as (directory, changes):
             with _reported(changes, path, *writer):
-                fill(session, directory)
+                return fill(session, whole, directory)
 
     try:
         return _open_either_way(fill, fill_adapted, config)
@@ -90,9 +115,7 @@ def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Any:
         raise _explain(error, path, *writer) from error
 
 
-def _open_either_way(
-    fill: Callable[[Any], None], fill_adapted: Callable[[Any], None], config: ModelConfig
-) -> Any:
+def _open_either_way(fill: _Fill, fill_adapted: _Fill, config: ModelConfig) -> Tuple[Any, Unable]:
     """Open the model as it is, with `tf.contrib` where it lacks an op, or else adapted."""
     try:
         return _open(fill, config)
@@ -102,6 +125,21 @@ def _open_either_way(
         if import_contrib(error):
             return _open_either_way(fill, fill_adapted, config)
     return _open(fill_adapted, config)
+
+
+def _fit(session: Any, definition: Any, path: str, whole: bool) -> Dict[str, str]:
+    """Fit a GraphDef to the devices of a session; return what cannot run there, and why."""
+    devices = Devices(session)
+    nodes = find_unable(definition, devices.kinds)
+    if nodes and whole:
+        raise _Unplaceable
+    devices.fit(definition, path)
+    return nodes
+
+
+def _fills_its_tables(meta: Any) -> bool:
+    """Tell whether a MetaGraphDef names an op that `SavedModelLoader` runs when it is loaded."""
+    return bool(set(_INIT_OPS).intersection([*meta.collection_def, *meta.signature_def]))
 
 
 def _choose_meta_graph(path: str, tags: Tuple[str, ...]) -> MetaGraph:
@@ -116,19 +154,21 @@ def _choose_meta_graph(path: str, tags: Tuple[str, ...]) -> MetaGraph:
     )
 
 
-def _load_frozen_graph(path: str, config: ModelConfig) -> Any:
+def _load_frozen_graph(path: str, config: ModelConfig) -> Tuple[Any, Unable]:
     definition = _read_frozen_graph(path)
     producer, running = definition.versions.producer, _graph_version()
     written_by = f"a TensorFlow of graph version {producer} (here {running})" if producer else ""
     writer = written_by, oldest_build(producer=producer) if producer > running else ""
 
-    def fill(session: Any) -> None:
-        Devices(session).fit(definition, path)
+    def fill(session: Any, whole: bool) -> Dict[str, str]:
+        nodes = _fit(session, definition, path, whole)
         v1.import_graph_def(definition, name="")
+        nodes.update(fill_tables(session, os.path.dirname(path)))
+        return nodes
 
-    def fill_adapted(session: Any) -> None:
+    def fill_adapted(session: Any, whole: bool) -> Dict[str, str]:
         with _reported(adapt(definition), path, *writer):
-            fill(session)
+            return fill(session, whole)
 
     try:
         return _open_either_way(fill, fill_adapted, config)

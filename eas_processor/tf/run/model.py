@@ -7,12 +7,14 @@ from weakref import WeakValueDictionary
 
 from eas_processor.codecs.codec import Codec, Target
 from eas_processor.tf.config import ModelConfig
+from eas_processor.tf.errors import RunError
 from eas_processor.tf.model.signatures import (
     Signature,
     TensorSpec,
     choose_default,
     find_signature,
 )
+from eas_processor.tf.model.unable import Unable
 from eas_processor.tf.rows.graph import Follower
 from eas_processor.tf.rows.proof import Fetch, RowProof
 from eas_processor.tf.run.callables import GraphCallable
@@ -35,6 +37,8 @@ class Model(Target):
     """
     A session with a graph in it, and its signatures by name (none for a frozen graph).
 
+    `unable` are the nodes of the graph that cannot run, whatever the request.
+
     Safe to use from several threads.
     """
 
@@ -44,6 +48,7 @@ class Model(Target):
         signatures: Dict[str, Signature],
         saver_filename: str,
         config: ModelConfig,
+        unable: Optional[Unable] = None,
     ) -> None:
         self.config = config
         self.json_nan = config.json_nan
@@ -52,6 +57,7 @@ class Model(Target):
         self._signatures = signatures
         self._resolver = Resolver(session.graph, saver_filename)
         self._follower = Follower(session.graph)
+        self._unable = unable or Unable(session.graph, {})
         self._plans: Dict[_Key, Plan] = {}
         self._callables: "WeakValueDictionary[Any, GraphCallable]" = WeakValueDictionary()
         self._lock = threading.Lock()
@@ -135,6 +141,14 @@ class Model(Target):
             self._plans[key] = plan
         return plan
 
+    def _refuse_unable(self, fetches: Sequence[TensorSpec], feeds: Sequence[str]) -> None:
+        if not self._unable:
+            return
+        for spec in fetches:
+            why = self._unable.why(spec.tensor_name, feeds)
+            if why:
+                raise RunError(f"the model cannot compute output {quote(spec.name)}: {why}")
+
     def _resolve(
         self,
         signature: Optional[Signature],
@@ -149,6 +163,7 @@ class Model(Target):
         if signature and all(spec.name in signature.outputs for spec in fetches):
             refuse_missing(signature, feeds)
         feed_names = tuple(spec.tensor_name for spec in feeds)
+        self._refuse_unable(fetches, feed_names)
         fetch_names = tuple(self._resolver.unfed(spec.tensor_name, feed_names) for spec in fetches)
         graph_callable = self._callables.get((feed_names, fetch_names))
         if graph_callable is None:

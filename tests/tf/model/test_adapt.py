@@ -65,7 +65,7 @@ def old_ops(monkeypatch):
     bare = v1.NodeDef()  # it has a field `attr` too, and this one is empty
     monkeypatch.setattr(
         adapt_module,
-        "_find_op",
+        "find_op",
         lambda name: bare if name in HARMLESS or name == "NoOp" else None,
     )
 
@@ -147,7 +147,7 @@ def test_disable_copy_on_read_becomes_a_noop_that_still_waits(old_ops):
 @pytest.mark.skipif(not NEWEST, reason="only the newest TensorFlow knows every attribute")
 def test_what_is_harmless_is_the_newest_tensorflows_default():
     for op, attrs in HARMLESS.items():
-        known = {attr.name: attr for attr in adapt_module._find_op(op).attr}
+        known = {attr.name: attr for attr in adapt_module.find_op(op).attr}
         for name, harmless in attrs.items():
             assert harmless(known[name].default_value), (op, name)
 
