@@ -7,7 +7,6 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,10 @@ from eas_processor.config import (
 )
 from eas_processor.config.token import admin_token
 from eas_processor.contracts.settings import Peer, ServiceSettings, WorkerSettings
-from eas_processor.errors import BuildError, ServiceFileError
+from eas_processor.errors import BuildError, ModelFetchError, ServiceFileError
+from eas_processor.model_store.content import files_below, hash_of
+from eas_processor.model_store.fetch import check_model, reason
+from eas_processor.model_store.links import resolved
 from eas_processor.model_store.store import short_hash
 from eas_processor.processors.find import find_custom
 from eas_processor.serving.tokens import Tokens
@@ -76,19 +78,27 @@ class ServiceFile:
         return plan.settings
 
     def stamp(self) -> str:
-        """Return what changes with the file, its model's newest version, or its warm-up."""
+        """
+        Return what changes with the file, its model's newest version, its warm-up or its processor.
+
+        Links are followed anew each time, so it changes as well when one is turned.
+        """
         with contextlib.suppress(ServiceFileError):
             loaded = load_service(self.path)
             service = loaded.service
-            named = [
-                _local(loaded, each)
-                for each in (service.model_path, service.warm_up_data_path, service.processor_path)
-            ]
-            return _stamp(self.path, *(_newest(each) for each in named if each is not None))
+            model = _local(loaded, service.model_path)
+            if model is not None and not service.processor_path and model.is_dir():
+                model = _newest(model)
+            named = (
+                model,
+                _local(loaded, service.warm_up_data_path),
+                _local(loaded, service.processor_path),
+            )
+            return _stamp(self.path, *(resolved(each) for each in named if each is not None))
         return _stamp(self.path)
 
     def model_is_kept(self, settings: ServiceSettings) -> bool:
-        return _stamp(settings.worker.model_entry) == settings.model_stamp
+        return hash_of(settings.worker.model_entry) == settings.model_stamp
 
 
 @dataclass(frozen=True)
@@ -103,15 +113,28 @@ def read_plan(path: Path) -> Plan:
     """Read the service file at `path` and bring here what it names; raises SetupError."""
     loaded = load_service(path)
     service = loaded.service
+    # What the file alone shows to be wrong comes before what takes minutes.
+    _check(loaded)
+    warm_up = read_warm_up(loaded)
     try:
         build = _build(loaded)
     except BuildError as error:
         raise BuildError(f"{path}: {error}") from error
     model = _model(loaded, build)
-    warm_up = read_warm_up(loaded)
     token = resolve_token(service)
     worker = _worker_settings(service, build, model)
     return Plan(_service_settings(service, token, worker, warm_up), loaded.notes)
+
+
+def _check(loaded: LoadedService) -> None:
+    """Refuse what the service file and this machine's files show; nothing is made or fetched."""
+    try:
+        _max_run(loaded.service.model_config)
+        _peers(loaded.service.networking.peers)
+    except ServiceFileError as error:
+        raise ServiceFileError(f"{loaded.path}: {error}") from error
+    if loaded.service.model_path:
+        check_model(loaded)
 
 
 def _build(loaded: LoadedService) -> Build:
@@ -121,16 +144,35 @@ def _build(loaded: LoadedService) -> Build:
         return find_custom(loaded, wanted)
     entry = find_entry(service.processor)
     check_model_config(service.model_config, entry.name)
+    _check_kind(loaded)
     with progress_bar(entry) as progress:
         return find_build(service.processor, wanted, progress)
 
 
+def _check_kind(loaded: LoadedService) -> None:
+    """Refuse a model that lies here and is none of TensorFlow's, before a build is made for it."""
+    model = check_model(loaded)
+    if model is None:
+        return
+    try:
+        find_model(str(model))
+    except ProcessorError as error:
+        raise ModelFetchError(f"{loaded.path}: model_path: {error}") from error
+    except OSError as error:
+        raise ModelFetchError(f"{loaded.path}: model_path: {reason(error)}") from error
+
+
 def _model(loaded: LoadedService, build: Build) -> Path:
-    """Return what `initialize` gets as its model; what has none gets its own directory."""
+    """
+    Return what `initialize` gets as its model; what has none gets its own directory.
+
+    No link is left in it that a version is switched by: an instance that is started later is to
+    load what its siblings have loaded.
+    """
     if build.directory is None:
-        return _newest(fetch_model(loaded))
+        return resolved(_newest(fetch_model(loaded)))
     # A custom processor knows nothing of directories of versions.
-    return fetch_model(loaded) if loaded.service.model_path else build.directory
+    return resolved(fetch_model(loaded)) if loaded.service.model_path else build.directory
 
 
 def _local(loaded: LoadedService, named: str) -> Path | None:
@@ -142,28 +184,15 @@ def _local(loaded: LoadedService, named: str) -> Path | None:
 def _newest(entry: Path) -> Path:
     """Return the model that `entry` means now: instances started later are to load the same."""
     try:
-        return Path(find_model(str(entry)))
+        # A link to a directory is followed once; a file's own name tells what it is.
+        start = os.path.realpath(entry) if entry.is_dir() else str(entry)
+        return Path(find_model(start))
     except (ProcessorError, OSError):
         return entry  # the worker says what is wrong with it
 
 
 def _stamp(*paths: Path) -> str:
-    facts: list[object] = []
-    for path in paths:
-        for each in _files(path):
-            with contextlib.suppress(OSError):
-                status = each.stat()
-                facts += [each, status.st_size, status.st_mtime_ns]
-    return short_hash(*facts)
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        # `rglob` raises where a directory goes while it looks; `walk` leaves that one out.
-        for directory, _, names in sorted(os.walk(path)):
-            yield from (Path(directory, name) for name in sorted(names))
-    else:
-        yield path
+    return short_hash(*((file, facts) for path in paths for _, file, facts in files_below(path)))
 
 
 def _service_settings(
@@ -183,7 +212,7 @@ def _service_settings(
         retry_crashed=_retries(service.model_config),
         max_run=_max_run(service.model_config),
         warm_up=tuple(warm_up),
-        model_stamp=_stamp(worker.model_entry),
+        model_stamp=hash_of(worker.model_entry),
         grace=service.metadata.eas.termination_grace_period,
         max_surge=service.metadata.rolling_strategy.max_surge,
         max_unavailable=service.metadata.rolling_strategy.max_unavailable,
