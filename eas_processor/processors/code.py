@@ -18,7 +18,7 @@ from eas_processor.model_store.versions import keep_version
 from eas_processor.processors.entry import Kind, find_entry_file
 
 # What tools leave beside the code, and what no processor reads.
-_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache")
+_LEFT_BY_TOOLS = shutil.ignore_patterns(".git", "__pycache__", ".*_cache")
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,19 @@ def keep_code(loaded: LoadedService) -> Code:
 def _copy(source: Path, draft: Path) -> str:
     """Fill `draft` with the processor, and return a name for its content."""
     if source.is_dir():
-        shutil.copytree(source, draft, ignore=_LEFT_OUT, dirs_exist_ok=True)
+        shutil.copytree(source, draft, ignore=_left_out, dirs_exist_ok=True)
     elif source.suffix not in (".py", ".so") and is_archive(source):
         draft.rmdir()
         unpack(source, draft)
     else:
         shutil.copy2(source, draft)
     return _content_hash(draft)
+
+
+def _left_out(directory: str, names: list[str]) -> set[str]:
+    """Return the names that are not copied; a virtual environment is known by its marker."""
+    environments = {name for name in names if Path(directory, name, "pyvenv.cfg").exists()}
+    return environments | _LEFT_BY_TOOLS(directory, names)
 
 
 def _content_hash(directory: Path) -> str:

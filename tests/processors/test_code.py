@@ -21,7 +21,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     directory = tmp_path / "ocr"
-    (directory / "__pycache__").mkdir(parents=True)
+    for left_by_tools in ("__pycache__", ".git", ".mypy_cache", "env"):
+        (directory / left_by_tools).mkdir(parents=True)
+    (directory / "env" / "pyvenv.cfg").touch()
     (directory / "app.py").write_text("import util\n")
     (directory / "util.py").write_text("")
     return directory
