@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -64,6 +65,21 @@ def private_directory(*parts: str) -> Path:
     except OSError as error:
         raise unwritable(error) from error
     return directory
+
+
+def have_temporary_directory() -> None:
+    """
+    Have this process and its children put temporary files below the home where nothing else works.
+
+    With a read-only root there may be no /tmp, and TensorFlow cannot even be imported without one.
+    Raises HomeError.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        os.environ["TMPDIR"] = str(private_directory("tmp"))
+        # It is looked for again.
+        tempfile.tempdir = None
 
 
 def unwritable(error: OSError) -> HomeError:

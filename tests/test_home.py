@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -11,7 +12,7 @@ import pytest
 
 from eas_processor.builds import interpreters
 from eas_processor.errors import BuildError, HomeError
-from eas_processor.home import home, private_directory, user_home
+from eas_processor.home import have_temporary_directory, home, private_directory, user_home
 
 
 @pytest.fixture
@@ -78,3 +79,24 @@ def test_pythons_are_looked_for_without_a_home(
     assert all(each.is_absolute() for each in interpreters.pyenv_roots())
     with pytest.raises(BuildError, match="none was found"):
         interpreters.find_interpreter("made_up", ("2.9",))
+
+
+def test_without_a_writable_temporary_directory_there_is_one_below_the_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EAS_HOME", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [os.environ["TMPDIR"]])
+    have_temporary_directory()
+    assert os.environ["TMPDIR"] == str(tmp_path / "tmp")
+    assert tempfile.gettempdir() == str(tmp_path / "tmp")
+
+
+def test_a_temporary_directory_that_works_is_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    have_temporary_directory()
+    assert os.environ["TMPDIR"] == str(tmp_path)

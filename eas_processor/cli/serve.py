@@ -22,6 +22,7 @@ from eas_processor.config import load_service
 from eas_processor.config.token import engine_admin_token, metrics_token
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.errors import BuildError, ServiceFileError, StartError
+from eas_processor.home import have_temporary_directory
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
 _UNCHANGEABLE = "a service that runs with --inline cannot be changed while it runs"
@@ -38,6 +39,7 @@ def serve(
     process, and nothing can be changed while it does.
     """
     on_sighup = prepare_for_sighup()
+    have_temporary_directory()
     offer = _offer(paths, watch=watch)
     if inline:
         _check_inline(offer, watch=watch)
