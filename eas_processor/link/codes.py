@@ -9,6 +9,7 @@ They belong to no protocol: each frontend has one table from these to its own nu
     INVALID_ARGUMENT    the request is wrong, whatever the state of the model
     DEADLINE_EXCEEDED   not answered in time
     NOT_FOUND           no such service, version or route
+    FAILED_PRECONDITION what the call asks for is not to be had in the model's present state
     UNIMPLEMENTED       the processor does not do this, such as an encoding that it does not know
     INTERNAL            a fault of this project, or of a processor that says nothing more of it
     UNAVAILABLE         no instance can answer now
@@ -28,6 +29,7 @@ CANCELLED = 1
 INVALID_ARGUMENT = 3
 DEADLINE_EXCEEDED = 4
 NOT_FOUND = 5
+FAILED_PRECONDITION = 9
 UNIMPLEMENTED = 12
 INTERNAL = 13
 UNAVAILABLE = 14

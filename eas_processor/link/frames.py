@@ -64,6 +64,10 @@ ARRAY_PROTO = 0
 """Codec: `PredictRequest` and `PredictResponse` of `proto/predict.proto`."""
 EAS_JSON = 1
 """Codec: JSON as the EAS routes take it."""
+TFS_PREDICT_JSON = 2
+TFS_CLASSIFY_JSON = 3
+TFS_REGRESS_JSON = 4
+"""Codecs: JSON as the three REST routes of TensorFlow Serving take it."""
 
 HEAD = struct.Struct("<IBBHQd")
 HEAD_SIZE = HEAD.size

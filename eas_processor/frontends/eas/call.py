@@ -10,8 +10,7 @@ from eas_processor.frontends.eas.statuses import STATUSES, status_of
 from eas_processor.frontends.http.connection import HttpConnection
 from eas_processor.frontends.http.head import JSON_TYPE, Head
 from eas_processor.frontends.http.heads import BYTES, TEXT
-from eas_processor.frontends.http.request import HttpRequest
-from eas_processor.frontends.http.routes import Route
+from eas_processor.frontends.service_call import ServiceCall, ServiceRoute
 from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, UNIMPLEMENTED, unpack_status
 from eas_processor.link.frames import ARRAY_PROTO, BULK_SIZE, EAS_JSON
 from eas_processor.serving.service import Service
@@ -20,7 +19,7 @@ from eas_processor.serving.service import Service
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 
 
-class PredictRoute(Route):
+class PredictRoute(ServiceRoute):
     """
     Calls of `service` with one head, whose token was right.
 
@@ -29,23 +28,15 @@ class PredictRoute(Route):
     answer is special.
     """
 
-    __slots__ = ("_tokens", "account", "codec", "guesses", "posts", "service", "timed", "usual")
-    repeats = True
+    __slots__ = ("codec", "guesses", "posts", "timed", "usual")
 
     def __init__(self, head: Head, service: Service, *, timed: bool) -> None:
-        super().__init__(head)
-        self.service = service
-        self.account = service.account
-        self._tokens = service.tokens
+        super().__init__(head, service)
         self.posts = head.method == b"POST"
         self.guesses = head.content_type == _FORM_TYPE
         self.codec = EAS_JSON if head.content_type == JSON_TYPE else ARRAY_PROTO
         self.timed = timed
         self.usual = self.posts and not timed
-
-    def holds(self) -> bool:
-        """Whether the token is still right; a service that is taken away gets other tokens."""
-        return self.service.tokens is self._tokens
 
     def open(self, connection: HttpConnection, now: float) -> EasCall:
         call = EasCall(self, connection)
@@ -54,11 +45,13 @@ class PredictRoute(Route):
         return call
 
 
-class EasCall(HttpRequest):
+class EasCall(ServiceCall):
     """One call. Its answers have the statuses of PAI-EAS."""
 
     __slots__ = ()
     route: PredictRoute
+    status_of = staticmethod(status_of)
+    left_status = STATUSES[CANCELLED]
 
     def received(self, now: float) -> None:
         route = self.route
@@ -78,7 +71,7 @@ class EasCall(HttpRequest):
         route = self.route
         if code == OK and self.codec == ARRAY_PROTO:
             if route.usual and len(payload) == 1 and len(payload[0]) <= BULK_SIZE:
-                # Most answers: what `_settle` and `respond` do, in a third of their time.
+                # Most answers: what `settle` and `respond` do, in a third of their time.
                 connection, service = self.connection, route.service
                 self.body = []
                 if (charged := self.charged) > BULK_SIZE:
@@ -90,22 +83,17 @@ class EasCall(HttpRequest):
                 service.metrics.codes[200] += 1
                 connection.answers.reply_usual(self, payload[0])
             else:
-                self._settle(200, BYTES, payload)
+                self.settle(200, BYTES, payload)
         elif code == OK:
-            self._settle(200, JSON_TYPE, payload)
+            self.settle(200, JSON_TYPE, payload)
         elif code == PROCESSOR:
             status, body = unpack_status(b"".join(payload))
-            self._settle(status, TEXT, [body], own=True)
+            self.settle(status, TEXT, [body], own=True)
         else:
-            self._settle(STATUSES[code], TEXT, payload)
+            self.settle(STATUSES[code], TEXT, payload)
 
     def refuse(self, refusal: Refusal) -> None:
-        self._settle(status_of(refusal), TEXT, [str(refusal).encode()])
-
-    def withdraw(self) -> None:
-        if self.refusal is None:
-            self.route.service.withdraw(self)
-            self.route.service.metrics.codes[STATUSES[CANCELLED]] += 1
+        self.settle(status_of(refusal), TEXT, [str(refusal).encode()])
 
     @property
     def takes_json(self) -> bool:
@@ -117,27 +105,3 @@ class EasCall(HttpRequest):
         if not self.route.timed or self.times is None:
             return b""
         return server_timing(self.began, self.submitted, self.times, monotonic())
-
-    def _settle(
-        self, status: int, content_type: bytes, payload: list[bytes], *, own: bool = False
-    ) -> None:
-        """
-        Count the answer, and have it written if there is room for it.
-
-        What is the processor's `own` is written as it is, whatever its status.
-        """
-        self.body = []
-        self.give_back()
-        size, budget = sum(map(len, payload)), self.connection.budget
-        if size > BULK_SIZE and not budget.make_fit(size, self.account):
-            refusal = budget.answer_refusal(size, self.account)
-            status, payload, own = status_of(refusal), [str(refusal).encode()], False
-        if self.refusal is None:
-            self.route.service.end(self)
-            self.route.service.metrics.codes[status] += 1
-        else:
-            self.connection.server.refused[status] += 1
-        if status == 200 or own:
-            self.respond(status, content_type, payload)
-        else:
-            self.respond_refusal(status, b"".join(payload))

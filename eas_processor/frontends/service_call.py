@@ -1,0 +1,71 @@
+"""Calls of a service over HTTP, whatever their protocol: admitted, counted and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from eas_processor.contracts.refusals import Refusal
+from eas_processor.frontends.http.head import Head
+from eas_processor.frontends.http.request import HttpRequest
+from eas_processor.frontends.http.routes import Route
+from eas_processor.link.frames import BULK_SIZE
+from eas_processor.serving.service import Service
+
+
+class ServiceRoute(Route):
+    """Calls of `service` with one head, whose token was right."""
+
+    __slots__ = ("_tokens", "account", "service")
+    repeats = True
+
+    def __init__(self, head: Head, service: Service) -> None:
+        super().__init__(head)
+        self.service = service
+        self.account = service.account
+        self._tokens = service.tokens
+
+    def holds(self) -> bool:
+        """Whether the token is still right; a service that is taken away gets other tokens."""
+        return self.service.tokens is self._tokens
+
+
+class ServiceCall(HttpRequest):
+    """
+    One call; each protocol has a subclass.
+
+    `status_of` gives the status of a refusal, and `left_status` is counted for a client that left.
+    """
+
+    __slots__ = ()
+    route: ServiceRoute
+    status_of: Callable[[Refusal], int]
+    left_status: int
+
+    def withdraw(self) -> None:
+        if self.refusal is None:
+            self.route.service.withdraw(self)
+            self.route.service.metrics.codes[self.left_status] += 1
+
+    def settle(
+        self, status: int, content_type: bytes, payload: list[bytes], *, own: bool = False
+    ) -> None:
+        """
+        Count the answer, and have it written if there is room for it.
+
+        What is the processor's `own` is written as it is, whatever its status.
+        """
+        self.body = []
+        self.give_back()
+        size, budget = sum(map(len, payload)), self.connection.budget
+        if size > BULK_SIZE and not budget.make_fit(size, self.account):
+            refusal = budget.answer_refusal(size, self.account)
+            status, payload, own = self.status_of(refusal), [str(refusal).encode()], False
+        if self.refusal is None:
+            self.route.service.end(self)
+            self.route.service.metrics.codes[status] += 1
+        else:
+            self.connection.server.refused[status] += 1
+        if status == 200 or own:
+            self.respond(status, content_type, payload)
+        else:
+            self.respond_refusal(status, b"".join(payload))
