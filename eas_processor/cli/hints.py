@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shlex
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eas_processor.config import Token
-from eas_processor.tf.model.find import find_model, read_frozen_graph
+from eas_processor.tf.model.find import read_frozen_graph, read_saved_model
 from eas_processor.tf.model.signatures import TensorSpec, dtype_name
 
 _BLANK = {"DT_STRING": "['']", "DT_BOOL": "[False]"}
@@ -20,15 +21,28 @@ _LARGE_GRAPH = 32 * 1024 * 1024
 
 def frozen_graph_signature(model_entry: Path) -> str:
     """
-    Return what a frozen graph takes, and its last likely output, in the form of a signature.
+    Return what a model without signatures takes, and its last likely output, as a signature.
 
-    It is empty when the graph is too large to be worth it.
+    That is a frozen graph, or a SavedModel that is served by the names of its tensors. It is empty
+    where the graph is too large to be worth it, or cannot be read any more.
     """
-    path = find_model(str(model_entry))
-    if Path(path).stat().st_size > _LARGE_GRAPH:
-        return ""
-    model = read_frozen_graph(path)
-    tensors = {"inputs": model.placeholders, "outputs": model.likely_outputs[-1:]}
+    with contextlib.suppress(OSError):
+        is_saved_model = model_entry.is_dir()
+        graph = model_entry / "saved_model.pb" if is_saved_model else model_entry
+        if graph.stat().st_size > _LARGE_GRAPH:
+            return ""
+        if not is_saved_model:
+            frozen = read_frozen_graph(str(graph))
+            return _as_signature(frozen.placeholders, frozen.likely_outputs)
+        # Which of several was chosen, the worker knows.
+        model, *others = read_saved_model(str(model_entry)).meta_graphs
+        if model.placeholders and not others:
+            return _as_signature(model.placeholders, model.likely_outputs)
+    return ""
+
+
+def _as_signature(placeholders: list[TensorSpec], likely_outputs: list[TensorSpec]) -> str:
+    tensors = {"inputs": placeholders, "outputs": likely_outputs[-1:]}
     return json.dumps(
         {"signature_name": ""}
         | {role: [_tensor(s) for s in specs] for role, specs in tensors.items()}

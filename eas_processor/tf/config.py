@@ -61,7 +61,7 @@ class ModelConfig:
         self.gpu_memory_fraction = 0.0
         self.intra_op_parallelism_threads = 0
         self.inter_op_parallelism_threads = 0
-        self.tags: Tuple[str, ...] = ()
+        self.tags: Optional[Tuple[str, ...]] = None
         self.signature_name = ""
         self.strict_shapes = True
         self.run_on_caller_thread: Optional[bool] = None
@@ -159,8 +159,10 @@ def _read_json_nan(key: str, value: Any) -> str:
     raise _refusal(key, "'null', 'string' or 'error'", value)
 
 
-def _read_tags(key: str, value: Any) -> Tuple[str, ...]:
-    return _read_texts(key, "a list of tags", value)
+def _read_tags(key: str, value: Any) -> Optional[Tuple[str, ...]]:
+    """Read the tags of a graph: an empty list is the graph without any, an empty text no choice."""
+    tags = _read_texts(key, "a list of tags", value)
+    return tags if tags or isinstance(value, (list, tuple)) else None
 
 
 def _read_libraries(key: str, value: Any) -> Tuple[str, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from eas_processor.cli.hints import frozen_graph_signature, ready_lines
 from eas_processor.config import Token
+from eas_processor.tf.model.schema import SavedModel
 
 DATA = Path(__file__).parents[1] / "tf" / "data"
 ADDRESS = "http://127.0.0.1:8080"
@@ -76,3 +77,25 @@ def test_a_large_frozen_graph_is_not_parsed_for_a_hint(tmp_path: Path) -> None:
     assert frozen_graph_signature(tmp_path / "large.pb") == ""
     printed = ready_lines(ADDRESS, "pets", Token(""), "", terminal=False)
     assert printed[-1] == "curl http://127.0.0.1:8080/api/predict/pets"
+
+
+def test_a_saved_model_without_signatures_is_shown_by_the_names_of_its_tensors(
+    tmp_path: Path,
+) -> None:
+    message = SavedModel()
+    graph = message.meta_graphs.add().graph_def
+    graph.node.add(name="x", op="Placeholder").attr["dtype"].type = 1
+    graph.node.add(name="y", op="Relu", input=["x"])
+    (tmp_path / "saved_model.pb").write_bytes(message.SerializeToString())
+    printed = lines(Token(""), frozen_graph_signature(tmp_path))
+    assert "request.add_feed('x', [], TFRequest.DT_FLOAT, [0])" in printed
+    assert "request.add_fetch('y')" in printed
+
+
+def test_a_saved_model_that_says_nothing_has_no_example(tmp_path: Path) -> None:
+    message = SavedModel()
+    message.meta_graphs.add()
+    (tmp_path / "saved_model.pb").write_bytes(message.SerializeToString())
+    assert frozen_graph_signature(tmp_path) == ""
+    (tmp_path / "saved_model.pb").unlink()
+    assert frozen_graph_signature(tmp_path / "saved_model.pb") == ""

@@ -9,7 +9,7 @@ def test_defaults(text):
     config = read_model_config(text)
     assert config.intra_op_parallelism_threads == 0
     assert config.inter_op_parallelism_threads == 0
-    assert config.tags == ()
+    assert config.tags is None
     assert config.signature_name == ""
     assert config.strict_shapes is True
     assert config.run_on_caller_thread is None
@@ -28,6 +28,8 @@ def test_defaults(text):
         ('{"outputs_by_row": ["y", "z"]}', "outputs_by_row", ("y", "z")),
         ('{"tags": ["serve", "gpu"]}', "tags", ("serve", "gpu")),
         ('{"tags": "serve, gpu"}', "tags", ("serve", "gpu")),
+        ('{"tags": []}', "tags", ()),
+        ('{"tags": ""}', "tags", None),
         ('{"signature_name": "s"}', "signature_name", "s"),
         ('{"strict_shapes": false}', "strict_shapes", False),
         ('{"strict_shapes": "False"}', "strict_shapes", False),

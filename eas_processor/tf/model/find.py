@@ -6,7 +6,7 @@ A model is a SavedModel directory (`saved_model.pb` or `saved_model.pbtxt`) or a
 """
 
 import os
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
@@ -14,10 +14,12 @@ from google.protobuf.message import DecodeError
 from eas_processor.tf.errors import ModelError
 from eas_processor.tf.model.other_formats import other_format, visible
 from eas_processor.tf.model.schema import GraphDef, SavedModel
-from eas_processor.tf.model.signatures import Shape, Signature, TensorSpec
+from eas_processor.tf.model.signatures import Shape, Signature, TensorSpec, public_names
 from eas_wire.text import list_names
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+
+SERVE_TAGS = ("serve",)
 
 # TensorFlow and Keras put these beside `saved_model.pb`; they are no graphs.
 _SIDE_FILES = ("fingerprint.pb", "keras_metadata.pb")
@@ -33,10 +35,18 @@ class MetaGraph:
     One graph of a SavedModel: its tags, who wrote it, and its signatures by name.
 
     `saver_filename` is the tensor that takes the path of the variables, empty in a model without
-    variables.
+    variables. `placeholders` and `likely_outputs` are those of a graph without signatures, as a
+    frozen graph has them.
     """
 
-    __slots__ = ("saver_filename", "signatures", "tags", "tensorflow_version")
+    __slots__ = (
+        "likely_outputs",
+        "placeholders",
+        "saver_filename",
+        "signatures",
+        "tags",
+        "tensorflow_version",
+    )
 
     def __init__(
         self,
@@ -44,11 +54,15 @@ class MetaGraph:
         tensorflow_version: str,
         saver_filename: str,
         signatures: Dict[str, Signature],
+        placeholders: List[TensorSpec],
+        likely_outputs: List[TensorSpec],
     ) -> None:
         self.tags = tags
         self.tensorflow_version = tensorflow_version
         self.saver_filename = saver_filename
         self.signatures = signatures
+        self.placeholders = placeholders
+        self.likely_outputs = likely_outputs
 
 
 class SavedModelSummary:
@@ -164,21 +178,61 @@ def read_frozen_graph(path: str) -> FrozenGraphSummary:
     graph = _parse(path, GraphDef(), "frozen graph")
     if not graph.node:
         raise ModelError(f"{path} is not a frozen graph: it holds no node")
-    consumed = {name.lstrip("^").split(":")[0] for node in graph.node for name in node.input}
-    return FrozenGraphSummary(
-        path,
-        graph.versions.producer,
-        [
-            _node_spec(node, node.attr["dtype"].type, _read_shape(node.attr["shape"]))
-            for node in graph.node
-            if node.op == "Placeholder"
-        ],
-        [
-            _node_spec(node, 0, None)
-            for node in graph.node
-            if node.name not in consumed and node.op not in _NO_OUTPUTS
-        ],
-    )
+    return FrozenGraphSummary(path, graph.versions.producer, *_open_ends(graph.node))
+
+
+def choose_meta_graph(directory: str, tags: Optional[Tuple[str, ...]]) -> MetaGraph:
+    """
+    Return the graph with these tags of the SavedModel in `directory`; raise `ModelError`.
+
+    Without tags, None, it is the only graph, or the one for serving. It has to have something to
+    call: a signature, or a placeholder.
+    """
+    graphs = read_saved_model(directory).meta_graphs
+    asked = set(SERVE_TAGS if tags is None else tags)
+    chosen = graphs if tags is None and len(graphs) == 1 else []
+    chosen = chosen or [meta for meta in graphs if set(meta.tags) == asked]
+    if not chosen:
+        found = "; ".join(_show_tags(meta.tags) for meta in graphs)
+        raise ModelError(
+            f"the model at {directory} has no graph with {_show_tags(sorted(asked))}, only {found};"
+            " choose with model_config.tags, where [] is the graph without tags"
+        )
+    if not public_names(chosen[0].signatures) and not chosen[0].placeholders:
+        raise ModelError(
+            f"the model at {directory} was saved without signatures, and has no placeholder to "
+            "feed: there is nothing to call; save it with signatures= as docs/exporting.md shows, "
+            "in short: call = tf.function(model, input_signature=[tf.TensorSpec([None, 4], "
+            "tf.float32, name='x')]); tf.saved_model.save(model, 'saved_model', "
+            "signatures=call.get_concrete_function())"
+        )
+    return chosen[0]
+
+
+def _show_tags(tags: Iterable[str]) -> str:
+    names = list(tags)
+    return f"the tags {list_names(names)}" if names else "no tags"
+
+
+def _open_ends(nodes: Any, saver: str = "") -> Tuple[List[TensorSpec], List[TensorSpec]]:
+    """
+    Return the placeholders of a graph, and the tensors that nothing consumes.
+
+    `saver` is the tensor of a path for variables: it and what is beside it are no model's.
+    """
+    filename = saver.partition(":")[0]
+    scope = filename.rpartition("/")[0]
+    consumed = {name.lstrip("^").split(":")[0] for node in nodes for name in node.input}
+    placeholders, outputs = [], []
+    for node in nodes:
+        if node.name == filename or (scope and node.name.startswith(scope + "/")):
+            continue
+        if node.op == "Placeholder":
+            shape = _read_shape(node.attr["shape"])
+            placeholders.append(_node_spec(node, node.attr["dtype"].type, shape))
+        if node.name not in consumed and node.op not in _NO_OUTPUTS:
+            outputs.append(_node_spec(node, 0, None))
+    return placeholders, outputs
 
 
 def _parse(path: str, message: Any, kind: str) -> Any:
@@ -206,11 +260,15 @@ def _read_meta_graph(meta: Any) -> MetaGraph:
         )
         for name, signature in sorted(meta.signature_def.items())
     }
+    saver = meta.saver_def.filename_tensor_name
+    # A large graph takes long to go through, and signatures say it better.
+    nodes = () if public_names(signatures) else meta.graph_def.node
     return MetaGraph(
         tuple(meta.meta_info_def.tags),
         meta.meta_info_def.tensorflow_version,
-        meta.saver_def.filename_tensor_name,
+        saver,
         signatures,
+        *_open_ends(nodes, saver),
     )
 
 

@@ -22,7 +22,7 @@ from eas_processor.tf.model.adapt import (
 )
 from eas_processor.tf.model.adapted_copy import adapted_copy
 from eas_processor.tf.model.devices import Devices
-from eas_processor.tf.model.find import MetaGraph, find_model, read_saved_model
+from eas_processor.tf.model.find import MetaGraph, choose_meta_graph, find_model
 from eas_processor.tf.model.op_libraries import import_contrib, load_op_libraries, who_defines
 from eas_processor.tf.model.session_config import session_config
 from eas_processor.tf.model.signatures import Signature, public_names
@@ -31,11 +31,8 @@ from eas_processor.tf.model.unable import Unable, find_unable, refuse_useless
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.run.run_errors import clean
 from eas_processor.tf.runtime import tf, v1
-from eas_wire.text import list_names
 
 log = logging.getLogger(__name__)
-
-SERVE_TAGS = ("serve",)
 
 # It puts a model into a session, and is told whether the graph is placed as a whole.
 _Fill = Callable[[Any, bool], Dict[str, str]]
@@ -51,7 +48,7 @@ def load(model_entry: str, config: ModelConfig) -> Model:
     path = find_model(model_entry)
     load_op_libraries(config.op_libraries, path)
     if os.path.isdir(path):
-        meta = _choose_meta_graph(path, config.tags or SERVE_TAGS)
+        meta = choose_meta_graph(path, config.tags)
         session, unable = _load_saved_model(path, meta, config)
         refuse_useless(path, unable, meta.signatures)
         _log_signatures(meta.signatures)
@@ -140,18 +137,6 @@ def _fit(session: Any, definition: Any, path: str, whole: bool) -> Dict[str, str
 def _fills_its_tables(meta: Any) -> bool:
     """Tell whether a MetaGraphDef names an op that `SavedModelLoader` runs when it is loaded."""
     return bool(set(_INIT_OPS).intersection([*meta.collection_def, *meta.signature_def]))
-
-
-def _choose_meta_graph(path: str, tags: Tuple[str, ...]) -> MetaGraph:
-    graphs = read_saved_model(path).meta_graphs
-    for meta in graphs:
-        if set(meta.tags) == set(tags):
-            return meta
-    found = "; ".join(list_names(meta.tags) for meta in graphs)
-    raise ModelError(
-        f"the model at {path} has no graph with the tags {list_names(tags)}, only {found}; "
-        "choose with model_config.tags"
-    )
 
 
 def _load_frozen_graph(path: str, config: ModelConfig) -> Tuple[Any, Unable]:

@@ -175,6 +175,73 @@ def test_a_placeholder_without_a_shape_takes_any(tmp_path):
     assert summary.producer == 134
 
 
+def saved_model(*graphs):
+    """A SavedModel of graphs, each (tags, names of signatures, nodes: name, op and inputs)."""
+    message = SavedModel()
+    for tags, signatures, nodes in graphs:
+        meta = message.meta_graphs.add()
+        meta.meta_info_def.tags.extend(tags)
+        meta.saver_def.filename_tensor_name = "saver_filename:0"
+        for name in signatures:
+            meta.signature_def[name].method_name = "m"
+        for name, op, inputs in nodes:
+            meta.graph_def.node.add(name=name, op=op, input=inputs)
+    return message.SerializeToString()
+
+
+CALLED = ["serving_default"]
+
+
+@pytest.mark.parametrize(
+    "graphs, asked, chosen",
+    [
+        ([([], CALLED, [])], None, 0),
+        ([(["train"], CALLED, [])], None, 0),
+        ([(["train"], CALLED, []), (["serve"], CALLED, [])], None, 1),
+        ([(["train"], CALLED, []), ([], CALLED, [])], (), 1),
+        ([(["serve", "gpu"], CALLED, []), (["serve"], CALLED, [])], ("gpu", "serve"), 0),
+    ],
+)
+def test_the_graph_of_the_tags(tmp_path, graphs, asked, chosen):
+    (tmp_path / "saved_model.pb").write_bytes(saved_model(*graphs))
+    meta = model_files.choose_meta_graph(str(tmp_path), asked)
+    assert meta.tags == tuple(graphs[chosen][0])
+
+
+@pytest.mark.parametrize(
+    "asked, sentence",
+    [
+        (None, "no graph with the tags 'serve', only the tags 'train'; no tags; choose with"),
+        (("x",), "no graph with the tags 'x', only the tags 'train'; no tags; choose with"),
+    ],
+)
+def test_tags_that_no_graph_has(tmp_path, asked, sentence):
+    content = saved_model((["train"], CALLED, []), ([], CALLED, []))
+    (tmp_path / "saved_model.pb").write_bytes(content)
+    with pytest.raises(ModelError, match=sentence):
+        model_files.choose_meta_graph(str(tmp_path), asked)
+
+
+SAVER = [("saver_filename", "Placeholder", []), ("save", "Save", ["saver_filename"])]
+
+
+@pytest.mark.parametrize("signatures", [[], ["__saved_model_init_op"]])
+def test_a_graph_without_signatures_has_the_ends_of_a_frozen_graph(tmp_path, signatures):
+    nodes = [*SAVER, ("x", "Placeholder", []), ("y", "Relu", ["x"])]
+    (tmp_path / "saved_model.pb").write_bytes(saved_model((["serve"], signatures, nodes)))
+    meta = model_files.choose_meta_graph(str(tmp_path), None)
+    assert [spec.tensor_name for spec in meta.placeholders] == ["x:0"]
+    assert [spec.tensor_name for spec in meta.likely_outputs] == ["save:0", "y:0"]
+
+
+@pytest.mark.parametrize("signatures", [[], ["__saved_model_init_op"]])
+def test_a_graph_with_nothing_to_call_is_refused_with_how_to_save_it(tmp_path, signatures):
+    (tmp_path / "saved_model.pb").write_bytes(saved_model((["serve"], signatures, SAVER)))
+    with pytest.raises(ModelError, match="was saved without signatures") as caught:
+        model_files.choose_meta_graph(str(tmp_path), None)
+    assert "signatures=call.get_concrete_function()" in str(caught.value)
+
+
 def test_reading_needs_no_tensorflow():
     import subprocess
     import sys

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 
@@ -146,14 +147,54 @@ class _Later:
         return iter(self._make())
 
 
-def test_tags_choose_the_graph(save_model, predict):
+@pytest.mark.parametrize("tags", [["serve", "cpu"], ["train"], []])
+def test_the_only_graph_is_taken_when_no_tags_were_asked_for(save_model, predict, tags):
+    """A module of TensorFlow Hub has the empty tag set."""
+    path = save_model(double, tags=tags)
+    for config in ("", json.dumps({"tags": tags}), '{"tags": ""}'):
+        model = hooks.initialize(path, config)
+        assert predict(model, {"x": IMAGES[0]})["y"].tolist() == (IMAGES[0] * 2).tolist()
+
+
+def test_tags_choose_the_graph(save_model):
     path = save_model(double, tags=["serve", "cpu"])
-    assert refusal(path) == (
-        f"the model at {path} has no graph with the tags 'serve', only 'serve', 'cpu'; "
-        "choose with model_config.tags"
-    )
-    model = hooks.initialize(path, '{"tags": "cpu, serve"}')
-    assert predict(model, {"x": IMAGES[0]})["y"].tolist() == (IMAGES[0] * 2).tolist()
+    hooks.initialize(path, '{"tags": "cpu, serve"}')
+    end = "; choose with model_config.tags, where [] is the graph without tags"
+    for config, asked in (('{"tags": "gpu"}', "the tags 'gpu'"), ('{"tags": []}', "no tags")):
+        assert refusal(path, config) == (
+            f"the model at {path} has no graph with {asked}, only the tags 'serve', 'cpu'" + end
+        )
+
+
+def test_a_saved_model_without_signatures_is_served_by_tensor_names(save_model, predict):
+    def nameless():
+        x = v1.placeholder(tf.float32, [None], name="x")
+        tf.multiply(x, v1.get_variable("w", initializer=3.0), name="y")
+        return {}
+
+    model = hooks.initialize(save_model(nameless), "")
+    assert predict(model, {"x": np.float32([1, 2])}, output_filter=["y"])["y"].tolist() == [3, 6]
+
+
+def test_a_saved_model_without_anything_to_call_is_refused(tmp_path):
+    """What `tf.saved_model.save(module)` writes for functions without an input signature."""
+    if not hasattr(tf, "Module") or not tf.__version__.startswith("2"):
+        pytest.skip("TensorFlow 1 writes no such models")
+
+    class Module(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = tf.Variable(3.0)
+
+        @tf.function
+        def __call__(self, x):
+            return x * self.w
+
+    path = str(tmp_path / "m")
+    tf.saved_model.save(Module(), path)
+    said = refusal(path)
+    assert said.startswith(f"the model at {path} was saved without signatures, and has no")
+    assert "signatures=call.get_concrete_function()" in said
 
 
 def test_threads_reach_the_session(monkeypatch, save_model):
