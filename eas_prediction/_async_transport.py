@@ -6,12 +6,13 @@ import asyncio
 import ssl
 import time
 from abc import ABC, abstractmethod
-from collections import deque
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
+from ._address import Address, split_url
 from ._checks import count, seconds
 from ._http import Answer, ConnectionCut, Patience, Reading, read_answer, request_head
-from ._transport import Address, failure_of_connection, split_url, trusting
+from ._kept import KEEP_ALIVE, MAX_AGE_S, MAX_IDLE_S, Connection, Idle
+from ._transport import failure_of_connection, trusting
 from .exception import NO_ANSWER, PredictException, TimedOut
 
 _Timeout = asyncio.TimeoutError
@@ -30,6 +31,12 @@ class AsyncTransport(ABC):
         `timeout` (seconds) is for all of it. Raises `ConnectionLost` or `TimedOut` when no complete
         answer comes.
         """
+
+    async def send_once(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """As `send`, for a request that may not reach the service twice."""
+        return await self.send(method, url, headers, body, timeout)
 
     @abstractmethod
     def close(self) -> None:
@@ -54,17 +61,27 @@ class AsyncPooledTransport(AsyncTransport):
         ssl_context: ssl.SSLContext | None = None,
         connect_timeout: float | None = None,
         read_timeout: float | None = None,
+        max_idle: float | None = MAX_IDLE_S,
+        max_age: float | None = MAX_AGE_S,
     ) -> None:
         self.ca_certs = ca_certs
         self.ssl_context = ssl_context
         self.connect_timeout = seconds("connect_timeout", connect_timeout)
         self.read_timeout = seconds("read_timeout", read_timeout)
+        self.max_idle = seconds("max_idle", max_idle)
+        self.max_age = seconds("max_age", max_age)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hosts: dict[tuple[str, str, int | None], _Host] = {}
         self.limit(max_connections)
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout: float,
+        once: bool = False,
     ) -> tuple[int, Mapping[str, str], bytes]:
         patience = Patience(time.monotonic() + timeout, self.read_timeout)
         address = split_url(url)
@@ -79,7 +96,7 @@ class AsyncPooledTransport(AsyncTransport):
                 "allow more with set_max_connection_count, or use fewer tasks",
             ) from None
         try:
-            answer = await host.exchange(head, body, patience, self.connect_timeout)
+            answer = await host.exchange(head, body, patience, self.connect_timeout, once)
         except PredictException as error:
             error.message = f"{url}: {error.message}"
             raise
@@ -88,6 +105,11 @@ class AsyncPooledTransport(AsyncTransport):
         finally:
             host.turns.release()
         return answer.status, answer.headers, answer.body
+
+    async def send_once(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        return await self.send(method, url, headers, body, timeout, once=True)
 
     def limit(self, max_connections: int) -> None:
         """Allow `max_connections` to one host from now on."""
@@ -118,45 +140,93 @@ class AsyncPooledTransport(AsyncTransport):
         if host is None:
             if address.scheme == "https" and self.ssl_context is None:
                 self.ssl_context = trusting(self.ca_certs)
-            host = self._hosts[address[:3]] = _Host(address, self.max_connections, self.ssl_context)
+            idle: Idle[_Connection] = Idle(self.max_idle, self.max_age)
+            host = _Host(address, self.max_connections, self.ssl_context, idle)
+            self._hosts[address[:3]] = host
         return host
 
 
 class _Host:
     """The connections to one host, and the turns to use one of them."""
 
-    def __init__(self, address: Address, limit: int, ssl_context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        limit: int,
+        ssl_context: ssl.SSLContext | None,
+        idle: Idle[_Connection],
+    ) -> None:
         self._address = address
         self._ssl_context = ssl_context if address.scheme == "https" else None
-        self._idle: deque[_Connection] = deque()
+        self._idle = idle
         self._closed = False
         self.turns = asyncio.Semaphore(limit)
 
     async def exchange(
-        self, head: bytes, body: bytes, patience: Patience, connect_timeout: float | None
+        self,
+        head: bytes,
+        body: bytes,
+        patience: Patience,
+        connect_timeout: float | None,
+        once: bool = False,
     ) -> Answer:
-        connection = self._kept() or await self._opened(patience, connect_timeout)
+        """
+        Send a request and read its answer; `once` for one that may not be sent on two connections.
+        """
+        kept = self._idle.take(once)
+        connection = kept or await self._opened(patience, connect_timeout)
         answer = None
         try:
-            answer = await connection.exchange(head, body, patience)
+            connection.ask(head, body)
+            half = None if kept is None or once or not self._idle.doubtful else patience.half()
+            if half is not None and await connection.stays_silent(half):
+                # A host that is gone takes no connection either: some time is left for another.
+                opened = await self._opened(patience.halved(), connect_timeout)
+                connection, answer = await self._race(connection, opened, head, body, patience)
+            else:
+                answer = await connection.answer(patience)
+        except (OSError, _Timeout):
+            if kept is not None:  # those that have been idle for longer are no better
+                self._idle.drop(kept.since)
+            raise
         finally:
             if answer is not None and answer.keep and not self._closed:
-                self._idle.append(connection)
+                self._idle.put(connection)
             else:
                 connection.close()
         return answer
 
     def close(self) -> None:
         self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self._idle.clear()
 
-    def _kept(self) -> _Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.over:
-                return connection
-        return None
+    async def _race(
+        self,
+        kept: _Connection,
+        opened: _Connection,
+        head: bytes,
+        body: bytes,
+        patience: Patience,
+    ) -> tuple[_Connection, Answer]:
+        """Send the request on a new connection too; the first of the two that answers is heard."""
+        since, loser = kept.since, opened
+        asked: dict[asyncio.Future[Answer], _Connection] = {}
+        try:
+            opened.ask(head, body)
+            for each in (kept, opened):
+                asked[asyncio.ensure_future(each.answer(patience))] = each
+            first = await _first(asked)
+            answer, winner = first.result(), asked[first]
+            if winner is opened:
+                self._idle.drop(since)
+                loser = kept
+            else:
+                self._idle.trust()
+            return winner, answer
+        finally:
+            for task in asked:
+                task.cancel()
+            loser.close()
 
     async def _opened(self, patience: Patience, connect_timeout: float | None) -> _Connection:
         left = patience.left()
@@ -169,18 +239,33 @@ class _Host:
         return connection
 
 
-class _Connection(asyncio.Protocol):
+async def _first(tasks: Iterable[asyncio.Future[Answer]]) -> asyncio.Future[Answer]:
+    """The first that succeeds, or the last that fails."""
+    waiting = set(tasks)
+    while True:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        answered = [each for each in done if each.exception() is None]
+        if answered or not waiting:
+            return (answered or list(done))[0]
+
+
+class _Connection(asyncio.Protocol, Connection):
     """One connection; `over` once nothing more can be asked on it."""
 
     def __init__(self) -> None:
+        Connection.__init__(self)
         self.over = False
         self._transport: Any = None
         self._reading: Reading[Answer] | None = None
         self._answer: asyncio.Future[Answer]
-        self._heard = 0.0
+        self._asked = self._heard = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            for option in KEEP_ALIVE:
+                sock.setsockopt(*option)
 
     def data_received(self, data: bytes) -> None:
         # Nothing is expected on an idle connection: bytes or an end mean that it is over.
@@ -204,8 +289,16 @@ class _Connection(asyncio.Protocol):
         self.over = True
         self._transport.close()
 
+    def is_over(self) -> bool:
+        return self.over
+
     async def exchange(self, head: bytes, body: bytes, patience: Patience) -> Answer:
         """Send a request and read its answer; raises `OSError`, `BadResponse` or on timeout."""
+        self.ask(head, body)
+        return await self.answer(patience)
+
+    def ask(self, head: bytes, body: bytes) -> None:
+        """Send a request; raises `ConnectionCut`."""
         if self.over:  # between its opening and this, where nobody was reading
             raise ConnectionCut("the service closed it before the request was sent")
         self._answer = asyncio.get_running_loop().create_future()
@@ -214,7 +307,15 @@ class _Connection(asyncio.Protocol):
         self._transport.write(head + body if len(body) < 65536 else head)
         if len(body) >= 65536:
             self._transport.write(body)
-        self._heard = time.monotonic()
+        self._asked = self._heard = time.monotonic()
+
+    async def stays_silent(self, seconds: float) -> bool:
+        """Wait for the answer; return whether nothing of it has come when `seconds` are over."""
+        await asyncio.wait([self._answer], timeout=seconds)
+        return self._heard == self._asked and not self._answer.done()
+
+    async def answer(self, patience: Patience) -> Answer:
+        """The answer to what was asked; raises as `exchange` does."""
         try:
             while not self._answer.done():
                 wait = patience.left()

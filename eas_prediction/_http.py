@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import selectors
 import socket
+import ssl
 import time
 import zlib
-from typing import Generator, Mapping, NamedTuple, Tuple, TypeVar
+from typing import Generator, Mapping, NamedTuple, Sequence, Tuple, TypeVar
 
 from urllib3._version import __version__ as urllib3_version
 
@@ -35,6 +37,18 @@ class ConnectionCut(OSError):
     """The other side closed the connection before its answer was complete."""
 
 
+class Silent(Exception):
+    """
+    Nothing has come on a kept connection in half of the time, so that it may be dead.
+
+    `sent` says whether it took all of the request.
+    """
+
+    def __init__(self, sent: bool) -> None:
+        super().__init__(sent)
+        self.sent = sent
+
+
 class Patience:
     """How long to wait: for everything until `deadline`, and for silence `silence` seconds."""
 
@@ -55,6 +69,15 @@ class Patience:
         """Seconds to wait for the next bytes."""
         left = self.left()
         return left if self.silence is None else min(left, self.silence)
+
+    def halved(self) -> Patience:
+        """What ends after half of the time that is left."""
+        return Patience(self.deadline - self.left() / 2, self.silence)
+
+    def half(self) -> float | None:
+        """Seconds after which a kept connection is doubted; None where silence fails first."""
+        half = self.left() / 2
+        return half if self.silence is None or half < self.silence else None
 
 
 class Answer(NamedTuple):
@@ -98,39 +121,112 @@ def _text(name: str, value: object) -> str:
     raise InvalidRequest(f"headers: expected a str for {name!r}, got {type(value).__name__}")
 
 
-def exchange(sock: socket.socket, head: bytes, body: bytes, patience: Patience) -> Answer:
+def exchange(
+    sock: socket.socket, head: bytes, body: bytes, patience: Patience, doubtful: bool = False
+) -> Answer:
     """
     Send a request and read its answer.
 
-    Raises `ConnectionCut`, another `OSError`, `socket.timeout`, or `BadResponse`.
+    Raises `ConnectionCut`, another `OSError`, `socket.timeout`, or `BadResponse`; and `Silent` on a
+    `doubtful` connection, which can then still answer.
     """
-    sock.settimeout(patience.left())
     try:
-        if len(body) < SENT_AT_ONCE:
-            sock.sendall(head + body)
-        else:
-            sock.sendall(head)
-            sock.settimeout(patience.left())
-            sock.sendall(body)
+        send(sock, head, body, patience, doubtful)
     except (BrokenPipeError, ConnectionResetError) as error:
         # A service that refuses a large body answers before it has read it all, and closes.
         try:
-            return _receive(sock, patience)._replace(keep=False)
+            return receive(sock, patience)._replace(keep=False)
         except OSError:
             raise error from None
-    return _receive(sock, patience)
+    return receive(sock, patience, doubtful=doubtful)
 
 
-def _receive(sock: socket.socket, patience: Patience) -> Answer:
+def send(
+    sock: socket.socket, head: bytes, body: bytes, patience: Patience, doubtful: bool = False
+) -> None:
+    """Send a request; raises `OSError`, or `Silent` where a `doubtful` connection takes nothing."""
+    if len(body) < SENT_AT_ONCE:
+        sock.settimeout(patience.left())
+        sock.sendall(head + body)
+        return
+    for data in (head, body):
+        if doubtful:
+            _send_in_pieces(sock, memoryview(data), patience)
+        else:
+            sock.settimeout(patience.left())
+            sock.sendall(data)
+
+
+def _send_in_pieces(sock: socket.socket, data: memoryview, patience: Patience) -> None:
+    while data:
+        half = patience.half()
+        sock.settimeout(patience.left() if half is None else half)
+        try:
+            data = data[sock.send(data) :]
+        except socket.timeout:  # noqa: UP041 - another class before Python 3.10
+            if half is None:
+                raise
+            raise Silent(sent=False) from None
+
+
+def receive(
+    sock: socket.socket, patience: Patience, begin: bytes = b"", *, doubtful: bool = False
+) -> Answer:
+    """Read an answer that begins with `begin`; raises as `exchange` does."""
     reading = read_answer()
     next(reading)
     try:
+        if begin:
+            reading.send(begin)
+        elif doubtful:
+            reading.send(_first_bytes(sock, patience))
         while True:
             sock.settimeout(patience.for_bytes())
             reading.send(sock.recv(RECEIVED_AT_ONCE))
     except StopIteration as end:
         answer: Answer = end.value
         return answer
+
+
+def _first_bytes(sock: socket.socket, patience: Patience) -> bytes:
+    half = patience.half()
+    sock.settimeout(patience.for_bytes() if half is None else half)
+    try:
+        return sock.recv(RECEIVED_AT_ONCE)
+    except socket.timeout:  # noqa: UP041 - another class before Python 3.10
+        if half is None:
+            raise
+        raise Silent(sent=True) from None
+
+
+def first_of(socks: Sequence[socket.socket], patience: Patience) -> tuple[socket.socket, bytes]:
+    """
+    Wait for the first bytes on any of several connections; return which, and the bytes.
+
+    Raises what ended the last of them, or `socket.timeout`.
+    """
+    with selectors.DefaultSelector() as selector:
+        for sock in socks:
+            sock.setblocking(False)
+            selector.register(sock, selectors.EVENT_READ)
+        while True:
+            ready = selector.select(patience.for_bytes())
+            if not ready:
+                raise socket.timeout("timed out")  # noqa: UP041 - another before Python 3.10
+            for key, _ in ready:
+                sock = key.fileobj  # type: ignore[assignment]
+                failure: OSError = ConnectionCut("the service closed it before it answered")
+                try:
+                    data = sock.recv(RECEIVED_AT_ONCE)
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    continue  # TLS sends records of its own
+                except OSError as error:
+                    data, failure = b"", error
+                if data:
+                    return sock, data
+                selector.unregister(sock)
+                if not selector.get_map():
+                    raise failure
 
 
 class _Received:

@@ -61,6 +61,8 @@ class ClientSettings:
     """
 
     _pool_type: type[Any]
+    _repeats: bool
+    """Whether a request may reach the service twice."""
     transport: Any
 
     def __init__(
@@ -98,6 +100,8 @@ class ClientSettings:
         if setting is not None:
             called, check = setting
             value = check(called, value)
+            if name == "retry_policy":
+                super().__setattr__("_repeats", value.attempts > 1 and value.lost_connections)
         super().__setattr__(name, value)
 
     @abstractmethod
@@ -258,6 +262,11 @@ class ClientSettings:
             return token_headers(self.token, content_type, http_date())
         path = self._path(suffix)
         return signed_headers(self.token, path, content_type, body.md5, http_date())
+
+    @property
+    def _send_once(self) -> Any:
+        # A transport of the user's that is no subclass may have `send` alone.
+        return getattr(self.transport, "send_once", self.transport.send)
 
     def _pooled(self, setting: str) -> Any:
         if not isinstance(self.transport, self._pool_type):

@@ -14,20 +14,16 @@ import ssl
 import threading
 import time
 from abc import ABC, abstractmethod
-from base64 import b64encode
-from collections import deque
-from contextlib import suppress
-from functools import lru_cache
-from typing import Mapping, NamedTuple
-from urllib.parse import unquote
+from typing import Mapping
 
 from urllib3 import exceptions as http_errors
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import Url, parse_url, wait_for_read
 from urllib3.util.ssl_ import create_urllib3_context
 
+from ._address import Address, proxy_of, split_url
 from ._checks import count, seconds
-from ._http import Answer, Patience, exchange, request_head
+from ._connections import BlockingConnection, Host
+from ._http import Patience, request_head
+from ._kept import MAX_AGE_S, MAX_IDLE_S, Idle
 from .exception import (
     NO_ANSWER,
     ConnectionLost,
@@ -52,6 +48,12 @@ class Transport(ABC):
         answer comes.
         """
 
+    def send_once(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """As `send`, for a request that may not reach the service twice."""
+        return self.send(method, url, headers, body, timeout)
+
     @abstractmethod
     def close(self) -> None:
         """Close what is kept open; a later `send` opens it anew."""
@@ -70,6 +72,10 @@ class PooledTransport(Transport):
 
     `connect_timeout` and `read_timeout` (seconds) bound the opening of a connection, and the
     silence between two pieces of an answer, within the timeout of the whole.
+
+    A connection is used again until it was idle for `max_idle` s or is `max_age` s old, None for
+    any time. One that is silent for half of a request's time may have been dropped on the way: the
+    request then goes to a new one as well, and the first answer counts.
     """
 
     def __init__(
@@ -81,19 +87,29 @@ class PooledTransport(Transport):
         proxy: str | None = None,
         connect_timeout: float | None = None,
         read_timeout: float | None = None,
+        max_idle: float | None = MAX_IDLE_S,
+        max_age: float | None = MAX_AGE_S,
     ) -> None:
         self.ca_certs = ca_certs
         self.ssl_context = ssl_context
-        self.proxy = None if proxy is None else _proxy(proxy)
+        self.proxy = None if proxy is None else proxy_of(proxy)
         self.connect_timeout = seconds("connect_timeout", connect_timeout)
         self.read_timeout = seconds("read_timeout", read_timeout)
-        self._hosts: dict[tuple[str, str, int | None], _Host]
+        self.max_idle = seconds("max_idle", max_idle)
+        self.max_age = seconds("max_age", max_age)
+        self._hosts: dict[tuple[str, str, int | None], Host]
         self._lock: threading.Lock
         self._start_afresh()
         self.limit(max_connections)
 
     def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout: float,
+        once: bool = False,
     ) -> tuple[int, Mapping[str, str], bytes]:
         patience = Patience(time.monotonic() + timeout, self.read_timeout)
         address = split_url(url)
@@ -111,7 +127,7 @@ class PooledTransport(Transport):
                 "allow more with set_max_connection_count, or use fewer threads",
             ) from None
         try:
-            answer = host.exchange(head, body, patience, self.connect_timeout)
+            answer = host.exchange(head, body, patience, self.connect_timeout, once)
         except PredictException as error:
             error.message = f"{url}: {error.message}"
             raise
@@ -120,6 +136,11 @@ class PooledTransport(Transport):
         finally:
             host.turns.put(None)
         return answer.status, answer.headers, answer.body
+
+    def send_once(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        return self.send(method, url, headers, body, timeout, once=True)
 
     def limit(self, max_connections: int) -> None:
         """Allow `max_connections` to one host from now on."""
@@ -137,7 +158,7 @@ class PooledTransport(Transport):
         if host is not None:
             host.close()
 
-    def _host(self, address: Address) -> _Host:
+    def _host(self, address: Address) -> Host:
         # A forked child must not speak on its parent's connections, nor wait for its parent's lock.
         if self._pid != os.getpid():
             self._start_afresh()
@@ -148,132 +169,14 @@ class PooledTransport(Transport):
         with self._lock:
             if address.scheme == "https" and self.ssl_context is None:
                 self.ssl_context = trusting(self.ca_certs)
-            host = _Host(address, self.max_connections, self.ssl_context, self.proxy)
+            idle: Idle[BlockingConnection] = Idle(self.max_idle, self.max_age)
+            host = Host(address, self.max_connections, self.ssl_context, self.proxy, idle)
             return self._hosts.setdefault(key, host)
 
     def _start_afresh(self) -> None:
         self._hosts = {}
         self._lock = threading.Lock()
         self._pid = os.getpid()
-
-
-class _Host:
-    """The connections to one host, and the turns to use one of them."""
-
-    def __init__(
-        self,
-        address: Address,
-        limit: int,
-        ssl_context: ssl.SSLContext | None,
-        proxy: _Proxy | None,
-    ) -> None:
-        self._address = address
-        self._ssl_context = ssl_context
-        self._proxy = proxy
-        self.forwards = proxy is not None and address.scheme == "http"
-        self._closed = False
-        # The one used last is used next, so that those not needed any more grow old and close.
-        self._idle: deque[HTTPConnection] = deque()
-        # A semaphore, but in C: `threading.Semaphore` costs 4 us a request.
-        self.turns: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(limit):
-            self.turns.put(None)
-
-    def exchange(
-        self, head: bytes, body: bytes, patience: Patience, connect_timeout: float | None
-    ) -> Answer:
-        connection = self._kept() or self._opened(patience, connect_timeout)
-        answer = None
-        try:
-            answer = exchange(connection.sock, head, body, patience)
-        finally:
-            if answer is not None and answer.keep and not self._closed:
-                self._idle.append(connection)
-            else:
-                connection.close()
-        return answer
-
-    def close(self) -> None:
-        self._closed = True
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
-
-    def _kept(self) -> HTTPConnection | None:
-        try:
-            connection = self._idle.pop()
-            # Nothing is expected on an idle connection: bytes or an end mean that it is over.
-            while wait_for_read(connection.sock, timeout=0):
-                connection.close()
-                connection = self._idle.pop()
-        except IndexError:
-            return None
-        return connection
-
-    def _opened(self, patience: Patience, connect_timeout: float | None) -> HTTPConnection:
-        left = patience.left()
-        timeout = left if connect_timeout is None else min(left, connect_timeout)
-        scheme, host, port, *_ = self._address
-        port = port or (443 if scheme == "https" else 80)
-        to, at = (host, port) if self._proxy is None else (self._proxy.host, self._proxy.port)
-        connection: HTTPConnection
-        if scheme == "https":
-            connection = HTTPSConnection(to, at, timeout=timeout, ssl_context=self._ssl_context)
-            connection.assert_hostname = None  # urllib3 1.26 leaves it undefined
-            if self._proxy is not None:
-                connection.set_tunnel(host, port, headers=dict(self._proxy.headers))
-        else:
-            connection = HTTPConnection(to, at, timeout=timeout)
-        try:
-            connection.connect()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-class Address(NamedTuple):
-    scheme: str
-    host: str
-    port: int | None
-    target: str
-    authority: str
-
-
-@lru_cache(maxsize=256)
-def split_url(url: str) -> Address:
-    try:
-        parts = parse_url(url)
-    except http_errors.LocationParseError:
-        parts = Url()
-    if parts.scheme not in ("http", "https") or not parts.host:
-        raise InvalidRequest(f"expected an address such as http://127.0.0.1:8080, got {url!r}")
-    authority = parts.host if parts.port is None else f"{parts.host}:{parts.port}"
-    # The brackets of an IPv6 address belong to the authority, not to the address.
-    host = parts.host.strip("[]")
-    return Address(parts.scheme, host, parts.port, parts.request_uri, authority)
-
-
-class _Proxy(NamedTuple):
-    host: str
-    port: int
-    headers: Mapping[str, str]
-
-
-def _proxy(address: str) -> _Proxy:
-    try:
-        parts = parse_url(address) if isinstance(address, str) else Url()
-    except http_errors.LocationParseError:
-        parts = Url()
-    if parts.scheme != "http" or not parts.host:
-        raise InvalidRequest(
-            f"proxy: expected an address such as http://host:3128, got {address!r}"
-        )
-    headers = {}
-    if parts.auth:
-        credentials = b64encode(unquote(parts.auth).encode()).decode()
-        headers["Proxy-Authorization"] = f"Basic {credentials}"
-    return _Proxy(parts.host.strip("[]"), parts.port or 80, headers)
 
 
 def trusting(ca_certs: str | None) -> ssl.SSLContext:

@@ -231,7 +231,8 @@ class PredictClient(ClientSettings):
             left = call.left()
             url = self._url(address, call.suffix)
             headers = self._headers(call.body, call.suffix, call.extra)
-            status, answered, data = self.transport.send("POST", url, headers, call.body.data, left)
+            send = self.transport.send if self._repeats else self._send_once
+            status, answered, data = send("POST", url, headers, call.body.data, left)
             if status != 200:
                 raise failure_of(status, answered, data)
             return data

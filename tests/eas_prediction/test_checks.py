@@ -216,18 +216,14 @@ def test_other_objects_check_theirs(make: Callable[[], Any], said: str):
 
 
 class TestRequests:
-    @pytest.mark.parametrize(
-        "prepare", [lambda _: None, lambda request: request.request_data]
-    )
+    @pytest.mark.parametrize("prepare", [lambda _: None, lambda request: request.request_data])
     def test_an_empty_one_is_not_sent(self, prepare):
         # Its empty body would ask for the signature, whose JSON is no response.
         client = PredictClient("h", "svc", transport=FakeTransport(lambda sent: b"{}"))
         request = TFRequest()
         prepare(request)
         for _ in range(2):
-            with pytest.raises(
-                InvalidRequest, match=r"the request is empty: add_feed\(name"
-            ):
+            with pytest.raises(InvalidRequest, match=r"the request is empty: add_feed\(name"):
                 client.predict(request)
         assert not client.transport.requests  # type: ignore[attr-defined]
         request.add_feed("x", [1], TFRequest.DT_FLOAT, [1.0])

@@ -139,7 +139,7 @@ def test_bytes_that_never_pause_do_not_outlast_the_timeout(monkeypatch):
         clock = iter([104.9, 105.1])  # before the first bytes, and before the next
         monkeypatch.setattr(time, "monotonic", lambda: next(clock))
         with pytest.raises(socket.timeout):
-            _http._receive(ours, patience)
+            _http.receive(ours, patience)
 
 
 def test_a_read_timeout_is_for_silence_and_can_be_tried_again(service):
@@ -240,6 +240,24 @@ def test_tls(service, transport, certificate):
     with pytest.raises(TimedOut):
         post(trusting, service, timeout=0.2)
     trusting.close()
+
+
+def test_a_slow_service_behind_tls_is_no_dropped_connection(service, certificate):
+    behind_tls(service, certificate)
+    transport = PooledTransport(ca_certs=str(certificate))
+    post(transport, service)
+
+    def slowly(handler):
+        time.sleep(1.3)
+        service.status(200, b"slow")(handler)
+
+    service.usual = slowly
+    # What TLS itself sends on the second connection is no answer.
+    assert post(transport, service, timeout=2.0)[2] == b"slow"
+    (host,) = transport._hosts.values()
+    assert not host._idle.doubtful
+    assert len(service.requests) == 3
+    transport.close()
 
 
 def test_certificates_that_cannot_be_read(transport):
