@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from eas_processor.contracts.refusals import Refusal
 from eas_processor.frontends.http.head import Head
 from eas_processor.frontends.http.request import HttpRequest
 from eas_processor.frontends.http.routes import Route
@@ -30,15 +27,10 @@ class ServiceRoute(Route):
 
 
 class ServiceCall(HttpRequest):
-    """
-    One call; each protocol has a subclass.
-
-    `status_of` gives the status of a refusal, and `left_status` is counted for a client that left.
-    """
+    """One call; each protocol has a subclass. `left_status` is counted for a client that left."""
 
     __slots__ = ()
     route: ServiceRoute
-    status_of: Callable[[Refusal], int]
     left_status: int
 
     def withdraw(self) -> None:

@@ -9,7 +9,9 @@ from eas_processor.contracts.refusals import NotReady
 from eas_processor.contracts.settings import Peer
 from eas_processor.serving.service import Service
 from eas_processor.serving.tokens import NOBODY, Tokens
+from eas_processor.serving.version_states import VersionState
 
+EAS_ALONE = frozenset(["eas"])
 _REMEMBERED = 1000
 """Services that have gone, and whose tokens are kept."""
 
@@ -37,17 +39,24 @@ class Entry:
     """
     One name, whether or not anything serves it yet.
 
-    `versions` are those that calls can be sent to, by number. `reason` says why there is none, and
-    `tokens_before` are those of its file before there is one.
+    `versions` are those that calls can be sent to, by number, and `labels` are names for some of
+    the numbers. `reason` says why there is none, and `tokens_before` are those of its file before
+    there is one. `states` tells of the versions of a model that has several, those that have gone
+    included. `frontends` are the protocols that may call it.
     """
 
-    def __init__(self, name: str, tokens_before: Tokens) -> None:
+    def __init__(
+        self, name: str, tokens_before: Tokens, frontends: frozenset[str] = EAS_ALONE
+    ) -> None:
         self.name = name
         self.key = name.encode()
         self.phase = Phase.PREPARING
         self.reason = ""
         self.versions: dict[int, Service] = {}
+        self.labels: dict[str, int] = {}
+        self.states: dict[int, VersionState] = {}
         self.tokens_before = tokens_before
+        self.frontends = frontends
 
     @property
     def tokens(self) -> Tokens:
@@ -86,14 +95,24 @@ class Entry:
         """Have `service` take calls as version `number`; one that had the number leaves it."""
         before = self.versions.get(number)
         service.enter(self.latest)
+        self._forget_heads()
         self.versions[number] = service
         if before is not None:
             before.leave()
 
+    def label(self, labels: dict[str, int]) -> None:
+        """Have these labels, and no others, from now on."""
+        self._forget_heads()
+        self.labels = labels
+
     def withdraw(self, number: int) -> None:
         """Send no more calls to version `number`; those that it has are answered."""
-        # Connections remember whom a head was for, and ask whether its tokens are still the same.
         self.versions.pop(number).leave()
+
+    def _forget_heads(self) -> None:
+        """Have connections ask again whom a head is for: another version may be the latest."""
+        for each in self.versions.values():
+            each.forget_heads()
 
     def renumber(self, before: int, after: int) -> None:
         """Have the version `before`, whose instances were replaced, be called `after`."""
@@ -121,8 +140,13 @@ class Registry:
 
     @property
     def names_are_secret(self) -> bool:
-        """Whether only who has a service's token may learn that there is such a service."""
-        return len(self._entries) > 1
+        """
+        Whether only who has a service's token may learn that there is such a service.
+
+        That is so where there are several, unless everybody may call all of them.
+        """
+        several = len(self._entries) > 1
+        return several and not all(each.tokens.public for each in self._entries.values())
 
     def find(self, key: bytes) -> Entry | None:
         """Return the entry of the name that is `key` in UTF-8."""

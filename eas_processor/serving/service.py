@@ -61,7 +61,7 @@ class Service:
         """Take other tokens and other limits from now on."""
         before, self.settings = self.settings, settings
         self.admission.configure(settings)
-        self.tokens = Tokens(settings.token, settings.previous_token)
+        self.forget_heads()
         if (settings.gateway_rate, settings.gateway_concurrency) != (
             before.gateway_rate,
             before.gateway_concurrency,
@@ -77,9 +77,17 @@ class Service:
         self._budget.parts.join(self.account)
 
     def leave(self) -> None:
-        """Take no more calls: whoever has shown a token has to show it again."""
-        self.tokens = Tokens(self.settings.token, self.settings.previous_token)
+        """Take no more calls."""
+        self.forget_heads()
         self._budget.parts.leave(self.account)
+
+    def forget_heads(self) -> None:
+        """
+        Have connections ask again whom a head is for.
+
+        They remember it as long as the tokens are the same.
+        """
+        self.tokens = Tokens(self.settings.token, self.settings.previous_token)
 
     def admit(self, call: Call, size: int, now: float) -> Refusal | None:
         """

@@ -166,7 +166,7 @@ class Router:
             for entry in entries
             for each in entry.versions.values()
         ]
-        several = self._registry.names_are_secret
+        several = len(self._registry) > 1
         up = {each.name: each.ready for each in entries} if several else None
         return exposition(samples, dict(server.refused), server.metrics(), up)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from eas_processor.contracts.account import Account
@@ -26,9 +27,15 @@ class Reply(NamedTuple):
     payload: list[bytes]
 
 
+def _http_status(refusal: Refusal) -> int:
+    return refusal.status if isinstance(refusal, HttpRefusal) else 500
+
+
 class HttpRequest(Call):
     """
     A request with the connection that its answer goes to; each frontend has a subclass.
+
+    `status_of` gives the status of a refusal.
 
     `route` made it from the `head`. `refusal` is why it is not let in. `charged` are its bytes in
     the engine's budget. `answered` is whether there is an answer, and `reply` that answer while it
@@ -46,6 +53,8 @@ class HttpRequest(Call):
         "reply",
         "route",
     )
+
+    status_of: Callable[[Refusal], int] = staticmethod(_http_status)
 
     def __init__(self, route: Route, connection: HttpConnection) -> None:
         Call.__init__(self)
@@ -82,7 +91,7 @@ class HttpRequest(Call):
 
     def refuse(self, refusal: Refusal) -> None:
         self.refusal = refusal
-        status = refusal.status if isinstance(refusal, HttpRefusal) else 500
+        status = self.status_of(refusal)
         self.connection.server.refused[status] += 1
         self.respond_refusal(status, str(refusal).encode())
 

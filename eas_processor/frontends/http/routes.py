@@ -57,18 +57,29 @@ class Refused(Route):
     """Refuses whatever comes with the head; a frontend knows the status of its own refusals."""
 
     __slots__ = ("_refusal",)
+    request_type = HttpRequest
 
     def __init__(self, head: Head, refusal: HttpRefusal) -> None:
         super().__init__(head)
         self._refusal = refusal
 
     def open(self, connection: HttpConnection, now: float) -> HttpRequest:
-        request = HttpRequest(self, connection)
+        request = self.request_type(self, connection)
         request.refusal = self._refusal
         return request
 
 
 Handler = Callable[[HttpRequest], Reply | Coroutine[Any, Any, Reply]]
+
+
+class SlowRequest(HttpRequest):
+    """A request that a handler answers."""
+
+    __slots__ = ()
+    route: SlowRoute
+
+    def received(self, now: float) -> None:
+        self.route.run(self)
 
 
 class SlowRoute(Route):
@@ -79,6 +90,7 @@ class SlowRoute(Route):
     """
 
     __slots__ = ("_handler", "_takes_body")
+    request_type = SlowRequest
 
     def __init__(self, head: Head, handler: Handler, *, takes_body: bool = False) -> None:
         super().__init__(head)
@@ -86,7 +98,7 @@ class SlowRoute(Route):
         self._takes_body = takes_body
 
     def open(self, connection: HttpConnection, now: float) -> HttpRequest:
-        request = SlowRequest(self, connection)
+        request = self.request_type(self, connection)
         if not self._takes_body and (self.head.length or self.head.chunked):
             request.refusal = ContentTooLarge("no body is taken here; send the request without one")
         return request
@@ -102,16 +114,6 @@ class SlowRoute(Route):
             request.respond(*outcome)
         else:
             request.connection.server.spawn(_finish(request, outcome))
-
-
-class SlowRequest(HttpRequest):
-    """A request that a handler answers."""
-
-    __slots__ = ()
-    route: SlowRoute
-
-    def received(self, now: float) -> None:
-        self.route.run(self)
 
 
 async def _finish(request: HttpRequest, outcome: Coroutine[Any, Any, Reply]) -> None:

@@ -1,0 +1,1 @@
+"""The REST interface of TensorFlow Serving: predict, classify, regress, status and metadata."""

@@ -1,0 +1,111 @@
+"""Calls of a version by the REST routes, and the requests that are refused there."""
+
+from __future__ import annotations
+
+import json
+
+from eas_processor.contracts.refusals import Refusal
+from eas_processor.frontends.http.connection import HttpConnection
+from eas_processor.frontends.http.head import JSON_TYPE, Head
+from eas_processor.frontends.http.refusals import HttpRefusal
+from eas_processor.frontends.http.request import HttpRequest
+from eas_processor.frontends.http.routes import Refused, SlowRequest, SlowRoute
+from eas_processor.frontends.service_call import ServiceCall, ServiceRoute
+from eas_processor.frontends.tfs_rest.statuses import STATUSES, status_of, text_of
+from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, unpack_status
+from eas_processor.serving.service import Service
+
+CORS_LINES = (
+    b"Access-Control-Allow-Origin: *\r\n"
+    b"Access-Control-Allow-Methods: POST, GET\r\n"
+    b"Access-Control-Allow-Headers: Content-Type\r\n"
+)
+
+
+class TfsRoute(ServiceRoute):
+    """Calls of one version with one head; `codec` is that of the verb, `lines` are for answers."""
+
+    __slots__ = ("codec", "lines")
+
+    def __init__(self, head: Head, service: Service, codec: int, lines: bytes) -> None:
+        super().__init__(head, service)
+        self.codec = codec
+        self.lines = lines
+
+    def open(self, connection: HttpConnection, now: float) -> TfsCall:
+        call = TfsCall(self, connection)
+        call.codec = self.codec
+        call.refusal = self.service.admit(call, self.head.length, now)
+        return call
+
+
+class TfsAnswers(HttpRequest):
+    """A request whose refusals are in the form that clients of TensorFlow Serving read."""
+
+    __slots__ = ()
+    status_of = staticmethod(status_of)
+
+    def respond_refusal(self, status: int, sentence: bytes) -> None:
+        text = json.dumps({"error": sentence.decode(errors="replace")}, indent=4)
+        self.respond(status, JSON_TYPE, [text.encode()])
+
+
+class TfsCall(TfsAnswers, ServiceCall):
+    """One call. Its answers have the statuses and the form of TensorFlow Serving."""
+
+    __slots__ = ()
+    route: TfsRoute
+    left_status = STATUSES[CANCELLED]
+
+    def received(self, now: float) -> None:
+        self.route.service.submit(self, now)
+
+    def answer(self, code: int, payload: list[bytes]) -> None:
+        if code == OK:
+            self.settle(200, JSON_TYPE, payload)
+        elif code == PROCESSOR:
+            status, body = unpack_status(b"".join(payload))
+            self.settle(status, JSON_TYPE, [body], own=True)
+        else:
+            self.settle(STATUSES[code], JSON_TYPE, payload)
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.settle(status_of(refusal), JSON_TYPE, [text_of(refusal)])
+
+    def answer_lines(self) -> bytes:
+        return self.route.lines
+
+
+class _SlowRequest(TfsAnswers, SlowRequest):
+    __slots__ = ()
+    route: TfsSlowRoute
+
+    def answer_lines(self) -> bytes:
+        return super().answer_lines() + self.route.lines
+
+
+class TfsSlowRoute(SlowRoute):
+    """Has a handler answer, in the form of TensorFlow Serving."""
+
+    __slots__ = ("lines",)
+    request_type = _SlowRequest
+    lines: bytes
+
+
+class _RefusedRequest(TfsAnswers):
+    __slots__ = ()
+    route: TfsRefused
+
+    def answer_lines(self) -> bytes:
+        return super().answer_lines() + self.route.lines
+
+
+class TfsRefused(Refused):
+    """Refuses whatever comes with the head, in the form of TensorFlow Serving."""
+
+    __slots__ = ("lines",)
+    request_type = _RefusedRequest
+
+    def __init__(self, head: Head, refusal: HttpRefusal, lines: bytes) -> None:
+        super().__init__(head, refusal)
+        self.lines = lines

@@ -1,0 +1,47 @@
+"""The answers of `GET /v1/models/NAME` and of `/metadata` below it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from eas_processor.frontends.tfs_rest.statuses import name_of
+from eas_processor.serving.registry import Entry, Phase
+from eas_processor.serving.version_states import Stage, VersionState
+
+
+def states_of(entry: Entry) -> dict[int, VersionState]:
+    """Return how far each version has come, also of a service that tells of none."""
+    if entry.states:
+        return entry.states
+    if entry.versions:
+        stage = {True: Stage.AVAILABLE, False: Stage.LOADING}
+        return {number: VersionState(stage[each.ready]) for number, each in entry.versions.items()}
+    return {1: VersionState(Stage.END if entry.phase is Phase.FAILED else Stage.LOADING)}
+
+
+def status_text(states: dict[int, VersionState]) -> bytes:
+    """Return the status of these versions, the newest first."""
+    shown = [
+        {
+            "version": str(number),
+            "state": state.stage.value,
+            "status": {"error_code": name_of(state.code), "error_message": state.message},
+        }
+        for number, state in sorted(states.items(), reverse=True)
+    ]
+    return _written({"model_version_status": shown})
+
+
+def metadata_text(name: str, version: int, signatures: Any) -> bytes:
+    """Return the signatures of a version, which its worker has told as JSON."""
+    return _written(
+        {
+            "model_spec": {"name": name, "signature_name": "", "version": str(version)},
+            "metadata": {"signature_def": {"signature_def": signatures}},
+        }
+    )
+
+
+def _written(value: Any) -> bytes:
+    return json.dumps(value, indent=1).encode() + b"\n"

@@ -1,0 +1,51 @@
+"""What a path of the REST interface asks for."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+PREFIX = b"/v1/"
+
+_LARGEST = 2**63 - 1
+_VERSION = rb"(?:/(?:versions/(?P<version>[0-9]+)|labels/(?P<label>[^/:]+)))?"
+# Whole targets, whose query string is a part; the verb is looked at afterwards, letter by letter.
+_POST = re.compile(rb"/v1/models/(?P<name>[^/:]+)" + _VERSION + rb":(?P<verb>[a-z]+)", re.I)
+_GET = re.compile(
+    rb"/v1/models(?:/(?P<name>[^/:]+))?" + _VERSION + rb"(?P<metadata>/metadata)?", re.I
+)
+
+
+class Target(NamedTuple):
+    """
+    A model, and which of its versions: one number, or one label, or neither for the latest.
+
+    `verb` is what comes behind the colon, or b"metadata", or empty for the status. A number beyond
+    64 bits is `too_large`.
+    """
+
+    name: bytes
+    version: int | None
+    label: str | None
+    verb: bytes
+    too_large: bytes = b""
+
+
+def parse(method: bytes, target: bytes) -> Target | None:
+    """Return what a request asks for; None for one that is malformed."""
+    match = (_POST if method == b"POST" else _GET).fullmatch(target)
+    if match is None:
+        return None
+    found = match.groupdict()
+    name, label = found["name"] or b"", found["label"]
+    digits = found["version"]
+    version = None if digits is None else int(digits)
+    fits = version is None or version <= _LARGEST
+    return Target(
+        unquote_to_bytes(name),
+        version if fits else None,
+        None if label is None else unquote_to_bytes(label).decode(errors="replace"),
+        found.get("verb") or (b"metadata" if found.get("metadata") else b""),
+        b"" if fits else digits,
+    )

@@ -1,0 +1,188 @@
+"""Who answers a request of TensorFlow Serving's REST interface."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from eas_processor.contracts.refusals import NotFound, Refusal
+from eas_processor.frontends.eas.token_check import token_refusal
+from eas_processor.frontends.http.head import JSON_TYPE, Head
+from eas_processor.frontends.http.refusals import HttpRefusal
+from eas_processor.frontends.http.request import HttpRequest, Reply
+from eas_processor.frontends.http.routes import Route
+from eas_processor.frontends.tfs_rest.call import CORS_LINES, TfsRefused, TfsRoute, TfsSlowRoute
+from eas_processor.frontends.tfs_rest.model_status import metadata_text, states_of, status_text
+from eas_processor.frontends.tfs_rest.paths import Target, parse
+from eas_processor.frontends.tfs_rest.statuses import status_of
+from eas_processor.link.frames import TFS_CLASSIFY_JSON, TFS_PREDICT_JSON, TFS_REGRESS_JSON
+from eas_processor.serving.registry import Entry, Registry
+from eas_processor.serving.service import Service
+
+NAME = "tfs"
+"""What a service calls this frontend that wants it."""
+
+_VERBS = {
+    b"predict": TFS_PREDICT_JSON,
+    b"classify": TFS_CLASSIFY_JSON,
+    b"regress": TFS_REGRESS_JSON,
+}
+_PARSED_HERE = 1 << 20
+"""Bytes of a body for an unknown model that are read as JSON; a larger one is not looked at."""
+
+
+class TfsRoutes:
+    """
+    Finds who answers below `/v1/`: a version of a model, or what tells of it.
+
+    With `cors` browsers of any origin may call.
+    """
+
+    refuses_in_json = True
+
+    def __init__(self, registry: Registry, *, cors: bool = False) -> None:
+        self._registry = registry
+        self._cors = cors
+
+    def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
+        """Return the route for a head; a refusal is one too."""
+        lines = CORS_LINES if self._cors else b""
+        if head.method == b"OPTIONS":
+            return self._preflight(head, headers)
+        asked = parse(head.method, head.target) if head.method in (b"GET", b"POST") else None
+        if asked is None:
+            return self._malformed(head, lines)
+        if asked.too_large:
+            shown = asked.too_large.decode()
+            return _refused(head, f"Failed to convert version: {shown} to numeric.", 400, lines)
+        try:
+            if head.method == b"POST":
+                return self._call(head, headers, asked, lines)
+            return self._tell(head, headers, asked, lines)
+        except Refusal as refusal:
+            return _refused(head, str(refusal), status_of(refusal), lines)
+
+    def _preflight(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
+        if not self._cors:
+            return self._slow(head, lambda _: Reply(200, JSON_TYPE, []), b"")
+        if b"://" not in headers.get(b"origin", b""):
+            return self._malformed(head, CORS_LINES)
+        return self._slow(head, lambda _: Reply(200, JSON_TYPE, []), CORS_LINES)
+
+    def _malformed(self, head: Head, lines: bytes) -> Route:
+        shown = f"{head.method.decode()} {head.target.decode('latin-1')}"
+        return _refused(head, f"Malformed request: {shown}", 400, lines)
+
+    def _call(
+        self, head: Head, headers: Mapping[bytes, bytes], asked: Target, lines: bytes
+    ) -> Route:
+        codec = _VERBS.get(asked.verb)
+        if codec is None:
+            return self._malformed(head, lines)
+        try:
+            service = self._version(self._entry(head, headers, asked), asked)[1]
+        except NotFound as refusal:
+            return self._slow(head, partial(_unknown, str(refusal)), lines, takes_body=True)
+        return TfsRoute(head, service, codec, lines)
+
+    def _tell(
+        self, head: Head, headers: Mapping[bytes, bytes], asked: Target, lines: bytes
+    ) -> Route:
+        if not asked.name:
+            raise HttpRefusal("Missing model name in request.", 400)
+        try:
+            entry = self._entry(head, headers, asked)
+        except NotFound:
+            if asked.verb:
+                raise
+            raise NotFound(_no_versions(asked.name.decode(errors="replace"))) from None
+        if asked.verb:
+            return self._slow(head, lambda _: self._metadata(entry, asked), lines)
+        return self._slow(head, lambda _: _status(entry, asked), lines)
+
+    def _metadata(self, entry: Entry, asked: Target) -> Reply:
+        number, service = self._version(entry, asked)
+        text = service.instances.info.get("metadata")
+        if not text:
+            raise HttpRefusal("this model tells of no signatures", 404)
+        return Reply(200, JSON_TYPE, [metadata_text(entry.name, number, json.loads(text))])
+
+    def _entry(self, head: Head, headers: Mapping[bytes, bytes], asked: Target) -> Entry:
+        """Return the service that is asked for. Raises Refusal."""
+        entry = self._registry.find(asked.name)
+        tokens = self._registry.tokens_of(asked.name)
+        if entry is None and not self._registry.names_are_secret:
+            raise NotFound(_not_found(asked))
+        name = asked.name.decode(errors="replace")
+        if not (entry is not None and entry.tokens.public):
+            refusal = token_refusal(tokens, name, head.method, head.target, headers)
+            if refusal is not None:
+                raise refusal
+        if entry is None or NAME not in entry.frontends:
+            raise NotFound(_not_found(asked))
+        return entry
+
+    def _version(self, entry: Entry, asked: Target) -> tuple[int, Service]:
+        """Return the version that is asked for, with its number. Raises Refusal."""
+        versions, number = entry.versions, asked.version
+        if asked.label is not None:
+            number = entry.labels.get(asked.label)
+            if number is None:
+                sentence = f"Unrecognized servable version label: {asked.label}"
+                raise HttpRefusal(sentence, 400)
+        elif versions and (number is None or (number == 0 and 0 not in versions)):
+            # Some clients send 0 where they mean the latest.
+            number = max(versions)
+        service = None if number is None else versions.get(number)
+        if number is None or service is None:
+            raise NotFound(_not_found(asked._replace(version=number)))
+        return number, service
+
+    def _slow(
+        self, head: Head, handler: Any, lines: bytes, *, takes_body: bool = False
+    ) -> TfsSlowRoute:
+        route = TfsSlowRoute(head, handler, takes_body=takes_body)
+        route.lines = lines
+        return route
+
+
+def _refused(head: Head, sentence: str, status: int, lines: bytes) -> TfsRefused:
+    return TfsRefused(head, HttpRefusal(sentence, status), lines)
+
+
+def _not_found(asked: Target) -> str:
+    name = asked.name.decode(errors="replace")
+    if asked.version is None:
+        return f"Servable not found for request: Latest({name})"
+    return f"Servable not found for request: Specific({name}, {asked.version})"
+
+
+def _no_versions(name: str) -> str:
+    return f"Could not find any versions of model {name}"
+
+
+def _unknown(sentence: str, request: HttpRequest) -> Reply:
+    """Refuse a call of a model that is not there; one that is no JSON is told that first."""
+    body = b"".join(request.body)
+    if len(body) <= _PARSED_HERE:
+        try:
+            parsed = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise HttpRefusal(f"JSON Parse error: {error}", 400) from None
+        if not isinstance(parsed, dict):
+            raise HttpRefusal("Request body is not a JSON object, expected one.", 400)
+    raise HttpRefusal(sentence, 404)
+
+
+def _status(entry: Entry, asked: Target) -> Reply:
+    states = states_of(entry)
+    name = entry.name
+    if asked.version is not None:
+        if asked.version not in states:
+            raise HttpRefusal(f"Could not find version {asked.version} of model {name}", 404)
+        states = {asked.version: states[asked.version]}
+    if not states:
+        raise HttpRefusal(_no_versions(name), 404)
+    return Reply(200, JSON_TYPE, [status_text(states)])
