@@ -202,8 +202,8 @@ def choose_meta_graph(directory: str, tags: Optional[Tuple[str, ...]]) -> MetaGr
         raise ModelError(
             f"the model at {directory} was saved without signatures, and has no placeholder to "
             "feed: there is nothing to call; save it with signatures= as docs/exporting.md shows, "
-            "in short: call = tf.function(model, input_signature=[tf.TensorSpec([None, 4], "
-            "tf.float32, name='x')]); tf.saved_model.save(model, 'saved_model', "
+            "in short: call = tf.function(lambda x: model(x), input_signature=[tf.TensorSpec("
+            "[None, 4], tf.float32, name='x')]); tf.saved_model.save(model, 'saved_model', "
             "signatures=call.get_concrete_function())"
         )
     return chosen[0]
