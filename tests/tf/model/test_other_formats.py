@@ -4,6 +4,7 @@ import re
 import zipfile
 
 import pytest
+from fixtures import need
 
 from eas_processor.tf.errors import ModelError
 from eas_processor.tf.model.find import find_model
@@ -159,7 +160,7 @@ def test_a_frozen_graph_is_no_other_format(tmp_path):
 @pytest.mark.filterwarnings("ignore")  # Keras warns of numpy, and of HDF5
 @pytest.mark.parametrize("name", ["m.keras", "m.h5"])
 def test_the_lines_of_the_sentence_export_a_model(tmp_path, monkeypatch, name):
-    tf = pytest.importorskip("tensorflow")
+    tf = need.module("tensorflow")
     if not hasattr(tf.keras.Model, "export"):
         pytest.skip("Keras without export")
     keras = tf.keras
