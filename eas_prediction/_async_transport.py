@@ -12,7 +12,7 @@ from ._address import Address, split_url
 from ._checks import count, seconds
 from ._http import Answer, ConnectionCut, Patience, Reading, read_answer, request_head
 from ._kept import KEEP_ALIVE, MAX_AGE_S, MAX_IDLE_S, Connection, Idle
-from ._transport import failure_of_connection, trusting
+from ._transport import failure_of_connection, restore, settings_of, trusting
 from .exception import NO_ANSWER, PredictException, TimedOut
 
 _Timeout = asyncio.TimeoutError
@@ -70,9 +70,22 @@ class AsyncPooledTransport(AsyncTransport):
         self.read_timeout = seconds("read_timeout", read_timeout)
         self.max_idle = seconds("max_idle", max_idle)
         self.max_age = seconds("max_age", max_age)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._hosts: dict[tuple[str, str, int | None], _Host] = {}
+        self._made_context: ssl.SSLContext | None = None
+        self._loop: asyncio.AbstractEventLoop | None
+        self._hosts: dict[tuple[str, str, int | None], _Host]
+        self._start_afresh()
         self.limit(max_connections)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return settings_of(self, ("_hosts", "_loop", "_made_context"))
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        restore(self, state)
+        self._made_context = None
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._loop, self._hosts = None, {}
 
     async def send(
         self,
@@ -118,6 +131,8 @@ class AsyncPooledTransport(AsyncTransport):
 
     def close(self) -> None:
         hosts, self._hosts = self._hosts, {}
+        if self._loop is None or self._loop.is_closed():
+            return  # which has closed them, or leaves that to the collector
         for host in hosts.values():
             host.close()
 
@@ -138,10 +153,11 @@ class AsyncPooledTransport(AsyncTransport):
             self._loop, self._hosts = loop, {}
         host = self._hosts.get(address[:3])
         if host is None:
-            if address.scheme == "https" and self.ssl_context is None:
-                self.ssl_context = trusting(self.ca_certs)
+            context = self.ssl_context or self._made_context
+            if address.scheme == "https" and context is None:
+                context = self._made_context = trusting(self.ca_certs)
             idle: Idle[_Connection] = Idle(self.max_idle, self.max_age)
-            host = _Host(address, self.max_connections, self.ssl_context, idle)
+            host = _Host(address, self.max_connections, context, idle)
             self._hosts[address[:3]] = host
         return host
 

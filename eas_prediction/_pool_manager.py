@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, NoReturn
 
 from urllib3 import Timeout
 from urllib3 import exceptions as http_errors
 
+from ._checks import WrongType
 from ._transport import Transport
 from .exception import NO_ANSWER, ConnectionLost, InvalidRequest, TimedOut, Untrusted
 
@@ -20,6 +21,13 @@ class PoolManagerTransport(Transport):
                 f"connection_pool: expected a urllib3.PoolManager or a Transport, got {pool!r}"
             )
         self._pool = pool
+
+    def __reduce__(self) -> NoReturn:
+        raise WrongType(
+            f"connection_pool: a client with a {type(self._pool).__name__} of urllib3 cannot be "
+            "pickled or copied: give PooledTransport(proxy=..., ca_certs=...) as its transport, "
+            "or set the pool in the process that uses it"
+        )
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float

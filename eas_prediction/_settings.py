@@ -20,6 +20,8 @@ from ._vendor import warn_if_installed
 from .exception import NO_ANSWER, InvalidRequest, PredictException, TimedOut
 from .request import Body, body_of
 
+_LOGGER = "eas_prediction"
+
 
 class Call:
     """One `predict`: what all of its attempts share."""
@@ -91,7 +93,7 @@ class ClientSettings:
         self.timeout: float = timeout
         self.max_connection_count = max_connection_count
         self.retry_policy = RetryPolicy() if retry_policy is None else retry_policy
-        self.logger = logging.getLogger("eas_prediction")
+        self.logger = logging.getLogger(_LOGGER)
         warn_if_installed()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -103,6 +105,14 @@ class ClientSettings:
             if name == "retry_policy":
                 super().__setattr__("_repeats", value.attempts > 1 and value.lost_connections)
         super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings; what is open or runs stays with this client."""
+        return {**vars(self), "endpoint": None, "logger": None}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)
+        self.logger = logging.getLogger(_LOGGER)
 
     @abstractmethod
     def _discovery_transport(self) -> Transport:

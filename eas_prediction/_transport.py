@@ -14,13 +14,13 @@ import ssl
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import Mapping
+from typing import Any, Collection, Mapping, NoReturn
 
 from urllib3 import exceptions as http_errors
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ._address import Address, proxy_of, split_url
-from ._checks import count, seconds
+from ._checks import WrongType, count, seconds
 from ._connections import BlockingConnection, Host
 from ._http import Patience, request_head
 from ._kept import MAX_AGE_S, MAX_IDLE_S, Idle
@@ -97,6 +97,7 @@ class PooledTransport(Transport):
         self.read_timeout = seconds("read_timeout", read_timeout)
         self.max_idle = seconds("max_idle", max_idle)
         self.max_age = seconds("max_age", max_age)
+        self._made_context: ssl.SSLContext | None = None
         self._hosts: dict[tuple[str, str, int | None], Host]
         self._lock: threading.Lock
         self._start_afresh()
@@ -167,16 +168,56 @@ class PooledTransport(Transport):
         if found is not None:
             return found
         with self._lock:
-            if address.scheme == "https" and self.ssl_context is None:
-                self.ssl_context = trusting(self.ca_certs)
+            context = self.ssl_context or self._made_context
+            if address.scheme == "https" and context is None:
+                context = self._made_context = trusting(self.ca_certs)
             idle: Idle[BlockingConnection] = Idle(self.max_idle, self.max_age)
-            host = Host(address, self.max_connections, self.ssl_context, self.proxy, idle)
+            host = Host(address, self.max_connections, context, self.proxy, idle)
             return self._hosts.setdefault(key, host)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return settings_of(self, ("_hosts", "_lock", "_made_context", "_pid"))
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        restore(self, state)
+        self._made_context = None
+        self._start_afresh()
 
     def _start_afresh(self) -> None:
         self._hosts = {}
         self._lock = threading.Lock()
         self._pid = os.getpid()
+
+
+class _SharedContext:
+    """A context of TLS on its way to a copy, which shares it; other processes cannot have it."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+
+    def __deepcopy__(self, memo: object) -> _SharedContext:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise WrongType(
+            "ssl_context: a client that was given one cannot be pickled: give it the path of "
+            "ca_certs instead, or set its transport in the process that uses it"
+        )
+
+
+def settings_of(transport: object, runtime: Collection[str]) -> dict[str, Any]:
+    """What a copy of a transport gets, in this process or another: all but its `runtime` state."""
+    state = {name: value for name, value in vars(transport).items() if name not in runtime}
+    if state["ssl_context"] is not None:
+        state["ssl_context"] = _SharedContext(state["ssl_context"])
+    return state
+
+
+def restore(transport: object, state: Mapping[str, Any]) -> None:
+    """Take over what `settings_of` returned."""
+    vars(transport).update(state)
+    shared = state["ssl_context"]
+    vars(transport)["ssl_context"] = None if shared is None else shared.context
 
 
 def trusting(ca_certs: str | None) -> ssl.SSLContext:
