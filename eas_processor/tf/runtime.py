@@ -58,6 +58,8 @@ v1 = getattr(getattr(tf, "compat", None), "v1", tf)
 v1.logging.set_verbosity(v1.logging.ERROR)
 
 from tensorflow.core.protobuf import config_pb2  # noqa: E402
+from tensorflow.python.framework import kernels as kernels  # noqa: E402
+from tensorflow.python.saved_model.loader_impl import SavedModelLoader as SavedModelLoader  # noqa: E402
 
 CallableOptions = config_pb2.CallableOptions
 ConfigProto = config_pb2.ConfigProto

@@ -7,7 +7,6 @@ import re
 from typing import Any, Callable, Dict, Iterator, Tuple
 
 from google.protobuf.message import DecodeError
-from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 from eas_processor.tf.config import ModelConfig
 from eas_processor.tf.dtypes import WIRE_DTYPES
@@ -30,7 +29,7 @@ from eas_processor.tf.model.tables import fill_tables
 from eas_processor.tf.model.unable import Unable, find_unable, refuse_useless
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.run.run_errors import clean
-from eas_processor.tf.runtime import tf, v1
+from eas_processor.tf.runtime import SavedModelLoader, tf, v1
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ _SEARCHED = 16 * 1024 * 1024
 _MOST_FIELDS = 20
 _MOST_FILES = 50
 _DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
+_OF_CHECKPOINT = re.compile(r"(\.index|\.meta|\.data-\d{5}-of-\d{5})$")
 _KERAS_2 = re.compile(rb"\x00[12]\.\d{1,2}\.\d{1,2}(-tf)?\x00")
 
 _CODE = "docs/exporting.md shows how to export one, in short: "
@@ -87,6 +88,9 @@ _NO_MODELS = frozenset(
 
 
 def _of_file(path: str) -> str:
+    prefix = _OF_CHECKPOINT.sub("", path)
+    if prefix != path and os.path.isfile(prefix + ".index"):
+        return "a file of " + _checkpoint(prefix, os.listdir(os.path.dirname(path) or "."))
     try:
         with open(path, "rb") as file:
             head = file.read(_HEAD)
@@ -219,7 +223,7 @@ def _of_directory(path: str) -> str:
     prefixes = [name[: -len(".index")] for name in names if name.endswith(".index")]
     for prefix in sorted(prefixes, key=_age_of(path), reverse=True):
         if any(name.startswith(prefix) and _DATA.search(name) for name in names):
-            return _checkpoint(os.path.join(path, prefix), names)
+            return "a directory of " + _checkpoint(os.path.join(path, prefix), names)
     if "variables" in names and os.path.isdir(os.path.join(path, "variables")):
         return (
             "a SavedModel without its graph: saved_model.pb lies beside variables where it was "
@@ -241,15 +245,21 @@ def _of_directory(path: str) -> str:
 
 
 def _age_of(path: str) -> Callable[[str], float]:
-    return lambda prefix: os.path.getmtime(os.path.join(path, prefix + ".index"))
+    def age(prefix: str) -> float:
+        try:
+            return os.path.getmtime(os.path.join(path, prefix + ".index"))
+        except OSError:
+            return 0.0  # a link that leads nowhere
+
+    return age
 
 
 def _checkpoint(prefix: str, names: List[str]) -> str:
     name = os.path.basename(prefix)
     if name == "variables":
         return (
-            "the variables of a SavedModel without its graph: saved_model.pb lies in the directory "
-            "above it where it was exported; copy that directory whole"
+            "the variables of a SavedModel, without its graph: saved_model.pb lies in the directory "
+            "above them where it was exported; name that, whole"
         )
     advice = _BY_META_GRAPH if name + ".meta" in names else _BY_OBJECTS
-    return f"a directory of the checkpoint '{name}'; {advice.format(path=prefix)}"
+    return f"the checkpoint '{name}'; {advice.format(path=prefix)}"

@@ -8,12 +8,10 @@ TensorFlow has no kernel for on the devices there are. The graph is read, never 
 import logging
 from typing import Any, Dict, Iterable, Iterator, List, Set
 
-from tensorflow.python.framework import kernels
-
 from eas_processor.tf.errors import ModelError
 from eas_processor.tf.model.adapt import find_op
 from eas_processor.tf.model.signatures import Signature, public_names
-from eas_processor.tf.runtime import tf
+from eas_processor.tf.runtime import kernels, tf
 from eas_wire.text import list_names, quote
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,10 @@ import time
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from eas_processor.tf.errors import RunError
 from eas_processor.tf.rows.proof import RowProof
-from eas_processor.tf.runtime import CallableOptions
+from eas_processor.tf.run.run_errors import unmade
+from eas_processor.tf.runtime import CallableOptions, tf
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,10 @@ _EARLY, _LATE, _CLEAR, _LONG_S = 5, 41, 1.25, 0.002
 
 # A model whose shapes never repeat cannot be timed; stop trying.
 _MAX_SHAPES = 16
+
+
+# Of a graph, where others are of the machine. To try again takes as long as to compile the graph.
+_LASTING = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.UnimplementedError)
 
 
 class GraphCallable:
@@ -71,11 +77,18 @@ class GraphCallable:
 def make_callable(
     session: Any, feeds: Sequence[str], fetches: Sequence[str], on_caller_thread: bool
 ) -> Run:
-    """Return TensorFlow's callable for tensors by name; a wrong name raises `tf.errors.OpError`."""
+    """
+    Return TensorFlow's callable for tensors by name.
+
+    Raises `RunError` where the graph cannot be prepared for it: no request has been read by then.
+    """
     options = CallableOptions(feed=feeds, fetch=fetches)
     if on_caller_thread:
         options.run_options.inter_op_thread_pool = -1
-    run: Run = session._make_callable_from_options(options)
+    try:
+        run: Run = session._make_callable_from_options(options)
+    except tf.errors.OpError as error:
+        raise unmade(error) from error
     return run
 
 
@@ -115,6 +128,7 @@ class _Trial:
         self._ways: Dict[bool, Run] = {}
         self._timings: Dict[Tuple[Tuple[int, ...], ...], _Timings] = {}
         self._decided = False
+        self._failure = ""
         self._lock = threading.Lock()
 
     def __call__(self, *arrays: Any) -> Sequence[Any]:
@@ -133,8 +147,15 @@ class _Trial:
         return outputs
 
     def _way(self, on_caller_thread: bool) -> Run:
+        if self._failure:
+            raise RunError(self._failure)
         if on_caller_thread not in self._ways:
-            self._ways[on_caller_thread] = self._make(on_caller_thread)
+            try:
+                self._ways[on_caller_thread] = self._make(on_caller_thread)
+            except RunError as error:
+                if isinstance(error.__cause__, _LASTING):
+                    self._failure = str(error)
+                raise
         return self._ways[on_caller_thread]
 
     def _decide(self, timings: _Timings, shapes: Tuple[Tuple[int, ...], ...]) -> None:

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 from eas_processor.codecs.codec import Codec, Target
 from eas_processor.tf.config import ModelConfig
-from eas_processor.tf.errors import RunError
+from eas_processor.tf.errors import ProcessorError, RunError
 from eas_processor.tf.model.signatures import (
     Signature,
     TensorSpec,
@@ -18,9 +18,14 @@ from eas_processor.tf.model.unable import Unable
 from eas_processor.tf.rows.graph import Follower
 from eas_processor.tf.rows.proof import Fetch, RowProof
 from eas_processor.tf.run.callables import GraphCallable
+from eas_processor.tf.run.fault import Faults
 from eas_processor.tf.run.names import Resolver, describe_inputs, refuse_missing
 from eas_processor.tf.run.plans import Arrays, Plan
-from eas_processor.tf.run.run_errors import translate, translate_unreadable
+from eas_processor.tf.run.run_errors import (
+    placeholder_of,
+    translate,
+    translate_unreadable,
+)
 from eas_processor.tf.runtime import tf
 from eas_wire import Request
 from eas_wire.text import list_names, quote
@@ -57,6 +62,7 @@ class Model(Target):
         self._signatures = signatures
         self._resolver = Resolver(session.graph, saver_filename)
         self._follower = Follower(session.graph)
+        self._faults = Faults(session.graph)
         self._unable = unable or Unable(session.graph, {})
         self._plans: Dict[_Key, Plan] = {}
         self._callables: "WeakValueDictionary[Any, GraphCallable]" = WeakValueDictionary()
@@ -122,20 +128,36 @@ class Model(Target):
         try:
             values = plan.graph_callable.run(*arrays)
         except tf.errors.OpError as error:
-            raise translate(error) from error
+            raise self._translate(plan, error) from error
         except UnicodeDecodeError as error:
             raise translate_unreadable(error) from error
         if plan.proof.watches:
             plan.proof.note(arrays, values)
         return values
 
+    def _translate(self, plan: Plan, error: Any) -> ProcessorError:
+        unfed = placeholder_of(error.message)
+        if unfed and self._leaves_out(plan, unfed):
+            return RunError(
+                f"the signature leaves out the placeholder {quote(unfed)}, which its outputs need: "
+                f"export the model with a value for it, or send it as input {quote(unfed + ':0')}"
+            )
+        feeds = [spec.tensor_name for spec, _ in plan.feeds]
+        is_requests = bool(unfed) or self._faults.is_requests(error, error.message, feeds)
+        return translate(error, is_requests)
+
+    def _leaves_out(self, plan: Plan, placeholder: str) -> bool:
+        """Tell whether outputs of a signature need a placeholder that no signature names."""
+        signatures = self._signatures.values()
+        inputs = {spec.tensor_name for each in signatures for spec in each.inputs.values()}
+        outputs = {id(spec) for each in signatures for spec in each.outputs.values()}
+        asked = {id(spec) for spec in plan.fetches}
+        return placeholder + ":0" not in inputs and asked <= outputs
+
     def _make_plan(self, key: _Key) -> Plan:
         signature = self.signature(key[0])
         with self._lock:
-            try:
-                plan = self._resolve(signature, *key[1:])
-            except tf.errors.OpError as error:
-                raise translate(error) from error
+            plan = self._resolve(signature, *key[1:])
             if len(self._plans) >= MAX_PLANS:
                 del self._plans[next(iter(self._plans))]
             self._plans[key] = plan

@@ -9,9 +9,6 @@ from eas_processor.tf.errors import ModelRefusal, ProcessorError, RunError
 from eas_processor.tf.runtime import tf
 from eas_wire.text import cut
 
-# The values of a request lead to these; every other code is about the model or the machine.
-_REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)
-
 # What `tf.saved_model.save` makes of a Keras 3 model inside a `tf.Module`: its functions use other
 # variables than those that are restored.
 _UNSAVED = " (a Keras 3 model is written for serving by `model.export(path)`)"
@@ -19,7 +16,28 @@ _UNSAVED = " (a Keras 3 model is written for serving by `model.export(path)`)"
 # Node names and where they were made are of no use to whoever sent the request.
 _ROOT = re.compile(r"^\d+ root error\(s\) found\.\s*\(0\) [\w ]+: ")
 _NODE = re.compile(r"\{\{(function_)?node [^}]*\}\}\s*")
-_TAIL = re.compile(r"(\[\[\{?\{?(function_)?node |Original stack trace|\(1\) [\w ]+: ).*", re.S)
+_TAIL = re.compile(
+    r"(\[\[\{?\{?(function_)?node |\n\s*\[\[[\w./<>-]+\]\]|Original stack trace|\(1\) [\w ]+: "
+    r"|Caused by op |Errors may have|Traceback \(most recent|=== Source Location Trace).*",
+    re.S,
+)
+
+# Before the sentence: a guess that is wrong for most errors, and where the op was made.
+_GUESS, _AFTER_GUESS = "Restoring from checkpoint failed", "Original error:"
+_MADE, _AFTER_MADE = "Detected at node", "\nNode: '"
+_UNFED = re.compile(r"You must feed a value for placeholder tensor '([^']{1,1000})'")
+_TRACEBACK = "Traceback (most recent call last):"
+
+# Files of the server, whose names are none of a client's business. A device (`/job:localhost/...`)
+# is none, nor is what follows a letter (`rows/s`) or belongs to a URL.
+_FILE_FAULTS = "No such file|Permission denied|Is a directory|Not a directory|Operation not|Input/"
+_PATH = re.compile(
+    r"(?P<quote>['\"])/[^'\"]+(?P=quote)"
+    rf"|(?<![\w./-])/[^;]+(?=; (?:{_FILE_FAULTS}))"
+    r"|(?<![\w./-])/(?!(?:job|replica|task|device|[cg]pu):)[\w.@+~%-]+(?:/[\w.@+~%-]*)*",
+    re.IGNORECASE,
+)
+_HIDDEN = "<a path>"
 
 # A sentence can quote a value of the request, of any length.
 _READ, _SHOWN = 4000, 1000
@@ -42,13 +60,24 @@ if tuple(map(int, tf.__version__.split(".")[:2])) < _CRASHES_BEFORE:
     codecs.register_error("strict", _decode_strictly)
 
 
-def translate(error: Any) -> ProcessorError:
-    """Return the error to raise for a `tf.errors.OpError`."""
-    sentence = clean(error.message)
-    if isinstance(error, _REFUSALS):
+def translate(error: Any, is_requests: bool) -> ProcessorError:
+    """Return the error to raise for a `tf.errors.OpError` of a run, and whose fault it is."""
+    sentence = clean_for_clients(error.message)
+    if is_requests:
         return ModelRefusal(f"the model refused the request: {sentence}")
     hint = _UNSAVED if "Could not find variable" in sentence else ""
     return RunError(f"the run failed: {type(error).__name__}: {sentence}{hint}")
+
+
+def unmade(error: Any) -> ProcessorError:
+    """Return the error to raise where TensorFlow cannot even prepare a run: no request matters."""
+    return RunError(f"the model cannot run: {clean_for_clients(error.message)}")
+
+
+def placeholder_of(message: str) -> str:
+    """Return the placeholder that TensorFlow says was not fed, if it says that, else nothing."""
+    found = _UNFED.match(message)
+    return found.group(1) if found else ""
 
 
 def translate_unreadable(error: UnicodeDecodeError) -> ProcessorError:
@@ -58,12 +87,29 @@ def translate_unreadable(error: UnicodeDecodeError) -> ProcessorError:
     It quotes a value of the request then, as that of `StringToNumber` does.
     """
     message = error.object[:_READ].decode("utf-8", "backslashreplace")
-    return ModelRefusal(f"the model refused the request: {clean(message)}")
+    return ModelRefusal(f"the model refused the request: {clean_for_clients(message)}")
+
+
+def clean_for_clients(message: str) -> str:
+    """Return what `clean` does, without paths of the server."""
+    return cut(_PATH.sub(_HIDDEN, clean(message)), _SHOWN)
 
 
 def clean(message: str) -> str:
     """Return TensorFlow's sentence without node names and stack traces, cut where it is long."""
+    message = _without_prefaces(message)
     # Before TensorFlow 1.13, bytes that are not UTF-8 come as surrogates, which cannot be sent.
     message = message[:_READ].encode("utf-8", "backslashreplace").decode()
-    message = _TAIL.sub("", _ROOT.sub("", message))
+    message = _ROOT.sub("", message.strip())
+    if message.startswith(_TRACEBACK):
+        message = message.rstrip().rsplit("\n", 1)[-1]
+    message = _TAIL.sub("", message)
     return cut(" ".join(_NODE.sub("", message).split()), _SHOWN)
+
+
+def _without_prefaces(message: str) -> str:
+    if message.startswith(_GUESS):
+        message = message.partition(_AFTER_GUESS)[2]
+    made = message.find(_MADE, 0, _READ)
+    node = message.find(_AFTER_MADE, made) if made >= 0 else -1
+    return message.partition(_AFTER_MADE)[2].partition("\n")[2] if node >= 0 else message

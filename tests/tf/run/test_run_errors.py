@@ -9,7 +9,7 @@ need.module("tensorflow")
 import eas_wire as wire
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import ModelRefusal, RunError
-from eas_processor.tf.run.run_errors import clean, translate
+from eas_processor.tf.run.run_errors import clean, clean_for_clients, translate
 from eas_processor.tf.runtime import tf, v1
 
 
@@ -34,26 +34,64 @@ def test_node_names_are_cut(message, sentence):
 
 
 def test_a_variable_that_was_not_restored_has_a_hint():
-    error = translate(tf.errors.FailedPreconditionError(None, None, "Could not find variable w."))
+    said = tf.errors.FailedPreconditionError(None, None, "Could not find variable w.")
+    error = translate(said, False)
     assert str(error).endswith(
         "variable w. (a Keras 3 model is written for serving by `model.export(path)`)"
     )
 
 
-@pytest.mark.parametrize(
-    "kind, expected",
-    [
-        ("InvalidArgumentError", ModelRefusal),
-        ("OutOfRangeError", ModelRefusal),
-        ("ResourceExhaustedError", RunError),
-        ("FailedPreconditionError", RunError),
-        ("InternalError", RunError),
-    ],
-)
-def test_whose_fault_it_is(kind, expected):
-    error = translate(getattr(tf.errors, kind)(None, None, "no"))
+@pytest.mark.parametrize("is_requests, expected", [(True, ModelRefusal), (False, RunError)])
+def test_whose_fault_it_is(is_requests, expected):
+    error = translate(tf.errors.InvalidArgumentError(None, None, "no"), is_requests)
     assert type(error) is expected
     assert str(error).endswith(": no")
+
+
+PATH = "/srv/my models/v1/words.txt"
+
+
+@pytest.mark.parametrize(
+    "message, sentence",
+    [
+        (PATH + "; No such file or directory\n\t [[{{node y}}]]", "; No such file or directory"),
+        ("/etc/x/words.txt; Permission denied", "; Permission denied"),
+        ("Could not read '/srv/my models/a'.", "Could not read <a path>."),
+        ('file "/srv/a", line 3', "file <a path>, line 3"),
+        ("error:/srv/a/b.py:12 bad", "error:<a path>:12 bad"),
+        ("in (/srv/a) and [/b/c]", "in (<a path>) and [<a path>]"),
+        ("3 rows/s of /job:localhost/replica:0/task:0/device:CPU:0 and a / b",) * 2,
+        ("see https://host/path/x and model/dense/w",) * 2,
+        (
+            "ValueError: callback pyfunc_1 is not found\nTraceback (most recent call last):\n\n"
+            '  File "/x/y.py", line 2, in z\n    raise ValueError("a")\n\nValueError: a\n\n\n'
+            "\t [[{{node y}}]]",
+            "ValueError: callback pyfunc_1 is not found",
+        ),
+        (
+            'Traceback (most recent call last):\n  File "/x/y.py", line 2\nKeyError: 1\n',
+            "KeyError: 1",
+        ),
+        (
+            "Graph execution error:\n\nDetected at node 'y' defined at (most recent call last):\n"
+            '    File "/x/y.py", line 2, in z\n'
+            + "      x\n" * 2000
+            + "Node: 'y'\nbad\n\t [[{{node y}}]]",
+            "bad",
+        ),
+        (
+            "Restoring from checkpoint failed. This is most likely due to a mismatch between the "
+            "current graph and the graph from the checkpoint. Please ensure. Original error:\n\n"
+            "Cannot assign a device for operation y: node y was\n\t [[y]]",
+            "Cannot assign a device for operation y: node y was",
+        ),
+        ("bad\n\nCaused by op 'y', defined at:\n  File a.py", "bad"),
+        ("bad\n\t [[inner_7pdIKM]]\n\t [[{{node y}}]]", "bad"),
+    ],
+)
+def test_no_traceback_and_no_path_reaches_a_client(message, sentence):
+    shown = clean_for_clients(message)
+    assert shown == ("<a path>" + sentence if sentence.startswith(";") else sentence)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +99,9 @@ def test_whose_fault_it_is(kind, expected):
 )
 def test_a_value_that_tensorflow_quotes_is_cut(value):
     start = time.perf_counter()
-    sentence = str(translate(tf.errors.InvalidArgumentError(None, None, "bad value: " + value)))
+    sentence = str(
+        translate(tf.errors.InvalidArgumentError(None, None, "bad value: " + value), True)
+    )
     assert time.perf_counter() - start < 2  # 0.03 s; blanks took quadratic time
     assert sentence.startswith("the model refused the request: bad value:")
     assert len(sentence) < 1100
