@@ -35,6 +35,9 @@ from eas_processor.link.codes import (
     unpack_status,
 )
 from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
+from eas_processor.worker import shared_object
+from eas_processor.worker.errors import HooksError as HooksError
+from eas_processor.worker.errors import OwnStatus
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -53,12 +56,14 @@ _LONGEST = 2000
 _FILE_MODULE = "processor_hooks"
 
 
-class HooksError(Exception):
-    """The processor cannot be loaded, or `initialize` refused the model: one sentence."""
+def import_hooks(name: str) -> Any:
+    """
+    Load the hooks by dotted name, from a `.py` file, or from a `.so` of the C ABI.
 
-
-def import_hooks(name: str) -> ModuleType:
-    """Import a module of hooks by dotted name, or from a `.py` file."""
+    Returned is an object that has them as attributes. Raises HooksError.
+    """
+    if name.endswith(".so"):
+        return shared_object.load(name)
     try:
         module = _import_file(name) if name.endswith(".py") else importlib.import_module(name)
     except Exception as error:
@@ -87,9 +92,9 @@ def _optional(hooks: Any, name: str, default: Any = None) -> Any:
 
 
 class Processor:
-    """One module of hooks with the model that its `initialize` returned."""
+    """An object that has the hooks, with the model that its `initialize` returned."""
 
-    def __init__(self, hooks: ModuleType, model_entry: str, model_config: str) -> None:
+    def __init__(self, hooks: Any, model_entry: str, model_config: str) -> None:
         self._takes_codecs = _optional(hooks, "TAKES_CODECS", False)
         self._process = hooks.process
         self._process_json = getattr(hooks, "process_json", hooks.process)
@@ -101,6 +106,8 @@ class Processor:
         self._describe = _optional(hooks, "get_serving_model_info")
         try:
             self._model = hooks.initialize(model_entry, model_config)
+        except HooksError:
+            raise
         except Exception as error:
             raise HooksError(_load_failure(error)) from error
 
@@ -183,6 +190,8 @@ def refusal(error: Exception) -> Answer:
     Those of a custom processor may have an HTTP `status`, which is passed on. Errors of this
     project have the name of a code as `code`. Any other is INTERNAL.
     """
+    if isinstance(error, OwnStatus):
+        return PROCESSOR, pack_status(error.status, error.body)
     code: Any = getattr(error, "code", None)
     status: Any = getattr(error, "status", None)
     # Exceptions of other libraries have a `code` or `status` too, and it can be anything.
