@@ -102,7 +102,9 @@ def find_local(named: str, loaded: LoadedService) -> Path | None:
 
 
 def _how_to_make(path: Path) -> str:
-    """Return which command makes a model of our examples, '' for any other path."""
+    """Return which command makes a model of our examples, or what a checkpoint needs, else ''."""
+    if path.with_name(f"{path.name}.index").exists():
+        return ": it is the name of a checkpoint, and docs/exporting.md shows how to export a model"
     program = path.parent.parent / "train.py"
     if path.parent.name == "build" and program.is_file():
         return f"; `python {program}` makes it"

@@ -299,3 +299,13 @@ def test_a_model_of_an_example_that_is_not_made_yet(load: Any, tmp_path: Path) -
     said = refusal(load(model_path="examples/digits/build/model.tar.gz"))
     program = tmp_path / "examples" / "digits" / "train.py"
     assert said.endswith(f"model.tar.gz does not exist; `python {program}` makes it")
+
+
+def test_the_name_of_a_checkpoint_is_told_from_a_path_that_is_not_there(
+    load: Load, tmp_path: Path
+) -> None:
+    (tmp_path / "model.ckpt-1.index").touch()
+    assert refusal(load(model_path="model.ckpt-1")) == (
+        f"model_path: {tmp_path / 'model.ckpt-1'} does not exist: it is the name of a checkpoint, "
+        "and docs/exporting.md shows how to export a model"
+    )

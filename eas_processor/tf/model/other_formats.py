@@ -258,8 +258,8 @@ def _checkpoint(prefix: str, names: List[str]) -> str:
     name = os.path.basename(prefix)
     if name == "variables":
         return (
-            "the variables of a SavedModel, without its graph: saved_model.pb lies in the directory "
-            "above them where it was exported; name that, whole"
+            "the variables of a SavedModel, without its graph: saved_model.pb lies in the "
+            "directory above them where it was exported; name that, whole"
         )
     advice = _BY_META_GRAPH if name + ".meta" in names else _BY_OBJECTS
     return f"the checkpoint '{name}'; {advice.format(path=prefix)}"

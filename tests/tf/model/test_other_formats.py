@@ -101,8 +101,8 @@ def test_a_zip_file_of_another_format_is_named(tmp_path, names, what):
         (["variables/variables.index"], "a SavedModel without its graph", "copy that directory"),
         (
             ["variables.index", "variables.data-00000-of-00001"],
-            "the variables of a SavedModel without its graph",
-            "in the directory above it",
+            "a directory of the variables of a SavedModel, without its graph",
+            "in the directory above them",
         ),
         (["metadata.json", "config.json", "model.weights.h5"], "an unpacked Keras", LOAD_KERAS),
         (["model.json", "group1-shard1of1.bin"], "a TensorFlow.js model", "nothing turns it back"),
@@ -120,12 +120,23 @@ def test_a_directory_of_another_format_is_named(tmp_path, names, what, advice):
     assert advice.format(tmp_path, tmp_path) in str(caught.value)
 
 
+@pytest.mark.parametrize("ending", ["index", "meta", "data-00000-of-00001"])
+def test_a_file_of_a_checkpoint_is_named(tmp_path, ending):
+    for each in ("index", "meta", "data-00000-of-00001"):
+        (tmp_path / ("m.ckpt-1." + each)).write_bytes(b"\x0a\x01x")
+    with pytest.raises(ModelError, match=r"it is a file of the checkpoint 'm\.ckpt-1'; docs"):
+        find_model(str(tmp_path / ("m.ckpt-1." + ending)))
+    (tmp_path / "m.ckpt-1.index").unlink()
+    assert other_format(str(tmp_path / "m.ckpt-1.meta")) == ""
+
+
 def test_the_newest_checkpoint_is_named(tmp_path):
     for number in (9, 10, 1):
         for ending in ("index", "data-00000-of-00001"):
             path = tmp_path / "m-{}.{}".format(number, ending)
             path.write_bytes(b"x")
             os.utime(str(path), (number, number))
+    (tmp_path / "m-11.index").symlink_to("gone")
     assert "the checkpoint 'm-10'" in other_format(str(tmp_path))
 
 
