@@ -56,7 +56,7 @@ GIVES = ": signature 'plain' gives 'double' DT_FLOAT [-1, 2], 'total' DT_FLOAT [
 @pytest.mark.parametrize(
     "inputs, output_filter, sentence",
     [
-        ({}, [], "missing input 'x'" + TAKES),
+        ({}, ["double"], "missing input 'x'" + TAKES),
         ({"hidden:0": ONE}, ["double"], "missing input 'x'" + TAKES),
         ({"x": ONE, "y": ONE}, [], "unexpected input 'y'" + TAKES),
         ({"x": ONE, "y:0": ONE}, [], "unexpected input 'y:0'" + TAKES),
