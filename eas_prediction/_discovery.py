@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import threading
+import time
 import weakref
 from typing import Any, Callable, Collection
 from urllib.parse import quote
@@ -115,8 +116,10 @@ class Upstreams:
     def _start_afresh(self) -> None:
         self._pid = os.getpid()
         self._starting = threading.Lock()
-        self._come = threading.Event()
-        self._stop: threading.Event | None = None
+        # Told of the end of each question: `_asked` counts those.
+        self._answered = threading.Condition()
+        self._asked = 0
+        self._refresher: _Refresher | None = None
         self._balancer.renew_lock()
 
     def choose(self, tried: Collection[str], timeout: float) -> str:
@@ -131,8 +134,25 @@ class Upstreams:
         return bool(self._balancer)
 
     def wait(self, timeout: float) -> None:
-        """Wait for the first list; raises `TimedOut`, which says why none came."""
-        if not self.known and not self._come.wait(timeout):
+        """
+        Wait for the first list; raises `TimedOut`, which says why none came.
+
+        Raises `Refused` as soon as the server says that it will give none.
+        """
+        if self.known:
+            return
+        deadline = time.monotonic() + timeout
+        with self._answered:
+            before = self._asked
+            self._ask_now()
+            while not self._balancer:
+                # A refusal of before may be over: the service may have come since.
+                if self._asked > before and isinstance(self._failure, Refused):
+                    raise _again(self._failure)
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._answered.wait(left):
+                    break
+        if not self._balancer:
             why = self._failure.message if self._failure else "no answer yet"
             raise TimedOut(
                 NO_ANSWER, f"no list of instances came within {timeout:.3g} s (set_timeout): {why}"
@@ -150,45 +170,82 @@ class Upstreams:
 
     def refresh(self) -> None:
         """Ask once; a failure leaves the list as it is."""
+        gone: list[str] = []
+        failure: PredictException | None = None
         try:
-            weights = self._fetch()
-        except PredictException as failure:
-            self._failure = failure
+            gone = self._balancer.update(self._fetch())
+        except PredictException as error:
+            failure = error
             logger.debug("discovery failed, the list stays: %s", failure)
-            return
+        with self._answered:
+            self._failure = failure
+            self._asked += 1
+            self._answered.notify_all()
         # What is on its way to an instance that is gone is waited for; its connections then close.
-        for address in self._balancer.update(weights):
+        for address in gone:
             self._forget(address)
-        self._failure = None
-        self._come.set()
 
     def close(self) -> None:
         """End the thread; a later `choose` starts another."""
         with self._starting:
-            if self._stop is not None:
-                self._stop.set()
-                self._stop = None
+            if self._refresher is not None:
+                self._refresher.end()
+                self._refresher = None
 
     def _keep_refreshing(self) -> None:
         # Threads do not live on in a forked child.
         if self._pid != os.getpid():
             self._start_afresh()
-        if self._stop is None:
+        if self._refresher is None:
             with self._starting:
-                if self._stop is None:
-                    stop = self._stop = threading.Event()
+                if self._refresher is None:
+                    refresher = self._refresher = _Refresher()
                     threading.Thread(
                         target=_keep_fresh,
-                        args=(weakref.ref(self), stop, self._pause),
+                        args=(weakref.ref(self), refresher, self._pause),
                         name="eas-discovery",
                         daemon=True,
                     ).start()
 
+    def _ask_now(self) -> None:
+        refresher = self._refresher
+        if refresher is not None:
+            refresher.wake()
 
-def _keep_fresh(reference: weakref.ref[Upstreams], stop: threading.Event, pause: float) -> None:
-    """Refresh until `stop`, or until nobody has the upstreams any more."""
+
+class _Refresher:
+    """What the thread that refreshes waits for."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._woken = threading.Event()
+
+    def end(self) -> None:
+        """Have it end."""
+        self.over = True
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Have it ask now."""
+        self._woken.set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until something is wanted."""
+        self._woken.wait(seconds)
+        self._woken.clear()
+
+
+def _again(failure: PredictException) -> PredictException:
+    """The same failure, for each of those who wait for it to raise one of their own."""
+    made = type(failure)(failure.code, f"no list of instances: {failure.message}")
+    made.status = failure.status
+    return made
+
+
+def _keep_fresh(reference: weakref.ref[Upstreams], refresher: _Refresher, pause: float) -> None:
+    """Refresh until `refresher` is over, or until nobody has the upstreams any more."""
     first_pause = min(_FIRST_PAUSE_S, pause)
-    while not stop.is_set():
+    while not refresher.over:
         upstreams = reference()
         if upstreams is None:
             return
@@ -201,4 +258,4 @@ def _keep_fresh(reference: weakref.ref[Upstreams], stop: threading.Event, pause:
         else:
             wait, first_pause = first_pause, min(2 * first_pause, pause)
         del upstreams
-        stop.wait(wait)
+        refresher.pause(wait)

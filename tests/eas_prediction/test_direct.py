@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import threading
@@ -10,10 +11,13 @@ from fleet import NEWER, OLDER, Fleet, eventually
 
 from eas_prediction import (
     ENDPOINT_TYPE_DIRECT,
+    AsyncPredictClient,
     InvalidRequest,
     PredictClient,
+    Refused,
     StringRequest,
     TimedOut,
+    Unauthorized,
     _discovery,
 )
 
@@ -133,6 +137,51 @@ def test_without_any_list_the_error_says_why(fleet):
         assert 0.1 < time.monotonic() - start < 2
         fleet.broken = (500, b"out of order")
         eventually(lambda: "out of order" in str(client.endpoint._upstreams._failure))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ((404, b"there is no service svc here"), Refused),
+        ((401, b"no token"), Unauthorized),
+        ((302, b"elsewhere"), Refused),
+    ],
+)
+def test_a_refusal_is_not_waited_for(fleet, answer, kind):
+    fleet.broken = answer
+    with client_of(fleet, timeout=20_000) as client:
+        for _ in range(3):
+            start = time.monotonic()
+            with pytest.raises(kind, match=f"no list of instances: .*svc: {answer[1].decode()}"):
+                client.predict(StringRequest("x"))
+            assert time.monotonic() - start < 10
+        assert len(fleet.asked) >= 3
+
+
+def test_nor_by_a_program_of_asyncio(fleet):
+    fleet.broken = (404, b"there is no service svc here")
+
+    async def run():
+        settings = {"endpoint_type": ENDPOINT_TYPE_DIRECT, "timeout": 20_000}
+        async with AsyncPredictClient(fleet.address, "svc", **settings) as client:
+            await client.predict(StringRequest("x"))
+
+    start = time.monotonic()
+    with pytest.raises(Refused, match="there is no service svc here") as raised:
+        asyncio.run(run())
+    assert (raised.value.code, raised.value.status) == (404, 404)
+    assert time.monotonic() - start < 10
+
+
+def test_after_a_refusal_the_next_call_asks_anew(fleet, monkeypatch):
+    monkeypatch.setattr(_discovery, "REFRESH_S", 3600.0)
+    fleet.broken = (404, b"there is no service svc here")
+    with client_of(fleet) as client:
+        with pytest.raises(Refused):
+            client.predict(StringRequest("x"))
+        fleet.broken = None
+        fleet.add()
+        send(client, 3)
 
 
 def test_new_instances_and_weights_are_taken_over(fleet):
