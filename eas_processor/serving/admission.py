@@ -10,6 +10,7 @@ from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.contracts.refusals import DeadlineExceeded, NotReady, QueueFull, Refusal
 from eas_processor.contracts.settings import ServiceSettings
+from eas_processor.contracts.shown import for_clients
 from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.deadlines import Deadlines
 from eas_processor.serving.isolation import Isolation
@@ -163,7 +164,7 @@ class Admission:
         self.refill(instance)
 
     def _not_ready(self) -> NotReady:
-        reason = f": {self.reason}" if self.reason else ""
+        reason = f": {for_clients(self.reason)}" if self.reason else ""
         return NotReady(
             f"service {self._settings.name!r} has no instance that can answer now{reason}"
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from eas_processor.contracts.refusals import NotReady
 from eas_processor.contracts.settings import Peer
+from eas_processor.contracts.shown import for_clients
 from eas_processor.serving.service import Service
 from eas_processor.serving.tokens import NOBODY, Tokens
 from eas_processor.serving.version_states import VersionState
@@ -86,9 +87,8 @@ class Entry:
     def not_ready(self) -> NotReady:
         """Return the refusal of a call while no version can take it."""
         if self.phase is Phase.FAILED:
-            return NotReady(
-                f"service {self.name!r} could not start: {self.reason}; it is tried again"
-            )
+            reason = for_clients(self.reason)
+            return NotReady(f"service {self.name!r} could not start: {reason}; it is tried again")
         return NotReady(f"service {self.name!r} is being prepared; try again in a moment")
 
     def publish(self, number: int, service: Service) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from eas_processor.contracts.shown import for_clients
 from eas_processor.frontends.tfs_rest.statuses import name_of
 from eas_processor.serving.registry import Entry, Phase
 from eas_processor.serving.version_states import Stage, VersionState
@@ -26,7 +27,10 @@ def status_text(states: dict[int, VersionState]) -> bytes:
         {
             "version": str(number),
             "state": state.stage.value,
-            "status": {"error_code": name_of(state.code), "error_message": state.message},
+            "status": {
+                "error_code": name_of(state.code),
+                "error_message": for_clients(state.message),
+            },
         }
         for number, state in sorted(states.items(), reverse=True)
     ]
