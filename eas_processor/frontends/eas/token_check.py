@@ -11,8 +11,10 @@ from eas_processor.contracts.refusals import Unauthorized
 from eas_processor.serving.tokens import Tokens
 
 _MISSING = "no token came with the request; send it as `Authorization: <token>`"
-_WRONG = "the token in `Authorization` is not the token of this service"
-_WRONG_SIGNATURE = "the `EAS` signature was not made with this service's token for these headers"
+_WRONG = "wrong token: the token in `Authorization` is not the token of this service"
+_WRONG_SIGNATURE = (
+    "wrong token: the `EAS` signature was not made with this service's token for these headers"
+)
 
 
 def token_refusal(
@@ -24,8 +26,9 @@ def token_refusal(
     `Authorization` is the token itself, `Bearer <token>`, or `EAS <signature>`: base64 of
     HMAC-SHA1, keyed with the token, over method, Content-MD5, Content-Type, Date and path. The
     signature is checked over the headers as they came: SDKs send local time as GMT, and an MD5
-    that is short or of other bytes. `target` is the request target as received, `headers` has
-    lower-case names.
+    that is short or of other bytes. Go's and Java's sign `application/octet-stream` whatever they
+    send, and Go's the name as it was set, with a `/` at its end, until its first call has trimmed
+    it. `target` is the request target as received, `headers` has lower-case names.
     """
     if tokens.public:
         return None
@@ -36,10 +39,11 @@ def token_refusal(
         return None
     if not given.startswith(b"EAS "):
         return Unauthorized(_WRONG)
-    signed = [method, *(headers.get(each, b"") for each in _SIGNED)]
-    # Go's and Java's SDKs sign path and query; Python's the service's path, whatever it calls.
-    paths = {target, target.partition(b"?")[0], f"/api/predict/{name}".encode()}
-    if _is_signature(given[4:].strip(), tokens, signed, paths):
+    md5, content_type, date = (headers.get(each, b"") for each in _SIGNED)
+    signed = [b"\n".join([method, md5, content_type, date])]
+    if content_type != _DEFAULT_TYPE:
+        signed.append(b"\n".join([method, md5, _DEFAULT_TYPE, date]))
+    if _is_signature(given[4:].strip(), tokens, signed, _signed_paths(target, name)):
         return None
     return Unauthorized(_WRONG_SIGNATURE)
 
@@ -56,13 +60,26 @@ def _is_token(given: bytes, tokens: Tokens) -> bool:
 
 
 _SIGNED = (b"content-md5", b"content-type", b"date")
+_DEFAULT_TYPE = b"application/octet-stream"
 
 
-def _is_signature(given: bytes, tokens: Tokens, signed: list[bytes], paths: set[bytes]) -> bool:
-    for path in paths:
-        text = b"\n".join([*signed, path]).strip()
-        for token in tokens.values:
-            expected = base64.b64encode(hmac.new(token, text, hashlib.sha1).digest())
-            if hmac.compare_digest(given, expected):
-                return True
+def _signed_paths(target: bytes, name: str) -> list[bytes]:
+    """The paths that the SDKs sign for a request to `target`, the likeliest first."""
+    path = target.partition(b"?")[0]
+    service = f"/api/predict/{name}".encode()
+    # Go's and Java's sign path and query; Python's the service's path, whatever it calls.
+    paths = [target, path, service, path + b"/"]
+    if path.startswith(service + b"/"):
+        paths.append(service + b"/" + path[len(service) :])
+    return paths
+
+
+def _is_signature(given: bytes, tokens: Tokens, signed: list[bytes], paths: list[bytes]) -> bool:
+    for lines in signed:
+        for path in paths:
+            text = (lines + b"\n" + path).strip()
+            for token in tokens.values:
+                expected = base64.b64encode(hmac.new(token, text, hashlib.sha1).digest())
+                if hmac.compare_digest(given, expected):
+                    return True
     return False

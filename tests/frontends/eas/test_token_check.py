@@ -29,8 +29,10 @@ def refusal(
     return None if refused is None else str(refused)
 
 
-def sign(path: bytes, token: bytes = b"tok") -> bytes:
-    text = b"\n".join([b"POST", *SIGNED.values(), path])
+def sign(
+    path: bytes, token: bytes = b"tok", content_type: bytes = SIGNED[b"content-type"]
+) -> bytes:
+    text = b"\n".join([b"POST", SIGNED[b"content-md5"], content_type, DATE, path])
     return b"EAS " + base64.b64encode(hmac.new(token, text, hashlib.sha1).digest())
 
 
@@ -44,7 +46,9 @@ def test_the_token_lets_in(authorization: bytes) -> None:
     [b"", b"to", b"tok2", b"Tok", b"Bearer", b"Bearer ", b"Basic tok", b"EAS", b"\xff"],
 )
 def test_anything_else_does_not(authorization: bytes) -> None:
-    assert refusal(authorization) == "the token in `Authorization` is not the token of this service"
+    assert refusal(authorization) == (
+        "wrong token: the token in `Authorization` is not the token of this service"
+    )
 
 
 def test_a_missing_token_is_refused_with_the_way_to_send_it() -> None:
@@ -91,7 +95,8 @@ def test_a_signature_without_headers_is_over_empty_lines() -> None:
 @pytest.mark.parametrize("name", SIGNED)
 def test_a_signature_is_for_its_headers_only(name: bytes) -> None:
     changed = {**SIGNED, name: SIGNED[name] + b"x"}
-    assert "`EAS` signature" in str(refusal(sign(TARGET), changed))
+    signature = sign(TARGET) if name != b"content-type" else sign(TARGET, content_type=b"a/b")
+    assert "wrong token: the `EAS` signature" in str(refusal(signature, changed))
 
 
 @pytest.mark.parametrize(
@@ -110,3 +115,47 @@ def test_during_a_change_two_tokens_are_let_in() -> None:
 
 def test_a_previous_token_does_not_close_a_public_service() -> None:
     assert token_refusal(Tokens("", previous="old"), "svc", b"POST", b"/", {}) is None
+
+
+class TestGoAndJava:
+    """
+    Signatures that their SDKs make of other headers and paths than they send.
+
+    Computed with `openssl dgst -sha1 -hmac tok -binary | base64`.
+    """
+
+    @pytest.mark.parametrize("content_type", [b"application/json", b"text/plain", b""])
+    def test_a_content_type_of_ones_own_is_sent_and_another_signed(
+        self, content_type: bytes
+    ) -> None:
+        headers = {**SIGNED, b"content-type": content_type}
+        assert refusal(b"EAS Rk/lrQMl/zcP3UFmYV6sT89ThEo=", headers) is None
+
+    @pytest.mark.parametrize(
+        ("signed", "called"),
+        [
+            # SetServiceName("svc/"): the first call signs it so, and then trims it.
+            (b"/api/predict/svc/", b"/api/predict/svc"),
+            # With SetRequestPath("/v1"), and to a model of the service.
+            (b"/api/predict/svc//v1", b"/api/predict/svc/v1"),
+            (b"/api/predict/svc/model/", b"/api/predict/svc/model"),
+        ],
+    )
+    def test_the_first_call_to_a_name_that_ends_in_a_slash(
+        self, signed: bytes, called: bytes
+    ) -> None:
+        assert refusal(sign(signed), target=called) is None
+        headers = {**SIGNED, b"content-type": b"application/json"}
+        assert refusal(sign(signed), headers, target=called) is None
+
+    def test_its_signature_as_go_makes_it(self) -> None:
+        assert refusal(b"EAS DU2ZUDV7NXNTuvO24U571hKpfoc=") is None
+
+    def test_an_md5_without_its_leading_zero(self) -> None:
+        # Java: `new BigInteger(1, digest).toString(16)`; the MD5 of "jk8ssl" begins with 0000.
+        headers = {**SIGNED, b"content-md5": b"18e6137ac2caab16074784a6"}
+        assert refusal(b"EAS OCfsoERS2gDX654xgk1bvXhl1+g=", headers) is None
+
+    @pytest.mark.parametrize("signed", [b"/api/predict/other/", b"/api/predict/svc//v2"])
+    def test_another_path_is_refused_all_the_same(self, signed: bytes) -> None:
+        assert "wrong token" in str(refusal(sign(signed), target=b"/api/predict/svc/v1"))
