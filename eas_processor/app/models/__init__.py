@@ -1,0 +1,1 @@
+"""Models of numbered versions: found, loaded beside each other, and unloaded again."""

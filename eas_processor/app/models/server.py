@@ -1,0 +1,212 @@
+"""All models of an engine: what its configuration names, as it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eas_processor.app.hosting import Shares
+from eas_processor.app.models.host import ModelHost
+from eas_processor.app.models.version import Loading
+from eas_processor.config.models import ModelConfig
+from eas_processor.errors import ServiceFileError, SetupError, StartError, UpdateError
+from eas_processor.serving.background import end_tasks, in_background
+from eas_processor.serving.service import Service
+
+log = logging.getLogger("eas_processor.engine")
+
+ReadModels = Callable[[], Sequence[ModelConfig]]
+"""Reads the configuration, in a thread. Raises SetupError."""
+
+
+@dataclass(frozen=True)
+class ModelOffer:
+    """
+    Which models an engine is to serve, and how.
+
+    `read` is asked again every `config_poll` seconds, if that is above 0, and directories are
+    looked at every `directory_poll` seconds: 0 is once, below that never. `any_label` lets labels
+    name versions that are not loaded. `frontends` are the protocols that call the models.
+    """
+
+    read: ReadModels
+    loading: Loading
+    config_poll: float = 0.0
+    directory_poll: float = 1.0
+    any_label: bool = False
+    frontends: frozenset[str] = frozenset(["tfs"])
+
+
+class Models:
+    """Starts, changes and ends the models of an engine."""
+
+    def __init__(self, shares: Shares, offer: ModelOffer) -> None:
+        self._shares = shares
+        self._offer = offer
+        self._hosts: dict[str, ModelHost] = {}
+        self._going: set[ModelHost] = set()
+        self._config: list[ModelConfig] = []
+        self._said = ""
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def hosts(self) -> Sequence[ModelHost]:
+        """One for each model, in the order of the configuration."""
+        return list(self._hosts.values())
+
+    @property
+    def most_grace(self) -> float:
+        """The longest time that a version has for what it accepted, in seconds."""
+        return max((each.settings.grace for each in self._services()), default=0.0)
+
+    @property
+    def outstanding(self) -> int:
+        """The calls that have begun and are not answered, of all versions."""
+        return sum(each.admission.outstanding for each in self._services())
+
+    async def start(self) -> None:
+        """
+        Load what the configuration names, and wait until each model has a version that serves.
+
+        Raises StartError where one cannot be loaded. A model without a version is waited for.
+        """
+        offer = self._offer
+        self._config = list(await in_background(offer.read))
+        self._check(self._config)
+        self._check_labels(self._config)
+        await self._change_to(self._config)
+        if offer.directory_poll > 0:
+            self._spawn(self._follow_directories())
+        await self._wait(self._hosts.values())
+        if offer.config_poll > 0:
+            self._spawn(self._follow_config())
+
+    async def apply(self, config: Sequence[ModelConfig]) -> None:
+        """
+        Serve these models and no others, and wait until new ones serve.
+
+        Raises UpdateError where that cannot be, or a model cannot be loaded; what served goes on.
+        """
+        async with self._lock:
+            config = list(config)
+            if not config and self._config:
+                raise UpdateError("Cannot transition to requested config: it names no model.")
+            self._check(config)
+            self._check_labels(config)
+            before = set(self._hosts)
+            await self._change_to(config)
+            self._config = config
+            await self._wait(each for name, each in self._hosts.items() if name not in before)
+
+    def reload_all(self) -> None:
+        """Read the configuration again, and look at every directory."""
+        self._spawn(self._read_again())
+
+    async def end_changes(self) -> None:
+        """Load and unload nothing any more."""
+        await end_tasks(self._tasks)
+        for each in self._hosts.values():
+            await each.end_changes()
+
+    async def stop(self) -> None:
+        """End every instance, and wait until they are gone."""
+        await self.end_changes()
+        hosts = [*self._hosts.values(), *self._going]
+        await asyncio.gather(*(each.stop() for each in hosts))
+
+    async def _change_to(self, config: list[ModelConfig]) -> None:
+        wanted = {each.name: each for each in config}
+        for name in [each for each in self._hosts if each not in wanted]:
+            log.info("%s: is removed from the configuration", name)
+            self._spawn(self._remove(self._hosts.pop(name)))
+        for name, each in wanted.items():
+            if name in self._hosts:
+                self._hosts[name].config = each
+            else:
+                host = ModelHost(each, self._shares, self._offer.loading, self._offer.frontends)
+                self._shares.registry.add(host.entry)
+                self._hosts[name] = host
+            self._hosts[name].entry.label(dict(each.labels))
+        self._hosts = {name: self._hosts[name] for name in wanted}
+        await asyncio.gather(*(each.look() for each in self._hosts.values()))
+
+    async def _remove(self, host: ModelHost) -> None:
+        self._going.add(host)
+        await host.remove()
+        self._going.discard(host)
+
+    async def _wait(self, hosts: Iterable[ModelHost]) -> None:
+        hosts = list(hosts)
+        await asyncio.gather(*(each.wait_until_settled() for each in hosts))
+        failed = [each for each in hosts if not each.available]
+        if failed:
+            reasons = ", ".join(
+                f"{{name: {each.name} version: {number}}} due to error: {reason}"
+                for each in failed
+                for number, reason in sorted(each.failures.items())
+            )
+            raise StartError(f"{len(failed)} servable(s) did not become available: {{{reasons}}}")
+
+    def _check(self, config: list[ModelConfig]) -> None:
+        seen: set[str] = set()
+        for each in config:
+            if each.name in seen:
+                raise ServiceFileError(
+                    f"Illegal to list model {each.name} multiple times in config list"
+                )
+            seen.add(each.name)
+            if not each.base_path.is_absolute():
+                raise ServiceFileError(
+                    f"Expected model {each.name} to have an absolute path or URI; got base_path()="
+                    f"{each.base_path}"
+                )
+
+    def _check_labels(self, config: list[ModelConfig]) -> None:
+        """Refuse a label of a version that is not loaded, unless it is new and may name any."""
+        for each in config:
+            host = self._hosts.get(each.name)
+            available = host.available if host is not None else set()
+            used = host.entry.labels if host is not None else {}
+            for label, number in each.labels.items():
+                if number in available or used.get(label) == number:
+                    continue
+                if not self._offer.any_label or label in used:
+                    raise UpdateError(
+                        f"Request to assign label to version {number} of model {each.name}, which "
+                        "is not currently available for inference"
+                    )
+
+    async def _follow_directories(self) -> None:
+        while True:
+            await asyncio.sleep(self._offer.directory_poll)
+            await asyncio.gather(*(each.look() for each in list(self._hosts.values())))
+
+    async def _follow_config(self) -> None:
+        while True:
+            await asyncio.sleep(self._offer.config_poll)
+            await self._read_again()
+
+    async def _read_again(self) -> None:
+        try:
+            config = list(await in_background(self._offer.read))
+            if config != self._config:
+                await self.apply(config)
+                log.info("the configuration of models has changed, and is served")
+        except SetupError as error:
+            if str(error) != self._said:
+                log.error("the configuration of models stays as it is: %s", error)
+            self._said = str(error)
+        else:
+            self._said = ""
+
+    def _services(self) -> Iterable[Service]:
+        return (service for each in self._hosts.values() for service in each.services())
+
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,32 @@
+"""The numbered directories below a model's base path, one for each version."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+log = logging.getLogger("eas_processor")
+
+_NUMBER = re.compile(r"[0-9]+")
+_LARGEST = 2**63 - 1
+
+
+def find_versions(base: Path) -> dict[int, Path]:
+    """
+    Return the directories of all versions by number; leading zeros are allowed.
+
+    Other names are left out. Where two names are one number, the last is taken. Raises OSError
+    where the base path cannot be read.
+    """
+    found: dict[int, Path] = {}
+    for path in sorted(base.iterdir()):
+        if not _NUMBER.fullmatch(path.name) or int(path.name) > _LARGEST or not path.is_dir():
+            continue
+        number = int(path.name)
+        if number in found:
+            log.warning(
+                "%s and %s are both version %d; the second is taken", found[number], path, number
+            )
+        found[number] = path
+    return found
