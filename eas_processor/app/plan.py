@@ -16,6 +16,7 @@ from eas_processor.app.peers import peer_of
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.gpu import COMPILE_S, Wanted
+from eas_processor.builds.op_libraries import asked_files, asked_modules, with_places
 from eas_processor.builds.processor_config import (
     check_model_config,
     processor_config,
@@ -92,6 +93,7 @@ class ServiceFile:
             named = (
                 model,
                 _local(loaded, service.warm_up_data_path),
+                *(_local(loaded, each) for each in asked_files(service.model_config)),
                 _local(loaded, service.processor_path),
             )
             return _stamp(self.path, *(resolved(each) for each in named if each is not None))
@@ -118,11 +120,10 @@ def read_plan(path: Path) -> Plan:
     warm_up = read_warm_up(loaded)
     try:
         build = _build(loaded)
+        worker = _worker_settings(loaded, build, _model(loaded, build))
     except BuildError as error:
         raise BuildError(f"{path}: {error}") from error
-    model = _model(loaded, build)
     token = resolve_token(service)
-    worker = _worker_settings(service, build, model)
     return Plan(_service_settings(service, token, worker, warm_up), loaded.notes)
 
 
@@ -146,7 +147,8 @@ def _build(loaded: LoadedService) -> Build:
     check_model_config(service.model_config, entry.name)
     _check_kind(loaded)
     with progress_bar(entry) as progress:
-        return find_build(service.processor, wanted, progress)
+        modules = asked_modules(service.model_config)
+        return find_build(service.processor, wanted, progress, modules)
 
 
 def _check_kind(loaded: LoadedService) -> None:
@@ -155,11 +157,12 @@ def _check_kind(loaded: LoadedService) -> None:
     if model is None:
         return
     try:
-        find_model(str(model))
+        found = find_model(str(model))
     except ProcessorError as error:
         raise ModelFetchError(f"{loaded.path}: model_path: {error}") from error
     except OSError as error:
         raise ModelFetchError(f"{loaded.path}: model_path: {reason(error)}") from error
+    with_places(loaded.service.model_config, loaded.path.parent.absolute(), Path(found))
 
 
 def _model(loaded: LoadedService, build: Build) -> Path:
@@ -231,14 +234,15 @@ def _peers(named: list[str]) -> tuple[Peer, ...]:
         raise ServiceFileError(f"networking.peers: {error}") from error
 
 
-def _worker_settings(service: Service, build: Build, model_entry: Path) -> WorkerSettings:
-    rpc = service.metadata.rpc
+def _worker_settings(loaded: LoadedService, build: Build, model_entry: Path) -> WorkerSettings:
+    service, rpc = loaded.service, loaded.service.metadata.rpc
     config, environment = service.model_config, build.gpus.environment | build.environment
     if build.directory is None:
         config = processor_config(
             config, service.metadata.cpu, rpc.worker_threads, build.gpus.model_config
         )
         environment = environment | processor_environment(config)
+        config = with_places(config, loaded.path.parent.absolute(), model_entry)
     return WorkerSettings(
         build=build.name,
         python=build.python,

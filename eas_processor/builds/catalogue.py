@@ -193,7 +193,17 @@ def known_processors() -> list[str]:
 
 
 def find_entry(processor: str) -> Entry:
-    """Return the entry that `processor` names. Raises BuildError with the nearest known names."""
+    """
+    Return the entry that `processor` names; `NAME+PACKAGE` is NAME with a package more.
+
+    Raises BuildError with the nearest known names.
+    """
+    processor, *packages = processor.split("+")
+    if packages:
+        # Not above: `setup.py processors` imports this file where nothing is installed.
+        from eas_processor.builds.extended import extend
+
+        return extend(find_entry(processor), packages)
     entry = _BY_NAME.get(ALIASES.get(processor, processor))
     if entry is not None:
         return entry

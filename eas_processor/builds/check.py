@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eas_processor.builds.catalogue import Entry
+from eas_processor.builds.extended import Extended
 from eas_processor.builds.worker_code import worker_code_directory
 from eas_processor.errors import BuildError
 
@@ -25,12 +26,16 @@ def check(entry: Entry, python: Path, lock: Path | None, on_line: OnLine) -> Non
     `lock` is None for the engine's own environment, which was not made from one. Raises BuildError
     with what the failed step says.
     """
-    _run(entry, python, [] if lock is None else [str(lock)], on_line)
+    _run(entry, python, [] if lock is None else [str(lock), *_modules(entry)], on_line)
 
 
 def check_import(entry: Entry, python: Path) -> None:
     """Raise BuildError when the build cannot be imported."""
-    _run(entry, python, ["--import"], lambda line: None)
+    _run(entry, python, ["--import", *_modules(entry)], lambda line: None)
+
+
+def _modules(entry: Entry) -> tuple[str, ...]:
+    return entry.packages if isinstance(entry, Extended) else ()
 
 
 def _run(entry: Entry, python: Path, arguments: list[str], on_line: OnLine) -> None:

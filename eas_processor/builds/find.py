@@ -6,17 +6,24 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eas_processor.builds.catalogue import NEWEST_CPU, Entry, find_entry
+from eas_processor.builds.extended import Extended, extend
 from eas_processor.builds.gpu import Gpus, Wanted, check_before_making, plan
 from eas_processor.builds.installed import find_installed
 from eas_processor.builds.preflight import check_machine
 from eas_processor.builds.provision import provision
 from eas_processor.builds.uv import OnProgress
+from eas_processor.errors import BuildError
 
 _HOOKS = "eas_processor.tf.hooks"
+# Packages of operations, whose names on a package index are theirs.
+OPERATION_PACKAGES = frozenset(
+    ["tensorflow_addons", "tensorflow_decision_forests", "tensorflow_io", "tensorflow_text"]
+)
 _DISTRIBUTIONS = ("tensorflow-cpu", "tensorflow")
 
 
@@ -38,25 +45,70 @@ class Build:
 
 
 def find_build(
-    processor: str, wanted: Wanted | None = None, progress: OnProgress | None = None
+    processor: str,
+    wanted: Wanted | None = None,
+    progress: OnProgress | None = None,
+    modules: Sequence[str] = (),
 ) -> Build:
     """
     Return the build that `processor` names, made first where it is missing.
 
-    `wanted` is what the service asks of the machine's cards, nothing unless it is given.
+    `wanted` is what the service asks of the machine's cards, nothing unless it is given. `modules`
+    are to be importable: where they are not, it is the build with their packages more.
 
     Raises BuildError for an unknown name, or when the build cannot be made or run here.
     """
-    entry, wanted = find_entry(processor), wanted or Wanted()
+    entry, wanted = with_modules(find_entry(processor), modules), wanted or Wanted()
     if is_own(entry):
         check_machine(entry)
         gpus = plan(entry, None, wanted)
         return Build(name=entry.name, python=Path(sys.executable), hooks=_HOOKS, gpus=gpus)
     if find_installed(entry) is None:
         check_before_making(entry, wanted)
-    made = provision(entry, progress=progress)
+    made = provision(entry, with_cuda=_cuda_is_here(entry), progress=progress)
     gpus = plan(entry, made, wanted)
     return Build(name=entry.name, python=made.python, hooks=_HOOKS, gpus=gpus)
+
+
+def with_modules(entry: Entry, modules: Sequence[str]) -> Entry:
+    """
+    Return the build with the packages of these modules, itself where it has them.
+
+    Packages of operations that are known are added unasked. What any other name brings from a
+    package index, nobody knows: `eascmd build NAME --with PACKAGE` is to have made that build.
+    Raises BuildError where it has not.
+    """
+    missing = sorted({each.partition(".")[0] for each in modules if not _has(entry, each)})
+    if not missing:
+        return entry
+    extended = extend(entry, missing)
+    if not set(missing) <= OPERATION_PACKAGES and find_installed(extended) is None:
+        raise BuildError(
+            f"model_config.op_libraries names {' and '.join(missing)}, which {entry.name} does not "
+            f"have; `eascmd build {entry.name} --with {' --with '.join(missing)}` makes a build "
+            "that has, which is then used"
+        )
+    return extended
+
+
+def _has(entry: Entry, module: str) -> bool:
+    name = module.partition(".")[0]
+    if is_own(entry):
+        return importlib.util.find_spec(name) is not None
+    if isinstance(entry, Extended) and name in entry.packages:
+        return True
+    found = find_installed(entry)
+    return found is not None and any(
+        (found.site_packages / each).exists() for each in (name, f"{name}.py")
+    )
+
+
+def _cuda_is_here(entry: Entry) -> bool:
+    """Whether a build that has yet to be made follows a base that has CUDA as wheels."""
+    if not isinstance(entry, Extended) or find_installed(entry) is not None:
+        return False
+    base = find_installed(entry.base)
+    return base is not None and base.with_cuda
 
 
 def is_own(entry: Entry) -> bool:

@@ -27,6 +27,12 @@ def versions(lock: Path) -> dict[str, str]:
     return {name: version for name, _, version in (pin.partition("==") for pin in read_pins(lock))}
 
 
+def built_from_source(lock: str) -> list[str]:
+    """Return the packages of a lock's text that have no wheels, which its head names."""
+    found = re.search(r"^# From source, for want of a wheel: (.*)\.$", lock, re.MULTILINE)
+    return found[1].split(", ") if found else []
+
+
 def build_tools(lock: Path) -> str:
     """Return the part of a lock that has to be there before its source archives are built."""
     blocks = re.findall(r"^\w[^\n]*(?:\n +--hash[^\n]*)+", lock.read_text("ascii"), re.MULTILINE)
@@ -34,8 +40,15 @@ def build_tools(lock: Path) -> str:
 
 
 def content_hash(entry: Entry, *, with_cuda: bool = False) -> str:
-    """Return a hash over the locks of a build, which says whether one that was made is this one."""
-    digest = hashlib.sha256(entry.lock.read_bytes())
+    """
+    Return a hash over the locks of a build, which says whether one that was made is this one.
+
+    It is "" where the lock of a build with more packages has yet to be made.
+    """
+    try:
+        digest = hashlib.sha256(entry.lock.read_bytes())
+    except FileNotFoundError:
+        return ""
     if with_cuda and entry.cuda_lock is not None:
         digest.update(entry.cuda_lock.read_bytes())
     return digest.hexdigest()[:16]

@@ -9,6 +9,7 @@ from pathlib import Path
 from eas_processor.builds import installed
 from eas_processor.builds.catalogue import Entry
 from eas_processor.builds.check import check_import
+from eas_processor.builds.extended import Extended, make_lock
 from eas_processor.builds.gpu import lacks_linked_libraries
 from eas_processor.builds.installed import Installed, find_installed
 from eas_processor.builds.interpreters import (
@@ -64,11 +65,24 @@ def refuse_without_cuda_wheels(entry: Entry, *, with_cuda: bool) -> None:
         raise BuildError(f"{entry.name} has no CUDA libraries as wheels{_who_has(entry)}")
 
 
+def lock_of(entry: Entry) -> Path:
+    """Return the lock of a build, made first where it has more packages; raises BuildError."""
+    if isinstance(entry, Extended):
+        try:
+            python = find_interpreter(entry.name, entry.pythons).version
+        except BuildError:
+            python = entry.pythons[0]
+        make_lock(entry, python)
+    return entry.lock
+
+
 def remove(entry: Entry) -> bool:
     """Remove the build; return whether there was anything of it."""
     with installed.making(entry) as (directory, _):
         there = directory.exists() or directory.is_symlink()
         installed.clear(directory)
+        if isinstance(entry, Extended):
+            entry.lock.unlink(missing_ok=True)
         return there
 
 
@@ -100,6 +114,7 @@ class _Maker:
         self._entry = entry
         self._directory = directory
         self._lock = lock
+        self._wheels = wheels
         self._source = (
             [] if wheels is None else ["--no-index", "--find-links", str(wheels.absolute())]
         )
@@ -109,6 +124,14 @@ class _Maker:
         """Clear the directory, fill it, and mark it as whole at the very end."""
         entry, directory = self._entry, self._directory
         interpreter = self._interpreter(fetch_python)
+        if isinstance(entry, Extended):
+            make_lock(
+                entry,
+                interpreter.version,
+                wheels=self._wheels,
+                lock=self._lock,
+                progress=self._progress,
+            )
         # A build that is replaced gives its room back first.
         installed.clear(directory)
         check_space(entry, directory.parent)

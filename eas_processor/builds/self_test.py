@@ -1,8 +1,9 @@
 """
-The self-test of a build, run by its own interpreter: `python -sE self_test.py PACKAGES [LOCK]`.
+The self-test of a build, run by its own interpreter.
 
-Prints one line for each step and ends with 1 at the first that fails. With `--import` in place of
-LOCK, it only imports. It is for Python 3.6, as it runs in every build.
+`python -sE self_test.py PACKAGES [LOCK [MODULE ...]]` prints one line for each step and ends with 1
+at the first that fails. With `--import` in place of LOCK, it only imports. MODULE is what a build
+has beside the packages of its base. It is for Python 3.6, as it runs in every build.
 """
 
 import base64
@@ -14,14 +15,14 @@ import re
 import shutil
 import sys
 import tempfile
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
 
 class Failed(Exception):
     """A step found something wrong, in one sentence."""
 
 
-def main(code: str, lock: str = "") -> int:
+def main(code: str, lock: str = "", *modules: str) -> int:
     """Run the steps; return the exit status."""
     sys.path.insert(0, code)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -31,6 +32,8 @@ def main(code: str, lock: str = "") -> int:
     elif lock:
         # First: files that are wrong are the reason for whatever goes wrong afterwards.
         steps.insert(0, ("packages", lambda: _packages(lock)))
+    if modules:
+        steps.append(("modules", lambda: _modules(modules)))
     for name, step in steps:
         try:
             said = step()
@@ -105,6 +108,20 @@ def _import() -> str:
     import_hooks("eas_processor.tf.hooks")
     how = "forked" if process.thread_count() == 1 else "started one by one"
     return f"TensorFlow {tf.__version__} on Python {sys.version.split()[0]}; workers are {how}"
+
+
+def _modules(names: Iterable[str]) -> str:
+    import importlib
+    import importlib.util
+
+    # A package may bring a module of another name, which nothing here knows.
+    found = [name for name in names if importlib.util.find_spec(name) is not None]
+    for name in found:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            raise Failed(f"{name} cannot be imported: {_sentence(error)}")
+    return "{} imported".format(", ".join(found) or "none")
 
 
 def _fork() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from eas_processor.builds.catalogue import Entry
+from eas_processor.builds.extended import Extended, lock_python
 from eas_processor.builds.locks import read_hashes, read_pins
 from eas_processor.builds.uv import OnProgress, run_uv
 from eas_processor.errors import BuildError
@@ -29,7 +31,7 @@ def collect(entry: Entry, lock: Path, wheels: Path, progress: OnProgress | None 
     Download into `wheels` each file of `lock` that is not there; return how many it now has.
 
     They are those for every Python that the lock fits. uv says where they are, so that its settings
-    for the index hold. Raises BuildError.
+    for the index hold. A lock that this release does not have goes there too. Raises BuildError.
     """
     wanted = read_hashes(lock)
     found = {digest: url for url, digest in locate(entry, lock) if digest in wanted}
@@ -48,6 +50,8 @@ def collect(entry: Entry, lock: Path, wheels: Path, progress: OnProgress | None 
                     written += _download(session, url, target, digest) / 1e6
                     if progress is not None:
                         progress(written)
+        if isinstance(entry, Extended) and lock == entry.lock:
+            shutil.copyfile(lock, wheels / lock.name)
     except requests.RequestException as error:
         raise BuildError(f"{entry.name}: {url} cannot be downloaded: {error}") from error
     except OSError as error:
@@ -61,7 +65,8 @@ def locate(entry: Entry, lock: Path) -> list[tuple[str, str]]:
         pins, answer = Path(scratch) / "pins.txt", Path(scratch) / "pylock.toml"
         pins.write_text("\n".join(read_pins(lock)), encoding="ascii")
         options = ["--quiet", "--no-deps", "--universal", "--format", "pylock.toml"]
-        options += ["--python-version", entry.pythons[-1], "--output-file", str(answer)]
+        python = lock_python(entry) if isinstance(entry, Extended) else entry.pythons[-1]
+        options += ["--python-version", python, "--output-file", str(answer)]
         run_uv(
             f"the wheels of {entry.name}",
             ["pip", "compile", *options, str(pins)],

@@ -11,11 +11,17 @@ from pathlib import Path
 from eas_processor.builds.catalogue import ENTRIES, Entry, find_entry
 from eas_processor.builds.check import check
 from eas_processor.builds.export import export
+from eas_processor.builds.extended import extend
 from eas_processor.builds.find import is_own
 from eas_processor.builds.gpu import lacks_linked_libraries
 from eas_processor.builds.installed import find_installed
 from eas_processor.builds.progress import progress_bar
-from eas_processor.builds.provision import provision, refuse_without_cuda_wheels, remove
+from eas_processor.builds.provision import (
+    lock_of,
+    provision,
+    refuse_without_cuda_wheels,
+    remove,
+)
 from eas_processor.builds.wheels import collect
 from eas_processor.errors import BuildError
 
@@ -41,6 +47,7 @@ def _entries(arguments: argparse.Namespace) -> list[Entry]:
     entries = [find_entry(name) for name in arguments.names]
     if arguments.all_cpu:
         entries += [entry for entry in ENTRIES if not entry.gpu and entry not in entries]
+    entries = [extend(entry, arguments.packages) for entry in entries]
     if not entries:
         raise BuildError("build: name a build, such as tensorflow_cpu_1.15, or give --all-cpu")
     return entries
@@ -49,13 +56,14 @@ def _entries(arguments: argparse.Namespace) -> list[Entry]:
 def _export(entry: Entry, arguments: argparse.Namespace) -> None:
     output, wheels = arguments.output.absolute(), arguments.wheels
     refuse_without_cuda_wheels(entry, with_cuda=arguments.with_cuda)
+    lock = lock_of(entry)
     export(entry, output, with_cuda=arguments.with_cuda)
     print(f"{entry.name}: written to {output}")
     if wheels is None:
         return
-    locks = [entry.lock, entry.cuda_lock if arguments.with_cuda else None]
+    locks = [lock, entry.cuda_lock if arguments.with_cuda else None]
     with progress_bar(entry) as progress:
-        files = sum(collect(entry, lock, wheels.absolute(), progress) for lock in locks if lock)
+        files = sum(collect(entry, each, wheels.absolute(), progress) for each in locks if each)
     print(f"{entry.name}: {wheels} has its {files} files")
 
 

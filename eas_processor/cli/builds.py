@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from eas_processor.builds.catalogue import ALIASES, ENTRIES, Entry
+from eas_processor.builds.extended import installed_extended
 from eas_processor.builds.find import is_own
 from eas_processor.builds.installed import find_installed
 
 
 def print_builds(*, as_json: bool) -> None:
     """Print the catalogue."""
-    rows = [_facts(entry) for entry in ENTRIES]
+    rows = [_facts(entry) for entry in (*ENTRIES, *installed_extended())]
     if as_json:
         print(json.dumps(rows, indent=2))
         return

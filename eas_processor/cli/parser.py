@@ -71,6 +71,14 @@ def _add_admin(commands: Any) -> None:
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as tensorflow_cpu_1.15")
     parser.add_argument("--all-cpu", action="store_true", help="every build for the CPU")
+    parser.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        dest="packages",
+        metavar="PACKAGE",
+        help="and a package, such as tensorflow_text, of the version that fits; repeatable",
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--check", action="store_true", help="make it and run its self-test")
     action.add_argument("--remove", action="store_true", help="remove it from this machine")

@@ -208,6 +208,14 @@ def test_a_model_that_is_overwritten_with_the_old_size_and_time_is_a_new_version
         ({"model_config": {"max_run": "soon"}}, "model_config.max_run: expected a number"),
         ({"networking": {"peers": ["h:99999"]}}, "networking.peers: "),
         ({"model_config": {"omp_num_threads": "x"}}, "model_config.omp_num_threads: expected"),
+        (
+            {"model_config": {"op_libraries": "libx.so"}},
+            "model_config.op_libraries: libx.so is neither beside the service file, in {0}, nor",
+        ),
+        (
+            {"model_config": {"op_libraries": ["/gone/libx.so"]}},
+            "model_config.op_libraries: there is no file /gone/libx.so",
+        ),
     ],
 )
 def test_what_the_service_file_shows_is_refused_before_a_build_is_made_or_a_model_fetched(
@@ -229,3 +237,21 @@ def test_what_the_service_file_shows_is_refused_before_a_build_is_made_or_a_mode
     with pytest.raises(SetupError) as caught:
         write(**keys).read()
     assert str(caught.value).startswith(f"{tmp_path}/a.json: {message.format(tmp_path)}")
+
+
+def test_operation_libraries_are_found_beside_the_service_file_or_the_model(
+    read: Callable[..., ServiceSettings], write: Write, tmp_path: Path
+) -> None:
+    write_model(tmp_path / "model", "one")
+    (tmp_path / "first.so").write_text("1")
+    (tmp_path / "model" / "second.so").write_text("2")
+    config = {"op_libraries": "first.so, tensorflow_text, second.so", "strict_shapes": False}
+    found = json.loads(read(model_config=config).worker.model_config)
+    first, second = str(tmp_path / "first.so"), str(tmp_path / "model" / "second.so")
+    assert found == {
+        "op_libraries": [first, "tensorflow_text", second],
+        "strict_shapes": False,
+    }
+    before = write(model_config=config).stamp()
+    (tmp_path / "first.so").write_text("another")
+    assert write(model_config=config).stamp() != before

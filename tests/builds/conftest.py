@@ -43,6 +43,9 @@ class Index:
             def do_GET(self) -> None:
                 index.answer(self)
 
+            def do_HEAD(self) -> None:
+                index.answer(self)
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -50,11 +53,12 @@ class Index:
         self.url = f"http://127.0.0.1:{self.server.server_port}/simple"
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        name = request.path.rstrip("/").rpartition("/")[2]
+        name, status = request.path.rstrip("/").rpartition("/")[2], 200
         if name in self.files:
             body = self.files[name]
-            self.before_file(name)
-            self.sent.append(name)
+            if request.command == "GET":
+                self.before_file(name)
+                self.sent.append(name)
             kind = "application/octet-stream"
         else:
             links = [
@@ -62,21 +66,24 @@ class Index:
                 for file, data in self.files.items()
                 if file.startswith(f"{name}-")
             ]
+            status = 200 if links else 404
             body, kind = f"<html><body>{''.join(links)}</body></html>".encode(), "text/html"
-        request.send_response(200)
+        request.send_response(status)
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        request.wfile.write(body)
+        if request.command == "GET":
+            request.wfile.write(body)
 
 
-def tiny_wheel(directory: Path, name: str, more: str = "") -> bytes:
+def tiny_wheel(directory: Path, name: str, more: str = "", requires: str = "") -> bytes:
     """Return a wheel of one module."""
+    needs = f"Requires-Dist: {requires}\n" if requires else ""
     path = directory / f"{name}-1.0-py3-none-any.whl"
     info = f"{name}-1.0.dist-info"
     files = {
         f"{name}.py": f"name = {name!r}\n{more}",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\n"
         "Tag: py3-none-any\n",
     }

@@ -8,6 +8,7 @@ import pytest
 from eas_processor.builds import find
 from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.installed import Installed
+from eas_processor.errors import BuildError
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def provisioned(monkeypatch, tmp_path):
     """The names of the builds that were asked for; none is made."""
     names = []
 
-    def provision(entry, **_):
+    def provision(entry, *, with_cuda, **_):
         names.append(entry.name)
         return Installed(tmp_path / entry.name, "3.7.16", "", with_cuda=False, size=0)
 
@@ -66,3 +67,61 @@ def test_another_build_is_made(install, provisioned, tmp_path):
     build = find_build("tensorflow_cpu_1.15")
     assert build.python == tmp_path / "tensorflow_cpu_1.15" / "bin" / "python"
     assert provisioned == ["tensorflow_cpu_1.15"]
+
+
+@pytest.mark.parametrize("module", ["tensorflow_text", "tensorflow_text.core"])
+def test_a_package_of_operations_is_added(install, provisioned, module):
+    install(tensorflow_cpu="2.21.0")
+    build = find_build("tensorflow_cpu_1.15", modules=[module])
+    assert build.name == "tensorflow_cpu_1.15+tensorflow_text"
+    find_build("tensorflow_cpu", modules=[module])
+    find_build("tensorflow_cpu_1.15+tensorflow_text", modules=[module])
+    assert provisioned == [build.name, build.name]
+
+
+def test_the_engines_own_environment_may_have_it(install, provisioned, monkeypatch):
+    install(tensorflow_cpu="2.21.0")
+    assert find_build("tensorflow_cpu", modules=["blade.runtime"]).python == Path(sys.executable)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "tensorflow" or None)
+    assert find_build("tensorflow_cpu", modules=["tensorflow_text"]).name == (
+        "tensorflow_cpu_2.21+tensorflow_text"
+    )
+
+
+def test_what_an_unknown_name_would_bring_is_not_installed_unasked(
+    install, provisioned, monkeypatch, tmp_path
+):
+    install()
+    with pytest.raises(BuildError) as caught:
+        find_build("tensorflow_cpu_1.15", modules=["tensorflow_text", "blade.runtime"])
+    assert str(caught.value) == (
+        "model_config.op_libraries names blade and tensorflow_text, which tensorflow_cpu_1.15 does "
+        "not have; `eascmd build tensorflow_cpu_1.15 --with blade --with tensorflow_text` makes a "
+        "build that has, which is then used"
+    )
+    there = Installed(tmp_path, "3.7.16", "", with_cuda=False, size=0)
+    monkeypatch.setattr(find, "find_installed", lambda entry: there if "+" in entry.name else None)
+    build = find_build("tensorflow_cpu_1.15", modules=["tensorflow_text", "blade.runtime"])
+    assert build.name == "tensorflow_cpu_1.15+blade+tensorflow_text"
+
+
+def test_a_package_that_somebody_put_into_the_build(install, provisioned, monkeypatch, tmp_path):
+    install()
+    there = Installed(tmp_path, "3.7.16", "", with_cuda=False, size=0)
+    (there.site_packages / "blade").mkdir(parents=True)
+    monkeypatch.setattr(find, "find_installed", lambda entry: there)
+    find_build("tensorflow_cpu_1.15", modules=["blade.runtime"])
+    assert provisioned == ["tensorflow_cpu_1.15"]
+
+
+def test_a_gpu_build_with_a_package_has_cuda_where_its_base_has(install, monkeypatch, tmp_path):
+    install()
+    asked = []
+    there = Installed(tmp_path, "3.9.18", "", with_cuda=True, size=0)
+    monkeypatch.setattr(find, "find_installed", lambda entry: None if "+" in entry.name else there)
+    monkeypatch.setattr(
+        find, "provision", lambda entry, *, with_cuda, **_: asked.append(with_cuda) or there
+    )
+    monkeypatch.setattr(find, "check_before_making", lambda *_: None)
+    find_build("tensorflow_gpu_2.7", modules=["tensorflow_text"])
+    assert asked == [True]

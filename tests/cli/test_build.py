@@ -106,3 +106,16 @@ def test_a_build_that_cannot_be_imported_here_says_why(
     ready, why = capsys.readouterr().out.splitlines()
     assert ready.startswith("tensorflow_gpu_1.12: ready after")
     assert why == "tensorflow_gpu_1.12: cannot be imported here: it needs CUDA 9.0"
+
+
+def test_more_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Installed(tmp_path, "3.7.16", "", with_cuda=False, size=1_000_000)
+    monkeypatch.setattr(build, "provision", lambda *_, **__: made)
+    words = ["build", "tensorflow_cpu_1.15", "--with", "tensorflow-text", "--with", "abc"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("tensorflow_cpu_1.15+abc+tensorflow_text: ready after")
+    line = refusal(capsys, "tensorflow_cpu_1.15", "--with", "abc==1.0")
+    assert "expected the name of a package, such as tensorflow_text, got 'abc==1.0'" in line
