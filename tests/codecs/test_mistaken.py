@@ -60,11 +60,32 @@ def test_json_that_is_something_else(body, hint):
     assert hint in str(caught.value)
 
 
-@pytest.mark.parametrize("body", [b"\xff\xff", request("s")[:-3], b"hello"])
+@pytest.mark.parametrize(
+    "begin, kind",
+    [
+        # `Snappy.compress` and `LZ4Compressor.compress` of a request of 836 bytes: the length of
+        # all, the length of what comes as it is, and that.
+        (
+            b"\xc4\x06\x68\n\x01s\x12\xbc\x06\n\x01x\x12\xb6\x06\x08\x01\x12\x05\n\x03\x64\x02",
+            "snappy",
+        ),
+        (b"\xc4\x06\xf0\x41\n\x01s\x12\xbc\x06\n\x01x", "snappy"),
+        (b"\xff\x0c\n\x01s\x12\xbc\x06\n\x01x\x12\xb6\x06\x08\x01\x12\x05", "lz4"),
+        (b"\xd0\n\x01s\x12\xbc\x06\n\x01x\x12\xb6\x06", "lz4"),
+    ],
+)
+def test_what_javas_sdk_compresses_without_a_mark(begin, kind):
+    with pytest.raises(wire.WireError) as caught:
+        ArrayProto().decode(begin + bytes(range(128, 160)), None)
+    assert "it may be compressed by " + kind in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"\xff\xff", request("s")[:-3], request("")[:-3], b"hello"])
 def test_what_shows_nothing_gets_no_hint(body):
     with pytest.raises(wire.WireError) as caught:
         ArrayProto().decode(body, None)
     assert "it begins" not in str(caught.value)
+    assert "it may be" not in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [b'{"inputs": ', b"hello", b"\xff\xff", b"\n\n{"])
