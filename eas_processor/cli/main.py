@@ -13,6 +13,7 @@ from eas_processor.cli.stopping import end_as_process_one
 from eas_processor.cli.usage import Parser, nearest
 from eas_processor.cli.vendor_commands import NAMES, advice
 from eas_processor.errors import EasError
+from eas_processor.process_limit import advised, is_shortage
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not sentence:
             raise
         print(sentence, file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if not is_shortage(str(error)):
+            raise
+        print(f"eascmd: {advised(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

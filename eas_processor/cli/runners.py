@@ -8,9 +8,12 @@ and a command needs the packages of its own extra alone.
 from __future__ import annotations
 
 import argparse
+import os
 
 
 def run_serve(arguments: argparse.Namespace) -> None:
+    # Read when numpy is imported: a thread for each core, of which the engine has no use.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from eas_processor.cli.logs import set_up
     from eas_processor.cli.serve import serve
     from eas_processor.contracts.settings import ENVELOPE, MIB, EngineSettings

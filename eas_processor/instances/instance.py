@@ -28,6 +28,7 @@ from eas_processor.link.frames import (
     Frame,
     pack,
 )
+from eas_processor.process_limit import advised, is_shortage
 
 BYTE_CREDIT = 64 * 1024 * 1024
 """Bytes of large bodies that one worker holds at a time, unless a single body is larger."""
@@ -76,7 +77,7 @@ class Instance:
         self.failure = ""
         """Why the worker could not start, or how it died."""
         self.last_words = ""
-        """The last line that the worker printed."""
+        """The last line that the worker printed, or the one that tells what it lacked."""
         self._credit = settings.credit
         self._held_bytes = 0
         self._links: dict[str, asyncio.Transport] = {}
@@ -258,9 +259,15 @@ class Instance:
             self.state = State.WARMING
         self._settle()
 
+    def printed(self, line: str) -> None:
+        """Note a line that the worker has printed."""
+        # After that C++ code ends the process, and prints a stack.
+        if not is_shortage(self.last_words):
+            self.last_words = line
+
     def has_failed(self, sentence: str) -> None:
         """Note why the worker could not load its model."""
-        self.failure = self.failure or sentence
+        self.failure = self.failure or advised(sentence)
         self._settle()
 
     def has_warmed(self) -> None:
@@ -341,7 +348,7 @@ class Instance:
             self.failure = self.failure or f"the worker died ({self.how})"
         else:
             said = f"; its last words: {self.last_words}" if self.last_words else ""
-            self.failure = f"the worker died while it loaded the model ({self.how}){said}"
+            self.failure = advised(f"the worker died while it loaded the model ({self.how}){said}")
         self.hang_up()
         caught = [request for request in self.held.values() if request.instance is self]
         self.held = {}

@@ -23,6 +23,7 @@ from eas_processor.instances.processes import Ending, Processes
 from eas_processor.instances.worker_output import WorkerOutput
 from eas_processor.link.frames import FORK, HELLO, LAUNCH, LINK_VERSION, Frame, pack
 from eas_processor.link.spec import WorkerSpec
+from eas_processor.process_limit import advised, is_shortage
 
 _LAST_WORDS_S = 1.0
 """How long the end of a process may be known before its last output has been read."""
@@ -93,9 +94,8 @@ class Launcher:
             )
         except OSError as error:
             self.close()
-            raise StartError(
-                f"the interpreter {settings.python} cannot be started: {error.strerror}"
-            ) from error
+            sentence = f"the interpreter {settings.python} cannot be started: {error.strerror}"
+            raise StartError(advised(sentence)) from error
         finally:
             link.close()
             output.close()
@@ -214,7 +214,8 @@ class Launcher:
         self._settle()
 
     def _printed(self, words: str) -> None:
-        self._last_words = words
+        if not is_shortage(self._last_words):
+            self._last_words = words
 
     def _lost(self) -> None:
         """Note that the link is closed."""
@@ -236,7 +237,7 @@ class Launcher:
         words = self._last_words or "it printed nothing"
         build = self._settings.build
         kind = KilledError if ending.from_outside else StartError
-        self._fail(kind(f"the launcher of {build} ended at once ({ending}): {words}"))
+        self._fail(kind(advised(f"the launcher of {build} ended at once ({ending}): {words}")))
 
     def _fail(self, failure: StartError) -> None:
         if not self._introduced.done():

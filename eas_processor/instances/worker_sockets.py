@@ -38,7 +38,7 @@ async def open_sockets(
             budget,
             instance.charges_of,
         ),
-        "log": WorkerOutput(instance, partial(setattr, instance, "last_words")),
+        "log": WorkerOutput(instance, instance.printed),
     }
     for channel in CHANNELS:
         ours, other = socket_pair()

@@ -40,6 +40,19 @@ def test_a_refusal_is_status_1_and_one_sentence(
     assert "none.json" in line
 
 
+def test_where_no_thread_can_be_started_the_limit_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("eas_processor.cli.runners.run_builds", refuse)
+    assert main(["builds"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("eascmd: can't start new thread; ")
+    assert "processes and threads" in line
+
+
 def test_a_reader_that_has_gone_is_no_error() -> None:
     program = "import sys; from eas_processor.cli.main import main; sys.exit(main(['schema']))"
     reader, writer = os.pipe()

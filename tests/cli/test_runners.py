@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -24,3 +25,12 @@ def test_idle_connections_are_kept_longer_than_a_balancer_keeps_them(
     assert main.main(["serve", "service.json", *options]) == 0
     assert given[0].idle_timeout == seconds
     assert EngineSettings().idle_timeout > 620
+
+
+def test_numpy_starts_no_thread_for_each_core_in_the_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    assert main.main(["serve", "service.json", "--tls-key", "key.pem"]) == 1
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"

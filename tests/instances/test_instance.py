@@ -137,6 +137,18 @@ async def test_a_death_while_loading_tells_how_and_the_last_words(make_worker: A
     assert worker.deaths == [(State.STARTING, [])]
 
 
+async def test_a_worker_that_may_start_no_thread_tells_which_limit_to_raise(
+    make_worker: Any,
+) -> None:
+    worker = make_worker()
+    for line in ("F env.cc:84] Thread tf_ creation via pthread_create() failed.", "@ 0x7f6 call"):
+        worker.instance.printed(line)
+    worker.die("killed by SIGABRT")
+    await worker.instance.loaded()
+    before, lacks = worker.instance.failure.split(" failed.; ")
+    assert before.endswith("pthread_create()") and "processes and threads" in lacks
+
+
 async def test_requests_go_out_on_the_socket_of_their_size(make_worker: Any) -> None:
     worker = make_worker()
     worker.attach()
