@@ -16,7 +16,8 @@ from typing import Any
 import uvloop
 
 from eas_processor.app.directories import Directories
-from eas_processor.app.hosting import Host, Shares, Source
+from eas_processor.app.hosting import Shares, Source
+from eas_processor.app.models.server import ModelOffer, Models
 from eas_processor.app.open_files import OpenFiles
 from eas_processor.app.plan import ServiceFile
 from eas_processor.app.running import Entries
@@ -25,9 +26,10 @@ from eas_processor.app.sighup import OnSighup
 from eas_processor.config.token import admin_token
 from eas_processor.contracts.backend import Instances
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
-from eas_processor.frontends.admin import AdminServer
+from eas_processor.frontends.admin import AdminServer, Managed
 from eas_processor.frontends.eas.routes import Router
 from eas_processor.frontends.http.server import HttpServer
+from eas_processor.frontends.tfs_rest.routes import TfsRoutes
 from eas_processor.instances.inline import Hooks, InlineInstances
 from eas_processor.instances.machine import Machine
 from eas_processor.instances.supervisor import Supervisor
@@ -65,6 +67,8 @@ class Offer:
     make_source: Callable[[Path], Source] = ServiceFile
     watches: bool = False
     """Whether files are looked at for changes, and directories for files."""
+    models: ModelOffer | None = None
+    """Models of numbered versions; then there are no services of service files."""
 
     @property
     def alone(self) -> bool:
@@ -114,22 +118,25 @@ class _Engine:
         self._stop_at_once = asyncio.Event()
         self._registry = Registry()
         self._budget = Budget(settings.max_buffered, settings.max_body)
-        self._router = Router(self._registry, settings.metrics_token)
+        tfs = TfsRoutes(self._registry, cors=settings.cors)
+        self._router = Router(self._registry, settings.metrics_token, tfs)
         self._server = HttpServer(settings, self._router, self._budget)
-        self._services = Services(
-            Shares(
-                settings,
-                self._registry,
-                self._budget,
-                self._instances,
-                self._make_room,
-                self._renew_certificate,
-                self._serving,
-                entries.add if entries is not None else lambda _: None,
-                entries.remove if entries is not None else lambda _: None,
-            ),
-            watches=offer.watches,
+        shares = Shares(
+            settings,
+            self._registry,
+            self._budget,
+            self._instances,
+            self._make_room,
+            self._renew_certificate,
+            self._serving,
+            entries.add if entries is not None else lambda _: None,
+            entries.remove if entries is not None else lambda _: None,
         )
+        self._services: Services | Models
+        if offer.models is not None:
+            self._services = Models(shares, offer.models)
+        else:
+            self._services = Services(shares, watches=offer.watches)
         self._address = ""
         self._listens = False
         self._not_announced: list[tuple[Source, Service]] = []
@@ -161,6 +168,11 @@ class _Engine:
 
     async def _start(self) -> None:
         offer, services = self._offer, self._services
+        if isinstance(services, Models):
+            await services.start()
+            await self._open()
+            self._freeze()
+            return
         if offer.alone:
             await services.start_alone(offer.sources[0])
             await self._open()
@@ -170,7 +182,10 @@ class _Engine:
             await services.start_all(offer.sources)
         if offer.directories is not None and offer.watches:
             services.follow(offer.directories, offer.make_source)
-        # What lives as long as the process is not looked at by the collector again.
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Have the collector not look again at what lives as long as the process."""
         gc.collect()
         gc.freeze()
 
@@ -195,7 +210,7 @@ class _Engine:
         """Return the admin token of a service; one whose file has told no name yet has none."""
         return "" if self._registry.find(name.encode()) is None else admin_token(name).value
 
-    def managed(self) -> Sequence[Host]:
+    def managed(self) -> Sequence[Managed]:
         """Return what the admin routes are about."""
         return self._services.hosts
 

@@ -123,6 +123,8 @@ class EngineSettings:
     """Above the 600 s for which a balancer may keep one: a request on its way would be lost."""
     send_timeout: float = 60.0
     """How long a client may take nothing of an answer that is there."""
+    cors: bool = False
+    """Whether browsers of any origin may call the REST routes of TensorFlow Serving."""
     access_log: float = 0.0
     """The share of answers that are logged."""
     admin_port: int = 0

@@ -26,6 +26,8 @@ from eas_processor.frontends.metrics import (
     exposition,
     in_slices,
 )
+from eas_processor.frontends.tfs_rest.paths import PREFIX as TFS_PREFIX
+from eas_processor.frontends.tfs_rest.routes import TfsRoutes
 from eas_processor.serving.registry import Entry, Registry
 from eas_processor.serving.tokens import Tokens
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from eas_processor.frontends.http.server import HttpServer
 
 PREFIX = b"/api/predict/"
+NAME = "eas"
+"""What a service calls this frontend that wants it."""
 _METRICS_TOKEN = (
     "with several services, /metrics asks for a token: send that of a service, or the one in the "
     "file metrics-token of EAS_HOME, as `Authorization: Bearer <token>`"
@@ -50,8 +54,11 @@ class Router:
 
     refuses_in_json = False
 
-    def __init__(self, registry: Registry, metrics_token: str = "") -> None:
+    def __init__(
+        self, registry: Registry, metrics_token: str = "", tfs: TfsRoutes | None = None
+    ) -> None:
         self._registry = registry
+        self._tfs = tfs or TfsRoutes(registry)
         self._metrics_tokens = Tokens(metrics_token)
         # Each that is rendered takes a slice of every turn of the loop.
         self._rendering = asyncio.Lock()
@@ -71,6 +78,8 @@ class Router:
             if isinstance(found, Refusal):
                 return Refused(head, HttpRefusal(str(found), status_of(found)))
             return found
+        if path.startswith(TFS_PREFIX):
+            return self._tfs.find(head, headers)
         if (handler := self._handlers.get(path)) is not None:
             return SlowRoute(head, handler(Asked(head, headers)))
         if asked_for(path) is not None:
@@ -84,6 +93,8 @@ class Router:
 
     def _predict(self, head: Head, headers: Mapping[bytes, bytes]) -> PredictRoute | Refusal:
         entry = self._named(head.path[len(PREFIX) :])
+        if isinstance(entry, Entry) and NAME not in entry.frontends:
+            entry = _Unknown(entry.key, entry.key)
         refusal = Asked(head, headers).refusal_of(
             self._tokens_of(entry), entry.key.decode(errors="replace")
         )

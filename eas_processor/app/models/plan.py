@@ -1,0 +1,71 @@
+"""From a version's directory to what the engine needs to serve it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eas_processor.builds.find import Build, find_build
+from eas_processor.builds.gpu import Wanted
+from eas_processor.builds.worker_code import worker_code_directory
+from eas_processor.config.batching import BatchingParameters
+from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
+
+log = logging.getLogger("eas_processor")
+
+_NO_LIMIT = 2**31 - 1
+_FEWEST_THREADS = 5
+_MOST_TOGETHER = 1024
+"""Requests, which have a row at least: more are never in one run."""
+
+
+@dataclass(frozen=True)
+class VersionPlan:
+    """
+    What all versions are served with; calling it gives the settings of one.
+
+    `session` are keys of the TensorFlow processor's `model_config`. `timeout` is how long a call
+    may take, in seconds. Without `batching` each request runs alone.
+    """
+
+    processor: str = "tensorflow_cpu"
+    timeout: float = 30.0
+    session: dict[str, Any] = field(default_factory=dict)
+    batching: BatchingParameters | None = None
+
+    def __call__(self, name: str, number: int, directory: Path) -> ServiceSettings:
+        """Return the settings of a version. Raises SetupError; runs in a thread."""
+        build = find_build(self.processor, Wanted())
+        return ServiceSettings(
+            name=name,
+            token="",
+            worker=self._worker(build, directory.resolve()),
+            keepalive=self.timeout,
+            max_queue_size=_NO_LIMIT,
+        )
+
+    def _worker(self, build: Build, directory: Path) -> WorkerSettings:
+        batching = self.batching
+        config = build.gpus.model_config | self.session
+        if batching is not None:
+            config |= {"max_batch_rows": batching.max_batch_size}
+            if batching.allowed_batch_sizes:
+                config |= {"allowed_batch_sizes": list(batching.allowed_batch_sizes)}
+        return WorkerSettings(
+            build=build.name,
+            python=build.python,
+            code=worker_code_directory(),
+            hooks=build.hooks,
+            model_entry=directory,
+            model_config=json.dumps(config),
+            threads=max(_FEWEST_THREADS, len(os.sched_getaffinity(0))),
+            batch_size=1 if batching is None else min(batching.max_batch_size, _MOST_TOGETHER),
+            batch_wait=0.0 if batching is None else batching.batch_timeout_micros / 1e6,
+            environment=build.gpus.environment,
+            gpus=build.gpus.cards,
+            gpus_each=build.gpus.cards_each,
+        )
