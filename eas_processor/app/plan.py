@@ -37,7 +37,8 @@ from eas_processor.config.token import admin_token
 from eas_processor.contracts.settings import Peer, ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, ModelFetchError, ServiceFileError
 from eas_processor.model_store.content import files_below, hash_of
-from eas_processor.model_store.fetch import check_model, reason
+from eas_processor.model_store.fetch import check_model, is_local, reason
+from eas_processor.model_store.kept import kept
 from eas_processor.model_store.links import resolved
 from eas_processor.model_store.store import short_hash
 from eas_processor.processors.find import find_custom
@@ -153,11 +154,10 @@ def _build(loaded: LoadedService) -> Build:
 
 def _check_kind(loaded: LoadedService) -> None:
     """Refuse a model that lies here and is none of TensorFlow's, before a build is made for it."""
-    model = check_model(loaded)
-    if model is None:
+    if not is_local(loaded.service.model_path):
         return
     try:
-        found = find_model(str(model))
+        found = find_model(str(fetch_model(loaded)))
     except ProcessorError as error:
         raise ModelFetchError(f"{loaded.path}: model_path: {error}") from error
     except OSError as error:
@@ -172,10 +172,17 @@ def _model(loaded: LoadedService, build: Build) -> Path:
     No link is left in it that a version is switched by: an instance that is started later is to
     load what its siblings have loaded.
     """
-    if build.directory is None:
-        return resolved(_newest(fetch_model(loaded)))
+    if build.directory is not None and not loaded.service.model_path:
+        return build.directory
+    entry = fetch_model(loaded)
     # A custom processor knows nothing of directories of versions.
-    return resolved(fetch_model(loaded)) if loaded.service.model_path else build.directory
+    model = _newest(entry) if build.directory is None else entry
+    try:
+        return kept(resolved(model), entry)
+    except ModelFetchError as error:
+        raise ModelFetchError(f"{loaded.path}: model_path: {error}") from error
+    except OSError as error:
+        raise ModelFetchError(f"{loaded.path}: model_path: {reason(error)}") from error
 
 
 def _local(loaded: LoadedService, named: str) -> Path | None:

@@ -37,12 +37,11 @@ def fetch_model(loaded: LoadedService, *, progress: bool = True) -> Path:
         return _entry(model, loaded.service.model_entry)
 
 
-def check_model(loaded: LoadedService) -> Path | None:
+def check_model(loaded: LoadedService) -> None:
     """
     Refuse a model that the service file alone shows to be wrong; nothing is fetched or unpacked.
 
-    Returns the path of the entry where the model lies here, None where it has to be fetched or
-    unpacked. Raises ModelFetchError.
+    Raises ModelFetchError.
     """
     service = loaded.service
     with _refusals(loaded, "model_path"):
@@ -50,9 +49,9 @@ def check_model(loaded: LoadedService) -> Path | None:
         is_here = model is not None and not (model.is_file() and is_archive(model))
     with _refusals(loaded, "model_entry"):
         if model is not None and is_here:
-            return _entry(model, service.model_entry)
-        _inside(service.model_entry)
-    return None
+            _entry(model, service.model_entry)
+        else:
+            _inside(service.model_entry)
 
 
 @contextmanager

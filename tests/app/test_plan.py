@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from eas_processor.app.plan import ServiceFile, _stamp, read_plan
 from eas_processor.builds.find import Build
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import BuildError, SetupError
+from eas_processor.model_store import fetch
 
 Write = Callable[..., ServiceFile]
 
@@ -138,12 +140,16 @@ def test_a_volume_of_kubernetes_whose_data_is_turned(
     for name in ("saved_model.pb", "variables"):
         (volume / name).symlink_to(f"..data/{name}")
     before = read(model_path=model_path)
-    assert before.worker.model_entry == volume / "..2026_01"
-    stamp = ServiceFile(tmp_path / "a.json").stamp()
+    service = ServiceFile(tmp_path / "a.json")
+    stamp = service.stamp()
     turn(volume / "..data", "..2026_02")
-    assert ServiceFile(tmp_path / "a.json").stamp() != stamp
-    assert read(model_path=model_path).worker.model_entry == volume / "..2026_02"
-    assert before.worker.model_entry == volume / "..2026_01"
+    shutil.rmtree(volume / "..2026_01")
+    assert service.stamp() != stamp
+    after = read(model_path=model_path)
+    # What a worker loads that is started later, or by a rollback.
+    for settings, content in ((before, "..2026_01"), (after, "..2026_02")):
+        assert (settings.worker.model_entry / "saved_model.pb").read_text() == content
+        assert service.model_is_kept(settings)
 
 
 def test_a_frozen_graph_behind_a_link(read: Callable[..., ServiceSettings], tmp_path: Path) -> None:
@@ -198,6 +204,8 @@ def test_a_model_that_is_overwritten_with_the_old_size_and_time_is_a_new_version
         ({"model_entry": "2"}, "model_entry: '2' is not in the model"),
         ({"model_path": "empty"}, "model_path: no model in {0}/empty: expected a SavedModel"),
         ({"model_path": "m.h5"}, "model_path: no model at {0}/m.h5: expected a SavedModel"),
+        ({"model_path": "m.tar", "model_entry": "2"}, "model_entry: '2' is not in the model"),
+        ({"model_path": "m.tar"}, "model_path: no model in "),
         ({"warm_up_data_path": "gone"}, "warm_up_data_path: {0}/gone does not exist"),
         ({"warm_up_data_path": "ftp://h/w"}, "warm_up_data_path: ftp:// is not supported"),
         ({"warm_up_data_path": "w.txt"}, "warm_up_data_path: {0}/w.txt, line 1: expected a"),
@@ -229,11 +237,13 @@ def test_what_the_service_file_shows_is_refused_before_a_build_is_made_or_a_mode
         pytest.fail("something was made or fetched")
 
     monkeypatch.setattr(plan, "find_build", too_late)
-    monkeypatch.setattr(plan, "fetch_model", too_late)
+    monkeypatch.setattr(fetch, "download", too_late)
     write_model(tmp_path / "model", "one")
     (tmp_path / "empty").mkdir()
     (tmp_path / "m.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     (tmp_path / "w.txt").write_text("{not base64")
+    with tarfile.open(tmp_path / "m.tar", "w") as archive:
+        archive.add(tmp_path / "m.h5", arcname="m.h5")
     with pytest.raises(SetupError) as caught:
         write(**keys).read()
     assert str(caught.value).startswith(f"{tmp_path}/a.json: {message.format(tmp_path)}")
