@@ -1,0 +1,1 @@
+"""TensorFlow Serving's configuration files: protobuf messages as text."""
