@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from eas_processor import __version__
+from eas_processor.cli.encoding import run_in_utf8_mode
 from eas_processor.cli.extras import missing_sentence
 from eas_processor.cli.parser import make_parser
 from eas_processor.cli.stopping import end_as_process_one
@@ -28,11 +29,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     end_as_process_one()
+    if argv is None:
+        run_in_utf8_mode()
     words = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser()
     status = _answered(parser, words) if words else None
-    if status is not None:
-        return status
+    return _run(parser, words) if status is None else status
+
+
+def _run(parser: Parser, words: list[str]) -> int:
+    """Run the command that `words` name; return the exit status."""
     try:
         arguments = parser.parse(words)
         arguments.run(arguments)

@@ -45,6 +45,8 @@ _SECRETS = re.compile(r"TF_VAR_|TOKEN|SECRET|PASSW|API_?KEY|ACCESS_?KEY|CREDENTI
 # Where an interpreter finds modules beside its own.
 _MODULES = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE")
 
+_ASCII = ("C", "POSIX")
+
 
 def python_options(python: Path) -> list[str]:
     """
@@ -64,6 +66,19 @@ def python_environment(python: Path, environment: Mapping[str, str]) -> dict[str
     if not _is_own(python):
         return {}
     return {name: environment[name] for name in _MODULES if name in environment}
+
+
+def utf8_locale(environment: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return what gives a launcher a locale of UTF-8 where the engine's has ASCII alone.
+
+    Python 3.6, which has no UTF-8 mode, could otherwise load no model whose path is not ASCII.
+    """
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        if value := environment.get(name):
+            is_ascii = value in _ASCII
+            return {"LC_ALL" if name == "LC_ALL" else "LC_CTYPE": "C.UTF-8"} if is_ascii else {}
+    return {"LC_CTYPE": "C.UTF-8"}
 
 
 def _is_own(python: Path) -> bool:

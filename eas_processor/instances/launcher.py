@@ -16,6 +16,7 @@ from eas_processor.errors import KilledError, StartError
 from eas_processor.instances.environment import (
     python_environment,
     python_options,
+    utf8_locale,
     worker_environment,
 )
 from eas_processor.instances.links import FrameLink, open_link, send_with, socket_pair
@@ -72,6 +73,7 @@ class Launcher:
         link, output = await self._open()
         settings = self._settings
         modules = python_environment(settings.python, os.environ)
+        locale = utf8_locale(os.environ)
         try:
             # Of this thread, which lives as long as the engine: the kernel ends the process with
             # the thread that has started it.
@@ -88,7 +90,7 @@ class Launcher:
                 stdout=output.fileno(),
                 stderr=output.fileno(),
                 cwd=settings.directory,
-                env={**worker_environment(os.environ), **modules, **settings.environment},
+                env=worker_environment(os.environ) | locale | modules | settings.environment,
                 pass_fds=[link.fileno()],
                 start_new_session=True,
             )

@@ -8,7 +8,10 @@ are those of this machine and are made where they are missing.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from e2e import models
-from e2e.conftest import Served
+from e2e.conftest import EASCMD, Served
 from e2e.test_models import predict
 from tf.data import network
 
@@ -88,6 +91,28 @@ def test_every_model_answers_alike_in_every_build(
     expected = network.scores(network.IMAGES)
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
     table[name, build] = float(np.max(np.abs(scores - expected) / expected))
+
+
+@pytest.mark.parametrize("build", [each for each in BUILDS if each.startswith("1.")])
+def test_a_model_whose_path_is_not_ascii_is_served_in_an_ascii_locale(
+    tmp_path: Path, environment: dict[str, str], build: str
+) -> None:
+    """Python 3.6 has no UTF-8 mode, and with `PYTHONUTF8=0` the engine's has none either."""
+    model = tmp_path / "modèle-模型"
+    shutil.copytree(MODELS / NAMES[0], model)
+    file = tmp_path / "service.json"
+    service = {"name": "model", "model_path": str(model), "processor": f"tensorflow_cpu_{build}"}
+    file.write_text(json.dumps(service))
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    process = subprocess.Popen(
+        [EASCMD, "serve", file, "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env={**environment, **ascii_only},
+    )
+    Served(process).stop()
+    assert process.returncode == 0
 
 
 def save_refusing(directory: Path) -> Path:

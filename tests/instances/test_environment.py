@@ -11,6 +11,7 @@ import pytest
 from eas_processor.instances.environment import (
     python_environment,
     python_options,
+    utf8_locale,
     worker_environment,
 )
 
@@ -42,6 +43,23 @@ def test_what_programs_and_tensorflow_need_is_passed_on(name: str) -> None:
 )
 def test_what_may_be_a_secret_is_not(name: str) -> None:
     assert worker_environment({name: "x"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("environment", "locale"),
+    [
+        ({}, {"LC_CTYPE": "C.UTF-8"}),
+        ({"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}),
+        ({"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, {"LC_ALL": "C.UTF-8"}),
+        ({"LC_ALL": "", "LANG": "C"}, {"LC_CTYPE": "C.UTF-8"}),
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, {}),
+        ({"LANG": "de_DE.ISO-8859-1"}, {}),
+    ],
+)
+def test_a_launcher_has_no_ascii_locale(
+    environment: dict[str, str], locale: dict[str, str]
+) -> None:
+    assert utf8_locale(environment) == locale
 
 
 def test_more_can_be_named() -> None:
