@@ -40,6 +40,11 @@ def _sentence(status: int, headers: Mapping[str, str]) -> str:
         target = _header(headers, "location") or "another address"
         # Following it would hand the token to an address that the user did not name.
         return f"the service redirects to {target}; set that as the endpoint if it is the right one"
+    if status == 401:
+        return (
+            f"wrong token, or none: the service answered {status}, with no explanation; see "
+            "set_token"
+        )
     try:
         return f"the service answered {status} {HTTPStatus(status).phrase}, with no explanation"
     except ValueError:

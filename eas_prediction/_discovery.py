@@ -133,6 +133,11 @@ class Upstreams:
         self._keep_refreshing()
         return bool(self._balancer)
 
+    @property
+    def size(self) -> int:
+        """The number of instances."""
+        return len(self._balancer.weights)
+
     def wait(self, timeout: float) -> None:
         """
         Wait for the first list; raises `TimedOut`, which says why none came.

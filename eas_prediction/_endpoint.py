@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Collection
 
 from ._discovery import Discovery, Upstreams
-from ._transport import Transport
+from ._transport import PooledTransport, Transport
 from .exception import InvalidRequest
 
 ENDPOINT_TYPE_GATEWAY = "GATEWAY"
@@ -55,16 +55,32 @@ class Endpoint(ABC):
     def close(self) -> None:  # noqa: B027 - nor to close
         """End what runs in the background; a later `get` starts it again."""
 
+    def sync(self) -> None:  # noqa: B027 - nor to ask for
+        """Ask for the addresses now; what goes wrong is logged."""
+
+    def get_size(self) -> int:
+        """The number of addresses."""
+        return 1
+
 
 class GatewayEndpoint(Endpoint):
-    """One address: `host`, `host:port`, or with `http://` or `https://`."""
+    """
+    One address: `host`, `host:port`, or with `http://` or `https://`.
 
-    def __init__(self, endpoint: str, service_name: str) -> None:
+    `logger` is what the vendor's class takes too.
+    """
+
+    def __init__(
+        self, domain: str, service_name: str, logger: object = None, custom_url: str = ""
+    ) -> None:
+        if custom_url:
+            self.domain = custom_url
+            return
         if not service_name:
             raise InvalidRequest(
                 "no service name: PredictClient(endpoint, service_name) needs both"
             )
-        base = endpoint.strip().rstrip("/") or _inside_the_cluster(service_name)
+        base = (domain or "").strip().rstrip("/") or _inside_the_cluster(service_name)
         # People paste the whole address that a service prints.
         base = base.split("/api/predict/")[0]
         self.domain = base if "://" in base else "http://" + base
@@ -74,15 +90,23 @@ class GatewayEndpoint(Endpoint):
 
 
 class DirectEndpoint(Endpoint):
-    """The instances themselves, as the discovery server at `endpoint` lists them."""
+    """The instances themselves, as the discovery server at `domain` lists them."""
 
-    def __init__(self, endpoint: str, service_name: str, transport: Transport) -> None:
-        if not endpoint.strip():
+    def __init__(
+        self,
+        domain: str,
+        service_name: str,
+        logger: object = None,
+        *,
+        transport: Transport | None = None,
+    ) -> None:
+        if not (domain or "").strip():
             raise InvalidRequest(
                 "no endpoint: a direct connection needs the address of the discovery server"
             )
-        domain = GatewayEndpoint(endpoint, service_name).domain
-        discovery = Discovery(domain, service_name, transport)
+        self.domain = GatewayEndpoint(domain, service_name).domain
+        transport = PooledTransport(1) if transport is None else transport
+        discovery = Discovery(self.domain, service_name, transport)
         self._upstreams = Upstreams(discovery.fetch, transport.forget)
 
     def get(self, tried: Collection[str] = (), timeout: float = 0.0) -> str:
@@ -101,6 +125,22 @@ class DirectEndpoint(Endpoint):
     def close(self) -> None:
         self._upstreams.close()
 
+    def sync(self) -> None:
+        self._upstreams.refresh()
+
+    def get_size(self) -> int:
+        return self._upstreams.size
+
+
+class VipServerEndpoint(Endpoint):
+    """What cannot be made outside the vendor's own network."""
+
+    def __init__(self, domain: str = "", logger: object = None) -> None:
+        raise InvalidRequest(_VIPSERVER)
+
+    def get(self, tried: Collection[str] = (), timeout: float = 0.0) -> str:
+        raise InvalidRequest(_VIPSERVER)
+
 
 def endpoint_of(
     endpoint_type: str, endpoint: str, service_name: str, transport: Transport
@@ -113,7 +153,7 @@ def endpoint_of(
     if endpoint_type in ("", ENDPOINT_TYPE_GATEWAY, ENDPOINT_TYPE_DEFAULT):
         return GatewayEndpoint(endpoint, service_name)
     if endpoint_type == ENDPOINT_TYPE_DIRECT:
-        return DirectEndpoint(endpoint, service_name, transport)
+        return DirectEndpoint(endpoint, service_name, transport=transport)
     if endpoint_type == ENDPOINT_TYPE_VIPSERVER:
         raise InvalidRequest(_VIPSERVER)
     raise InvalidRequest(f"endpoint type: expected {TYPE_NAMES}, got {endpoint_type!r}")

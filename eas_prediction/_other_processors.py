@@ -11,8 +11,9 @@ from .exception import InvalidRequest
 
 def _sentence(name: str) -> str:
     return (
-        f"{name} is not part of this package, which has TFRequest and StringRequest; the vendor's "
-        "eas-prediction has it: install that in an environment of its own"
+        f"{name} is not part of this package, which calls TensorFlow services "
+        "(eas_prediction.TFRequest) and those that take text or bytes (StringRequest); the "
+        "vendor's eas-prediction has it: install that in an environment of its own"
     )
 
 
@@ -31,7 +32,8 @@ class _AbsentModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return _Named(name, (_Absent,), {})
+        # With its module: `TFRequest` alone is the name of one that this package has.
+        return _Named(f"{self.__name__.partition('.')[2]}.{name}", (_Absent,), {})
 
 
 class BladeRequest(_Absent):
@@ -80,6 +82,7 @@ _OTHER_MODULES = (
     "queue_types.queueservice_pb2",
     "torchrec_predict_pb2",
     "torchrec_request",
+    "weighted_round_robin",
 )
 
 

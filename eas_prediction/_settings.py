@@ -65,6 +65,7 @@ class ClientSettings:
     _pool_type: type[Any]
     _repeats: bool
     """Whether a request may reach the service twice."""
+    _stopped = False
     transport: Any
 
     def __init__(
@@ -108,7 +109,7 @@ class ClientSettings:
 
     def __getstate__(self) -> dict[str, Any]:
         """The settings; what is open or runs stays with this client."""
-        return {**vars(self), "endpoint": None, "logger": None}
+        return {**vars(self), "endpoint": None, "logger": None, "_stopped": False}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         vars(self).update(state)
@@ -120,8 +121,20 @@ class ClientSettings:
 
     def init(self) -> None:
         """Check the settings; connections are opened when they are needed."""
+        self._stopped = False
         if not self.custom_url:
             self.endpoint = self._endpoint()
+
+    @property
+    def stop(self) -> bool:
+        """Whether discovery was ended; True, set as scripts for the vendor's client do, ends it."""
+        return self._stopped
+
+    @stop.setter
+    def stop(self, stop: bool) -> None:
+        self._stopped = bool(stop)
+        if stop and self.endpoint is not None:
+            self.endpoint.close()
 
     def set_endpoint(self, endpoint: str) -> None:
         """Set the address, such as `http://127.0.0.1:8080`."""

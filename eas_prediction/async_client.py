@@ -83,8 +83,7 @@ class AsyncPredictClient(ClientSettings):
 
     async def close(self) -> None:
         """Close the kept connections and end discovery; a later `predict` starts both again."""
-        if self.endpoint is not None:
-            self.endpoint.close()
+        self.stop = True
         self.transport.close()
 
     destroy = close

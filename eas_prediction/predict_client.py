@@ -15,6 +15,8 @@ from ._endpoint import (
     ENDPOINT_TYPE_DIRECT,
     ENDPOINT_TYPE_GATEWAY,
     ENDPOINT_TYPE_VIPSERVER,
+    GatewayEndpoint,
+    VipServerEndpoint,
 )
 from ._many import run_threads
 from ._pool_manager import PoolManagerTransport
@@ -23,6 +25,7 @@ from ._retry import RetryPolicy, retry
 from ._settings import Call, ClientSettings
 from ._signature import Signature, join, read_signature, split
 from ._transport import PooledTransport, Transport
+from .cacheserver_endpoint import CacheServerEndpoint
 from .exception import InvalidRequest, PredictException
 from .request import Sendable
 from .string_request import StringRequest
@@ -34,7 +37,11 @@ __all__ = [
     "ENDPOINT_TYPE_DIRECT",
     "ENDPOINT_TYPE_GATEWAY",
     "ENDPOINT_TYPE_VIPSERVER",
+    "CacheServerEndpoint",
+    "GatewayEndpoint",
     "PredictClient",
+    "PredictException",
+    "VipServerEndpoint",
 ]
 
 
@@ -96,8 +103,7 @@ class PredictClient(ClientSettings):
 
     def close(self) -> None:
         """Close the kept connections and end discovery; a later `predict` starts both again."""
-        if self.endpoint is not None:
-            self.endpoint.close()
+        self.stop = True
         self.transport.close()
 
     destroy = close

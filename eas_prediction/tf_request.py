@@ -20,6 +20,12 @@ def _messages() -> Any:
     return tf_request_pb2
 
 
+def __getattr__(name: str) -> Any:
+    if name == "tf_pb":  # what the vendor's module calls it
+        return _messages()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 class TFRequest(Request):
     """
     Named input tensors for one signature of a model, and the outputs that are wanted.
@@ -80,9 +86,11 @@ class TFRequest(Request):
         self._signature_name = name
         self._encoded = None
 
-    def set_signature_name(self, signature_name: str | None) -> None:
-        """Choose the signature to run."""
-        self.signature_name = signature_name
+    def set_signature_name(
+        self, signature_name: str | None = None, *, singature_name: str | None = None
+    ) -> None:
+        """Choose the signature to run; the vendor's client spells the keyword `singature_name`."""
+        self.signature_name = signature_name if singature_name is None else singature_name
 
     def add_feed(
         self, input_name: str, shape: Iterable[int], content_type: int, content: Any

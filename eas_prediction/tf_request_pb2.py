@@ -31,9 +31,11 @@ from eas_wire.dtypes import (
 )
 from eas_wire.schema import ArrayProto, ArrayShape, PredictRequest, PredictResponse
 
-ArrayDataType = EnumTypeWrapper(PredictRequest.DESCRIPTOR.file.enum_types_by_name["ArrayDataType"])
+DESCRIPTOR = PredictRequest.DESCRIPTOR.file
+ArrayDataType = EnumTypeWrapper(DESCRIPTOR.enum_types_by_name["ArrayDataType"])
 
 __all__ = [
+    "DESCRIPTOR",
     "DT_BFLOAT16",
     "DT_BOOL",
     "DT_COMPLEX64",

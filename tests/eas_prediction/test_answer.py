@@ -47,6 +47,13 @@ def test_kind_of_failure(status, kind, transient):
         (400, {}, "größer".encode(), "größer"),
         (400, {}, b"\xff", "�"),
         (503, {}, b"", "the service answered 503 Service Unavailable, with no explanation"),
+        (
+            401,
+            {},
+            b"",
+            "wrong token, or none: the service answered 401, with no explanation; see set_token",
+        ),
+        (401, {}, b"wrong token: no", "wrong token: no"),
         (450, {}, b"", "the service answered 450, with no explanation"),
         (
             301,

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib
+import inspect
+import json
 import sys
 from base64 import b64encode
 from pathlib import Path
@@ -235,3 +238,56 @@ def assert_authorized(request):
         text = "\n".join(["POST", *lines, request.path]).encode()
         assert given[4:] == b64encode(hmac.new(token, text, "sha1").digest()).decode()
         assert request.headers["content-md5"] == hashlib.md5(request.body).hexdigest()
+
+
+NAMES = """
+import importlib, inspect, json
+
+def names(module):
+    found = {}
+    for name, value in vars(importlib.import_module("eas_prediction." + module)).items():
+        ours = getattr(value, "__module__", "eas_prediction").startswith("eas_prediction")
+        if name.startswith("_") or inspect.ismodule(value) and name != "tf_pb" or not ours:
+            continue
+        found[name] = None
+        if inspect.isclass(value):
+            methods = inspect.getmembers(value, inspect.isfunction)
+            found[name] = {
+                method: list(inspect.signature(call).parameters)
+                for method, call in methods
+                if not method.startswith("_") or method == "__init__"
+            }
+    return found
+
+print(json.dumps({each: names(each) for each in MODULES}))
+"""
+MODULES = (
+    "predict_client", "endpoint", "gateway_endpoint", "cacheserver_endpoint", "vipserver_endpoint",
+    "request", "string_request", "tf_request", "exception",
+)  # fmt: skip
+# Of the balancer inside the vendor's endpoints, and of its own server for VIPSERVER.
+INSIDE = {"WRRScheduler", "endpoint_sort_func", "set_endpoints", "get_server"}
+
+
+@pytest.mark.slow
+def test_same_names_and_keywords(python):
+    script = NAMES.replace("MODULES", repr(MODULES))
+    theirs = json.loads(run_script(python, script))
+    assert theirs["tf_request"]["TFRequest"]["set_signature_name"] == ["self", "singature_name"]
+    missing = []
+    for module, names in theirs.items():
+        ours = importlib.import_module(f"eas_prediction.{module}")
+        for name, methods in names.items():
+            if name in INSIDE:
+                continue
+            if not hasattr(ours, name):
+                missing.append(f"{module}.{name}")
+                continue
+            for method, parameters in (methods or {}).items():
+                if method in INSIDE or name == "Endpoint":  # a base: ours has no constructor
+                    continue
+                call = getattr(getattr(ours, name), method, None)
+                known = [] if call is None else inspect.signature(call).parameters
+                if not {*parameters} <= {*known}:
+                    missing.append(f"{module}.{name}.{method}{(*parameters,)}")
+    assert not missing

@@ -59,6 +59,7 @@ def test_names_for_other_processors_say_where_they_are(name):
         "torch_request",
         "torchrec_predict_pb2",
         "torchrec_request",
+        "weighted_round_robin",
     ],
 )
 def test_modules_for_other_processors_import_and_say_where_they_are(module):
@@ -81,6 +82,76 @@ def test_constants_of_other_processors_say_where_they_are():
 )
 def test_modules_that_users_import(module):
     importlib.import_module(f"eas_prediction.{module}")
+
+
+def test_a_name_that_this_package_has_too_is_told_apart():
+    from eas_prediction import blade_tf_request
+
+    with pytest.raises(eas_prediction.InvalidRequest) as raised:
+        blade_tf_request.TFRequest("s")
+    assert raised.value.message.startswith(
+        "blade_tf_request.TFRequest is not part of this package, which calls TensorFlow services "
+        "(eas_prediction.TFRequest)"
+    )
+
+
+class TestNamesOfTheVendors:
+    def test_the_messages(self):
+        from eas_prediction import tf_request, tf_request_pb2
+        from eas_prediction.tf_request import tf_pb
+
+        assert tf_pb is tf_request.tf_pb is tf_request_pb2
+        assert tf_pb.DESCRIPTOR.name == "predict.proto"
+        with pytest.raises(AttributeError, match="has no attribute 'tf_pc'"):
+            _ = tf_request.tf_pc
+
+    def test_the_endpoints(self, monkeypatch):
+        from eas_prediction import cacheserver_endpoint, endpoint, gateway_endpoint, predict_client
+
+        client = eas_prediction.PredictClient("h", "svc")
+        client.init()
+        assert isinstance(client.endpoint, gateway_endpoint.GatewayEndpoint)
+        assert isinstance(client.endpoint, endpoint.Endpoint)
+        assert predict_client.GatewayEndpoint is gateway_endpoint.GatewayEndpoint
+        made = gateway_endpoint.GatewayEndpoint("h", "svc", client.logger)
+        made.sync()
+        assert (made.get(), made.domain, made.get_size()) == ("http://h", "http://h", 1)
+        made = gateway_endpoint.GatewayEndpoint("", "", None, "http://h/any/where")
+        assert made.get() == "http://h/any/where"
+        client.set_endpoint_type("DIRECT")
+        client.init()
+        assert isinstance(client.endpoint, cacheserver_endpoint.CacheServerEndpoint)
+        assert client.endpoint.get_size() == 0
+        alone = cacheserver_endpoint.CacheServerEndpoint("127.0.0.1:1", "svc", client.logger)
+        alone.sync()  # nobody there: logged, as in the vendor's
+        assert (alone.domain, alone.get_size()) == ("http://127.0.0.1:1", 0)
+
+    def test_the_endpoint_of_their_network(self):
+        from eas_prediction.vipserver_endpoint import VipServerEndpoint
+
+        with pytest.raises(eas_prediction.InvalidRequest, match="vendor's own network"):
+            VipServerEndpoint("domain", None)
+
+    def test_a_keyword_as_they_spell_it(self):
+        request = eas_prediction.TFRequest()
+        request.set_signature_name(singature_name="a")
+        assert request.signature_name == "a"
+        request.set_signature_name(signature_name="b")
+        assert request.signature_name == "b"
+        with pytest.raises(eas_prediction.InvalidRequest, match="signature name: expected a str"):
+            request.set_signature_name(singature_name=5)
+
+    def test_stop(self):
+        client = eas_prediction.PredictClient("h", "svc", endpoint_type="DIRECT")
+        assert client.stop is False
+        client.init()
+        _ = client.endpoint.known  # starts discovery
+        client.stop = True
+        assert client.endpoint._upstreams._refresher is None
+        client.init()
+        assert client.stop is False
+        client.destroy()
+        assert client.stop is True
 
 
 class TestVendorsPackage:

@@ -1,0 +1,6 @@
+"""Where a service answers, under the name of the vendor's module."""
+
+from ._endpoint import Endpoint
+from .exception import PredictException
+
+__all__ = ["Endpoint", "PredictException"]
