@@ -80,6 +80,15 @@ def have_temporary_directory() -> None:
         os.environ["TMPDIR"] = str(private_directory("tmp"))
         # It is looked for again.
         tempfile.tempdir = None
+    else:
+        return
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise HomeError(
+            f"temporary files cannot be written anywhere, not even in {os.environ['TMPDIR']}; "
+            "set TMPDIR to a directory that can be written"
+        ) from error
 
 
 def unwritable(error: OSError) -> HomeError:

@@ -93,6 +93,18 @@ def test_without_a_writable_temporary_directory_there_is_one_below_the_home(
     assert tempfile.gettempdir() == str(tmp_path / "tmp")
 
 
+def test_without_any_directory_for_temporary_files_the_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A read-only data directory beside a read-only root."""
+    monkeypatch.setenv("EAS_HOME", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", "")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/dev/null/none"])
+    with pytest.raises(HomeError, match="set TMPDIR to a directory that can be written"):
+        have_temporary_directory()
+
+
 def test_a_temporary_directory_that_works_is_left(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
