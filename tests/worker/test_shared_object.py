@@ -123,7 +123,8 @@ def test_outputs_are_freed_whatever_comes_of_them(processor, batching):
         assert processor.process(b"grow 1000000") == (OK, b"x" * 1000000)
         for said in (b"size -1", b"size 0", b"status 400", b"status -1"):
             assert processor.process(said)[0] in (OK, INTERNAL, PROCESSOR)
-        assert len(batches.batch_process([b"one", b"fail"], [0, 0])) == 2
+        for other in (b"two", b"fail", b"leave"):
+            assert len(batches.batch_process([b"one", other], [0, 0])) == 2
     for _ in range(100000):
         processor.process(b"status -1")
         processor.process(b"size -1")
