@@ -124,7 +124,12 @@ setup(
         "dev": DEV,
         "fuzz": FUZZ,
     },
-    entry_points={"console_scripts": ["eascmd=eas_processor.cli.main:main"]},
+    entry_points={
+        "console_scripts": [
+            "eascmd=eas_processor.cli.main:main",
+            "tensorflow_model_server=eas_processor.cli.model_server:main",
+        ]
+    },
     classifiers=[
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",

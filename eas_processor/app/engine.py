@@ -67,6 +67,8 @@ class Offer:
     make_source: Callable[[Path], Source] = ServiceFile
     watches: bool = False
     """Whether files are looked at for changes, and directories for files."""
+    on_listening: Callable[[str], None] = lambda _: None
+    """Called with `http://HOST:PORT` when connections are accepted."""
     models: ModelOffer | None = None
     """Models of numbered versions; then there are no services of service files."""
 
@@ -194,6 +196,7 @@ class _Engine:
         await self._open_admin()
         await self._server.listen()
         self._listens = True
+        self._offer.on_listening(self._address)
         waiting, self._not_announced = self._not_announced, []
         for each in waiting:
             self._announce(*each)

@@ -77,15 +77,19 @@ class Readable(logging.Formatter):
         return " ".join([super().formatMessage(record), *(f"{k}={v}" for k, v in facts.items())])
 
 
-def log_handler(stream: TextIO) -> logging.Handler:
-    """Return a handler that writes to `stream` in the form that suits it."""
+def log_handler(stream: TextIO, *, readable: bool = False) -> logging.Handler:
+    """Return a handler that writes to `stream` in the form that suits it, or for people."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_formatter(stream))
+    handler.setFormatter(_formatter(stream, readable))
     return handler
 
 
-def set_up(*, verbose: bool) -> None:
-    """Send the log of this process to stderr, and let nothing wait for its readers."""
+def set_up(*, verbose: bool, readable: bool = False) -> None:
+    """
+    Send the log of this process to stderr, and let nothing wait for its readers.
+
+    It is `readable` on a terminal, and elsewhere if that is asked for.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             # Closed by who started us: the next file or socket would get its number.
@@ -93,7 +97,7 @@ def set_up(*, verbose: bool) -> None:
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
     replaced = (sys.stdout, sys.stderr) != (sys.__stdout__, sys.__stderr__)  # by a test
-    handler = log_handler(sys.stderr) if replaced else _queue_output()
+    handler = log_handler(sys.stderr, readable=readable) if replaced else _queue_output(readable)
     # Of the packages we use, what is said in detail can be a secret: urllib3 logs each query, and
     # that of a presigned URL is one.
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -106,9 +110,9 @@ def set_up(*, verbose: bool) -> None:
 class QueuedHandler(logging.Handler):
     """Puts records into a queue; `stream` says which form and encoding they have."""
 
-    def __init__(self, stream: TextIO, descriptor: int) -> None:
+    def __init__(self, stream: TextIO, descriptor: int, *, readable: bool = False) -> None:
         super().__init__()
-        self.setFormatter(_formatter(stream))
+        self.setFormatter(_formatter(stream, readable))
         self._encoding = stream.encoding or "utf-8"
         self.queue = LineQueue(descriptor, self._notice)
 
@@ -134,14 +138,14 @@ def _record(message: str, argument: object) -> logging.LogRecord:
     return logging.LogRecord(log.name, logging.WARNING, "", 0, message, (argument,), None)
 
 
-def _formatter(stream: TextIO) -> logging.Formatter:
-    return Readable() if stream.isatty() else JsonLines()
+def _formatter(stream: TextIO, readable: bool = False) -> logging.Formatter:
+    return Readable() if readable or stream.isatty() else JsonLines()
 
 
-def _queue_output() -> logging.Handler:
+def _queue_output(readable: bool) -> logging.Handler:
     """Replace stdout and stderr by streams that never wait; return the handler of the log."""
     # Numbers of their own: TensorFlow, in this process with --inline, changes 2 while it loads.
-    handler = QueuedHandler(sys.stderr, os.dup(sys.stderr.fileno()))
+    handler = QueuedHandler(sys.stderr, os.dup(sys.stderr.fileno()), readable=readable)
     queues = [handler.queue]
     if not os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno()):
         queues.append(LineQueue(os.dup(sys.stdout.fileno()), on_failure=_say_lost()))
