@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 NOT_TESTED := test -z "$$CI"; exit $$?
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install hooks run bench bench-quick bench-versus test coverage test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor lint format clean
+.PHONY: help install hooks run bench bench-quick bench-versus test coverage test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -142,6 +142,9 @@ $(VENDOR_VENV)/.installed:
 	"$$python" -m venv --clear $(VENDOR_VENV); \
 	PYTHONWARNINGS=ignore $(VENDOR_VENV)/bin/python -m pip install --quiet 'eas-prediction==0.36'; \
 	touch $@
+
+wheels: install  ## write two wheels into dist/: everything, and the SDK alone
+	@$(BIN)/python tools/wheels.py
 
 lint: install  ## check style, types, and who may import whom
 	$(BIN)/ruff check .
