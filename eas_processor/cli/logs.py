@@ -178,7 +178,9 @@ def _say_lost() -> Callable[[OSError, bytes], None]:
 
 def _stream(stream: TextIO, queue: LineQueue) -> TextIO:
     raw = cast("io.BufferedWriter", _Raw(queue, stream.fileno(), terminal=stream.isatty()))
-    return io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=True)
+    # A path that the locale cannot write must not end a service that prints it.
+    errors = "backslashreplace" if stream.errors == "strict" else stream.errors
+    return io.TextIOWrapper(raw, stream.encoding, errors, line_buffering=True)
 
 
 class _Raw(io.RawIOBase):

@@ -154,6 +154,20 @@ def test_a_stream_that_was_closed_is_not_given_to_something_else(closed: str) ->
     assert done.returncode == 0
 
 
+def test_what_the_locale_cannot_write_is_printed_all_the_same() -> None:
+    code = (
+        "from eas_processor.cli.logs import set_up\nset_up(verbose=False)\n"
+        "print('Token: /home/\u6a21\u578b')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        check=True,
+    )
+    assert done.stdout == b"Token: /home/\\u6a21\\u578b\n"
+
+
 def test_what_is_lost_on_stdout_is_said_in_the_log() -> None:
     code = (
         "from eas_processor.cli.logs import set_up\nset_up(verbose=False)\n"
