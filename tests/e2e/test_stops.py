@@ -9,13 +9,18 @@ import signal
 import socket
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fixtures import need
 from fixtures.many import EASCMD, Many, children, eventually, write_service
 from fixtures.sandbox import in_sandbox, skip_unless_possible
+
+from eas_processor.builds.catalogue import find_entry
+from eas_processor.builds.interpreters import find_interpreter
+from eas_processor.errors import BuildError
 
 # What `docker stop` waits for before it kills is 10 s; this is for a machine that others use.
 STOP_S = 9
@@ -37,6 +42,9 @@ def process(model, request):
     reach("warm-up")
     return b"answer"
 """
+HALF_AN_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000
+)
 PIECE = 64 * 2**20
 PIECES = 24
 """To unpack that takes 2 s and more."""
@@ -73,10 +81,12 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[.
     (tmp_path / "warm_up").write_bytes(b"request")
     started: list[Engine] = []
 
-    def make(phase: str, **keys: object) -> Engine:
+    def make(phase: str, variables: Sequence[str] = (), **keys: object) -> Engine:
         (tmp_path / "processor.py").write_text(PROCESSOR.format(phase=phase))
         file = write(tmp_path, **keys)
-        program = in_sandbox(tmp_path, *EASCMD) if contained else EASCMD
+        program: tuple[str, ...] = ("env", *variables, *EASCMD)
+        if contained:
+            program = in_sandbox(tmp_path, *program)
         started.append(Engine(Many(tmp_path, file, program=program), contained=contained))
         return started[-1]
 
@@ -101,7 +111,7 @@ def stalled_server() -> Iterator[tuple[str, threading.Event]]:
     def serve(listener: socket.socket) -> None:
         with listener.accept()[0] as connection:
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
+            connection.sendall(HALF_AN_ANSWER)
             asked.set()
             done.wait()
 
@@ -131,6 +141,23 @@ def test_while_the_processor(start: Callable[..., Engine], phase: str, number: i
     engine.wait_for(lambda: "reached" in engine.many.log)
     engine.signal(number)
     engine.ends()
+
+
+@BOTH
+def test_while_a_build_is_made(start: Callable[..., Engine], tmp_path: Path, number: int) -> None:
+    entry = find_entry("tensorflow_cpu_1.15")
+    try:
+        python = find_interpreter(entry.name, entry.pythons).path
+    except BuildError as error:
+        need.missing(str(error))
+    with stalled_server() as (url, asked):
+        index = [f"UV_DEFAULT_INDEX={url}", f"UV_CACHE_DIR={tmp_path / 'cache'}", "UV_NO_CONFIG=1"]
+        path = f"PATH={python.parent}:{os.environ['PATH']}"
+        keys = {"processor": entry.name, "processor_path": "", "processor_type": ""}
+        engine = start("none", [*index, path], **keys)
+        engine.wait_for(asked.is_set)
+        engine.signal(number)
+        engine.ends()
 
 
 @BOTH
@@ -165,3 +192,16 @@ def test_while_a_reload_downloads_the_model(
         engine.wait_for(asked.is_set)
         engine.signal(number)
         engine.ends()
+
+
+@BOTH
+def test_while_a_reload_loads_the_model(
+    start: Callable[..., Engine], tmp_path: Path, number: int
+) -> None:
+    engine = start("none")
+    engine.wait_for(lambda: engine.many.events)
+    (tmp_path / "processor.py").write_text(PROCESSOR.format(phase="load"))
+    engine.signal(signal.SIGHUP)
+    engine.wait_for(lambda: "reached" in engine.many.log)
+    engine.signal(number)
+    engine.ends()
