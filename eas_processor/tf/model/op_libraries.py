@@ -29,14 +29,15 @@ _UNDEFINED = re.compile(r"undefined symbol: (\S+?),?$")
 # Machines of an ELF header that a model may have been packed for.
 _MACHINES = {3: "32-bit x86", 40: "32-bit ARM", 62: "x86-64", 183: "ARM64", 243: "RISC-V"}
 
-# Whose op it is, by how its name begins or, of TensorFlow Text, by names that it alone has.
+# Whose op it is, by how its name begins: those of TensorFlow Text up to 2.21 are all here.
 _OF_PACKAGES: Tuple[Tuple[str, str], ...] = (
-    ("tensorflow_decision_forests", "SimpleML"),
+    ("tensorflow_decision_forests", "SimpleML|Yggdrasil"),
     (
         "tensorflow_text",
-        "TFText>|Sentencepiece|(Fast|W)?(Wordpiece|BertNormalizer|SentencepieceTokenize)"
-        "|Whitespace(Tokenize|Split)|UnicodeScriptTokenize|RegexSplitWithOffsets|CaseFoldUTF8"
-        "|NormalizeUTF8|SentenceFragments|SplitMerge|ConstrainedSequence|RougeL|NgramsStringJoin",
+        "TFText>|CaseFoldUTF8|ConstrainedSequence|FastBertNormalize|FastWordpiece"
+        "|FindSourceOffsets|MaxSpanningTree|NormalizeUTF8|PhraseTokenize|RegexSplitWithOffsets"
+        "|RougeL|SentenceFragments|Sentencepiece|SplitMerge|TokenizerFromLogits"
+        "|UnicodeScriptTokenize|WhitespaceTokenize|WordpieceTokenize",
     ),
     ("tensorflow_addons", "Addons>"),
     ("tensorflow_io", "IO>"),

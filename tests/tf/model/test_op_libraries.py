@@ -170,7 +170,7 @@ def test_gather_tree_is_found_in_contrib(save_graph, predict):
     "op, package",
     [
         ("SimpleMLInferenceOpWithHandle", "tensorflow_decision_forests"),
-        ("WhitespaceTokenizeWithOffsetsV2", "tensorflow_text"),
+        ("WhitespaceTokenizeWithOffsets", "tensorflow_text"),
         ("Addons>GatherTree", "tensorflow_addons"),
         ("MultiplyQuickly", "PACKAGE"),
     ],
