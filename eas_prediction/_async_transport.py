@@ -176,6 +176,8 @@ class _Host:
         self._ssl_context = ssl_context if address.scheme == "https" else None
         self._idle = idle
         self._closed = False
+        self._unreached = False
+        """Whether the last connection did not come about: then it is waited for half as long."""
         self.turns = asyncio.Semaphore(limit)
 
     async def exchange(
@@ -190,7 +192,8 @@ class _Host:
         Send a request and read its answer; `once` for one that may not be sent on two connections.
         """
         kept = self._idle.take(once)
-        connection = kept or await self._opened(patience, connect_timeout)
+        opening = patience if once or not self._unreached else patience.halved()
+        connection = kept or await self._opened(opening, connect_timeout)
         answer = None
         try:
             connection.ask(head, body)
@@ -251,7 +254,9 @@ class _Host:
         opening = asyncio.get_running_loop().create_connection(
             _Connection, host, port or (443 if scheme == "https" else 80), ssl=self._ssl_context
         )
+        self._unreached = True
         _, connection = await asyncio.wait_for(opening, timeout)
+        self._unreached = False
         return connection
 
 

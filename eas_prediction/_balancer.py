@@ -122,4 +122,7 @@ def _least_busy(fit: list[Instance]) -> Instance:
     """Of those that are at most one turn ahead, the one with the fewest attempts for its weight."""
     lowest = min(each.turn for each in fit)
     due = [each for each in fit if each.turn < lowest + 1 / (each.weight or 1)]
-    return min(due, key=lambda each: (each.outstanding / (each.weight or 1), each.turn))
+    # Of equals one that has failed: its turn is moved up to the others' each time, and no further.
+    return min(
+        due, key=lambda each: (each.outstanding / (each.weight or 1), each.turn, not each.failures)
+    )

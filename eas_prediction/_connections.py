@@ -59,6 +59,8 @@ class Host:
         self._proxy = proxy
         self.forwards = proxy is not None and address.scheme == "http"
         self._closed = False
+        self._unreached = False
+        """Whether the last connection did not come about: then it is waited for half as long."""
         self._idle = idle
         # A semaphore, but in C: `threading.Semaphore` costs 4 us a request.
         self.turns: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -77,7 +79,8 @@ class Host:
         Send a request and read its answer; `once` for one that may not be sent on two connections.
         """
         kept = self._idle.take(once)
-        connection = kept or self._opened(patience, connect_timeout)
+        opening = patience if once or not self._unreached else patience.halved()
+        connection = kept or self._opened(opening, connect_timeout)
         answer = None
         try:
             doubtful = kept is not None and not once and self._idle.doubtful
@@ -153,6 +156,8 @@ class Host:
         try:
             connection.connect()
         except BaseException:
+            self._unreached = True
             connection.close()
             raise
+        self._unreached = False
         return BlockingConnection(connection)

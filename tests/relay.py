@@ -16,10 +16,14 @@ class Relay:
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(128)
-        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port = self._listener.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
         self.accepted = 0
         self._ways: list[Way] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._waiting: list[socket.socket] = []
+        self._vanished = threading.Event()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def freeze(self, *, reading: bool = True) -> None:
         """Forward nothing more of the connections that are open; take what comes, or not."""
@@ -31,8 +35,23 @@ class Relay:
         for way in self._ways:
             way.resets = True
 
+    def vanish(self) -> None:
+        """Forward nothing of old connections, and let no new one come about."""
+        self.freeze()
+        self._listener.listen(0)
+        self._vanished.set()
+        # The one that `accept` waits for, and those that fill the queue.
+        self._waiting.append(socket.create_connection(("127.0.0.1", self.port)))
+        self._accepting.join()
+        for _ in range(4):
+            self._waiting.append(socket.socket())
+            self._waiting[-1].setblocking(False)
+            self._waiting[-1].connect_ex(("127.0.0.1", self.port))
+
     def close(self) -> None:
         self._listener.close()
+        for each in self._waiting:
+            each.close()
         for way in self._ways:
             way.close()
 
@@ -40,6 +59,9 @@ class Relay:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                if self._vanished.is_set():
+                    self._waiting.append(near)
+                    return
                 self.accepted += 1
                 way = Way(near, socket.create_connection(self._target))
                 self._ways.append(way)

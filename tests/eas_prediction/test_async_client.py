@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fleet import Fleet
+from fleet import Fleet, Instance
+from relay import Relay
 
 from eas_prediction import (
     ENDPOINT_TYPE_DIRECT,
@@ -142,6 +143,31 @@ def test_a_task_that_is_cancelled_gives_its_connection_up(fleet):
             return str(await client.predict(StringRequest("quick")))
 
     assert asyncio.run(run()) == "quick"
+
+
+def test_an_instance_whose_machine_is_gone_without_a_word_fails_no_call(fleet):
+    good = fleet.add()
+    behind = Relay((good.ip, good.port))
+    gone = Instance(("127.0.0.1", behind.port))
+    fleet.weights[gone] = 100
+
+    async def run():
+        async with AsyncPredictClient(
+            fleet.address, "svc", endpoint_type=ENDPOINT_TYPE_DIRECT, timeout=2000
+        ) as client:
+            for _ in range(6):
+                await client.predict(StringRequest("x"))
+            behind.vanish()
+            known = client.endpoint._upstreams._balancer._instances
+            while known[behind.address].failures < 2:
+                await client.predict(StringRequest("x"))
+                await asyncio.sleep(0.01)
+
+    try:
+        asyncio.run(run())
+    finally:
+        fleet.weights.pop(gone)
+        behind.close()
 
 
 def test_settings_are_those_of_the_other_client():

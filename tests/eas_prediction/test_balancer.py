@@ -98,6 +98,19 @@ def test_after_its_moment_one_request_tries_it_and_then_all_do(balancer, clock):
     assert "a" in [balancer.choose() for _ in range(3)]
 
 
+def test_one_that_failed_is_tried_again_wherever_it_is_listed(balancer, clock):
+    balancer.update({"a": 100, "b": 100})
+    for address in ("a", "b"):
+        assert balancer.choose() == address
+        balancer.done(address, failed=address == "b")
+    clock.now += 1.0
+    tried = []
+    for _ in range(4):
+        tried.append(balancer.choose())
+        balancer.done(tried[-1], failed=False)
+    assert sorted(tried) == ["a", "a", "b", "b"]
+
+
 def test_turns_that_were_missed_are_not_made_up_for(balancer, clock):
     balancer.update({"a": 1, "b": 1})
     while balancer.choose() != "a":

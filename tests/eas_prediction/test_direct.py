@@ -7,7 +7,8 @@ import threading
 import time
 
 import pytest
-from fleet import NEWER, OLDER, Fleet, eventually
+from fleet import NEWER, OLDER, Fleet, Instance, eventually
+from relay import Relay
 
 from eas_prediction import (
     ENDPOINT_TYPE_DIRECT,
@@ -216,6 +217,24 @@ def test_an_instance_that_is_killed_fails_no_call_and_comes_back(fleet):
         fleet.revive(bad)
         eventually(lambda: send(client, 2) or bad.count > bad_before + 5)
         assert before >= 20
+
+
+def test_an_instance_whose_machine_is_gone_without_a_word_fails_no_call(fleet):
+    good = fleet.add()
+    behind = Relay((good.ip, good.port))
+    gone = Instance(("127.0.0.1", behind.port))
+    fleet.weights[gone] = 100
+    try:
+        with client_of(fleet, timeout=2000) as client:
+            send(client, 6)
+            assert behind.accepted
+            behind.vanish()
+            # Its connection is silent; then it is tried again now and then, and takes none.
+            known = client.endpoint._upstreams._balancer._instances
+            eventually(lambda: send(client, 1) or known[behind.address].failures > 1)
+    finally:
+        fleet.weights.pop(gone)
+        behind.close()
 
 
 def test_an_instance_that_vanishes_is_drained(fleet):

@@ -248,12 +248,12 @@ def test_a_slow_service_behind_tls_is_no_dropped_connection(service, certificate
     post(transport, service)
 
     def slowly(handler):
-        time.sleep(1.3)
+        time.sleep(1.1)
         service.status(200, b"slow")(handler)
 
     service.usual = slowly
     # What TLS itself sends on the second connection is no answer.
-    assert post(transport, service, timeout=2.0)[2] == b"slow"
+    assert post(transport, service, timeout=1.6)[2] == b"slow"
     (host,) = transport._hosts.values()
     assert not host._idle.doubtful
     assert len(service.requests) == 3
