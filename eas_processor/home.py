@@ -6,8 +6,6 @@ import os
 import tempfile
 from pathlib import Path
 
-import platformdirs
-
 from eas_processor.errors import HomeError
 
 
@@ -17,6 +15,9 @@ def home() -> Path:
 
     It may not exist yet; see `private_directory`. Raises HomeError for a user without a home.
     """
+    # Here: who asks for temporary files may have installed the client alone.
+    import platformdirs
+
     configured = os.environ.get("EAS_HOME")
     try:
         if configured:

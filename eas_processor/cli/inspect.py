@@ -9,6 +9,7 @@ from typing import Any
 
 from eas_processor.cli.tables import print_table
 from eas_processor.errors import ModelFetchError
+from eas_processor.home import have_temporary_directory
 from eas_processor.model_store.unpack import is_archive, unpack
 from eas_processor.tf.errors import ModelError
 from eas_processor.tf.model.find import FrozenGraphSummary, SavedModelSummary, read_model
@@ -30,6 +31,7 @@ def facts_of(path: Path) -> dict[str, Any]:
         raise ModelFetchError(f"{path} does not exist")
     try:
         if path.is_file() and is_archive(path):
+            have_temporary_directory()
             with tempfile.TemporaryDirectory(prefix="eas-inspect-") as scratch:
                 unpack(path, Path(scratch) / "model")
                 return _facts(path, read_model(str(Path(scratch) / "model")))

@@ -15,6 +15,7 @@ from eas_prediction import InvalidRequest, TFRequest
 from eas_prediction._signature import read_signature
 from eas_processor.cli.predict import errors, give, inputs
 from eas_processor.errors import CallError
+from eas_processor.home import have_temporary_directory
 from eas_processor.link.codes import OK, PROCESSOR, unpack_status
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
@@ -28,6 +29,7 @@ def run(arguments: Namespace) -> None:
         raise CallError(f"{arguments.model} does not exist")
     if importlib.util.find_spec("tensorflow") is None:
         raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+    have_temporary_directory()
     config = json.dumps({"signature_name": arguments.signature}) if arguments.signature else ""
     try:
         processor = Processor(import_hooks(_HOOKS), str(arguments.model.resolve()), config)

@@ -72,14 +72,18 @@ def run_builds(arguments: argparse.Namespace) -> None:
 
 def run_build(arguments: argparse.Namespace) -> None:
     from eas_processor.cli.build import build
+    from eas_processor.home import have_temporary_directory
 
+    have_temporary_directory()
     build(arguments)
 
 
 def run_bench(arguments: argparse.Namespace) -> None:
     from eas_processor.bench.load import Plan
     from eas_processor.cli.bench import Options, bench
+    from eas_processor.home import have_temporary_directory
 
+    have_temporary_directory()
     duration = arguments.duration
     if duration is None:
         duration = float("inf") if arguments.requests else 10.0

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,16 @@ def test_what_is_no_model(name: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["inspect", str(tmp_path / name)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert str(tmp_path / name) in line
+
+
+def test_an_archive_without_a_directory_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As beside a read-only root: one below EAS_HOME is used."""
+    monkeypatch.setenv("EAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [os.environ["TMPDIR"]])
+    archive = shutil.make_archive(str(tmp_path / "model"), "gztar", DATA / "tf1_saved_model")
+    assert main(["inspect", archive]) == 0
+    assert list((tmp_path / "home" / "tmp").iterdir()) == []
