@@ -156,7 +156,6 @@ def _session(flags: Flags) -> dict[str, Any]:
     if flags.per_process_gpu_memory_fraction:
         config["gpu_memory_fraction"] = flags.per_process_gpu_memory_fraction
     config["tags"] = [each for each in flags.saved_model_tags.split(",") if each]
-    config["strict_shapes"] = False
     return config
 
 

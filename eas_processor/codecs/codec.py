@@ -41,6 +41,10 @@ class Target:
         """Return what a signature takes, for the end of a sentence."""
         raise NotImplementedError
 
+    def example_outputs(self, signature_name: str, method: str) -> Sequence[str]:
+        """Return the outputs of a signature that classifies or regresses, as `method` says."""
+        raise NotImplementedError
+
     def specs(
         self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
     ) -> Sequence[Spec]:
@@ -53,12 +57,14 @@ class Codec:
     Bytes of one encoding to named arrays, and back. One object serves all threads.
 
     `number` is that of a frame's head (`link.frames`). With `strict_shapes`, the shapes of inputs
-    have to be those that the model declares; without, the model itself is asked. Bodies of more
-    than `inline_bytes` take so long to decode that no other request should wait for it.
+    have to be those that the model declares; without, the model itself is asked, and so it is for
+    dtypes without `checks_dtypes`. Bodies of more than `inline_bytes` take so long to decode that
+    no other request should wait for it.
     """
 
     number: int
     strict_shapes = True
+    checks_dtypes = True
     inline_bytes = 0xFFFFFFFF
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:

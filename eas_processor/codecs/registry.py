@@ -6,6 +6,7 @@ from eas_processor.codecs.array_proto import ArrayProto
 from eas_processor.codecs.codec import Codec
 from eas_processor.codecs.eas_json.codec import EasJson
 from eas_processor.codecs.errors import UnknownCodec
+from eas_processor.codecs.tfs_json.codec import TfsClassify, TfsPredict, TfsRegress
 
 _codecs: Dict[int, Codec] = {}
 
@@ -32,3 +33,6 @@ def inline_bytes(number: int) -> int:
 
 register(ArrayProto())
 register(EasJson())
+register(TfsPredict())
+register(TfsClassify())
+register(TfsRegress())

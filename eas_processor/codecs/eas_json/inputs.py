@@ -175,7 +175,7 @@ def _read_bytes(index: int, value: Any) -> bytes:
     if not is_base64(value):
         raise _BadValueError(index, 'expected text or {"b64": "..."}, got another object')
     try:
-        return _from_base64(value["b64"])
+        return from_base64(value["b64"])
     except ValueError:
         raise _BadValueError(
             index,
@@ -183,7 +183,8 @@ def _read_bytes(index: int, value: Any) -> bytes:
         ) from None
 
 
-def _from_base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
+    """Return the bytes that standard base64 stands for; raises ValueError."""
     if len(text) <= _BASE64_PIECE:
         return base64.b64decode(text, validate=True)
     pause = Pauses()

@@ -55,6 +55,10 @@ class Body:
         hint = hint_for_json(self._body)
         raise CodecError(f"{said}; {hint}") if hint else said
 
+    def text(self) -> bytes:
+        """Return the text, without a byte order mark."""
+        return bytes(self._body[begin_of(self._body) :])
+
     def _read_pieces(self, text: "np.ndarray[Any, Any]", exact: bool) -> Any:
         pieces = (text[start : start + PIECE + 4].data for start in range(0, text.size, PIECE))
         self.has_words = any(_has_words(bytes(piece)) for piece in pieces)

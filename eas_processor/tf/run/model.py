@@ -7,7 +7,8 @@ from weakref import WeakValueDictionary
 
 from eas_processor.codecs.codec import Codec, Target
 from eas_processor.tf.config import ModelConfig
-from eas_processor.tf.errors import ProcessorError, RunError
+from eas_processor.tf.errors import BadRequest, ProcessorError, RunError
+from eas_processor.tf.model.examples import outputs_of_examples
 from eas_processor.tf.model.signatures import (
     Signature,
     TensorSpec,
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 # Plans kept at a time. Each may hold a compiled copy of the graph, and a client chooses the names.
 MAX_PLANS = 64
 
-_Key = Tuple[str, Tuple[str, ...], Tuple[str, ...], bool]
+_Key = Tuple[str, Tuple[str, ...], Tuple[str, ...], bool, bool]
 
 
 class Model(Target):
@@ -82,9 +83,11 @@ class Model(Target):
 
     def prepare(self, request: Request, codec: Codec) -> Tuple[Plan, Arrays]:
         """Return how `request` runs and what to feed; raise `BadRequest` when it does not fit."""
-        plan = self.plan(
-            request.signature_name, request.inputs, request.output_filter, codec.strict_shapes
-        )
+        names = request.signature_name, request.inputs, request.output_filter
+        plan = self.plan(*names)
+        if not codec.strict_shapes and not plan.fits(request.inputs):
+            # A request that fits shares its plan, and so its runs, with those of strict codecs.
+            plan = self.plan(*names, strict_shapes=False, checks_dtypes=codec.checks_dtypes)
         return plan, plan.take(request.inputs)
 
     def plan(
@@ -93,9 +96,10 @@ class Model(Target):
         inputs: Iterable[str],
         output_filter: Iterable[str],
         strict_shapes: bool = True,
+        checks_dtypes: bool = True,
     ) -> Plan:
         """Return how a request with these names runs; raise `BadRequest` when one does not fit."""
-        key = (signature_name, tuple(inputs), tuple(output_filter), strict_shapes)
+        key = (signature_name, tuple(inputs), tuple(output_filter), strict_shapes, checks_dtypes)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._make_plan(key)
@@ -116,6 +120,17 @@ class Model(Target):
     def describe_inputs(self, signature_name: str) -> str:
         """Return what a signature takes, for the end of a sentence."""
         return describe_inputs(self.signature(signature_name))
+
+    def example_outputs(self, signature_name: str, method: str) -> Sequence[str]:
+        """Return the outputs of a signature that takes examples and does what `method` says."""
+        return outputs_of_examples(self.signature_or_none(signature_name), signature_name, method)
+
+    def signature_or_none(self, name: str) -> Optional[Signature]:
+        """Return the signature of this name, None where there is no such one."""
+        try:
+            return self.signature(name)
+        except BadRequest:
+            return None
 
     def specs(
         self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
@@ -177,6 +192,7 @@ class Model(Target):
         inputs: Sequence[str],
         output_filter: Sequence[str],
         strict_shapes: bool,
+        checks_dtypes: bool,
     ) -> Plan:
         # In one order whichever way the client's map came out, so that its requests share a
         # callable.
@@ -205,4 +221,4 @@ class Model(Target):
             label = f"signature {quote(signature.name)}" if signature else "the graph"
             proof = RowProof(self._follower, list(zip(feed_names, shapes)), asked, label)
             graph_callable.proofs[shapes, stated] = proof
-        return Plan(feeds, fetches, graph_callable, proof, strict)
+        return Plan(feeds, fetches, graph_callable, proof, strict, checks_dtypes)

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Sequence
 import numpy as np
 
 from eas_processor.tf.dtypes import TO_TENSORFLOW, from_tensorflow
-from eas_processor.tf.model.signatures import TensorSpec, check_tensor
+from eas_processor.tf.model.signatures import TensorSpec, check_tensor, shape_fits
 from eas_processor.tf.rows.proof import RowProof
 from eas_processor.tf.run.callables import GraphCallable
 from eas_wire import Tensor
@@ -22,6 +22,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_checks_dtypes",
         "_strict_shapes",
         "batchable",
         "feeds",
@@ -38,6 +39,7 @@ class Plan:
         graph_callable: GraphCallable,
         proof: RowProof,
         strict_shapes: bool,
+        checks_dtypes: bool = True,
     ) -> None:
         self.inputs = feeds
         self.feeds = [(spec, TO_TENSORFLOW.get(spec.dtype)) for spec in feeds]
@@ -46,6 +48,15 @@ class Plan:
         self.proof = proof
         self.batchable = _rows_are_free(feeds) and _rows_are_kept(fetches)
         self._strict_shapes = strict_shapes
+        self._checks_dtypes = checks_dtypes
+
+    def fits(self, inputs: Dict[str, Tensor]) -> bool:
+        """Tell whether these are what the signature declares."""
+        return all(
+            inputs[spec.name].dtype == spec.dtype
+            and shape_fits(spec.shape, inputs[spec.name].array.shape)
+            for spec in self.inputs
+        )
 
     def take(self, inputs: Dict[str, Tensor]) -> Arrays:
         """Return the arrays to feed, in order; a tensor that does not fit raises `BadRequest`."""
@@ -53,8 +64,12 @@ class Plan:
         for spec, convert in self.feeds:
             tensor = inputs[spec.name]
             array = tensor.array
-            check_tensor(spec, tensor.dtype, array.shape, self._strict_shapes)
-            arrays.append(array if convert is None else convert(array))
+            if self._checks_dtypes:
+                check_tensor(spec, tensor.dtype, array.shape, self._strict_shapes)
+                way = convert
+            else:
+                way = TO_TENSORFLOW.get(tensor.dtype)
+            arrays.append(array if way is None else way(array))
         return arrays
 
     def feed(self, arrays: Dict[str, "np.ndarray[Any, Any]"]) -> Arrays:
