@@ -8,6 +8,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from eas_processor.errors import StartError
+from eas_processor.process_limit import advised
+
 T = TypeVar("T")
 
 
@@ -16,7 +19,8 @@ async def in_background(work: Callable[[], T]) -> T:
     Return what `work` returns, or raise what it raises, after running it in a thread.
 
     Unlike one of `asyncio.to_thread`, the thread ends with the process, whatever it is doing: a
-    download that takes minutes does not hold up a shutdown.
+    download that takes minutes does not hold up a shutdown. Raises StartError where there can be no
+    more threads.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -38,7 +42,10 @@ async def in_background(work: Callable[[], T]) -> T:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=run, daemon=True).start()
+    try:
+        threading.Thread(target=run, daemon=True).start()
+    except RuntimeError as error:
+        raise StartError(advised(str(error))) from error
     return await done
 
 

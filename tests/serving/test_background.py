@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from eas_processor.errors import StartError
 from eas_processor.serving.background import in_background
 
 
@@ -30,3 +31,14 @@ async def test_it_can_be_left_alone() -> None:
     # What comes of it then is nobody's business, and no error.
     goes_on.set()
     await asyncio.sleep(0.05)
+
+
+async def test_where_no_thread_can_be_started_the_limit_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(StartError, match="can't start new thread; .*processes and threads"):
+        await in_background(lambda: 5)
