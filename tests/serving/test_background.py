@@ -40,5 +40,5 @@ async def test_where_no_thread_can_be_started_the_limit_is_named(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    with pytest.raises(StartError, match="can't start new thread; .*processes and threads"):
+    with pytest.raises(StartError, match=r"can't start new thread; .*processes and threads"):
         await in_background(lambda: 5)
