@@ -43,6 +43,7 @@ class Hooks(Protocol):
     """What an inline instance calls: the worker's `Processor`."""
 
     def describe(self) -> tuple[int, bytes]: ...
+    def metadata(self) -> str: ...
     def process(self, request: Any, codec: int = ARRAY_PROTO) -> tuple[int, bytes]: ...
     def batch_process(
         self, requests: list[Any], codecs: Sequence[int]
@@ -227,7 +228,7 @@ class InlineInstances:
             )
         hooks = await in_background(self._prepare)
         instance = InlineInstance(self._settings, self._admission, hooks)
-        self.info = info_facts(*hooks.describe())
+        self.info = dict(info_facts(*hooks.describe()), metadata=hooks.metadata())
         self.instances = [instance]
         self._admission.instance_ready(instance)
 

@@ -125,6 +125,11 @@ def get_serving_model_info(model: Model) -> bytes:
     return json.dumps(signature.to_json()).encode()
 
 
+def get_model_metadata(model: Model) -> bytes:
+    """Return the JSON of all signatures by name, as TensorFlow Serving's `/metadata` shows them."""
+    return json.dumps(model.metadata).encode()
+
+
 def _note(rows: int, decode: float, run: float, encode: float) -> None:
     _times.rows.append(rows)
     _times.decode += decode

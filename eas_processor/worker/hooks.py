@@ -104,6 +104,7 @@ class Processor:
         self._batch_process: Any = _optional(hooks, "batch_process")
         self._take_times = _optional(hooks, "take_times")
         self._describe = _optional(hooks, "get_serving_model_info")
+        self._get_metadata = _optional(hooks, "get_model_metadata")
         try:
             self._model = hooks.initialize(model_entry, model_config)
         except HooksError:
@@ -138,6 +139,10 @@ class Processor:
             return OK, _body(self._describe(self._model))
         except Exception as error:
             return refusal(error)
+
+    def metadata(self) -> str:
+        """Return what TensorFlow Serving's `/metadata` shows of the signatures, "" for nothing."""
+        return "" if self._get_metadata is None else self._get_metadata(self._model).decode()
 
     def process(self, request: Any, codec: int = ARRAY_PROTO) -> Answer:
         """Answer one request body."""

@@ -77,7 +77,7 @@ class Worker:
         # Once more when WARMED comes, in a moment then, because nearly everything is frozen here.
         self._collector.settle()
         self._serve(processor)
-        facts = info_facts(*processor.describe())
+        facts = dict(info_facts(*processor.describe()), metadata=processor.metadata())
         self._control.sendall(pack(READY, json.dumps(facts).encode()))
 
     def _serve(self, processor: Processor) -> None:

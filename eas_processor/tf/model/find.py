@@ -12,6 +12,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from eas_processor.tf.errors import ModelError
+from eas_processor.tf.model.metadata import metadata_of
 from eas_processor.tf.model.other_formats import other_format, visible
 from eas_processor.tf.model.schema import GraphDef, SavedModel
 from eas_processor.tf.model.signatures import Shape, Signature, TensorSpec, public_names
@@ -36,11 +37,12 @@ class MetaGraph:
 
     `saver_filename` is the tensor that takes the path of the variables, empty in a model without
     variables. `placeholders` and `likely_outputs` are those of a graph without signatures, as a
-    frozen graph has them.
+    frozen graph has them. `metadata` are the signatures in full, as JSON can hold them.
     """
 
     __slots__ = (
         "likely_outputs",
+        "metadata",
         "placeholders",
         "saver_filename",
         "signatures",
@@ -56,7 +58,9 @@ class MetaGraph:
         signatures: Dict[str, Signature],
         placeholders: List[TensorSpec],
         likely_outputs: List[TensorSpec],
+        metadata: Dict[str, Any],
     ) -> None:
+        self.metadata = metadata
         self.tags = tags
         self.tensorflow_version = tensorflow_version
         self.saver_filename = saver_filename
@@ -269,6 +273,7 @@ def _read_meta_graph(meta: Any) -> MetaGraph:
         saver,
         signatures,
         *_open_ends(nodes, saver),
+        metadata=metadata_of(meta.signature_def),
     )
 
 

@@ -51,7 +51,9 @@ def load(model_entry: str, config: ModelConfig) -> Model:
         session, unable = _load_saved_model(path, meta, config)
         refuse_useless(path, unable, meta.signatures)
         _log_signatures(meta.signatures)
-        return Model(session, meta.signatures, meta.saver_filename, config, unable)
+        model = Model(session, meta.signatures, meta.saver_filename, config, unable)
+        model.metadata = meta.metadata
+        return model
     session, unable = _load_frozen_graph(path, config)
     refuse_useless(path, unable, {})
     return Model(session, {}, "", config, unable)

@@ -85,7 +85,7 @@ _MESSAGES: Dict[str, List[Tuple[str, int, str]]] = {
         ("dense_shape_tensor_name", 3, "string"),
     ],
     "TensorShape": [("dim", 2, "*Dim"), ("unknown_rank", 3, "bool")],
-    "Dim": [("size", 1, "int64")],
+    "Dim": [("size", 1, "int64"), ("name", 2, "string")],
     "GraphDef": [("node", 1, "*NodeDef"), ("versions", 4, "VersionDef")],
     "VersionDef": [("producer", 1, "int32")],
     "NodeDef": [

@@ -57,6 +57,8 @@ class Model(Target):
         unable: Optional[Unable] = None,
     ) -> None:
         self.config = config
+        self.metadata: Dict[str, Any] = {}
+        """The signatures in full, as JSON can hold them."""
         self.json_nan = config.json_nan
         self.default_signature = choose_default(signatures, config.signature_name)
         self._session = session

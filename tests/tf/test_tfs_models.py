@@ -1,0 +1,163 @@
+"""TensorFlow Serving's own test models, by the bodies of its REST routes: data/tfs/README.md."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eas_processor.link.frames import (
+    EAS_JSON,
+    TFS_CLASSIFY_JSON,
+    TFS_PREDICT_JSON,
+    TFS_REGRESS_JSON,
+)
+from eas_processor.tf import hooks
+
+DATA = Path(__file__).parent / "data" / "tfs"
+SIGNATURES = (
+    ("saved_model_half_plus_two_cpu", "half_plus_two_model_metadata.json"),
+    (
+        "saved_model_half_plus_two_2_versions",
+        "saved_model_half_plus_two_2_versions_metadata.json",
+    ),
+    ("saved_model_half_plus_two_tf2_cpu", "saved_model_half_plus_two_tf2_2_versions_metadata.json"),
+)
+_loaded = {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_once():
+    """Let the models go before the interpreter does, which they need for their end."""
+    yield
+    _loaded.clear()
+
+
+def model(folder):
+    """One model, loaded once for all tests."""
+    if folder not in _loaded:
+        _loaded[folder] = hooks.initialize(str(sorted((DATA / folder).iterdir())[0]), "")
+    return _loaded[folder]
+
+
+def ask(folder, body, codec=TFS_PREDICT_JSON):
+    return json.loads(hooks.process(model(folder), json.dumps(body).encode(), codec).decode())
+
+
+def refusal(folder, body, codec=TFS_PREDICT_JSON):
+    with pytest.raises(Exception) as caught:
+        ask(folder, body, codec)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("folder", "row", "answer"),
+    [
+        ("saved_model_half_plus_two_cpu", [1.0, 2.0, 5.0], [2.5, 3.0, 4.5]),
+        ("saved_model_half_plus_two_2_versions", [1.0, 2.0, 5.0], [2.5, 3.0, 4.5]),
+        ("saved_model_half_plus_two_tf2_cpu", [1.0, 2.0, 5.0], [2.5, 3.0, 4.5]),
+        ("saved_model_half_plus_two_mlmd", [1.0, 2.0, 5.0], [2.5, 3.0, 4.5]),
+        ("saved_model_half_plus_two_mkl", [1.0, 2.0, 5.0], [2.5, 3.0, 4.5]),
+        ("saved_model_half_plus_two_gpu", [1.0, 2.0, 5.0], [2.5, 3.0, 4.5]),
+        ("saved_model_half_plus_three", [1.0, 2.0, 5.0], [3.5, 4.0, 5.5]),
+        ("matrix_half_plus_two", [[[2] * 3] * 3], [[[3.0] * 3] * 3]),
+    ],
+)
+def test_predict_in_row_and_in_columnar_form(folder, row, answer):
+    assert ask(folder, {"instances": row}) == {"predictions": answer}
+    assert ask(folder, {"inputs": row}) == {"outputs": answer}
+    assert ask(folder, {"instances": [{"x": each} for each in row]}) == {"predictions": answer}
+    assert ask(folder, {"inputs": {"x": row}}) == {"outputs": answer}
+
+
+@pytest.mark.parametrize("value", [2.0, [2.0], [[2.0]], [[[2.0]]]])
+def test_no_shape_is_checked_against_the_signature(value):
+    answer = json.loads(json.dumps(value).replace("2.0", "3.0"))
+    assert ask("saved_model_half_plus_two_cpu", {"inputs": value}) == {"outputs": answer}
+
+
+@pytest.mark.parametrize(
+    ("folder", "signature", "answer"),
+    [
+        ("saved_model_half_plus_two_cpu", "regress_x_to_y", [3.0, 42.0]),
+        ("saved_model_half_plus_two_cpu", "regress_x_to_y2", [4.0, 43.0]),
+        ("saved_model_half_plus_two_2_versions", "regress_x_to_y", [3.0, 42.0]),
+        ("saved_model_half_plus_two_tf2_cpu", "regress_x_to_y", [3.0, 42.0]),
+        ("saved_model_half_plus_three", "tensorflow/serving/regress", [4.0, 43.0]),
+    ],
+)
+def test_regress(folder, signature, answer):
+    body = {"signature_name": signature, "examples": [{"x": 2.0}, {"x": 80.0}]}
+    assert ask(folder, body, TFS_REGRESS_JSON) == {"results": answer}
+    shared = {"signature_name": signature, "context": {"x": 2.0}, "examples": [{}]}
+    assert ask(folder, shared, TFS_REGRESS_JSON) == {"results": answer[:1]}
+
+
+@pytest.mark.parametrize(
+    "folder", ["saved_model_half_plus_two_cpu", "saved_model_half_plus_two_tf2_cpu"]
+)
+def test_classify(folder):
+    body = {"signature_name": "classify_x_to_y", "examples": [{"x": 2.0}, {"x": 80.0}]}
+    assert ask(folder, body, TFS_CLASSIFY_JSON) == {"results": [[["", 3.0]], [["", 42.0]]]}
+
+
+@pytest.mark.parametrize(
+    ("folder", "signature", "said"),
+    [
+        ("saved_model_half_plus_two_cpu", "no", "No signature was found with the name: no"),
+        ("saved_model_half_plus_two_cpu", "", "Expected one input Tensor, named 'inputs'"),
+        ("saved_model_half_plus_two_cpu", "classify_x_to_y", "Expected outputs outputs to regress"),
+        ("saved_model_half_plus_two_cpu", "regress_x2_to_y3", "string"),
+        ("saved_model_half_plus_two_mkl", "regress_x_to_y2", "to have a shape of [1]"),
+    ],
+)
+def test_what_cannot_be_regressed(folder, signature, said):
+    body = {"signature_name": signature, "examples": [{"x": 2.0}]}
+    assert said in refusal(folder, body, TFS_REGRESS_JSON)
+
+
+def test_a_model_with_state_counts():
+    name = "saved_model_counter"
+    assert ask(name, {"signature_name": "incr_counter_by", "inputs": 3.0}) == {"outputs": 3.0}
+    assert ask(name, {"signature_name": "incr_counter_by", "inputs": 1.0}) == {"outputs": 4.0}
+    said = refusal(name, {"signature_name": "get_counter", "inputs": {}})
+    assert said == "Failed to get input map for signature: get_counter"
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(Exception, match="bad_half_plus_two") as caught:
+        hooks.initialize(str(DATA / "bad_half_plus_two" / "00000123"), "")
+    assert caught.value.code == "MODEL_FAULT"
+
+
+@pytest.mark.parametrize(("folder", "golden"), SIGNATURES)
+def test_the_metadata_is_theirs(folder, golden):
+    expected = json.loads((DATA / golden).read_text())["metadata"]["signature_def"]["signature_def"]
+    for signature in expected.values():
+        signature.setdefault("defaults", {})
+    found = json.loads(hooks.get_model_metadata(model(folder)).decode())
+    if "tf2" in folder:
+        # The golden file is of an export of its own: graph names differ.
+        for each in (*found.values(), *expected.values()):
+            for info in (*each["inputs"].values(), *each["outputs"].values()):
+                del info["name"]
+    if folder == "saved_model_half_plus_two_cpu":
+        expected = {name: expected[name] for name in found}
+    assert found == expected
+
+
+def test_requests_of_all_encodings_run_together():
+    loaded = model("saved_model_half_plus_two_cpu")
+    bodies = [
+        (b'{"instances": [[1.0], [2.0]]}', TFS_PREDICT_JSON),
+        (b'{"instances": [[5.0]]}', EAS_JSON),
+        (b'{"inputs": [[3.0]]}', TFS_PREDICT_JSON),
+    ]
+    for _ in range(3):  # the first prove that outputs come by row
+        hooks.take_times()
+        answers = hooks.batch_process(loaded, [body for body, _ in bodies], [c for _, c in bodies])
+    assert hooks.take_times()[0] == [4]
+    assert [json.loads(each.decode()) for each in answers] == [
+        {"predictions": [[2.5], [3.0]]},
+        {"predictions": [[4.5]]},
+        {"outputs": [[3.5]]},
+    ]
