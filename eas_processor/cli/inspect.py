@@ -12,7 +12,7 @@ from eas_processor.errors import ModelFetchError
 from eas_processor.home import have_temporary_directory
 from eas_processor.model_store.unpack import is_archive, unpack
 from eas_processor.tf.errors import ModelError
-from eas_processor.tf.model.find import FrozenGraphSummary, SavedModelSummary, read_model
+from eas_processor.tf.model.find import FrozenGraphSummary, MetaGraph, SavedModelSummary, read_model
 from eas_processor.tf.model.signatures import Shape, TensorSpec, dtype_name, public_names
 
 
@@ -65,6 +65,17 @@ def _facts(path: Path, model: SavedModelSummary | FrozenGraphSummary) -> dict[st
             for graph in model.meta_graphs
             for name in public_names(graph.signatures)
         ],
+        **_without_signatures(model.meta_graphs[0]),
+    }
+
+
+def _without_signatures(graph: MetaGraph) -> dict[str, Any]:
+    """Return what is called by the names of its tensors, as in a frozen graph."""
+    if not graph.placeholders:
+        return {}
+    return {
+        "placeholders": [_tensor(spec) for spec in graph.placeholders],
+        "likely_outputs": [_tensor(spec) for spec in graph.likely_outputs],
     }
 
 
@@ -83,11 +94,14 @@ def _print_table(facts: dict[str, Any]) -> None:
         print(f"SavedModel {facts['path']}, written by TensorFlow {version}")
         for signature in facts["signatures"]:
             method = signature["method_name"] or "no method"
-            tags = ", ".join(signature["tags"])
+            tags = ", ".join(signature["tags"]) or "none"
             print(f"\nsignature {signature['signature_name']} ({method}; tags: {tags})")
             _print_tensors({"input": signature["inputs"], "output": signature["outputs"]})
+        if "placeholders" in facts:
+            print("\nno signatures: it is called by the names of its tensors")
     else:
         print(f"frozen graph {facts['path']}\n")
+    if "placeholders" in facts:
         _print_tensors(
             {"placeholder": facts["placeholders"], "likely output": facts["likely_outputs"]}
         )

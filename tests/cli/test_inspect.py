@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eas_processor.cli.main import main
+from eas_processor.tf.model.schema import SavedModel
 
 DATA = Path(__file__).parents[1] / "tf" / "data"
 
@@ -41,6 +42,24 @@ def test_a_saved_model_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "signature predict_images (tensorflow/serving/predict; tags: serve)" in lines
     rows = [line.split() for line in lines]
     assert ["input", "images", "DT_FLOAT", "[-1,", "4]", "images:0"] in rows
+
+
+def test_a_saved_model_without_signatures_or_tags(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = SavedModel()
+    graph = message.meta_graphs.add().graph_def
+    graph.node.add(name="x", op="Placeholder").attr["dtype"].type = 1
+    graph.node.add(name="y", op="Relu", input=["x"])
+    (tmp_path / "saved_model.pb").write_bytes(message.SerializeToString())
+    table = inspect(tmp_path, capsys)
+    assert "no signatures: it is called by the names of its tensors" in table
+    rows = [line.split() for line in table.splitlines()]
+    assert ["placeholder", "x", "DT_FLOAT", "any", "x:0"] in rows
+    assert ["likely", "output", "y", "?", "?", "y:0"] in rows
+    message.meta_graphs[0].signature_def["call"].method_name = "m"
+    (tmp_path / "saved_model.pb").write_bytes(message.SerializeToString())
+    assert "signature call (m; tags: none)" in inspect(tmp_path, capsys)
 
 
 def test_a_frozen_graph(capsys: pytest.CaptureFixture[str]) -> None:
