@@ -14,6 +14,7 @@ from eas_processor.contracts.backend import State
 from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.contracts.settings import ServiceSettings
+from eas_processor.instances.last_words import LastWords
 from eas_processor.instances.links import widen
 from eas_processor.instances.liveness import Liveness
 from eas_processor.link.frames import (
@@ -28,7 +29,7 @@ from eas_processor.link.frames import (
     Frame,
     pack,
 )
-from eas_processor.process_limit import advised, is_shortage
+from eas_processor.process_limit import advised
 
 BYTE_CREDIT = 64 * 1024 * 1024
 """Bytes of large bodies that one worker holds at a time, unless a single body is larger."""
@@ -76,8 +77,7 @@ class Instance:
         self.info: dict[str, Any] = {}
         self.failure = ""
         """Why the worker could not start, or how it died."""
-        self.last_words = ""
-        """The last line that the worker printed, or the one that tells what it lacked."""
+        self.last_words = LastWords()
         self._credit = settings.credit
         self._held_bytes = 0
         self._links: dict[str, asyncio.Transport] = {}
@@ -118,6 +118,10 @@ class Instance:
         if channel == "bulk":
             widen(transport)
         self._open.add(channel)
+
+    def hear(self) -> None:
+        """Note that the worker's output is read, so that `link_lost` will tell of its end."""
+        self._open.add("log")
 
     def introduce(self, pid: int) -> None:
         """Note that the worker is there."""
@@ -259,12 +263,6 @@ class Instance:
             self.state = State.WARMING
         self._settle()
 
-    def printed(self, line: str) -> None:
-        """Note a line that the worker has printed."""
-        # After that C++ code ends the process, and prints a stack.
-        if not is_shortage(self.last_words):
-            self.last_words = line
-
     def has_failed(self, sentence: str) -> None:
         """Note why the worker could not load its model."""
         self.failure = self.failure or advised(sentence)
@@ -315,7 +313,7 @@ class Instance:
         """
         self.killed = from_outside and not self.how and not self.failure
         self.how = self.how or how
-        if self._open & _ANSWERING_LINKS:
+        if self._open & self._awaited():
             # A process that the worker has started may hold its sockets open.
             asyncio.get_running_loop().call_later(_LAST_ANSWERS_S, self._died)
         else:
@@ -337,8 +335,13 @@ class Instance:
     def link_lost(self, channel: str) -> None:
         """Note that a socket has been read to its end."""
         self._open.discard(channel)
-        if self.gone and not self._open & _ANSWERING_LINKS:
+        if self.gone and not self._open & self._awaited():
             self._died()
+
+    def _awaited(self) -> set[str]:
+        """Return the sockets that are read to their end before a worker counts as dead."""
+        # What it printed says why it could not load its model.
+        return _ANSWERING_LINKS if self._loaded.done() else {*_ANSWERING_LINKS, "log"}
 
     def _died(self) -> None:
         if self.state is State.DEAD:
@@ -347,7 +350,8 @@ class Instance:
         if self._loaded.done():
             self.failure = self.failure or f"the worker died ({self.how})"
         else:
-            said = f"; its last words: {self.last_words}" if self.last_words else ""
+            words = str(self.last_words)
+            said = f": {words}" if words else ""
             self.failure = advised(f"the worker died while it loaded the model ({self.how}){said}")
         self.hang_up()
         caught = [request for request in self.held.values() if request.instance is self]

@@ -19,12 +19,13 @@ from eas_processor.instances.environment import (
     utf8_locale,
     worker_environment,
 )
+from eas_processor.instances.last_words import LastWords
 from eas_processor.instances.links import FrameLink, open_link, send_with, socket_pair
 from eas_processor.instances.processes import Ending, Processes
 from eas_processor.instances.worker_output import WorkerOutput
 from eas_processor.link.frames import FORK, HELLO, LAUNCH, LINK_VERSION, Frame, pack
 from eas_processor.link.spec import WorkerSpec
-from eas_processor.process_limit import advised, is_shortage
+from eas_processor.process_limit import advised
 
 _LAST_WORDS_S = 1.0
 """How long the end of a process may be known before its last output has been read."""
@@ -57,8 +58,8 @@ class Launcher:
         self._introduced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._gone = asyncio.Event()
         self._explaining: asyncio.Task[None] | None = None
-        self._output = WorkerOutput(f"launcher of {settings.build}", self._printed)
-        self._last_words = ""
+        self._last_words = LastWords()
+        self._output = WorkerOutput(f"launcher of {settings.build}", self._last_words.note)
         self._failure: StartError | None = None
 
     def __str__(self) -> str:
@@ -215,10 +216,6 @@ class Launcher:
             self._watch(int(str(facts["pid"])))
         self._settle()
 
-    def _printed(self, words: str) -> None:
-        if not is_shortage(self._last_words):
-            self._last_words = words
-
     def _lost(self) -> None:
         """Note that the link is closed."""
         if not self.pid:
@@ -236,7 +233,7 @@ class Launcher:
     async def _explain(self, ending: Ending) -> None:
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._output.closed.wait(), _LAST_WORDS_S)
-        words = self._last_words or "it printed nothing"
+        words = str(self._last_words) or "it printed nothing"
         build = self._settings.build
         kind = KilledError if ending.from_outside else StartError
         self._fail(kind(advised(f"the launcher of {build} ended at once ({ending}): {words}")))

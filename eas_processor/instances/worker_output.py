@@ -16,7 +16,7 @@ LINES_A_SECOND = 1000
 """Of one process. A line takes the engine 15 µs, so a model that prints 100 MB/s takes 2 %."""
 _SAY_S = 1.0
 _LAST_WORDS = 1000
-"""Characters of a process's last line that are kept, for the sentence on its death."""
+"""Characters of a process's line that are kept, for the sentence on its death."""
 _LEVELS = {
     name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 }
@@ -26,13 +26,20 @@ class WorkerOutput(LineLink):
     """
     Logs the lines of one process, drops those that are too many, and says how many they were.
 
-    `who` is what the log calls the process; `on_words` gets each line that is not empty, cut.
+    `who` is what the log calls the process; `on_words` gets each line that is not empty, cut, and
+    `on_closed` is called after the last one.
     """
 
-    def __init__(self, who: object, on_words: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        who: object,
+        on_words: Callable[[str], None],
+        on_closed: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(self.relay)
         self._who = who
         self._on_words = on_words
+        self._on_closed = on_closed
         self._second = 0.0
         self._lines = 0
         self._missed = 0
@@ -46,6 +53,11 @@ class WorkerOutput(LineLink):
                 self._miss(between[0].count(b"\n") + 1)
             data = b"\n".join([*first, last, rest])
         super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._on_closed is not None:
+            self._on_closed()
 
     def relay(self, line: str) -> None:
         """Log a line under the level that it names itself, else as information."""

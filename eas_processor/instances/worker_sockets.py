@@ -38,11 +38,13 @@ async def open_sockets(
             budget,
             instance.charges_of,
         ),
-        "log": WorkerOutput(instance, instance.printed),
+        "log": WorkerOutput(instance, instance.last_words.note, partial(instance.link_lost, "log")),
     }
     for channel in CHANNELS:
         ours, other = socket_pair()
         theirs.append(other)
         transport = await open_link(ours, protocols[channel])
-        if channel != "log":
+        if channel == "log":
+            instance.hear()
+        else:
             instance.attach(channel, transport)

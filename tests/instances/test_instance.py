@@ -127,12 +127,12 @@ async def test_a_failure_ends_the_wait_and_the_first_one_counts(make_worker: Any
 
 async def test_a_death_while_loading_tells_how_and_the_last_words(make_worker: Any) -> None:
     worker = make_worker()
-    worker.instance.last_words = "F check failed"
+    for line in ("F0000 00:00:1.5 7 a.cc:1] Check failed: x == y", "    @ 0x7f66 _start"):
+        worker.instance.last_words.note(line)
     worker.die("killed by SIGABRT")
     await worker.instance.loaded()
     assert worker.instance.failure == (
-        "the worker died while it loaded the model (killed by SIGABRT); "
-        "its last words: F check failed"
+        "the worker died while it loaded the model (killed by SIGABRT): Check failed: x == y"
     )
     assert worker.deaths == [(State.STARTING, [])]
 
@@ -142,7 +142,7 @@ async def test_a_worker_that_may_start_no_thread_tells_which_limit_to_raise(
 ) -> None:
     worker = make_worker()
     for line in ("F env.cc:84] Thread tf_ creation via pthread_create() failed.", "@ 0x7f6 call"):
-        worker.instance.printed(line)
+        worker.instance.last_words.note(line)
     worker.die("killed by SIGABRT")
     await worker.instance.loaded()
     before, lacks = worker.instance.failure.split(" failed.; ")

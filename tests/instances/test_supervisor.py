@@ -144,6 +144,7 @@ async def test_several_instances_are_several_processes(
         ("refuse", "this model is refused"),
         ("fail", "failed to load the model: RuntimeError: initialize fails"),
         ("die", r"died while it loaded the model \(killed by SIGABRT\)"),
+        ("check", r"loaded the model \(killed by SIGABRT\): Check failed: rows > 0$"),
     ],
 )
 @pytest.mark.parametrize("instances", [1, 2])

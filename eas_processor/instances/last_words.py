@@ -1,0 +1,48 @@
+"""What a process said of its end: the check that failed, not the last frame of a stack."""
+
+from __future__ import annotations
+
+import re
+
+from eas_processor.process_limit import is_shortage
+
+_LONGEST = 1000
+
+# Of C++: what TensorFlow's and Abseil's logs begin with, and what its runtime and Python say. What
+# is before the sentence names a file of the source.
+_FATAL = re.compile(
+    r"^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: F |F\d{4} )\S* ?(?:[^\]]*\] )?(?P<logged>.+)"
+    r"|^(?P<said>(?:Fatal Python error: |terminate called |OMP: Error |\S*: symbol lookup error: "
+    r"|\*\*\* (?:stack smashing|buffer overflow)|malloc\(\)|free\(\)|double free|corrupted ).*)"
+)
+_WHAT = re.compile(r"^\s*what\(\):\s+(.*)")
+
+# Frames of a stack, and what is written around them.
+_FRAMES = re.compile(
+    r"^\s|^@\s+0x|^#\d+ |^\[?0x[0-9a-f]+\b|^(?:\*\*\*|PC:|Aborted|Stack trace|Original stack trace)"
+    r"|^Traceback |^(?:Current thread|Thread) 0x"
+    r"|^(?:Errors may have originated|Extension modules: )"
+)
+
+
+class LastWords:
+    """Keeps of the lines of a process the one that says most about how it ended."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._fatal = ""
+
+    def note(self, line: str) -> None:
+        """Take the next line into account."""
+        if not self._fatal and (found := _FATAL.match(line)):
+            self._fatal = (found["logged"] or found["said"])[:_LONGEST].rstrip()
+        elif not self._fatal and is_shortage(line):
+            self._fatal = line[:_LONGEST]
+        elif self._fatal.startswith("terminate called") and (found := _WHAT.match(line)):
+            self._fatal = f"{self._fatal}: {found[1]}"[:_LONGEST]
+        if not _FRAMES.match(line):
+            self._last = line[:_LONGEST]
+
+    def __str__(self) -> str:
+        """Return the first fatal error, or else the last line that is no frame of a stack."""
+        return self._fatal or self._last
