@@ -25,7 +25,8 @@ def initialize(model_entry, model_config):
     if model_config == "fail":
         raise RuntimeError("initialize fails")
     if model_config == "check":
-        os.write(2, b"F0000 00:00:1.5 7 a.cc:1] Check failed: rows > 0\n" + b"    @ 0x7f66 f\n" * 500)
+        os.write(2, b"F0000 00:00:1.5 7 a.cc:1] Check failed: rows > 0\n")
+        os.write(2, b"    @ 0x7f66 f\n" * 500)
     if model_config in ("check", "die"):
         os.abort()
     return model_entry
