@@ -44,7 +44,10 @@ _known: dict[str, tuple[Facts, str]] = {}
 
 def facts_of(path: Path) -> Facts:
     """Return the facts of a file, behind links; raises OSError."""
-    found = path.stat()
+    return _facts(path.stat())
+
+
+def _facts(found: os.stat_result) -> Facts:
     return Facts(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
@@ -118,9 +121,10 @@ def _is_new(parent: str, name: str, seen: set[tuple[int, int]]) -> bool:
 
 def _facts_if_there(path: Path) -> Facts | None:
     try:
-        return facts_of(path) if stat.S_ISREG(path.stat().st_mode) else None
+        found = path.stat()
     except OSError:
         return None
+    return _facts(found) if stat.S_ISREG(found.st_mode) else None
 
 
 def _digest(path: Path, done: Callable[[float], None]) -> str:
