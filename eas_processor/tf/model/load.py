@@ -39,6 +39,9 @@ _Fill = Callable[[Any, bool], Dict[str, str]]
 # Collections and a signature.
 _INIT_OPS = ("saved_model_main_op", "legacy_init_op", "__saved_model_init_op")
 
+# In what TensorFlow says where it finds nothing to restore.
+_VARIABLES = "/variables"
+
 _VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 
 
@@ -108,7 +111,8 @@ def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Tuple[
         raise
     except Exception as error:
         index = os.path.join(path, "variables", "variables.index")
-        if meta.saver_filename and not os.path.exists(index):
+        is_of_variables = _VARIABLES in str(error).replace(path, "")
+        if meta.saver_filename and not os.path.exists(index) and is_of_variables:
             raise ModelError(f"cannot load the model at {path}: {index} is missing") from error
         raise _explain(error, path, *writer) from error
 

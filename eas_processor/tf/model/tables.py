@@ -9,7 +9,7 @@ import logging
 import os
 from typing import Any, Dict, List
 
-from eas_processor.tf.run.run_errors import clean
+from eas_processor.tf.run.run_errors import clean, clean_for_clients
 from eas_processor.tf.runtime import tf
 from eas_wire.text import list_names, quote
 
@@ -79,7 +79,8 @@ def _fill(session: Any, op: Any, directory: str) -> str:
     except FileNotFoundError as error:
         return str(error)
     except tf.errors.OpError as error:
-        return clean(error.message)
+        log.warning("%s: %s", quote(op.name), clean(error.message))
+        return clean_for_clients(error.message)
     return ""
 
 

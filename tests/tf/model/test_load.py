@@ -227,6 +227,56 @@ def test_missing_variables(save_model):
     )
 
 
+def test_what_is_wrong_is_told_also_where_the_variables_are_missing(save_model):
+    path = save_model(with_variable, edit=lambda meta: _rename(meta.graph_def, "mul"))
+    shutil.rmtree(os.path.join(path, "variables"))
+    assert "uses the op 'MultiplyQuickly'" in refusal(path)
+
+
+def _rename(definition, name):
+    next(node for node in definition.node if node.name == name).op = "MultiplyQuickly"
+
+
+def test_a_guess_of_tensorflow_at_the_checkpoint_is_not_told(save_model, monkeypatch):
+    path = save_model(with_variable)
+    guess = (
+        "Restoring from checkpoint failed. This is most likely due to a mismatch between the "
+        "current graph and the graph from the checkpoint. Please ensure that you have not altered "
+        "the graph expected based on the checkpoint. Original error:\n\n"
+    )
+    error = tf.errors.InvalidArgumentError(
+        None, None, guess + "Cannot assign a device for operation y: it has none\n\t [[y]]"
+    )
+    monkeypatch.setattr(v1.train.Saver, "restore", lambda *_: _raise(error))
+    assert refusal(path) == (
+        f"cannot load the model at {path}: Cannot assign a device for operation y: it has none"
+    )
+
+
+def _raise(error):
+    raise error
+
+
+def test_an_asset_that_is_missing_is_named(save_model, tmp_path):
+    vocabulary = tmp_path / "words.txt"
+    vocabulary.write_text("a\nb\n")
+
+    def lookup():
+        asset = tf.constant(str(vocabulary))
+        v1.add_to_collection(v1.GraphKeys.ASSET_FILEPATHS, asset)
+        words = v1.placeholder(tf.string, [None], name="words")
+        ids = table_from(asset).lookup(words)
+        lookup.assets = v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS)
+        return {"serving_default": ({"words": words}, {"ids": ids})}
+
+    path = save_model(lookup, assets_collection=_Later(lambda: lookup.assets))
+    os.remove(os.path.join(path, "assets", "words.txt"))
+    sentence = refusal(path)
+    assert sentence.startswith(f"cannot load the model at {path}: ")
+    assert f"{path}/assets/words.txt; No such file or directory" in sentence
+    assert "\n" not in sentence and "most likely" not in sentence
+
+
 def test_variables_that_are_cut_off(save_model):
     path = save_model(with_variable)
     index = os.path.join(path, "variables", "variables.index")
