@@ -17,10 +17,15 @@ _Check = Tuple[str, Callable[[str, Any], Any]]
 
 
 def service_name(what: str, value: Any) -> str:
-    """The name of a service, with what follows it."""
+    """The name of a service, with what follows it; blanks and slashes around it are pasted."""
     if not isinstance(value, str):
         raise InvalidRequest(f"{what}: expected a str such as 'mnist', got {value!r}")
-    return value
+    return value.strip().lstrip("/")
+
+
+def address(what: str, value: Any) -> str:
+    """An address, without the blanks around it; None stands for none."""
+    return text(what, value).strip()
 
 
 def token(what: str, value: Any) -> str:
@@ -67,8 +72,8 @@ def _kind(character: str) -> str:
 
 SETTINGS: Mapping[str, _Check] = {
     "content_type": ("content type", text),
-    "custom_url": ("custom_url", text),
-    "endpoint_name": ("endpoint", text),
+    "custom_url": ("custom_url", address),
+    "endpoint_name": ("endpoint", address),
     "endpoint_type": ("endpoint type", endpoint_type),
     "headers": ("headers", headers),
     "max_connection_count": ("max_connection_count", count),

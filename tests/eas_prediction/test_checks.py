@@ -132,6 +132,14 @@ def test_a_token_is_trimmed(given, kept):
     assert client.token == kept
 
 
+def test_so_are_names_and_addresses():
+    client = PredictClient(" http://h:80\n", "/mnist/v1\n")
+    assert (client.endpoint_name, client.service_name) == ("http://h:80", "mnist/v1")
+    client.set_service_name(" svc/")  # its slash is signed as it is set
+    client.custom_url = " http://h/any/where\r\n"
+    assert (client.service_name, client.custom_url) == ("svc/", "http://h/any/where")
+
+
 @pytest.mark.parametrize(
     ("token", "said"),
     [
