@@ -30,6 +30,25 @@ def announce(address: str, name: str, token: Token, signature: str) -> None:
         print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
+def announce_model(address: str, name: str) -> None:
+    """Print where a model answers; as text on a terminal, else one JSON object on one line."""
+    shown = reachable(address)
+    url = f"{shown}/v1/models/{name}"
+    if sys.stdout.isatty():
+        print(f"Serving at: {url}:predict", flush=True)
+        return
+    event = {
+        "event": "serving",
+        "service": name,
+        "url": url,
+        "address": shown,
+        "listens_on": address,
+        "token_file": None,
+        "pid": os.getpid(),
+    }
+    print(json.dumps(_record(f"serving at {url}") | event), flush=True)
+
+
 def serving_event(address: str, name: str, token: Token, signature: str) -> dict[str, Any]:
     """
     Return what a program needs to call a service; `time` to `message` are as in the log.
@@ -40,9 +59,7 @@ def serving_event(address: str, name: str, token: Token, signature: str) -> dict
     _, _, curl, *snippet = ready_lines(shown, name, token, signature, terminal=False)
     url = f"{shown}/api/predict/{name}"
     return {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "level": "info",
-        "message": f"serving at {url}",
+        **_record(f"serving at {url}"),
         "event": "serving",
         "service": name,
         "url": url,
@@ -53,3 +70,8 @@ def serving_event(address: str, name: str, token: Token, signature: str) -> dict
         "curl": curl,
         "python": "\n".join(snippet[1:]) or None,
     }
+
+
+def _record(message: str) -> dict[str, Any]:
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"time": time, "level": "info", "message": message}

@@ -18,6 +18,7 @@ from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.find import is_own
 from eas_processor.cli.announce import announce
 from eas_processor.cli.hints import frozen_graph_signature
+from eas_processor.cli.serve_models import models_offer
 from eas_processor.config import load_service
 from eas_processor.config.token import engine_admin_token, metrics_token
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
@@ -40,12 +41,15 @@ def serve(
     """
     on_sighup = prepare_for_sighup()
     have_temporary_directory()
-    offer = _offer(paths, watch=watch)
+    models = models_offer(paths, watch=watch)
+    if models is not None and inline:
+        raise StartError("--inline runs the model of one service file; leave it out for models")
+    offer = models or _offer(paths, watch=watch)
     if inline:
         _check_inline(offer, watch=watch)
         offer = replace(offer, sources=[ServiceFile(paths[0], _UNCHANGEABLE)])
     settings = replace(settings, admin_token=engine_admin_token().value)
-    if not offer.alone:
+    if not offer.alone and models is None:
         settings = replace(settings, metrics_token=metrics_token().value)
     with Entries() as entries:
         load_inline = _load_inline if inline else None

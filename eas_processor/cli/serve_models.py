@@ -1,0 +1,77 @@
+"""`eascmd serve` of models with numbered versions: a directory of one, or a `models.config`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from eas_processor.app.engine import Offer
+from eas_processor.app.models.plan import VersionPlan
+from eas_processor.app.models.server import ModelOffer, ReadModels
+from eas_processor.app.models.version import Loading
+from eas_processor.cli.announce import announce_model
+from eas_processor.config.models import ModelConfig
+from eas_processor.errors import ServiceFileError
+from eas_processor.model_store.numbered import find_versions
+
+_FRONTENDS = frozenset(["eas", "tfs"])
+_POLL_S = 1.0
+
+
+def models_offer(paths: Sequence[Path], *, watch: bool) -> Offer | None:
+    """
+    Return what is to be served, where `paths` mean models; None where they mean service files.
+
+    Raises ServiceFileError for a path that means both.
+    """
+    kinds = [_kind(each) for each in paths]
+    if not any(kinds):
+        return None
+    if len(paths) > 1:
+        raise ServiceFileError(
+            f"{paths[kinds.index(True)]}: models are served alone: name one directory of a model, "
+            "or one models.config that names all of them"
+        )
+    (path,) = paths
+    read = _reader(path)
+    names = [each.name for each in read()]
+
+    def on_listening(address: str) -> None:
+        for name in names:
+            announce_model(address, name)
+
+    offer = ModelOffer(
+        read,
+        Loading(VersionPlan()),
+        config_poll=_POLL_S if watch and path.is_file() else 0.0,
+        frontends=_FRONTENDS,
+    )
+    return Offer(models=offer, on_listening=on_listening)
+
+
+def _reader(path: Path) -> ReadModels:
+    if path.is_dir():
+        model = ModelConfig(path.resolve().name, path.resolve())
+        return lambda: [model]
+    from eas_processor.config.text_protos.models_config import read_models
+
+    return partial(read_models, path)
+
+
+def _kind(path: Path) -> bool:
+    """Tell whether a path means models. Raises ServiceFileError where it may mean two things."""
+    if not path.is_dir():
+        return path.is_file() and path.suffix != ".json" and not _begins_as_json(path)
+    numbered, services = find_versions(path), sorted(path.glob("*.json"))
+    if numbered and services:
+        raise ServiceFileError(
+            f"{path}: has both versions of a model ({next(iter(numbered.values())).name}/) and "
+            f"service files ({services[0].name}); serve one of the two from a directory of its own"
+        )
+    return bool(numbered)
+
+
+def _begins_as_json(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"//", b"#"))
