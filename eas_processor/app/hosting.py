@@ -164,6 +164,7 @@ class Host:
             raise
         assert self.entry is not None
         self.entry.phase, self.entry.reason, self._reason = Phase.SERVING, "", ""
+        self._open_frontends()
         self._updates = Updates(self.entry, self._reread, self.source.model_is_kept)
         self.tried = True
         self._shares.on_serving(self.source, service)
@@ -265,13 +266,22 @@ class Host:
                 return {"outcome": "started", "version": _FIRST_VERSION}
         # A start that was under way may have read the source before it changed.
         assert self._updates is not None
-        return await self._updates.reload()
+        outcome = await self._updates.reload()
+        self._open_frontends()
+        return outcome
 
     async def rollback(self) -> dict[str, Any]:
         """Serve the version before. Raises SetupError; the present one serves then."""
         if self._updates is None:
             raise UpdateError(f"it does not serve, so there is no version before: {self._reason}")
-        return await self._updates.rollback()
+        outcome = await self._updates.rollback()
+        self._open_frontends()
+        return outcome
+
+    def _open_frontends(self) -> None:
+        """Let the protocols call that the version which serves asks for."""
+        if self.entry is not None and (latest := self.entry.latest) is not None:
+            self.entry.frontends = latest.settings.frontends
 
     async def try_to_reload(self) -> None:
         """Reload, and leave it to the log to say why it failed."""

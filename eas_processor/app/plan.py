@@ -230,6 +230,7 @@ def _service_settings(
         gateway_concurrency=(
             policy.concurrency_limit.limit if policy.concurrency_limit.enable else 0
         ),
+        frontends=frozenset(service.frontends),
         peers=_peers(service.networking.peers),
     )
 

@@ -54,6 +54,7 @@ Positive = Annotated[int, Meta(ge=1, le=_INT_MAX)]
 Few = Annotated[int, Meta(ge=1, le=1024)]
 TokenText = Annotated[str, Meta(pattern=TOKEN_PATTERN)]
 PeerText = Annotated[str, Meta(pattern=PEER_PATTERN)]
+Frontend = Annotated[str, Meta(pattern=rf"^(eas|tfs){_END}")]
 Share = Count | Annotated[str, Meta(pattern=rf"^[0-9]+%?{_END}")]
 
 
@@ -298,6 +299,13 @@ class Service(Struct, frozen=True, kw_only=True):
         bool | None,
         key("Whether a token is made when none is given; false is a public service."),
     ] = None
+    frontends: Annotated[
+        list[Frontend],
+        key(
+            "Protocols that answer: `eas`, and `tfs` for TensorFlow Serving's REST routes.",
+            "a list of 'eas' and 'tfs'",
+        ),
+    ] = msgspec.field(default_factory=lambda: ["eas"])
     metadata: Annotated[Metadata, key("Instances and how they take requests.")] = Metadata()
     runtime: Annotated[Runtime, key("What happens around an instance.")] = Runtime()
     networking: Annotated[Networking, key("What stands before the instances.")] = Networking()
@@ -334,7 +342,13 @@ class Service(Struct, frozen=True, kw_only=True):
         Any,
         key("Unpack the model; here an archive always is.", effect=Effect.NONE),
     ] = None
-    oss_endpoint: Annotated[Any, key("Object storage endpoint.", effect=Effect.CLOUD)] = None
+    oss_endpoint: Annotated[
+        str,
+        key(
+            "Endpoint of the bucket of an `oss://` URL.",
+            "a host or URL, such as oss-cn-shanghai.aliyuncs.com",
+        ),
+    ] = ""
     role_arn: Annotated[Any, key("Role that reads object storage.", effect=Effect.CLOUD)] = None
     labels: Annotated[Any, key("Keys and values for people.", effect=Effect.ADVISORY)] = None
     storage: Annotated[Any, key("Mounts.", effect=Effect.CLOUD)] = None

@@ -83,6 +83,8 @@ class ServiceSettings:
     """Requests a second over all instances; 0 for no limit."""
     gateway_concurrency: int = 0
     """Requests on their way over all instances; 0 for no limit."""
+    frontends: frozenset[str] = frozenset(["eas"])
+    """The protocols that may call it."""
     peers: tuple[Peer, ...] = ()
     """Other engines that serve the same, for clients with a direct connection."""
 

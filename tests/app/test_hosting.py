@@ -237,3 +237,16 @@ async def test_a_file_that_tells_another_name(
     source.settings, source.last_stamp = service(name="other", token="t"), 1
     await eventually_async(lambda: renamed == [host])
     await host.stop()
+
+
+async def test_the_protocols_that_a_service_asks_for_may_call_it(desk: Desk, service: Any) -> None:
+    source = FakeSource(service(token="t"))
+    host = desk.host(source)
+    await host.start()
+    (entry,) = desk.registry
+    assert entry.frontends == {"eas"}
+    source.settings = service(token="t", frontends=frozenset(["eas", "tfs"]))
+    await host.reload()
+    assert entry.frontends == {"eas", "tfs"}
+    await host.rollback()
+    assert entry.frontends == {"eas"}
