@@ -14,7 +14,7 @@ from eas_processor.contracts.backend import State
 from eas_processor.contracts.call import Call
 from eas_processor.contracts.counters import ServiceMetrics
 from eas_processor.contracts.settings import ServiceSettings
-from eas_processor.instances.last_words import LastWords
+from eas_processor.instances.last_words import LastWords, without_frames
 from eas_processor.instances.links import widen
 from eas_processor.instances.liveness import Liveness
 from eas_processor.link.frames import (
@@ -265,7 +265,7 @@ class Instance:
 
     def has_failed(self, sentence: str) -> None:
         """Note why the worker could not load its model."""
-        self.failure = self.failure or advised(sentence)
+        self.failure = self.failure or advised(without_frames(sentence))
         self._settle()
 
     def has_warmed(self) -> None:

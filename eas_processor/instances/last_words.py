@@ -24,6 +24,23 @@ _FRAMES = re.compile(
     r"|^(?:Errors may have originated|Extension modules: )"
 )
 
+# What Python and TensorFlow put into the message of an exception itself.
+_IN_MESSAGES = re.compile(
+    r"^\s*(?:File \"|Traceback \(most recent|\[\[|Original stack trace for|Detected at node"
+    r"|Errors may have originated|Input Source operations)"
+)
+
+
+def without_frames(text: str) -> str:
+    """Return the reason that a process has given, on one line and without the frames in it."""
+    lines = text.splitlines()
+    kept = []
+    for line, before in zip(lines, ["", *lines], strict=False):
+        is_source = before.lstrip().startswith('File "') and line.startswith("    ")
+        if not is_source and not _IN_MESSAGES.match(line):
+            kept.append(line.strip())
+    return " ".join(filter(None, kept)) or text.strip()
+
 
 class LastWords:
     """Keeps of the lines of a process the one that says most about how it ended."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from eas_processor.instances.last_words import LastWords
+from eas_processor.instances.last_words import LastWords, without_frames
 
 OLD = "2026-11-28 10:00:00.123456: F tensorflow/core/framework/tensor_shape.cc:44] "
 CHECK = "Check failed: NDIMS == dims() (1 vs. 2)Asking for tensor of 1 dimensions"
@@ -81,3 +81,23 @@ def test_a_line_of_any_length_is_cut() -> None:
     words.note("terminate called " + "x" * 5000)
     words.note("  what():  " + "y" * 5000)
     assert len(str(words)) == 1000
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("no such file: model.pb",) * 2,
+        ("bad config:\n  - key a is missing\n", "bad config: - key a is missing"),
+        (
+            "InvalidArgumentError: Graph execution error:\n\nDetected at node 'y' defined at (most "
+            'recent call last):\n  File "/a/b.py", line 3, in load\n    y = f(x)\n'
+            "Node: 'y'\nbad shape\n\t [[{{node y}}]]\n\nOriginal stack trace for 'y':\n"
+            '  File "/a/b.py", line 3, in load\n    y = f(x)\n',
+            "InvalidArgumentError: Graph execution error: Node: 'y' bad shape",
+        ),
+        ('Traceback (most recent call last):\n  File "/a", line 1\nKeyError: 1', "KeyError: 1"),
+        ("", ""),
+    ],
+)
+def test_a_reason_is_told_without_frames(reason: str, told: str) -> None:
+    assert without_frames(reason) == told
