@@ -30,7 +30,8 @@ def test_no_token_query_or_body_is_logged(tmp_path: Path, options: list[str]) ->
         assert ask(engine, target, {"Authorization": WRONG}, BODY) == 401
         assert ask(engine, f"/api/predict/b?x={QUERY}", {"Authorization": WRONG}, BODY) >= 400
         json = {"Authorization": TOKEN, "Content-Type": "application/json"}
-        assert ask(engine, target, json, f'{{"{BODY}": ') >= 400
+        # A processor without `process_json` gets a body of JSON as it is.
+        assert ask(engine, target, json, f'{{"{BODY}": ') == 200
         assert ask(engine, target, {"Authorization": TOKEN, "X-Odd": QUERY}, "die") >= 400
     finally:
         engine.process.terminate()
