@@ -121,7 +121,7 @@ class _Engine:
         self._registry = Registry()
         self._budget = Budget(settings.max_buffered, settings.max_body)
         tfs = TfsRoutes(self._registry, cors=settings.cors)
-        self._router = Router(self._registry, settings.metrics_token, tfs)
+        self._router = Router(self._registry, settings.metrics_token, tfs, settings.monitoring_path)
         self._server = HttpServer(settings, self._router, self._budget)
         shares = Shares(
             settings,

@@ -178,8 +178,17 @@ def _engine_settings(flags: Flags, admin_token: str) -> Any:
         port=flags.rest_api_port,
         max_body=defaults.max_buffered,
         cors=flags.rest_api_enable_cors_support,
+        monitoring_path=_monitoring_path(flags),
         admin_token=admin_token,
     )
+
+
+def _monitoring_path(flags: Flags) -> str:
+    if not flags.monitoring_config_file:
+        return ""
+    from eas_processor.config.text_protos.server_config import read_monitoring
+
+    return read_monitoring(Path(flags.monitoring_config_file))
 
 
 def _usage() -> str:

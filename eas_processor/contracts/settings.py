@@ -127,6 +127,8 @@ class EngineSettings:
     """How long a client may take nothing of an answer that is there."""
     cors: bool = False
     """Whether browsers of any origin may call the REST routes of TensorFlow Serving."""
+    monitoring_path: str = ""
+    """Where TensorFlow Serving's page of metrics is, beside `/metrics`; empty for nowhere."""
     access_log: float = 0.0
     """The share of answers that are logged."""
     admin_port: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,13 +50,17 @@ class Router:
 
     The latter take no body. With more than one service their names are secret: what an own route
     tells of a service is told to who has its token, and `/metrics` of all to who has that of the
-    engine.
+    engine. `monitoring` is the path of TensorFlow Serving's own page, if it has one.
     """
 
     refuses_in_json = False
 
     def __init__(
-        self, registry: Registry, metrics_token: str = "", tfs: TfsRoutes | None = None
+        self,
+        registry: Registry,
+        metrics_token: str = "",
+        tfs: TfsRoutes | None = None,
+        monitoring: str = "",
     ) -> None:
         self._registry = registry
         self._tfs = tfs or TfsRoutes(registry)
@@ -67,6 +72,9 @@ class Router:
             b"/readyz": lambda asked: partial(self._ready, asked),
             b"/metrics": lambda asked: partial(self._metrics, asked),
         }
+        if monitoring:
+            own = monitoring == "/metrics"
+            self._handlers[monitoring.encode()] = lambda _: partial(self._monitoring, own)
 
     def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
         """Return the route for a head; a refusal is one too."""
@@ -163,6 +171,14 @@ class Router:
         if len(shown_ones) > 1:
             return self._in_slices(lines)
         return Reply(200, TEXT_FORMAT, [as_text(lines)])
+
+    def _monitoring(self, own: bool, request: HttpRequest) -> Coroutine[Any, Any, Reply]:
+        """Answer with TensorFlow Serving's page, and with our `own` behind it."""
+        lines = self._tfs.metrics()
+        if own:
+            ours = self._exposition(request.connection.server, list(self._registry))
+            lines = itertools.chain(lines, ours)
+        return self._in_slices(lines)
 
     async def _in_slices(self, lines: Iterable[str]) -> Reply:
         return Reply(200, TEXT_FORMAT, [await self._render(lines)])

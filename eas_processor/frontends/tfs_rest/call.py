@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import monotonic
 
 from eas_processor.contracts.refusals import Refusal
 from eas_processor.frontends.http.connection import HttpConnection
@@ -11,9 +12,18 @@ from eas_processor.frontends.http.refusals import HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest
 from eas_processor.frontends.http.routes import Refused, SlowRequest, SlowRoute
 from eas_processor.frontends.service_call import ServiceCall, ServiceRoute
-from eas_processor.frontends.tfs_rest.statuses import STATUSES, status_of, text_of
+from eas_processor.frontends.tfs_rest.counters import ModelCounters
+from eas_processor.frontends.tfs_rest.statuses import STATUSES, name_of, status_of, text_of
 from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, unpack_status
+from eas_processor.link.frames import TFS_CLASSIFY_JSON, TFS_PREDICT_JSON, TFS_REGRESS_JSON
 from eas_processor.serving.service import Service
+
+CODECS = {
+    "predict": TFS_PREDICT_JSON,
+    "classify": TFS_CLASSIFY_JSON,
+    "regress": TFS_REGRESS_JSON,
+}
+"""The codec of the bodies of each verb."""
 
 CORS_LINES = (
     b"Access-Control-Allow-Origin: *\r\n"
@@ -23,13 +33,21 @@ CORS_LINES = (
 
 
 class TfsRoute(ServiceRoute):
-    """Calls of one version with one head; `codec` is that of the verb, `lines` are for answers."""
+    """
+    Calls of one version with one head, which are counted in `counters`.
 
-    __slots__ = ("codec", "lines")
+    `codec` is that of the verb, and `lines` are for every answer.
+    """
 
-    def __init__(self, head: Head, service: Service, codec: int, lines: bytes) -> None:
+    __slots__ = ("api", "codec", "counters", "lines")
+
+    def __init__(
+        self, head: Head, service: Service, api: str, counters: ModelCounters, lines: bytes
+    ) -> None:
         super().__init__(head, service)
-        self.codec = codec
+        self.api = api
+        self.codec = CODECS[api]
+        self.counters = counters
         self.lines = lines
 
     def open(self, connection: HttpConnection, now: float) -> TfsCall:
@@ -61,15 +79,20 @@ class TfsCall(TfsAnswers, ServiceCall):
         self.route.service.submit(self, now)
 
     def answer(self, code: int, payload: list[bytes]) -> None:
+        route = self.route
         if code == OK:
+            route.counters.succeeded(route.api, monotonic() - self.began)
             self.settle(200, JSON_TYPE, payload)
-        elif code == PROCESSOR:
+            return
+        route.counters.requests[name_of(code)] += 1
+        if code == PROCESSOR:
             status, body = unpack_status(b"".join(payload))
             self.settle(status, JSON_TYPE, [body], own=True)
         else:
             self.settle(STATUSES[code], JSON_TYPE, payload)
 
     def refuse(self, refusal: Refusal) -> None:
+        self.route.counters.requests[name_of(refusal.code)] += 1
         self.settle(status_of(refusal), JSON_TYPE, [text_of(refusal)])
 
     def answer_lines(self) -> bytes:

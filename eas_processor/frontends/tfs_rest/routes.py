@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,22 +13,26 @@ from eas_processor.frontends.http.head import JSON_TYPE, Head
 from eas_processor.frontends.http.refusals import HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest, Reply
 from eas_processor.frontends.http.routes import Route
-from eas_processor.frontends.tfs_rest.call import CORS_LINES, TfsRefused, TfsRoute, TfsSlowRoute
+from eas_processor.frontends.tfs_rest.call import (
+    CODECS,
+    CORS_LINES,
+    TfsRefused,
+    TfsRoute,
+    TfsSlowRoute,
+)
+from eas_processor.frontends.tfs_rest.counters import ModelCounters
+from eas_processor.frontends.tfs_rest.metrics import VersionSample, exposition
 from eas_processor.frontends.tfs_rest.model_status import metadata_text, states_of, status_text
 from eas_processor.frontends.tfs_rest.paths import Target, parse
 from eas_processor.frontends.tfs_rest.statuses import status_of
-from eas_processor.link.frames import TFS_CLASSIFY_JSON, TFS_PREDICT_JSON, TFS_REGRESS_JSON
+from eas_processor.link import codes
 from eas_processor.serving.registry import Entry, Registry
 from eas_processor.serving.service import Service
+from eas_processor.serving.version_states import Stage
 
 NAME = "tfs"
 """What a service calls this frontend that wants it."""
 
-_VERBS = {
-    b"predict": TFS_PREDICT_JSON,
-    b"classify": TFS_CLASSIFY_JSON,
-    b"regress": TFS_REGRESS_JSON,
-}
 _PARSED_HERE = 1 << 20
 """Bytes of a body for an unknown model that are read as JSON; a larger one is not looked at."""
 
@@ -37,14 +41,18 @@ class TfsRoutes:
     """
     Finds who answers below `/v1/`: a version of a model, or what tells of it.
 
-    With `cors` browsers of any origin may call.
+    With `cors` browsers of any origin may call. `pool` is what metrics call the batches.
     """
 
     refuses_in_json = True
 
-    def __init__(self, registry: Registry, *, cors: bool = False) -> None:
+    def __init__(
+        self, registry: Registry, *, cors: bool = False, pool: str = "batch_threads"
+    ) -> None:
         self._registry = registry
         self._cors = cors
+        self._pool = pool
+        self._counters: dict[str, ModelCounters] = {}
 
     def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
         """Return the route for a head; a refusal is one too."""
@@ -64,6 +72,19 @@ class TfsRoutes:
         except Refusal as refusal:
             return _refused(head, str(refusal), status_of(refusal), lines)
 
+    def metrics(self) -> Iterator[str]:
+        """Yield the lines of TensorFlow Serving's own page of metrics."""
+        versions, failed = [], {}
+        for entry in self._registry:
+            for number, state in entry.states.items():
+                if state.stage is Stage.END and state.code != codes.OK:
+                    failed[f"{entry.name}/{number}"] = 1
+            versions += [
+                VersionSample(entry.name, str(each.settings.worker.model_entry), each.metrics)
+                for each in entry.versions.values()
+            ]
+        return exposition(self._counters, versions, failed, self._pool)
+
     def _preflight(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
         if not self._cors:
             return self._slow(head, lambda _: Reply(200, JSON_TYPE, []), b"")
@@ -78,14 +99,16 @@ class TfsRoutes:
     def _call(
         self, head: Head, headers: Mapping[bytes, bytes], asked: Target, lines: bytes
     ) -> Route:
-        codec = _VERBS.get(asked.verb)
-        if codec is None:
+        api = asked.verb.decode()
+        if api not in CODECS:
             return self._malformed(head, lines)
         try:
-            service = self._version(self._entry(head, headers, asked), asked)[1]
+            entry = self._entry(head, headers, asked)
+            service = self._version(entry, asked)[1]
         except NotFound as refusal:
             return self._slow(head, partial(_unknown, str(refusal)), lines, takes_body=True)
-        return TfsRoute(head, service, codec, lines)
+        counters = self._counters.setdefault(entry.name, ModelCounters())
+        return TfsRoute(head, service, api, counters, lines)
 
     def _tell(
         self, head: Head, headers: Mapping[bytes, bytes], asked: Target, lines: bytes

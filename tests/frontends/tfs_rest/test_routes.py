@@ -257,3 +257,27 @@ def test_browsers_may_call_only_where_that_is_switched_on(
         for response in (preflight, status):
             assert response.headers.get("access-control-allow-origin") == allowed
     assert open_front.refusal("OPTIONS", "/v1/models/m:predict")[0] == 400
+
+
+def test_their_page_of_metrics_counts_calls_by_model_status_and_route(front: Front) -> None:
+    entry = front.model("m", 1)
+    assert "# TYPE :tensorflow:serving:request_count counter" in list(
+        TfsRoutes(front.registry).metrics()
+    ), "it answers before the first request"
+    client = front.ask("POST", "/v1/models/m:predict", BODY)
+    asked(entry.versions[1])[0].answer(codes.OK, [b"{}"])
+    assert client.response.status == 200
+    front.ask("POST", "/v1/models/m:regress", BODY)
+    asked(entry.versions[1])[1].answer(codes.INVALID_ARGUMENT, [b"no"])
+    routes: Any = front.server.routes
+    lines = list(routes.metrics())
+    name = ":tensorflow:serving:request_"
+    assert f'{name}count{{model_name="m",status="OK"}} 1' in lines
+    assert f'{name}count{{model_name="m",status="INVALID_ARGUMENT"}} 1' in lines
+    labels = 'model_name="m",API="predict",entrypoint="REST"'
+    assert f'{name}latency_bucket{{{labels},le="10"}} 0' in lines or any(
+        each.startswith(f'{name}latency_bucket{{{labels},le="18"}}') for each in lines
+    )
+    assert f"{name}latency_count{{{labels}}} 1" in lines
+    assert f'{name}latency_bucket{{{labels},le="+Inf"}} 1' in lines
+    assert len([each for each in lines if each.startswith(f"{name}latency_bucket")]) == 34

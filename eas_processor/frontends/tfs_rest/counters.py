@@ -1,0 +1,69 @@
+"""What TensorFlow Serving counts of the calls of one model."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import accumulate
+
+_NOTED_AT_MOST = 1024
+
+
+def exponential(first: float, factor: float, count: int) -> list[float]:
+    """Return the upper bounds of `count` buckets, each `factor` times the one before."""
+    return [first * factor**each for each in range(count)]
+
+
+LATENCY_BOUNDS = exponential(10, 1.8, 33)
+"""Microseconds, of TensorFlow Serving's histograms of latencies."""
+
+
+class Buckets:
+    """A histogram with the given upper bounds; values are sorted in when there are many."""
+
+    __slots__ = ("_bounds", "_counts", "_noted", "_sum", "note")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._noted: list[float] = []
+        self._sum = 0.0
+        self.note = self._noted.append
+
+    def settle_if_many(self) -> None:
+        """Keep what was noted from growing."""
+        if len(self._noted) > _NOTED_AT_MOST:
+            self._settle()
+
+    def _settle(self) -> None:
+        for value in self._noted:
+            self._counts[bisect_left(self._bounds, value)] += 1
+            self._sum += value
+        self._noted.clear()
+
+    def read(self) -> tuple[list[tuple[str, int]], float]:
+        """Return how many values each bound has below it, the last of all, and their sum."""
+        self._settle()
+        names = [*(f"{each:g}" for each in self._bounds), "+Inf"]
+        return list(zip(names, accumulate(self._counts), strict=True)), self._sum
+
+
+class ModelCounters:
+    """The calls of one model: by the name of what came of them, and their time by route."""
+
+    __slots__ = ("latency", "requests")
+
+    def __init__(self) -> None:
+        self.requests: defaultdict[str, int] = defaultdict(int)
+        self.latency: dict[str, Buckets] = {}
+        """Of the calls that succeeded, by API, in microseconds."""
+
+    def succeeded(self, api: str, seconds: float) -> None:
+        """Count a call that was answered."""
+        self.requests["OK"] += 1
+        buckets = self.latency.get(api)
+        if buckets is None:
+            buckets = self.latency[api] = Buckets(LATENCY_BOUNDS)
+        buckets.note(seconds * 1e6)
+        buckets.settle_if_many()

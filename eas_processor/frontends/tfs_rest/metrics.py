@@ -1,0 +1,146 @@
+"""The page of TensorFlow Serving's monitoring, with its names, labels and buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from eas_processor.contracts.counters import Histogram, ServiceMetrics
+from eas_processor.frontends.tfs_rest.counters import (
+    LATENCY_BOUNDS,
+    ModelCounters,
+    exponential,
+)
+
+_SERVING = ":tensorflow:serving:"
+_QUEUE_BOUNDS = exponential(100, 1.2, 52)
+_NEVER_TOUCHED = (
+    ("request_example_counts", "histogram"),
+    ("request_example_count_total", "counter"),
+    ("request_log_count", "counter"),
+    ("model_warmup_latency", "histogram"),
+    ("mlmd_map", "gauge"),
+)
+
+
+class VersionSample(NamedTuple):
+    """What is known of one version when the page is read."""
+
+    model: str
+    path: str
+    metrics: ServiceMetrics
+
+
+def exposition(
+    models: Mapping[str, ModelCounters],
+    versions: Iterable[VersionSample],
+    failed_loads: Mapping[str, int],
+    pool: str,
+) -> Iterator[str]:
+    """
+    Yield the lines. `failed_loads` are by the path of the version, and `pool` names the batches.
+
+    What is a histogram of another kind here is shown in the buckets that it has there: a value
+    stands in the first one that surely holds it.
+    """
+    versions = list(versions)
+    yield _type(_SERVING + "request_count", "counter")
+    for name, each in models.items():
+        for status, count in sorted(each.requests.items()):
+            yield _line(_SERVING + "request_count", {"model_name": name, "status": status}, count)
+    yield _type(_SERVING + "request_latency", "histogram")
+    for name, each in models.items():
+        for api, buckets in each.latency.items():
+            labels = {"model_name": name, "API": api, "entrypoint": "REST"}
+            yield from _histogram(_SERVING + "request_latency", labels, *buckets.read())
+    yield _type(_SERVING + "runtime_latency", "histogram")
+    for version in versions:
+        labels = {"model_name": version.model, "API": "Predict", "runtime": "TF1"}
+        found = _rebucketed(version.metrics.steps["run"], LATENCY_BOUNDS, 1e6)
+        yield from _histogram(_SERVING + "runtime_latency", labels, *found)
+    yield from _batching(versions, pool)
+    yield from _loads(versions, failed_loads)
+    for name, kind in _NEVER_TOUCHED:
+        yield _type(_SERVING + name, kind)
+
+
+def _batching(versions: list[VersionSample], pool: str) -> Iterator[str]:
+    name = _SERVING + "batching_session:"
+    yield _type(name + "queuing_latency", "histogram")
+    if versions:
+        waits = [_rebucketed(each.metrics.steps["queue"], _QUEUE_BOUNDS, 1e6) for each in versions]
+        labels = {"thread_pool_name": pool}
+        yield from _histogram(name + "queuing_latency", labels, *_added(waits))
+    runs = sum(each.metrics.batch_rows.buckets()[-1][1] for each in versions)
+    yield _type(name + "wrapped_run_count", "counter")
+    yield _line(name + "wrapped_run_count", {}, runs)
+    for metric in ("input_batch_size", "processed_batch_size"):
+        yield _type(name + metric, "histogram")
+        if versions:
+            rows = [each.metrics.batch_rows for each in versions]
+            found = _added([(each.buckets(), each.total) for each in rows])
+            yield from _histogram(name + metric, {}, *found)
+
+
+def _loads(versions: list[VersionSample], failed: Mapping[str, int]) -> Iterator[str]:
+    name = ":tensorflow:cc:saved_model:load_attempt_count"
+    yield _type(name, "counter")
+    for each in versions:
+        yield _line(name, {"model_path": each.path, "status": "success"}, 1)
+    for path, count in sorted(failed.items()):
+        yield _line(name, {"model_path": path, "status": "fail"}, count)
+    runs = sum(each.metrics.batch_rows.buckets()[-1][1] for each in versions)
+    seconds = sum(each.metrics.steps["run"].total for each in versions)
+    for metric, value in (
+        ("direct_session_runs", runs),
+        ("graph_runs", runs),
+        ("graph_run_time_usecs", round(seconds * 1e6)),
+    ):
+        yield _type(":tensorflow:core:" + metric, "counter")
+        yield _line(":tensorflow:core:" + metric, {}, value)
+
+
+def _rebucketed(
+    histogram: Histogram, bounds: list[float], unit: float
+) -> tuple[list[tuple[str, int]], float]:
+    """Return a histogram of seconds with other upper bounds, in parts of a second."""
+    ours = [(float(bound) * unit, count) for bound, count in histogram.buckets()]
+    found, place, count = [], 0, 0
+    for bound in bounds:
+        while place < len(ours) and ours[place][0] <= bound:
+            count = ours[place][1]
+            place += 1
+        found.append((f"{bound:g}", count))
+    found.append(("+Inf", ours[-1][1]))
+    return found, histogram.total * unit
+
+
+def _added(
+    histograms: list[tuple[list[tuple[str, int]], float]],
+) -> tuple[list[tuple[str, int]], float]:
+    """Return the sum of histograms with the same bounds: no label tells the versions apart."""
+    columns = zip(*(buckets for buckets, _ in histograms), strict=True)
+    buckets = [(column[0][0], sum(count for _, count in column)) for column in columns]
+    return buckets, sum(total for _, total in histograms)
+
+
+def _histogram(
+    name: str, labels: Mapping[str, str], buckets: list[tuple[str, int]], total: float
+) -> Iterator[str]:
+    for bound, count in buckets:
+        yield _line(f"{name}_bucket", {**labels, "le": bound}, count)
+    yield _line(f"{name}_sum", labels, f"{total:g}")
+    yield _line(f"{name}_count", labels, buckets[-1][1])
+
+
+def _type(name: str, kind: str) -> str:
+    return f"# TYPE {name} {kind}"
+
+
+def _line(name: str, labels: Mapping[str, str], value: object) -> str:
+    shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+    return f"{name}{{{shown}}} {value}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
