@@ -28,7 +28,7 @@ from eas_processor.tf.model.signatures import Signature, public_names
 from eas_processor.tf.model.tables import fill_tables
 from eas_processor.tf.model.unable import Unable, find_unable, refuse_useless
 from eas_processor.tf.run.model import Model
-from eas_processor.tf.run.run_errors import clean
+from eas_processor.tf.run.run_errors import CALLS_PYTHON, PYTHON, clean
 from eas_processor.tf.runtime import SavedModelLoader, tf, v1
 
 log = logging.getLogger(__name__)
@@ -231,7 +231,10 @@ def _explain(error: Exception, path: str, written_by: str, oldest: str) -> Model
         what = f"the op '{name}'"
         oldest = "; ".join(filter(None, [oldest, who_defines(name)]))
     else:
-        return ModelError(f"cannot load the model at {path}: {clean(message)}")
+        said = clean(message)
+        if PYTHON.match(said):
+            said = f"what it runs when it is loaded {CALLS_PYTHON}"
+        return ModelError(f"cannot load the model at {path}: {said}")
     return _refusal(path, what, written_by, oldest)
 
 

@@ -47,6 +47,8 @@ _APPENDED = re.compile(
 )
 _TAIL = 2000
 
+_MAX_KNOWN = 1000
+
 # Functions that an op runs or not, or several times, as its inputs say.
 _CHOOSES = ("If", "StatelessIf", "Case", "StatelessCase", "While", "StatelessWhile")
 
@@ -94,6 +96,8 @@ class Faults:
         place = found.group("function"), found.group("node")
         key = place, tuple(feeds), tuple(types)
         if key not in self._known:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()  # a client chooses what is fed
             self._known[key] = self._find(*key)
         return self._known[key]
 

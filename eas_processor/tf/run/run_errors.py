@@ -9,6 +9,14 @@ from eas_processor.tf.errors import ModelRefusal, ProcessorError, RunError
 from eas_processor.tf.runtime import tf
 from eas_wire.text import cut
 
+# Where the function of a `py_function` is not in this process, as it never is. The scan of the
+# graph leaves out branches, which may never be taken, and what a model runs when it is loaded.
+PYTHON = re.compile(r"(\w+: )?(callback \S{1,99} is not found|Could not find callback)")
+CALLS_PYTHON = (
+    "calls a Python function, which is not in its file; write that step with TensorFlow's own ops "
+    "and export the model again"
+)
+
 # What `tf.saved_model.save` makes of a Keras 3 model inside a `tf.Module`: its functions use other
 # variables than those that are restored.
 _UNSAVED = " (a Keras 3 model is written for serving by `model.export(path)`)"
@@ -63,6 +71,8 @@ if tuple(map(int, tf.__version__.split(".")[:2])) < _CRASHES_BEFORE:
 def translate(error: Any, is_requests: bool) -> ProcessorError:
     """Return the error to raise for a `tf.errors.OpError` of a run, and whose fault it is."""
     sentence = clean_for_clients(error.message)
+    if PYTHON.match(sentence):
+        return RunError(f"the model {CALLS_PYTHON}")
     if is_requests:
         return ModelRefusal(f"the model refused the request: {sentence}")
     hint = _UNSAVED if "Could not find variable" in sentence else ""

@@ -9,6 +9,7 @@ from fixtures import need
 need.module("tensorflow")
 
 from tensorflow.python.framework import function
+from tensorflow.python.ops import script_ops
 
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import ModelError, RunError
@@ -140,6 +141,29 @@ def test_a_branch_that_is_not_taken_may_be_python(load, predict):
 
     model = load(choose)
     assert predict(model, {"x": ONES})["y"].tolist() == [2, 2]
+    script_ops._py_funcs._funcs.clear()  # those of the process that exports
+    assert run_error(predict, model, {"x": -ONES}) == (
+        "the model calls a Python function, which is not in its file; write that step with "
+        "TensorFlow's own ops and export the model again"
+    )
+
+
+def test_a_python_function_that_is_run_at_load(tmp_path):
+    path = str(tmp_path / "model")
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        x = v1.placeholder(tf.float32, [None], name="x")
+        info = v1.saved_model.utils.build_tensor_info
+        signature = v1.saved_model.signature_def_utils.build_signature_def(
+            {"x": info(x)}, {"y": info(x * 2.0)}, "predict"
+        )
+        builder = v1.saved_model.builder.SavedModelBuilder(path)
+        init = tf.group(python(tf.constant([1.0])))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"s": signature}, main_op=init)
+        builder.save()
+    script_ops._py_funcs._funcs.clear()
+    assert refusal(path).startswith(
+        f"cannot load the model at {path}: what it runs when it is loaded calls a Python function"
+    )
 
 
 @pytest.mark.parametrize("kind", ["numpy_function", "py_function"])
