@@ -41,13 +41,19 @@ SERVER = [
 TENSORFLOW = ["orjson>=3.10,<4", "tensorflow-cpu>=2.21,<2.22"]
 IMAGES = ["pillow>=9"]
 COMPLETION = ["shtab>=1.7"]
+STORES = ["obstore>=0.12"]
 EXAMPLES = ["scikit-learn>=1.4"]
 # For `make fuzz`; not on every Python that the rest runs on.
 FUZZ = ["atheris>=2.3"]
 DEV = [
+    *STORES,
+    # moto's server, of which S3 alone is needed: its own extra brings 60 packages more.
+    "flask>=3",
+    "flask-cors>=5",
     "h11>=0.14",
     "hypothesis>=6.100",
     "import-linter>=2.1",
+    "moto[s3]>=5",
     "mypy>=1.14",
     "pillow>=9",
     "pre-commit>=4",
@@ -120,6 +126,7 @@ setup(
         "tensorflow": TENSORFLOW,
         "images": IMAGES,
         "completion": COMPLETION,
+        "stores": STORES,
         "examples": EXAMPLES,
         "dev": DEV,
         "fuzz": FUZZ,

@@ -37,7 +37,7 @@ from eas_processor.config.token import admin_token
 from eas_processor.contracts.settings import Peer, ServiceSettings, WorkerSettings
 from eas_processor.errors import BuildError, ModelFetchError, ServiceFileError
 from eas_processor.model_store.content import files_below, hash_of
-from eas_processor.model_store.fetch import check_model, is_local, reason
+from eas_processor.model_store.fetch import check_model, is_local, path_of, reason
 from eas_processor.model_store.kept import kept
 from eas_processor.model_store.links import resolved
 from eas_processor.model_store.store import short_hash
@@ -186,9 +186,9 @@ def _model(loaded: LoadedService, build: Build) -> Path:
 
 
 def _local(loaded: LoadedService, named: str) -> Path | None:
-    if not named or "://" in named:
-        return None
-    return Path(os.path.abspath(loaded.path.parent / os.path.expanduser(named)))
+    with contextlib.suppress(ModelFetchError):
+        return path_of(named, loaded.path.parent) if named and is_local(named) else None
+    return None
 
 
 def _newest(entry: Path) -> Path:

@@ -8,17 +8,21 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 from eas_processor.config.reading import LoadedService
 from eas_processor.errors import ModelFetchError
 from eas_processor.home import private_directory
 from eas_processor.model_store.content import facts_of, hash_of_file
 from eas_processor.model_store.download import check_url, download
+from eas_processor.model_store.objects import SCHEMES, check_objects, fetch_objects
+from eas_processor.model_store.objects.access import Hints
 from eas_processor.model_store.store import hold, is_held, locked, short_hash
 from eas_processor.model_store.unpack import is_archive, unpack
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LISTED = 10
+_COPY = {"hdfs": " with `hdfs dfs -get`"}
 
 
 def fetch_model(loaded: LoadedService, *, progress: bool = True) -> Path:
@@ -70,12 +74,15 @@ def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
     local = find_local(named, loaded)
     if local is not None:
         return local
+    if _scheme_of(named) in SCHEMES:
+        hints = _hints(loaded)
+        return fetch_objects(named, hints, progress=progress, note=loaded.notes.append)
     return download(named, progress=progress, note=loaded.notes.append)
 
 
 def is_local(named: str) -> bool:
-    """Tell whether a path is meant, and no URL."""
-    return _SCHEME.match(named) is None
+    """Tell whether a path is meant, also as file://, and no other URL."""
+    return _scheme_of(named) in ("", "file")
 
 
 def find_local(named: str, loaded: LoadedService) -> Path | None:
@@ -84,20 +91,44 @@ def find_local(named: str, loaded: LoadedService) -> Path | None:
 
     Raises ModelFetchError for a path that is not there and for a URL that nothing here fetches.
     """
-    scheme = _SCHEME.match(named)
-    if scheme is None:
-        path = Path(os.path.abspath(loaded.path.parent / os.path.expanduser(named)))
+    scheme = _scheme_of(named)
+    if scheme in ("", "file"):
+        path = path_of(named, loaded.path.parent)
         if not path.exists():
             raise ModelFetchError(f"{path} does not exist{_how_to_make(path)}")
         return path
-    if scheme[1].lower() in ("http", "https"):
+    if scheme in ("http", "https"):
         check_url(named)
-        return None
-    yet = " yet" if scheme[1].lower() == "oss" else ""
-    raise ModelFetchError(
-        f"{scheme[0]} is not supported{yet}: "
-        "download it and give the local path, or give its http(s) URL"
-    )
+    elif scheme in SCHEMES:
+        check_objects(named, _hints(loaded))
+    else:
+        stores = ", ".join(f"{each}://" for each in SCHEMES)
+        raise ModelFetchError(
+            f"{scheme}:// is not supported: copy it{_COPY.get(scheme, '')} and give the local "
+            f"path, or put it where {stores} or http(s):// finds it"
+        )
+    return None
+
+
+def path_of(named: str, directory: Path) -> Path:
+    """Return the absolute path that is meant by a path or a file:// URL, seen from `directory`."""
+    if not _scheme_of(named):
+        return Path(os.path.abspath(directory / os.path.expanduser(named)))
+    host, slash, path = named.partition("://")[2].partition("/")
+    if host not in ("", "localhost") or not slash:
+        raise ModelFetchError(f"expected file:///absolute/path, got {named!r}")
+    return Path(os.path.abspath(f"/{unquote(path)}"))
+
+
+def _scheme_of(named: str) -> str:
+    """Return the scheme of a URL in lower case, '' for a path."""
+    scheme = _SCHEME.match(named)
+    return scheme[1].lower() if scheme else ""
+
+
+def _hints(loaded: LoadedService) -> Hints:
+    service = loaded.service
+    return Hints(service.oss_endpoint, str(service.metadata.region or ""))
 
 
 def _how_to_make(path: Path) -> str:

@@ -64,7 +64,7 @@ def test_an_empty_file(load: Load, tmp_path: Path, name: str, content: bytes) ->
 def test_files_that_are_not_there(load: Load, tmp_path: Path) -> None:
     assert refusal(load(warm_up_data_path="w")) == f"{tmp_path / 'w'} does not exist"
     assert refusal(load(warm_up_data_path=".")) == f"{tmp_path}: Is a directory"
-    assert refusal(load(warm_up_data_path="oss://b/w")).startswith("oss:// is not supported yet")
+    assert refusal(load(warm_up_data_path="hdfs://b/w")).startswith("hdfs:// is not supported: ")
 
 
 def test_a_text_file_of_json_lines(load: Load, tmp_path: Path) -> None:

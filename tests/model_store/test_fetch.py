@@ -51,6 +51,12 @@ def test_a_file_is_used_where_it_is(load: Load, tmp_path: Path) -> None:
     assert fetch_model(load(**entry)) == tmp_path / "frozen.pb"
 
 
+def test_a_file_url_is_a_path(load: Load, model: Path, home: Path) -> None:
+    for url in (f"file://{model}", f"FILE://localhost{model}", f"file://{str(model)[:-1]}%6C"):
+        assert fetch_model(load(model_path=url)) == model
+    assert not home.exists()
+
+
 def test_paths_are_relative_to_the_service_file(
     load: Load, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,9 +249,13 @@ def test_models_that_are_not_there(load: Load, tmp_path: Path, server: Any) -> N
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("oss://bucket/m", "model_path: oss:// is not supported yet: download it and give the"),
-        ("OSS://bucket/m", "model_path: OSS:// is not supported yet: download it and give the"),
-        ("s3://bucket/m", "model_path: s3:// is not supported: download it and give the local"),
+        ("hdfs://host/m", "model_path: hdfs:// is not supported: copy it with `hdfs dfs -get` and"),
+        (
+            "FTP://host/m",
+            "model_path: ftp:// is not supported: copy it and give the local path",
+        ),
+        ("file://host/m", "model_path: expected file:///absolute/path, got 'file://host/m'"),
+        ("file:///no/m", "model_path: /no/m does not exist"),
     ],
 )
 def test_other_places(load: Load, path: str, message: str) -> None:
@@ -255,7 +265,7 @@ def test_other_places(load: Load, path: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"model_path": "s3://bucket/m"}, "model_path: s3:// is not supported"),
+        ({"model_path": "hdfs://host/m"}, "model_path: hdfs:// is not supported"),
         ({"model_path": "gone"}, "model_path: {0}/gone does not exist"),
         ({"model_path": "https:///m"}, "model_path: is not a URL: https:// is not followed by a"),
         ({"model_path": "http://h:x/m"}, "model_path: is not a URL: Port could not be cast"),

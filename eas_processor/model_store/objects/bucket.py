@@ -1,0 +1,170 @@
+"""One bucket: what is in it, and the bytes of an object, by obstore."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from eas_processor.model_store.objects.access import Access
+from eas_processor.model_store.objects.address import Address
+from eas_processor.model_store.objects.failures import Failures
+
+MOST_OBJECTS = 100_000
+_PIECE = 2**20
+_CLIENT = {"connect_timeout": "10s", "read_timeout": "60s", "timeout": "30days"}
+
+
+class Found(NamedTuple):
+    """An object as the store describes it; `name` is relative to what was asked for."""
+
+    name: str
+    key: str
+    size: int
+    etag: str
+    modified: str
+
+    @property
+    def version(self) -> str:
+        """What another content has another one of."""
+        return self.etag or self.modified
+
+    @property
+    def condition(self) -> str:
+        """What proves the same bytes in If-Match, '' where nothing does."""
+        return self.etag if self.etag and not self.etag.startswith("W/") else ""
+
+
+def check_library(address: Address) -> None:
+    """Refuse an address that needs what is not installed; raises ModelFetchError."""
+    if importlib.util.find_spec("obstore") is None:
+        raise address.refusal(
+            "needs the package obstore: run `pip install 'eas-processor[stores]'`, "
+            "or `pip install '.[stores]'` in a clone"
+        )
+
+
+class Bucket:
+    """
+    What an address names, in its bucket.
+
+    Raises ModelFetchError for what another try would meet again, UnreachableError and ChangedError
+    for what it may not meet.
+    """
+
+    def __init__(self, address: Address, access: Access) -> None:
+        self.address = address
+        self.access = access
+        self._failures = Failures(address, access)
+        with self._failures.told():
+            self._store = _open(address, access)
+
+    def find(self) -> tuple[bool, list[Found]]:
+        """Return whether a directory is named, and the objects: the one, or those below it."""
+        key = self.address.key
+        with self._failures.told():
+            if key and not key.endswith("/"):
+                try:
+                    described = self._head(key)
+                except FileNotFoundError:
+                    pass  # no object, or no bucket, which listing tells
+                else:
+                    return False, [_found(key.rpartition("/")[2], described)]
+            found = self._below(key.rstrip("/"))
+        if not found:
+            raise self.address.refusal("there is no such object, and none below it")
+        return True, found
+
+    def read(self, found: Found, offset: int) -> Iterator[Any]:
+        """Give the bytes of an object from `offset` on, in pieces of about 1 MiB."""
+        options: dict[str, Any] = {"range": {"offset": offset}} if offset else {}
+        if found.condition:
+            options["if_match"] = found.condition
+        with self._failures.told(reading=True):
+            answer = self._store.get(found.key, options=options)
+            self._failures.compare(found.etag, answer.meta["e_tag"] or "", "ETag")
+            self._failures.compare((offset, found.size), tuple(answer.range), "range")
+            yield from answer.stream(min_chunk_size=_PIECE)
+
+    def _head(self, key: str) -> Any:
+        try:
+            return self._store.head(key)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            if not self._failures.is_refused(error):
+                raise
+        # An answer to HEAD has no body, which would say why.
+        self._store.get(key, options={"range": (0, 1)})
+        return self._store.head(key)
+
+    def _below(self, prefix: str) -> list[Found]:
+        described: list[Any] = []
+        for page in self._store.list(prefix or None, chunk_size=1000):
+            described += page
+            if len(described) > MOST_OBJECTS:
+                raise self.address.refusal(
+                    f"has more than the {MOST_OBJECTS} objects that are allowed"
+                )
+        start = len(prefix) + 1 if prefix else 0
+        all_ = [_found(each["path"][start:], each) for each in described]
+        parents = {part for each in all_ for part in _parents(each.name)}
+        for each in all_:
+            if each.name in parents and each.size:
+                raise self.address.refusal(
+                    f"{each.key} is an object and has others below it, as no directory can be"
+                )
+        # An empty object stands for a directory: consoles write such ones.
+        return sorted(each for each in all_ if each.name and each.name not in parents)
+
+
+def _parents(name: str) -> Iterator[str]:
+    while name := name.rpartition("/")[0]:
+        yield name
+
+
+def _found(name: str, described: Any) -> Found:
+    modified = described["last_modified"].isoformat()
+    return Found(name, described["path"], described["size"], described["e_tag"] or "", modified)
+
+
+def _open(address: Address, access: Access) -> Any:
+    stores = importlib.import_module("obstore.store")
+    client: dict[str, Any] = _CLIENT | {
+        "allow_http": access.endpoint.startswith("http://"),
+        "user_agent": "eas-processor",
+    }
+    if access.certificates:
+        try:
+            client["root_certificate"] = Path(access.certificates).read_bytes()
+        except OSError as error:
+            raise address.refusal(f"{access.certificates}: {error.strerror}") from error
+    # Tries are ours: they go on where the last one ended, also in another process.
+    options: dict[str, Any] = {"client_options": client, "retry_config": {"max_retries": 0}}
+    options |= access.options | {"skip_signature": not (access.credentials or access.of_library)}
+    if address.scheme == "gs":
+        return stores.GCSStore(address.bucket, **options)
+    # What is not given is taken from AWS_ variables, which are not meant for OSS.
+    options |= {"region": access.region, "virtual_hosted_style_request": access.virtual_hosted}
+    if access.endpoint:
+        url = access.endpoint
+        if access.virtual_hosted:
+            scheme, _, host = url.partition("://")
+            url = f"{scheme}://{address.bucket}.{host}"
+        options |= {"endpoint": url, "aws_endpoint_url_s3": url}
+    if not access.of_library:
+        options["credential_provider"] = lambda: _signer(access)
+    return stores.S3Store(address.bucket, **options)
+
+
+def _signer(access: Access) -> dict[str, Any]:
+    """Return what requests are signed with, in obstore's words."""
+    who = access.credentials
+    return {
+        "access_key_id": who.key_id if who else "",
+        "secret_access_key": who.secret if who else "",
+        "token": (who.token or None) if who else None,
+        "expires_at": None,
+    }

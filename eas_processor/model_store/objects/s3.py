@@ -1,0 +1,86 @@
+"""Amazon's S3 and what speaks as it does, such as MinIO and Ceph."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from eas_processor.errors import ModelFetchError
+from eas_processor.model_store.objects.access import (
+    Access,
+    Credentials,
+    Hints,
+    as_url,
+    from_environment,
+)
+from eas_processor.model_store.objects.address import Address
+from eas_processor.model_store.objects.settings_file import Sections, place_of, read_sections
+
+_HOW = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`"
+_BY_PROGRAM = ("ssosession", "ssostarturl", "credentialprocess", "rolearn")
+# Each of these is an address that credentials are fetched from, set for this process.
+_ASKING = (
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+
+
+def access(address: Address, hints: Hints) -> Access:
+    """Return how a bucket of S3 is reached; raises ModelFetchError."""
+    config_path = place_of("AWS_CONFIG_FILE", ".aws", "config")
+    keys_path = place_of("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
+    config, keys = read_sections(config_path), read_sections(keys_path)
+    name = (os.environ.get("AWS_PROFILE") or "default").lower()
+    in_config = config.get("default" if name == "default" else f"profile {name}", {})
+    profile = in_config | keys.get(name, {})
+    if not profile and os.environ.get("AWS_PROFILE"):
+        raise ModelFetchError(f"AWS_PROFILE is {name!r}, which is not in {keys_path}")
+    credentials = from_environment(
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+    )
+    if credentials is None:
+        credentials = _of_profile(profile, f"{keys_path}, profile {name}")
+    of_library = credentials is None and _is_asked()
+    if credentials is None and not of_library and any(each in profile for each in _BY_PROGRAM):
+        raise address.refusal(
+            f"the profile {name!r} takes its credentials from a program or a role; "
+            "run `aws configure export-credentials --format env` and set what it prints"
+        )
+    return Access(
+        _HOW,
+        _endpoint(profile, config),
+        _first("AWS_REGION", "AWS_DEFAULT_REGION") or profile.get("region") or "us-east-1",
+        credentials=credentials,
+        of_library=of_library,
+        certificates=_first("AWS_CA_BUNDLE") or profile.get("cabundle", ""),
+    )
+
+
+def _endpoint(profile: dict[str, str], config: Sections) -> str:
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
+        if named := _first(name):
+            return as_url(named, name)
+    services = config.get(f"services {profile.get('services', '')}".lower(), {})
+    nested = re.search(r"^\s*endpoint_url\s*=\s*(\S+)", services.get("s3", ""), re.MULTILINE)
+    named = nested[1] if nested else profile.get("endpointurl", "")
+    return as_url(named, "endpoint_url of the profile") if named else ""
+
+
+def _of_profile(profile: dict[str, str], source: str) -> Credentials | None:
+    key_id, secret = profile.get("awsaccesskeyid", ""), profile.get("awssecretaccesskey", "")
+    if not key_id:
+        return None
+    if not secret:
+        raise ModelFetchError(f"{source}: an access key has no secret")
+    return Credentials(key_id, secret, profile.get("awssessiontoken", ""), source)
+
+
+def _is_asked() -> bool:
+    """Tell whether credentials may be asked for at an address that the environment names."""
+    metadata = _first("AWS_EC2_METADATA_DISABLED").lower() == "false"
+    return metadata or any(map(_first, _ASKING))
+
+
+def _first(*names: str) -> str:
+    return next((value for name in names if (value := os.environ.get(name, "").strip())), "")
