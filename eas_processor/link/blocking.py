@@ -50,7 +50,8 @@ class DescriptorReader:
     def read(self) -> List[Frame]:
         """Block until something is there; return the whole frames. Raises LinkError at the end."""
         space = socket.CMSG_SPACE(_MOST_DESCRIPTORS * _DESCRIPTOR_SIZE)
-        data, ancillary, _, _ = self._sock.recvmsg(_READ_SIZE, space)
+        # Not for what the hooks start: it would keep the sockets open after the worker's end.
+        data, ancillary, _, _ = self._sock.recvmsg(_READ_SIZE, space, socket.MSG_CMSG_CLOEXEC)
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 whole = len(content) - len(content) % _DESCRIPTOR_SIZE

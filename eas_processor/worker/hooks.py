@@ -6,6 +6,7 @@ The processor's hooks: loading them, and calling them so that an exception becom
     batch_process(model, requests)          optional: one answer or exception for each, in order
     process_json(model, request)            optional: the same as `process` for a body in JSON
     get_serving_model_info(model)           optional: what the model takes and gives, as JSON
+    shutdown(model)                         optional: the worker ends
     take_times()                            optional: the rows of each run, and the seconds of
                                             decoding, running and encoding, of this thread since the
                                             last call
@@ -19,10 +20,7 @@ gets what is sent as JSON, `process` and `batch_process` the rest, and all of it
 """
 
 import importlib
-import importlib.util
 import logging
-import sys
-from types import ModuleType
 from typing import Any, Dict, List, Sequence, Tuple
 
 from eas_processor.link.codes import (
@@ -35,9 +33,10 @@ from eas_processor.link.codes import (
     unpack_status,
 )
 from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
-from eas_processor.worker import shared_object
+from eas_processor.worker import python_file, shared_object
 from eas_processor.worker.errors import HooksError as HooksError
 from eas_processor.worker.errors import OwnStatus
+from eas_processor.worker.sentences import cut, said_by
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -49,12 +48,6 @@ _NO_CODEC = b"this processor does not take this encoding"
 # What an exception can stand for: the others are no refusals, or say more than a sentence.
 _REFUSALS = frozenset(BY_NAME) - {"OK", "CANCELLED", "PROCESSOR"}
 
-# Characters of a sentence that are sent, for hooks may quote a request of any size.
-_LONGEST = 2000
-
-# Not the file's own name, which may be that of a module which others import.
-_FILE_MODULE = "processor_hooks"
-
 
 def import_hooks(name: str) -> Any:
     """
@@ -64,8 +57,10 @@ def import_hooks(name: str) -> Any:
     """
     if name.endswith(".so"):
         return shared_object.load(name)
+    if name.endswith(".py"):
+        return python_file.load(name)
     try:
-        module = _import_file(name) if name.endswith(".py") else importlib.import_module(name)
+        module = importlib.import_module(name)
     except Exception as error:
         if not isinstance(error, ImportError):
             log.error("import of %s failed", name, exc_info=error)
@@ -75,14 +70,6 @@ def import_hooks(name: str) -> Any:
     missing = [hook for hook in ("initialize", "process") if not hasattr(module, hook)]
     if missing:
         raise HooksError(f"the processor {name} has no hook `{missing[0]}`")
-    return module
-
-
-def _import_file(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(_FILE_MODULE, path)
-    assert spec is not None and spec.loader is not None  # so for every name that ends in .py
-    module = sys.modules[_FILE_MODULE] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     return module
 
 
@@ -105,12 +92,31 @@ class Processor:
         self._take_times = _optional(hooks, "take_times")
         self._describe = _optional(hooks, "get_serving_model_info")
         self._get_metadata = _optional(hooks, "get_model_metadata")
+        self._shutdown: Any = getattr(hooks, "shutdown", None)
+        self._asked: Any = getattr(hooks, "asked", None)
         try:
             self._model = hooks.initialize(model_entry, model_config)
         except HooksError:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise HooksError(_load_failure(error)) from error
+
+    @property
+    def says_farewell(self) -> bool:
+        """Whether the hooks have something to do when the worker ends."""
+        return self._shutdown is not None
+
+    def shutdown(self) -> None:
+        """Tell the hooks that the worker ends; what goes wrong then is logged."""
+        if self._shutdown is not None:
+            try:
+                self._shutdown(self._model)
+            except BaseException:
+                log.exception("shutdown failed")
+
+    def asked(self) -> Dict[str, str]:
+        """Return what the processor asks for of its service, by name."""
+        return self._asked() if self._asked is not None else {}
 
     @property
     def batches(self) -> bool:
@@ -137,7 +143,7 @@ class Processor:
             return UNIMPLEMENTED, b"this processor does not describe its model"
         try:
             return OK, _body(self._describe(self._model))
-        except Exception as error:
+        except BaseException as error:
             return refusal(error)
 
     def metadata(self) -> str:
@@ -154,7 +160,7 @@ class Processor:
             if codec != ARRAY_PROTO:
                 return UNIMPLEMENTED, _NO_CODEC
             return OK, _body(self._process(self._model, request))
-        except Exception as error:
+        except BaseException as error:  # `sys.exit()` too: the others go on
             return refusal(error)
 
     def batch_process(self, requests: List[Any], codecs: Sequence[int]) -> List[Answer]:
@@ -182,13 +188,13 @@ class Processor:
                 raise ValueError(
                     f"batch_process returned {len(results)} results for {len(requests)} requests"
                 )
-        except Exception:
+        except BaseException:
             log.exception("a batch failed; its requests are run one by one")
             return list(map(self.process, requests, codecs))
         return [(OK, each) if type(each) is bytes else _outcome(each) for each in results]
 
 
-def refusal(error: Exception) -> Answer:
+def refusal(error: BaseException) -> Answer:
     """
     Return the code and the sentence that an exception of the hooks stands for.
 
@@ -201,12 +207,11 @@ def refusal(error: Exception) -> Answer:
     status: Any = getattr(error, "status", None)
     # Exceptions of other libraries have a `code` or `status` too, and it can be anything.
     if isinstance(status, int) and 400 <= status <= 599:
-        return PROCESSOR, pack_status(status, _cut(str(error)).encode(errors="replace"))
+        return PROCESSOR, pack_status(status, cut(str(error)).encode(errors="replace"))
     if isinstance(code, str) and code in _REFUSALS:
-        return BY_NAME[code], _cut(str(error)).encode(errors="replace")
+        return BY_NAME[code], cut(str(error)).encode(errors="replace")
     log.error("the processor raised an unexpected error", exc_info=error)
-    said = f"{type(error).__name__}: {_cut(str(error))}"
-    text = f"the processor failed with {said}; its log has the traceback"
+    text = f"the processor failed with {said_by(error)}; its log has the traceback"
     return INTERNAL, text.encode(errors="replace")
 
 
@@ -218,13 +223,9 @@ def info_facts(code: int, payload: bytes) -> Dict[str, Any]:
     return {"info_code": code, "info_status": status, "info": payload.decode(errors="replace")}
 
 
-def _cut(sentence: str) -> str:
-    return sentence if len(sentence) <= _LONGEST else sentence[: _LONGEST - 3] + "..."
-
-
 def _outcome(result: Any) -> Answer:
     try:
-        return refusal(result) if isinstance(result, Exception) else (OK, _body(result))
+        return refusal(result) if isinstance(result, BaseException) else (OK, _body(result))
     except TypeError as error:
         return refusal(error)
 
@@ -235,7 +236,7 @@ def _body(result: Any) -> bytes:
     return bytes(result)
 
 
-def _load_failure(error: Exception) -> str:
+def _load_failure(error: BaseException) -> str:
     if getattr(error, "code", None) in BY_NAME or hasattr(error, "status"):
         return str(error)
     log.error("initialize failed", exc_info=error)

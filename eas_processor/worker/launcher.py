@@ -49,6 +49,7 @@ class Launcher:
             hooks = import_hooks(self._hooks_name)
         except HooksError as error:
             failure = str(error)
+        process.keep_standard_descriptors()
         # Before the fork: a worker's collector must not touch, and so copy, the pages it shares.
         process.GarbageCollector().settle()
         self._forks = process.thread_count() == 1

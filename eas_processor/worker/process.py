@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from typing import NoReturn
+from typing import NoReturn, Sequence
 
 FAILED_STATUS = 70
 """Exit status after an error that is this project's own: EX_SOFTWARE of sysexits.h."""
@@ -92,6 +92,46 @@ def leave_signals_to_engine() -> None:
         # Not SIG_IGN, which every program that the hooks start would inherit.
         signal.signal(number, lambda *_: None)
         signal.siginterrupt(number, False)
+
+
+def keep_standard_descriptors() -> None:
+    """Open what is closed of the descriptors 0 to 2, so that no socket becomes one of them."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest number that is free.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def keep_from_children(sockets: Sequence[socket.socket]) -> None:
+    """
+    Take `sockets` from each process that is forked from this one from now on.
+
+    It finds them closed by the other side. So it does not read this one's requests, ends when it
+    comes back from the hook that has forked it, and does not keep them open.
+    """
+
+    def take_away() -> None:
+        closed, other = socket.socketpair()
+        other.close()
+        for each in sockets:
+            if each.fileno() >= 0:
+                os.dup2(closed.fileno(), each.fileno(), inheritable=False)
+        closed.close()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=take_away)
+        return
+    fork = os.fork  # Python 3.6
+
+    def fork_without() -> int:
+        pid = fork()
+        if not pid:
+            take_away()
+        return pid
+
+    os.fork = fork_without
 
 
 def redirect_output(sock: socket.socket) -> None:

@@ -8,8 +8,7 @@ import select
 import signal
 import socket
 import threading
-from types import ModuleType
-from typing import List, NoReturn
+from typing import Any, List, NoReturn, Optional
 
 from eas_processor.link.blocking import FrameReader, introduce
 from eas_processor.link.frames import FAILED, HEARTBEAT, READY, STOP, WARMED, pack
@@ -29,7 +28,7 @@ class Worker:
 
     def __init__(
         self,
-        hooks: ModuleType,
+        hooks: Any,
         spec: WorkerSpec,
         control: socket.socket,
         data: socket.socket,
@@ -42,6 +41,7 @@ class Worker:
         self._data, self._bulk = data, bulk
         self._output = output
         self._channels: List[Channel] = []
+        self._processor: Optional[Processor] = None
         self._asked_to_stop = threading.Event()
         self._collector = process.GarbageCollector()
 
@@ -52,6 +52,7 @@ class Worker:
             process.offer_to_the_kernel(_POINTS)
             with self._output as sock:
                 process.redirect_output(sock)
+            process.keep_from_children([self._control, self._data, self._bulk])
             introduce(self._control)
             threading.Thread(target=self._watch, daemon=True).start()
             # Before the processor's first call: CUDA reads CUDA_VISIBLE_DEVICES when it starts.
@@ -59,8 +60,11 @@ class Worker:
             self._load()
             self._asked_to_stop.wait()
             # To this thread, where Python's handlers run: it has run when the call is over.
-            with contextlib.suppress(SystemExit):
-                signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+            if self._spec.sigterm:
+                with contextlib.suppress(SystemExit):
+                    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+            if self._processor is not None:
+                self._processor.shutdown()
             process.end()
         except ConnectionError:
             process.end()  # the engine is gone, or has no use for it any more
@@ -76,8 +80,13 @@ class Worker:
             return
         # Once more when WARMED comes, in a moment then, because nearly everything is frozen here.
         self._collector.settle()
+        self._processor = processor
         self._serve(processor)
-        facts = dict(info_facts(*processor.describe()), metadata=processor.metadata())
+        facts = dict(
+            info_facts(*processor.describe()),
+            asked=processor.asked(),
+            metadata=processor.metadata(),
+        )
         self._control.sendall(pack(READY, json.dumps(facts).encode()))
 
     def _serve(self, processor: Processor) -> None:
@@ -96,6 +105,12 @@ class Worker:
         ]
         for channel in self._channels:
             channel.start(on_lost=process.end)
+
+    @property
+    def _has_last_words(self) -> bool:
+        """Whether the processor does something before the end, for which the engine waits 2 s."""
+        says_farewell = self._processor is not None and self._processor.says_farewell
+        return self._spec.sigterm or says_farewell
 
     def _watch(self) -> None:
         """Beat, obey, and end the process when the engine is gone; runs in a thread of its own."""
@@ -116,7 +131,7 @@ class Worker:
 
     def _obey(self, reader: FrameReader) -> None:
         for kind, *_ in reader.read():
-            if kind == STOP and self._spec.sigterm:
+            if kind == STOP and self._has_last_words:
                 self._asked_to_stop.set()
             elif kind == STOP:
                 process.end()

@@ -183,20 +183,12 @@ def test_a_traceback_of_the_hooks_is_in_the_log(engine):
     assert text.startswith("ERROR the processor raised an unexpected error\nTraceback")
 
 
-def test_a_hook_that_ends_its_thread_ends_the_worker_and_says_so(engine, tmp_path):
-    source = "import sys\ndef process(model, request): sys.exit(3)\n"
-    _, worker = engine.worker(processor(tmp_path, source))
-    worker.data.send(PREDICT, b"", 1)
-    assert engine.exited(worker.pid) == 70 << 8
-    assert "a thread of the worker failed" in worker.printed(b"SystemExit: 3\n")
-
-
-def test_a_hook_that_ends_the_load_ends_the_worker_and_says_so(engine, tmp_path):
+def test_a_hook_that_ends_the_load_is_reported(engine, tmp_path):
     source = "import sys\ndef initialize(entry, config): sys.exit(3)\n"
     _, launcher = engine.start(processor(tmp_path, source))
-    with pytest.raises(ConnectionError):
-        engine.launch(launcher, config="any")
-    assert engine.exited(engine.last) == 70 << 8
+    worker = engine.launch(launcher, config="any")
+    assert worker.kind == FAILED
+    assert worker.said == b"the processor failed to load the model: SystemExit: 3"
 
 
 def test_requests_are_run_in_batches_when_the_hooks_can(engine, tmp_path):

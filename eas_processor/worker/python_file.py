@@ -1,0 +1,136 @@
+"""
+Processors in Python files: functions that are the hooks, or a class of the vendor's kind.
+
+A file that defines `initialize` and `process` is run under a name of its own. Any other is run as a
+script is, as `__main__`, so that its last lines tell with `MyProcessor(...).run()` which instance
+serves. Where none of them does, the only subclass of `allspark.BaseProcessor` is taken.
+"""
+
+import ast
+import importlib
+import json
+import logging
+import os
+import sys
+from types import ModuleType
+from typing import Any, Iterator, List, Tuple
+
+from eas_processor.worker.class_hooks import ClassHooks
+from eas_processor.worker.errors import HooksError
+from eas_processor.worker.function_hooks import FunctionHooks
+
+log = logging.getLogger("eas_processor.worker")
+
+ARGUMENTS = "EAS_SCRIPT_ARGUMENTS"
+"""The environment variable with the script's arguments, a list in JSON."""
+
+# Not the file's own name, which may be that of a module which others import.
+_HOOKS_MODULE = "processor_hooks"
+_SCRIPT = "__main__"
+_NEEDED = ("initialize", "process")
+_VENDOR_MODULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vendor_modules")
+
+
+def load(path: str) -> Any:
+    """
+    Run the file at `path`, and return an object that has its hooks as attributes.
+
+    Its directory is the first in which modules are looked for. Raises HooksError.
+    """
+    name = os.path.basename(path)
+    allspark = _find_modules_of(path)
+    try:
+        module = _run(path)
+    except BaseException as error:
+        # It may end like `sys.exit(processor.run())`, too.
+        if not (isinstance(error, SystemExit) and allspark.served):
+            raise _import_failure(path, error) from error
+        module = sys.modules[_SCRIPT]
+    if all(hasattr(module, hook) for hook in _NEEDED):
+        return FunctionHooks(module, name)
+    return ClassHooks(_instance_of(module, allspark, path), allspark, name)
+
+
+def defines_hooks(tree: ast.Module) -> bool:
+    """Whether a file binds `initialize` and `process` itself, so that it is no script."""
+    names = set(_bound(tree))
+    return "*" in names or names.issuperset(_NEEDED)
+
+
+def _bound(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that a file's own statements bind; `*` for all of a module's."""
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+        elif isinstance(node, ast.ImportFrom):
+            yield from (each.asname or each.name for each in node.names)
+
+
+def _find_modules_of(path: str) -> Any:
+    """Have the processor find its own modules first, and ours as the vendor's; return that."""
+    if _VENDOR_MODULES not in sys.path:
+        sys.path.insert(0, _VENDOR_MODULES)
+    allspark: Any = importlib.import_module("allspark")
+    allspark.in_worker = True
+    del allspark.served[:]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    return allspark
+
+
+def _run(path: str) -> ModuleType:
+    with open(path, "rb") as file:
+        tree = ast.parse(file.read(), path)
+    module = ModuleType(_HOOKS_MODULE if defines_hooks(tree) else _SCRIPT)
+    module.__file__ = path
+    # Where pickles look for classes that were written by a script of this kind.
+    sys.modules[module.__name__] = module
+    sys.argv = [path, *json.loads(os.environ.get(ARGUMENTS, "[]"))]
+    exec(compile(tree, path, "exec", dont_inherit=True), vars(module))
+    return module
+
+
+def _import_failure(path: str, error: BaseException) -> HooksError:
+    if isinstance(error, SystemExit):
+        return HooksError(
+            f"the processor {path} ended itself while it was imported ({error!r}), expected hooks "
+            "or a call of run()"
+        )
+    if not isinstance(error, (ImportError, OSError)):
+        log.error("import of %s failed", path, exc_info=error)
+    return HooksError(f"the processor {path} cannot be imported: {type(error).__name__}: {error}")
+
+
+def _instance_of(module: ModuleType, allspark: Any, path: str) -> Any:
+    """Return the instance of the vendor's base class that is to serve."""
+    if allspark.served:
+        return allspark.served[-1]
+    classes = list(_subclasses(module, allspark.BaseProcessor))
+    own = [each for each in classes if each.__module__ == module.__name__] or classes
+    if not own:
+        missing = next(hook for hook in _NEEDED if not hasattr(module, hook))
+        raise HooksError(
+            f"the processor {path} has no hook `{missing}`, and no subclass of "
+            "allspark.BaseProcessor"
+        )
+    if len(own) > 1:
+        names = ", ".join(each.__name__ for each in own)
+        raise HooksError(
+            f"the processor {path} has {len(own)} subclasses of allspark.BaseProcessor ({names}) "
+            "and runs none; call run() of the one that serves"
+        )
+    try:
+        return own[0]()
+    except Exception as error:
+        log.error("%s() failed", own[0].__name__, exc_info=error)
+        raise HooksError(
+            f"the processor {path}: {own[0].__name__}() failed with {type(error).__name__}: {error}"
+        ) from error
+
+
+def _subclasses(module: ModuleType, base: Any) -> Iterator[Any]:
+    found: List[Tuple[str, Any]] = sorted(vars(module).items())
+    for _, each in found:
+        if isinstance(each, type) and issubclass(each, base) and each is not base:
+            yield each

@@ -1,0 +1,1 @@
+"""Modules that processors written for the vendor import by their own names."""
