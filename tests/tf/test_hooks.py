@@ -97,6 +97,50 @@ def test_a_frozen_graph_has_no_signature_to_show(data):
         hooks.get_serving_model_info(model)
 
 
+def test_what_a_frozen_graph_takes_and_gives_can_be_inferred(data, predict):
+    path = data + "/tf1_frozen.pb"
+    plain, model = hooks.initialize(path), hooks.initialize(path, {"infer_signature": True})
+    info = json.loads(hooks.process(model, b"").decode())
+    assert info == {
+        "signature_name": "serving_default",
+        "inputs": [{"name": "images", "shape": [-1, 4], "type": "DT_FLOAT"}],
+        "outputs": [{"name": "scores", "shape": [-1, 3], "type": "DT_FLOAT"}],
+    }
+    images = {"images": IMAGES[:, :4]}
+    scores = predict(plain, images, ["scores"])["scores"].tolist()
+    # Each name that a request could have before, and none at all.
+    for asked in (["scores"], ["scores:0"], []):
+        (found,) = predict(model, images, asked, "any_name").values()
+        assert found.tolist() == scores
+    assert predict(model, {"images:0": IMAGES[:, :4]}, ["images"])["images"].shape == (2, 4)
+
+
+def test_what_is_inferred_leaves_out_what_cannot_be_sent_or_only_writes(save_graph, predict):
+    def graph():
+        x = v1.placeholder(tf.float32, [None, 3], name="x")
+        v1.placeholder(tf.float32, name="y")
+        z = v1.placeholder_with_default(1.0, [], name="z")
+        v1.placeholder(tf.resource, [], name="handle")
+        tf.add(x, z, name="sum")
+        v1.nn.top_k(x, 2, name="top")
+        tf.constant(7.0, name="seven")
+        v1.write_file("/gone/file", v1.as_string(tf.reduce_sum(x)), name="written")
+        tf.cast(x, tf.bfloat16, name="half")
+
+    model = hooks.initialize(save_graph(graph), {"infer_signature": "true"})
+    info = json.loads(hooks.process(model, b"").decode())
+    assert [each["name"] for each in info["inputs"]] == ["x", "y"]
+    assert [each["name"] for each in info["outputs"]] == ["half", "sum", "top", "top:1"]
+    assert predict(model, {"x": np.ones((1, 3), np.float32)}, ["sum"])["sum"].tolist() == [[2] * 3]
+
+
+def test_a_graph_of_which_nothing_can_be_told(save_graph, caplog):
+    model = hooks.initialize(save_graph(lambda: tf.constant(7.0)), {"infer_signature": True})
+    assert "infer_signature: the graph does not tell what it takes" in caplog.text
+    with pytest.raises(BadRequest, match="this model has no signature to show"):
+        hooks.process(model, b"")
+
+
 def test_a_configured_signature_that_does_not_exist_ends_the_start(load):
     expected = "model_config.signature_name: expected one of 'predict_images', got 'x'"
     with pytest.raises(ModelConfigError, match=expected):

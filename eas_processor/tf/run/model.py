@@ -20,6 +20,7 @@ from eas_processor.tf.rows.graph import Follower
 from eas_processor.tf.rows.proof import Fetch, RowProof
 from eas_processor.tf.run.callables import GraphCallable
 from eas_processor.tf.run.fault import Faults
+from eas_processor.tf.run.inferred import infer_signature
 from eas_processor.tf.run.names import Resolver, describe_inputs, refuse_missing
 from eas_processor.tf.run.plans import Arrays, Plan
 from eas_processor.tf.run.run_errors import (
@@ -63,7 +64,7 @@ class Model(Target):
         self.default_signature = choose_default(signatures, config.signature_name)
         self._session = session
         self._signatures = signatures
-        self._resolver = Resolver(session.graph, saver_filename)
+        self._resolver = Resolver(session.graph, saver_filename, bare=not signatures)
         self._follower = Follower(session.graph)
         self._faults = Faults(session.graph)
         self._unable = unable or Unable(session.graph, {})
@@ -71,6 +72,17 @@ class Model(Target):
         self._callables: "WeakValueDictionary[Any, GraphCallable]" = WeakValueDictionary()
         self._lock = threading.Lock()
         self._check_statement()
+        if config.infer_signature and not signatures:
+            self.default_signature = self._infer_signature()
+
+    def _infer_signature(self) -> Optional[Signature]:
+        graph, offers, why = self._session.graph, self._resolver.offers, self._unable.why
+        found = infer_signature(graph, lambda spec: offers(spec) and not why(spec.tensor_name))
+        if found is None:
+            log.warning(
+                "model_config.infer_signature: the graph does not tell what it takes or gives"
+            )
+        return found
 
     def _check_statement(self) -> None:
         stated = self.config.outputs_by_row
@@ -110,7 +122,7 @@ class Model(Target):
     def signature(self, name: str) -> Optional[Signature]:
         """Return the signature that a request names; None when the model has none at all."""
         # A frozen graph takes any signature name: the SDKs make their users give one.
-        if not name or self.default_signature is None:
+        if not name or not self._signatures:
             return self.default_signature
         return find_signature(self._signatures, name)
 
@@ -200,7 +212,9 @@ class Model(Target):
         # callable.
         feeds = sorted(self._resolver.feeds(signature, inputs), key=lambda spec: spec.tensor_name)
         fetches = self._resolver.fetches(signature, output_filter)
-        if signature and all(spec.name in signature.outputs for spec in fetches):
+        # What was inferred from the graph may have inputs that an output does not need.
+        declared = bool(self._signatures)
+        if signature and declared and all(spec.name in signature.outputs for spec in fetches):
             refuse_missing(signature, feeds)
         feed_names = tuple(spec.tensor_name for spec in feeds)
         self._refuse_unable(fetches, feed_names)

@@ -26,10 +26,15 @@ _WRITES = re.compile(
 
 
 class Resolver:
-    """Finds the tensors of one graph by alias or name; a refusal is a `BadRequest`."""
+    """
+    Finds the tensors of one graph by alias or name; a refusal is a `BadRequest`.
 
-    def __init__(self, graph: Any, saver_filename: str) -> None:
+    `bare` is whether the graph came without signatures, so that `x` is the name of `x:0`.
+    """
+
+    def __init__(self, graph: Any, saver_filename: str, bare: bool) -> None:
         self._graph = graph
+        self._bare = bare
         self._saver = saver_filename.split(":")[0]
 
     def feeds(self, signature: Optional[Signature], names: Sequence[str]) -> List[TensorSpec]:
@@ -38,7 +43,7 @@ class Resolver:
         specs = []
         by_tensor: Dict[str, str] = {}
         for name in names:
-            spec = aliases.get(name) or self._find(name, signature is None)
+            spec = aliases.get(name) or self._find(name)
             if spec is None:
                 raise BadRequest(f"unexpected input {quote(name)}: {describe_inputs(signature)}")
             self._refuse_absent("input", spec)
@@ -64,7 +69,7 @@ class Resolver:
                 raise BadRequest(f"output_filter names {quote(name)} twice")
             spec = aliases.get(name)
             if spec is None:
-                spec = self._find(name, signature is None)
+                spec = self._find(name)
                 if spec is None:
                     raise BadRequest(f"unknown output {quote(name)}: {_outputs_of(signature)}")
                 self._refuse_writes(spec)
@@ -90,8 +95,17 @@ class Resolver:
             # TypeError is of half a surrogate pair in the name, which JSON can write.
             return None
 
-    def _find(self, name: str, complete: bool) -> Optional[TensorSpec]:
-        tensor_name = name + ":0" if complete and ":" not in name else name
+    def offers(self, spec: TensorSpec) -> bool:
+        """Tell whether a request that names `spec` as an output could have it."""
+        try:
+            self._refuse_writes(spec)
+            _refuse_dtype(spec, {})
+        except BadRequest:
+            return False
+        return True
+
+    def _find(self, name: str) -> Optional[TensorSpec]:
+        tensor_name = name + ":0" if self._bare and ":" not in name else name
         tensor = self._tensor(tensor_name)
         if tensor is None:
             return None
