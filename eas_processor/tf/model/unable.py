@@ -132,8 +132,7 @@ def find_unable(definition: Any, kinds: Iterable[str]) -> Dict[str, str]:
     """
     reasons = _Reasons(kinds)
     own = {
-        function.signature.name: reasons.first(function.node_def)
-        for function in definition.library.function
+        function.signature.name: reasons.first(function) for function in definition.library.function
     }
     nodes = {node.name: why for node in definition.node for why in [reasons.why(node)] if why}
     if any(own.values()):
@@ -166,8 +165,10 @@ class _Reasons:
             )
         return ""
 
-    def first(self, nodes: Iterable[Any]) -> str:
-        return next((why for why in map(self.why, nodes) if why), "")
+    def first(self, function: Any) -> str:
+        if not any(map(self.why, function.node_def)):
+            return ""
+        return next((why for why in map(self.why, _kept(function)) if why), "")
 
     def _lacks(self, op: str) -> bool:
         lacks = self._lacks_kernel.get(op)
@@ -182,14 +183,32 @@ class _Reasons:
         return not found.intersection(self._kinds) and _ANY not in found
 
 
+def _kept(function: Any) -> List[Any]:
+    """Return the nodes of a function that run: what its results need, and what has effects."""
+    nodes = {node.name: node for node in function.node_def}
+    pending = [source.split(":")[0] for source in function.ret.values()]
+    pending += getattr(function, "control_ret", {}).values()  # from 1.15 on
+    pending += [node.name for node in function.node_def if _has_effects(node.op)]
+    kept: Dict[str, Any] = {}
+    while pending:
+        name = pending.pop()
+        if name in nodes and name not in kept:
+            kept[name] = nodes[name]
+            pending += [each.lstrip("^").split(":")[0] for each in nodes[name].input]
+    return list(kept.values())
+
+
+def _has_effects(op: str) -> bool:
+    definition = find_op(op)
+    return definition is not None and bool(definition.is_stateful)
+
+
 class _Calls:
     """Why nodes cannot run for the functions that they call; `own` is each function's reason."""
 
     def __init__(self, definition: Any, own: Dict[str, str]) -> None:
         self._own = own
-        self._bodies = {
-            function.signature.name: function.node_def for function in definition.library.function
-        }
+        self._functions = {each.signature.name: each for each in definition.library.function}
         self._found: Dict[str, str] = {}
 
     def why(self, node: Any) -> str:
@@ -203,7 +222,7 @@ class _Calls:
         if name not in self._found:
             self._found[name] = self._own[name]  # so that recursion ends
             if not self._own[name]:
-                whys = map(self.why, self._bodies[name])
+                whys = map(self.why, _kept(self._functions[name]))
                 self._found[name] = next((why for why in whys if why), "")
         return self._found[name]
 

@@ -216,6 +216,23 @@ def test_an_op_without_a_kernel_for_the_devices_there_are(save_graph, predict):
     )
 
 
+@pytest.mark.parametrize("used", [False, True])
+def test_what_a_function_does_not_need_is_not_run(used):
+    graph = v1.GraphDef()
+    function = graph.library.function.add()
+    function.signature.name = "f"
+    function.node_def.add(name="unable", op="MaxPoolGradGradWithArgmax", input=["a"])
+    function.node_def.add(name="sum", op="Identity", input=["unable:output:0" if used else "a"])
+    function.ret["result"] = "sum:output:0"
+    outer = graph.library.function.add()
+    outer.signature.name = "g"
+    outer.node_def.add(name="unused", op="Identity", input=["a"])
+    outer.node_def.add(name="call", op="PartitionedCall", input=["a"]).attr["f"].func.name = "f"
+    outer.ret["result"] = "call:output:0"
+    graph.node.add(name="y", op="PartitionedCall").attr["f"].func.name = "g"
+    assert list(unable_module.find_unable(graph, ["CPU"])) == (["y"] if used else [])
+
+
 def test_ops_that_a_cpu_runs_are_not_taken_for_unable():
     graph = v1.GraphDef()
     for op in ("NoOp", "Assert", "IdentityN", "Enter", "Exit", "NextIteration", "AccumulateNV2"):
