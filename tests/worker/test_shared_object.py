@@ -302,6 +302,14 @@ def test_a_worker_answers_with_what_the_library_computes(engine, plain):
     sender.join()
 
 
+def test_long_runs_are_side_by_side_in_the_threads_of_a_worker(engine, plain):
+    _, worker = engine.worker(plain, threads=2)
+    assert worker.ask(b"sleep 100")[0] == OK  # from now on it knows that runs are long
+    for number in (2, 3):
+        worker.data.send(PREDICT, b"meet", number)
+    assert [worker.data.next()[3] for _ in range(2)] == [b"met"] * 2
+
+
 def test_a_library_that_cannot_be_loaded_is_reported_and_ends_the_launcher(engine, directory):
     path = shared_object(os.path.join(directory, "lacking.so"), "-DNEEDS=rank_score")
     hello, link = engine.start(path)
