@@ -19,7 +19,7 @@ from eas_processor.instances.environment import (
     utf8_locale,
     worker_environment,
 )
-from eas_processor.instances.last_words import LastWords
+from eas_processor.instances.last_words import LastWords, without_frames
 from eas_processor.instances.links import FrameLink, open_link, send_with, socket_pair
 from eas_processor.instances.processes import Ending, Processes
 from eas_processor.instances.worker_output import WorkerOutput
@@ -204,7 +204,7 @@ class Launcher:
     def _introduce(self, facts: dict[str, object]) -> None:
         self.forks = bool(facts["forks"])
         wanted = self._settings.code
-        failure = str(facts["failure"])
+        failure = without_frames(str(facts["failure"]))
         if (facts["link"], facts["code"]) != (LINK_VERSION, wanted.name):
             failure = (
                 f"the code in {wanted} is not that of this release (content hash {facts['code']}, "

@@ -204,6 +204,14 @@ async def test_an_interpreter_that_is_none(real_service: Any, python: str, words
             await made.start()
 
 
+async def test_an_import_that_fails_is_told_on_one_line(real_service: Any, tmp_path: Path) -> None:
+    hooks = tmp_path / "broken.py"
+    hooks.write_text("raise ImportError('numpy is broken\\n\\nIMPORTANT:\\n    read this')")
+    async with bench(real_service(hooks=str(hooks))) as made:
+        with pytest.raises(StartError, match=r"ImportError: numpy is broken IMPORTANT: read this$"):
+            await made.start()
+
+
 async def test_a_launcher_that_dies_at_once_has_last_words(
     real_service: Any, tmp_path: Path
 ) -> None:
