@@ -58,7 +58,9 @@ def test_a_model_that_is_nothing_but_a_python_function_is_refused(save_model, sa
 def test_a_signature_without_python_is_served_beside_one_with(load, predict, caplog):
     def both():
         x = v1.placeholder(tf.float32, [None], name="x")
-        plain = {"y": tf.multiply(x, 2.0, name="y")}
+        # Such a graph is placed in parts, which share its variables.
+        weight = v1.get_variable("weight", [], initializer=v1.ones_initializer())
+        plain = {"y": tf.multiply(x * weight, 2.0, name="y")}
         return {"plain": ({"x": x}, plain), "python": ({"x": x}, {"z": python(x), **plain})}
 
     model = load(both)
