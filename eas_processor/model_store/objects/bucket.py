@@ -13,7 +13,8 @@ from eas_processor.model_store.objects.address import Address
 from eas_processor.model_store.objects.failures import Failures
 
 MOST_OBJECTS = 100_000
-_PIECE = 2**20
+_PIECE = 2**17
+"""Bytes; fewer than that are lost when a connection is cut off."""
 _CLIENT = {"connect_timeout": "10s", "read_timeout": "60s", "timeout": "30days"}
 
 
@@ -78,7 +79,7 @@ class Bucket:
         return True, found
 
     def read(self, found: Found, offset: int) -> Iterator[Any]:
-        """Give the bytes of an object from `offset` on, in pieces of about 1 MiB."""
+        """Give the bytes of an object from `offset` on, in pieces of _PIECE and more."""
         options: dict[str, Any] = {"range": {"offset": offset}} if offset else {}
         if found.condition:
             options["if_match"] = found.condition
