@@ -40,12 +40,16 @@ class VersionPlan:
     def __call__(self, name: str, number: int, directory: Path) -> ServiceSettings:
         """Return the settings of a version. Raises SetupError; runs in a thread."""
         build = find_build(self.processor, Wanted())
+        batching, most = self.batching, _NO_LIMIT
+        if batching is not None:
+            # A request has a row at least, so as many batches of rows wait as may, or more.
+            most = min(most, batching.max_enqueued_batches * batching.max_batch_size)
         return ServiceSettings(
             name=name,
             token="",
             worker=self._worker(build, directory.resolve()),
             keepalive=self.timeout,
-            max_queue_size=_NO_LIMIT,
+            max_queue_size=most,
         )
 
     def _worker(self, build: Build, directory: Path) -> WorkerSettings:
@@ -62,7 +66,11 @@ class VersionPlan:
             hooks=build.hooks,
             model_entry=directory,
             model_config=json.dumps(config),
-            threads=max(_FEWEST_THREADS, len(os.sched_getaffinity(0))),
+            threads=(
+                max(_FEWEST_THREADS, len(os.sched_getaffinity(0)))
+                if batching is None
+                else min(batching.num_batch_threads, _MOST_TOGETHER)
+            ),
             batch_size=1 if batching is None else min(batching.max_batch_size, _MOST_TOGETHER),
             batch_wait=0.0 if batching is None else batching.batch_timeout_micros / 1e6,
             environment=build.gpus.environment,

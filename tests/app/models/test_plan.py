@@ -1,0 +1,56 @@
+"""What a version of a model is served with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eas_processor.app.models import plan as module
+from eas_processor.app.models.plan import VersionPlan
+from eas_processor.builds.find import Build
+from eas_processor.config.batching import BatchingParameters
+from eas_processor.contracts.settings import ServiceSettings
+
+
+@pytest.fixture(autouse=True)
+def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(module, "find_build", lambda *_: Build("cpu", Path("/python"), "hooks"))
+
+
+def settings_of(plan: VersionPlan, directory: Path) -> ServiceSettings:
+    return plan("m", 3, directory)
+
+
+def test_without_batching_no_queue_is_full_and_each_call_runs_alone(tmp_path: Path) -> None:
+    settings = settings_of(VersionPlan(timeout=7.0, session={"tags": ["serve"]}), tmp_path)
+    assert (settings.name, settings.token, settings.keepalive) == ("m", "", 7.0)
+    assert settings.max_queue_size == 2**31 - 1 and settings.worker.batch_size == 1
+    assert json.loads(settings.worker.model_config) == {"tags": ["serve"]}
+
+
+def test_batching_is_what_its_parameters_say(tmp_path: Path) -> None:
+    parameters = BatchingParameters(
+        max_batch_size=128,
+        batch_timeout_micros=1500,
+        max_enqueued_batches=10,
+        num_batch_threads=3,
+        allowed_batch_sizes=(32, 128),
+    )
+    settings = settings_of(VersionPlan(batching=parameters), tmp_path)
+    worker = settings.worker
+    assert settings.max_queue_size == 1280
+    assert (worker.batch_size, worker.batch_wait, worker.threads) == (128, 0.0015, 3)
+    assert json.loads(worker.model_config) == {
+        "max_batch_rows": 128,
+        "allowed_batch_sizes": [32, 128],
+    }
+
+
+def test_a_version_is_where_its_directory_led_when_it_was_loaded(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "3").symlink_to(tmp_path / "real")
+    settings = settings_of(VersionPlan(), tmp_path / "3")
+    assert settings.worker.model_entry == (tmp_path / "real").resolve()
