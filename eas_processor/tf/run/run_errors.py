@@ -17,9 +17,25 @@ CALLS_PYTHON = (
     "and export the model again"
 )
 
-# What `tf.saved_model.save` makes of a Keras 3 model inside a `tf.Module`: its functions use other
-# variables than those that are restored.
-_UNSAVED = " (a Keras 3 model is written for serving by `model.export(path)`)"
+# What leads to an error that is the model's, and what helps.
+_HINTS = (
+    # `tf.saved_model.save` of a Keras 3 model inside a `tf.Module`: its functions use other
+    # variables than those that are restored.
+    ("Could not find variable", "a Keras 3 model is written for serving by `model.export(path)`"),
+    (
+        "only supports NHWC|only supports the NHWC|only support NHWC",
+        "the model is laid out for GPUs: export it with channels last, or choose "
+        "tensorflow_cpu_2.21 or a GPU processor",
+    ),
+    (
+        "Table not initialized|[Tt]able .*not been initialized",
+        "export the model with an op that fills its tables, as `main_op` or `legacy_init_op`",
+    ),
+    (
+        "uninitialized value",
+        "the variable was not saved with the model: export it from a session that has restored it",
+    ),
+)
 
 # Node names and where they were made are of no use to whoever sent the request.
 _ROOT = re.compile(r"^\d+ root error\(s\) found\.\s*\(0\) [\w ]+: ")
@@ -75,13 +91,17 @@ def translate(error: Any, is_requests: bool) -> ProcessorError:
         return RunError(f"the model {CALLS_PYTHON}")
     if is_requests:
         return ModelRefusal(f"the model refused the request: {sentence}")
-    hint = _UNSAVED if "Could not find variable" in sentence else ""
-    return RunError(f"the run failed: {type(error).__name__}: {sentence}{hint}")
+    return RunError(f"the run failed: {type(error).__name__}: {sentence}{_hint(sentence)}")
 
 
 def unmade(error: Any) -> ProcessorError:
     """Return the error to raise where TensorFlow cannot even prepare a run: no request matters."""
-    return RunError(f"the model cannot run: {clean_for_clients(error.message)}")
+    sentence = clean_for_clients(error.message)
+    return RunError(f"the model cannot run: {sentence}{_hint(sentence)}")
+
+
+def _hint(sentence: str) -> str:
+    return next((f" ({hint})" for sign, hint in _HINTS if re.search(sign, sentence)), "")
 
 
 def placeholder_of(message: str) -> str:

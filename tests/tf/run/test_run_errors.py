@@ -9,7 +9,7 @@ need.module("tensorflow")
 import eas_wire as wire
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import ModelRefusal, RunError
-from eas_processor.tf.run.run_errors import clean, clean_for_clients, translate
+from eas_processor.tf.run.run_errors import clean, clean_for_clients, translate, unmade
 from eas_processor.tf.runtime import tf, v1
 
 
@@ -39,6 +39,28 @@ def test_a_variable_that_was_not_restored_has_a_hint():
     assert str(error).endswith(
         "variable w. (a Keras 3 model is written for serving by `model.export(path)`)"
     )
+
+
+@pytest.mark.parametrize(
+    "message, hint",
+    [
+        (
+            "Default MaxPoolingOp only supports NHWC on device type CPU",
+            "export it with channels last",
+        ),
+        (
+            "The Conv2D op currently only supports the NHWC tensor format on the CPU.",
+            "GPU processor",
+        ),
+        ("Table not initialized.\n\t [[{{node y}}]]", "as `main_op` or `legacy_init_op`"),
+        ("Attempting to use uninitialized value w\n\t [[{{node w}}]]", "was not saved with the"),
+    ],
+)
+def test_what_helps_a_model_is_told(message, hint):
+    error = tf.errors.UnimplementedError(None, None, message)
+    for told in (translate(error, False), unmade(error)):
+        assert type(told) is RunError
+        assert hint in str(told)
 
 
 @pytest.mark.parametrize("is_requests, expected", [(True, ModelRefusal), (False, RunError)])
