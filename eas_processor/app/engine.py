@@ -27,7 +27,7 @@ from eas_processor.config.token import admin_token
 from eas_processor.contracts.backend import Instances
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.frontends.admin import AdminServer, Managed
-from eas_processor.frontends.eas.routes import Router
+from eas_processor.frontends.eas.routes import AnyPathRouter, Router
 from eas_processor.frontends.http.server import HttpServer
 from eas_processor.frontends.tfs_rest.routes import TfsRoutes
 from eas_processor.instances.inline import Hooks, InlineInstances
@@ -121,7 +121,8 @@ class _Engine:
         self._registry = Registry()
         self._budget = Budget(settings.max_buffered, settings.max_body)
         tfs = TfsRoutes(self._registry, cors=settings.cors)
-        self._router = Router(self._registry, settings.metrics_token, tfs, settings.monitoring_path)
+        kind = AnyPathRouter if settings.any_path else Router
+        self._router = kind(self._registry, settings.metrics_token, tfs, settings.monitoring_path)
         self._server = HttpServer(settings, self._router, self._budget)
         shares = Shares(
             settings,

@@ -129,6 +129,8 @@ class EngineSettings:
     """Whether browsers of any origin may call the REST routes of TensorFlow Serving."""
     monitoring_path: str = ""
     """Where TensorFlow Serving's page of metrics is, beside `/metrics`; empty for nowhere."""
+    any_path: bool = False
+    """Whether every path that is not the engine's own means its one service."""
     access_log: float = 0.0
     """The share of answers that are logged."""
     admin_port: int = 0

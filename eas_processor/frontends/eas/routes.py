@@ -81,11 +81,7 @@ class Router:
         path = head.path
         if path.startswith(PREFIX):
             found = self._predict(head, headers)
-            if isinstance(found, HttpRefusal):
-                return Refused(head, found)
-            if isinstance(found, Refusal):
-                return Refused(head, HttpRefusal(str(found), status_of(found)))
-            return found
+            return found if isinstance(found, PredictRoute) else _refused(head, found)
         if path.startswith(TFS_PREFIX):
             return self._tfs.find(head, headers)
         if (handler := self._handlers.get(path)) is not None:
@@ -213,6 +209,29 @@ class Router:
         serving = entry.ready and not server.draining
         peers = [*entry.peers, *everybody]
         return Reply(200, JSON_TYPE, [upstreams(entry.name, own, peers, serving=serving)])
+
+
+class AnyPathRouter(Router):
+    """
+    Takes every path that is none of the engine's own for its one service.
+
+    So does a processor of the vendor's that is run as a script.
+    """
+
+    def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
+        if head.path in self._handlers or asked_for(head.path) is not None:
+            return super().find(head, headers)
+        found = self._predict(head, headers)
+        return found if isinstance(found, PredictRoute) else _refused(head, found)
+
+    def _named(self, path: bytes) -> Entry | _Unknown:
+        return next(iter(self._registry), None) or super()._named(path)
+
+
+def _refused(head: Head, refusal: Refusal) -> Refused:
+    if isinstance(refusal, HttpRefusal):
+        return Refused(head, refusal)
+    return Refused(head, HttpRefusal(str(refusal), status_of(refusal)))
 
 
 class _Unknown(NamedTuple):

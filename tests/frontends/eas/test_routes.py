@@ -17,14 +17,14 @@ from fixtures.several import SeveralDesk
 from eas_processor.contracts.settings import Peer
 from eas_processor.frontends.discovery import ROUTES
 from eas_processor.frontends.eas.call import PredictRoute
-from eas_processor.frontends.eas.routes import Router
+from eas_processor.frontends.eas.routes import AnyPathRouter, Router
 from eas_processor.frontends.http.head import Head
 from eas_processor.frontends.http.refusals import HttpRefusal
-from eas_processor.frontends.http.routes import Refused, Route
+from eas_processor.frontends.http.routes import Refused, Route, SlowRoute
 from eas_processor.link.codes import INVALID_ARGUMENT, UNAVAILABLE
 from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 from eas_processor.serving.budget import Budget
-from eas_processor.serving.registry import Phase, registry_of
+from eas_processor.serving.registry import Phase, Registry, registry_of
 from eas_processor.serving.service import Service
 from eas_processor.serving.tokens import Tokens
 
@@ -330,3 +330,15 @@ def test_no_other_route_tells_a_name(several: SeveralDesk, target: str, method: 
     client = several.new_client()
     client.send(http(method, target, "Accept: application/json"))
     assert not [name for name in several.admissions if name.encode() in client.transport.written]
+
+
+@pytest.mark.parametrize("path", [b"/", b"/test", b"/api/predict/other", b"/v1/models/other"])
+def test_with_any_path_what_is_not_the_engines_own_is_the_service(
+    served: Service, path: bytes
+) -> None:
+    router = AnyPathRouter(registry_of(served))
+    route = find(router, b"POST", path)
+    assert isinstance(route, PredictRoute) and route.service is served
+    assert isinstance(find(router, b"GET", b"/healthz"), SlowRoute)
+    assert refusal_of(find(router, b"PUT", path)).status == 405
+    assert refusal_of(find(AnyPathRouter(Registry()), b"POST", path)).status == 404
