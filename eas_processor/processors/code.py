@@ -11,7 +11,7 @@ from pathlib import Path
 from eas_processor.config import LoadedService
 from eas_processor.errors import ModelFetchError
 from eas_processor.home import private_directory
-from eas_processor.model_store.fetch import locate, reason
+from eas_processor.model_store.fetch import is_local, locate, reason
 from eas_processor.model_store.store import short_hash
 from eas_processor.model_store.unpack import is_archive, unpack
 from eas_processor.model_store.versions import keep_version
@@ -41,7 +41,9 @@ def keep_code(loaded: LoadedService) -> Code:
     key = "processor_path"
     try:
         source = locate(service.processor_path, loaded, progress=True)
-        versions = private_directory("processors", short_hash(source.resolve()))
+        # Each version of a directory of an object store lies elsewhere.
+        name = source.resolve() if is_local(service.processor_path) else service.processor_path
+        versions = private_directory("processors", short_hash(name))
         directory = keep_version(versions, lambda draft: _copy(source, draft))
         key = "processor_entry"
         entry, kind = find_entry_file(directory, service.processor_entry, service.processor_type)

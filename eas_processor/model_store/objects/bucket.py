@@ -85,7 +85,8 @@ class Bucket:
             options["if_match"] = found.condition
         with self._failures.told(reading=True):
             answer = self._store.get(found.key, options=options)
-            self._failures.compare(found.etag, answer.meta["e_tag"] or "", "ETag")
+            etag = _etag(answer.meta)
+            self._failures.compare(found.etag, etag, "ETag")
             self._failures.compare((offset, found.size), tuple(answer.range), "range")
             yield from answer.stream(min_chunk_size=_PIECE)
 
@@ -128,7 +129,13 @@ def _parents(name: str) -> Iterator[str]:
 
 def _found(name: str, described: Any) -> Found:
     modified = described["last_modified"].isoformat()
-    return Found(name, described["path"], described["size"], described["e_tag"] or "", modified)
+    return Found(name, described["path"], described["size"], _etag(described), modified)
+
+
+def _etag(described: Any) -> str:
+    """Return the ETag in quotes; some stores leave them out of lists."""
+    etag: str = described["e_tag"] or ""
+    return etag if not etag or etag.endswith('"') else f'"{etag}"'
 
 
 def _open(address: Address, access: Access) -> Any:

@@ -17,6 +17,8 @@ from fixtures.object_store import BUCKET, ObjectStore, Way
 from eas_processor.config import LoadedService, fetch_model, read_warm_up
 from eas_processor.errors import EasError, ModelFetchError
 from eas_processor.model_store.objects import copy
+from eas_processor.model_store.objects.bucket import _etag
+from eas_processor.processors.code import keep_code
 
 Load = Callable[..., LoadedService]
 # A listing or a HEAD with its answer; the bodies below are larger.
@@ -98,6 +100,16 @@ def test_a_file_keeps_its_name(load: Load, store: ObjectStore) -> None:
 def test_a_warm_up_file(load: Load, store: ObjectStore) -> None:
     store.put("warm_up.bin", b"request")
     assert read_warm_up(load(warm_up_data_path=f"oss://{BUCKET}/warm_up.bin")) == [b"request"]
+
+
+def test_a_processor(load: Load, store: ObjectStore) -> None:
+    found = []
+    for content in (b"one", b"two"):
+        store.put("code/app.py", content)
+        processor = {"processor_path": f"oss://{BUCKET}/code", "processor_entry": "app.py"}
+        found.append(keep_code(load(processor="", **processor)))
+    assert [each.entry.read_bytes() for each in found] == [b"one", b"two"]
+    assert found[0].directory.parent == found[1].directory.parent
 
 
 def test_a_second_start_fetches_nothing(load: Load, store: ObjectStore, way: Way) -> None:
@@ -253,6 +265,13 @@ def test_wrong_credentials(
     assert message in said
     assert "wrong" not in said
     assert store.key_id not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "etag"), [('"a"', '"a"'), ("a", '"a"'), (None, ""), ('W/"a"', 'W/"a"')]
+)
+def test_etags(given: str | None, etag: str) -> None:
+    assert _etag({"e_tag": given}) == etag
 
 
 def test_an_endpoint_where_nobody_listens(
