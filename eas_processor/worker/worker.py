@@ -16,6 +16,7 @@ from eas_processor.link.spec import WorkerSpec
 from eas_processor.worker import process
 from eas_processor.worker.channel import Channel, Outlet
 from eas_processor.worker.hooks import HooksError, Processor, info_facts
+from eas_processor.worker.priority import giving_way
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -74,7 +75,8 @@ class Worker:
 
     def _load(self) -> None:
         try:
-            processor = Processor(self._hooks, self._spec.model_entry, self._spec.model_config)
+            with giving_way():
+                processor = Processor(self._hooks, self._spec.model_entry, self._spec.model_config)
         except HooksError as error:
             self._control.sendall(pack(FAILED, str(error).encode(errors="replace")))
             return
