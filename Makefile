@@ -143,7 +143,7 @@ $(VENDOR_VENV)/.installed:
 	PYTHONWARNINGS=ignore $(VENDOR_VENV)/bin/python -m pip install --quiet 'eas-prediction==0.36'; \
 	touch $@
 
-wheels: install  ## write two wheels into dist/: everything, and the SDK alone
+wheels: install  ## write into dist/: wheels of everything and of the SDK alone, and each build's locked requirements
 	@$(BIN)/python tools/wheels.py
 
 lint: install  ## check style, types, and who may import whom

@@ -1,10 +1,13 @@
 """
-`make wheels`: everything, and the SDK alone, as wheels.
+`make wheels`: everything, and the SDK alone, as wheels; and each processor build.
 
     python tools/wheels.py [--sdk] [DIRECTORY]
 
 The second holds `eas_prediction` and `eas_wire`, for machines that only call services: it needs no
 Python newer than 3.7. `--sdk` makes it alone. DIRECTORY is `dist` unless it is given.
+
+A build is a directory `builds/NAME` with a locked requirements file. It is no wheel: the metadata of
+one has no hashes, and pip would add what TensorFlow declares and no processor imports.
 """
 
 from __future__ import annotations
@@ -101,6 +104,16 @@ def _constant(path: Path, name: str) -> Any:
     raise LookupError(f"{path} assigns nothing to {name}")
 
 
+def write_builds(directory: Path) -> None:
+    """Write what `eascmd build NAME --output` does into `directory`, for each build."""
+    sys.path.insert(0, str(ROOT))
+    from eas_processor.builds.catalogue import ENTRIES
+    from eas_processor.builds.export import export
+
+    for entry in ENTRIES:
+        export(entry, directory / entry.name, with_cuda=entry.cuda_lock is not None)
+
+
 def main() -> None:
     """Build what the command line asks for."""
     parser = argparse.ArgumentParser(description="Build the wheels.")
@@ -111,6 +124,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             lay_out(Path(temporary))
             build(Path(temporary), options.directory)
+    if not options.sdk:
+        write_builds(options.directory / "builds")
     print(*sorted(options.directory.glob("*.whl")), sep="\n")
 
 

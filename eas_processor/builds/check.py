@@ -19,26 +19,32 @@ _LIMIT_S = 600.0
 OnLine = Callable[[str], None]
 
 
-def check(entry: Entry, python: Path, lock: Path | None, on_line: OnLine) -> None:
+def check(entry: Entry, python: Path, lock: Path | None, on_line: OnLine, advice: str = "") -> None:
     """
     Test a build from its files to an answered request; `on_line` gets one line for each step.
 
     `lock` is None for the engine's own environment, which was not made from one. Raises BuildError
-    with what the failed step says.
+    with what the failed step says, and with `advice`: how to make it again, unless it is given.
     """
-    _run(entry, python, [] if lock is None else [str(lock), *_modules(entry)], on_line)
+    arguments = [] if lock is None else [str(lock), *_modules(entry)]
+    _run(entry, python, arguments, on_line, advice or _again(entry))
 
 
 def check_import(entry: Entry, python: Path) -> None:
     """Raise BuildError when the build cannot be imported."""
-    _run(entry, python, ["--import", *_modules(entry)], lambda line: None)
+    _run(entry, python, ["--import", *_modules(entry)], lambda line: None, _again(entry))
+
+
+def _again(entry: Entry) -> str:
+    name = entry.name
+    return f"`eascmd build {name} --remove` and `eascmd build {name}` make it again"
 
 
 def _modules(entry: Entry) -> tuple[str, ...]:
     return entry.packages if isinstance(entry, Extended) else ()
 
 
-def _run(entry: Entry, python: Path, arguments: list[str], on_line: OnLine) -> None:
+def _run(entry: Entry, python: Path, arguments: list[str], on_line: OnLine, advice: str) -> None:
     # A self-test is about the build; a card that another process uses is none of its business.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     # The engine's own interpreter finds here what its workers find.
@@ -65,5 +71,5 @@ def _run(entry: Entry, python: Path, arguments: list[str], on_line: OnLine) -> N
         last = (lines or done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise BuildError(
             f"{entry.name} does not pass its self-test (exit status {done.returncode}): {last}; "
-            f"`eascmd build {entry.name} --remove` and `eascmd build {entry.name}` make it again"
+            f"{advice}"
         )

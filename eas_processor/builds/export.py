@@ -14,25 +14,33 @@ from eas_processor.errors import BuildError
 
 _MARK = ".eas-build"
 
+# The pip that comes with these Pythons knows no wheels of manylinux2014, and may not see which is
+# the newest that runs on them.
+_NEWEST_PIP = {"3.6": ",<22", "3.7": ",<24.1"}
+
 _README = """\
 # {name}
 
 TensorFlow {tensorflow} on Python {pythons}, Linux x86-64. With that Python:
 
     {python} -m venv build
+    build/bin/python -m pip install 'pip>=20.3{newest_pip}'
     build/bin/python -m pip install --require-hashes --no-deps -r build-requirements.txt
     build/bin/python -m pip install --require-hashes --no-deps --no-build-isolation \\
         -r requirements.txt
 {cuda}
-Without a package index, add `--no-index --find-links WHEELS` to each `pip install`;
-`eascmd build {name} --output DIR --wheels WHEELS` fills that directory where there is one.
+Without a package index, add `--no-index --find-links WHEELS` to each `pip install`. This fills that
+directory where there is one:
 
-`code` has the processor's code. The engine starts the build with
+    eascmd build {name} --output DIR --wheels WHEELS
 
-    build/bin/python -sE code SOCKET HOOKS NUMBER
+Where eascmd is installed, this tests the environment and takes it as {name},
+so that services run in it:
 
-where SOCKET is the path that it listens on, HOOKS is `eas_processor.tf.hooks`, and NUMBER counts
-its launchers. `eascmd build {name} --wheels WHEELS` does all of this where eascmd is installed.
+    eascmd build {name} --use build
+
+`code` has the processor's code. `PYTHONPATH=code build/bin/python` can import its hooks,
+`eas_processor.tf.hooks`.
 """
 _CUDA = """\
     build/bin/python -m pip install --require-hashes --no-deps -r requirements-cuda.txt
@@ -95,6 +103,7 @@ def _write(entry: Entry, directory: Path, with_cuda: bool) -> None:
         tensorflow=entry.tensorflow,
         pythons=" or ".join(entry.pythons),
         python=f"python{entry.pythons[0]}",
+        newest_pip=_NEWEST_PIP.get(entry.pythons[0], ""),
         cuda="" if cuda is None else _CUDA,
     )
     (directory / "README.md").write_text(text, encoding="utf-8")

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from eas_processor.builds.adopt import adopt
 from eas_processor.builds.catalogue import ENTRIES, Entry, find_entry
 from eas_processor.builds.check import check
 from eas_processor.builds.export import export
@@ -32,9 +33,13 @@ def build(arguments: argparse.Namespace) -> None:
     entries = _entries(arguments)
     if arguments.output is not None and len(entries) > 1:
         raise BuildError("build: --output takes one build at a time, each into its own directory")
+    if arguments.use is not None and len(entries) > 1:
+        raise BuildError("build: --use takes one build at a time, each from its own environment")
     for entry in entries:
         if arguments.output is not None:
             _export(entry, arguments)
+        elif arguments.use is not None:
+            _use(entry, arguments)
         elif arguments.remove:
             _remove(entry)
         else:
@@ -65,6 +70,11 @@ def _export(entry: Entry, arguments: argparse.Namespace) -> None:
     with progress_bar(entry) as progress:
         files = sum(collect(entry, each, wheels.absolute(), progress) for each in locks if each)
     print(f"{entry.name}: {wheels} has its {files} files")
+
+
+def _use(entry: Entry, arguments: argparse.Namespace) -> None:
+    adopt(entry, arguments.use, _print_line, with_cuda=arguments.with_cuda)
+    print(f"{entry.name}: is {arguments.use.absolute()} from now on")
 
 
 def _remove(entry: Entry) -> None:

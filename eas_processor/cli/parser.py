@@ -10,6 +10,7 @@ from eas_processor import __version__
 from eas_processor.cli import runners
 from eas_processor.cli.option_types import amount, host, peers, port, positive, share
 from eas_processor.cli.predict_options import add_commands
+from eas_processor.cli.processor_options import add_processor
 from eas_processor.cli.usage import Parser
 
 _DESCRIPTION = "An open, self-hosted Elastic Algorithm Service for TensorFlow models."
@@ -40,6 +41,7 @@ def make_parser() -> Parser:
     _add_bench(commands.add_parser("bench", help="load an endpoint and show how it does"))
     add_commands(commands)
     _add_admin(commands)
+    add_processor(commands)
     schema = commands.add_parser("schema", help="print the JSON Schema of a service file")
     schema.set_defaults(run=runners.run_schema)
     completion = commands.add_parser("completion", help="print what completes commands in a shell")
@@ -87,6 +89,12 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="write what pip needs to make it on another machine, and make nothing here",
+    )
+    action.add_argument(
+        "--use",
+        type=Path,
+        metavar="ENV",
+        help="take this virtual environment, which pip made from what --output has written",
     )
     parser.add_argument(
         "--wheels",

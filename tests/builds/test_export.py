@@ -26,7 +26,7 @@ def test_writes_locks_code_and_how_to_start(tmp_path):
     assert {path.name for path in code.iterdir()} == {"__main__.py", "eas_processor", "eas_wire"}
     readme = (output / "README.md").read_text()
     assert "python3.7 -m venv" in readme
-    assert "-sE code" in readme
+    assert "eascmd build tensorflow_cpu_1.15 --use build\n" in readme
     assert not (output / "requirements-cuda.txt").exists()
     assert list(output.parent.iterdir()) == [output]
 

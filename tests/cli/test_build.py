@@ -75,6 +75,18 @@ def test_output_takes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert not (tmp_path / "out").exists()
 
 
+def test_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = []
+    monkeypatch.setattr(build, "adopt", lambda entry, path, *_, **__: taken.append(entry.name))
+    assert main(["build", "tensorflow_cpu_1.15", "--use", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"tensorflow_cpu_1.15: is {tmp_path} from now on\n"
+    assert taken == ["tensorflow_cpu_1.15"]
+    line = refusal(capsys, "--all-cpu", "--use", str(tmp_path))
+    assert "--use takes one build at a time" in line
+
+
 def test_output(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "out"
     assert main(["build", "tensorflow_cpu_1.15", "--output", str(output)]) == 0

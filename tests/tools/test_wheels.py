@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import email
+import runpy
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from eas_processor.builds.catalogue import ENTRIES
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = [Path(sys.executable), *sorted(ROOT.glob(".venv-sdk-*/bin/python"))]
@@ -77,6 +80,16 @@ assert not [name for name in sys.modules if name.startswith("eas_processor")]
 """
     command = [str(python), "-I", "-c", script, str(wheel)]
     assert subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout == b"[0.5]\n"
+
+
+def test_each_build_has_its_locked_requirements(tmp_path: Path) -> None:
+    runpy.run_path(str(ROOT / "tools" / "wheels.py"))["write_builds"](tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(each.name for each in ENTRIES)
+    for entry in ENTRIES:
+        requirements = tmp_path / entry.name / "requirements.txt"
+        assert requirements.read_bytes() == entry.lock.read_bytes()
+        cuda = requirements.with_name("requirements-cuda.txt")
+        assert cuda.exists() is (entry.cuda_lock is not None)
 
 
 def test_the_root_installs_everything() -> None:
