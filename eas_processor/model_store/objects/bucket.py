@@ -139,6 +139,11 @@ def _etag(described: Any) -> str:
 
 
 def _open(address: Address, access: Access) -> Any:
+    who = access.credentials
+    if who and not all(map(_fits_header, (who.key_id, who.secret, who.token))):
+        raise address.refusal(f"the credentials of {who.source} hold a character that none has")
+    if not _fits_header(access.region):
+        raise address.refusal(f"the region is {access.region!r}, expected one such as cn-shanghai")
     stores = importlib.import_module("obstore.store")
     client: dict[str, Any] = _CLIENT | {
         "allow_http": access.endpoint.startswith("http://"),
@@ -165,6 +170,10 @@ def _open(address: Address, access: Access) -> Any:
     if not access.of_library:
         options["credential_provider"] = lambda: _signer(access)
     return stores.S3Store(address.bucket, **options)
+
+
+def _fits_header(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _signer(access: Access) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from eas_processor.model_store.objects.address import Address
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,80})</Code>")
+_OTHER_PLACE = re.compile(r"<(?:Endpoint|Region)>([A-Za-z0-9.:-]{1,200})</")
+_REDIRECT = "redirect without LOCATION"
 _SYSTEM = re.compile(r'message: "([^"]{1,200})"|error: "([^"]{1,200})"')
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _NO_ANSWER = ("HTTP error", "error sending request", "error decoding response body", "timed out")
@@ -40,7 +42,10 @@ class Failures:
             yield
         except (EasError, UnreachableError):
             raise
-        except Exception as error:
+        except BaseException as error:
+            # A panic of its Rust code is no Exception.
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             # Its text repeats requests at length: nothing of it is shown but what is known.
             raise self._told(error, reading) from None
 
@@ -54,7 +59,7 @@ class Failures:
         if expected != came:
             raise ChangedError(f"the {what} of the answer is {came}, expected {expected}")
 
-    def _told(self, error: Exception, reading: bool) -> Exception:
+    def _told(self, error: BaseException, reading: bool) -> Exception:
         text = str(error)
         found = _CODE.search(text)
         code, status = found[1] if found else "", _status(text)
@@ -64,9 +69,13 @@ class Failures:
             return ChangedError("it was changed while it was fetched")
         if status in _PASSING_STATUS:
             return UnreachableError(f"{self._place} answered {status} {code}".rstrip())
-        if status in (301, 307) or code in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
-            region = f" {self._access.region}" if self._access.region else ""
-            return self._refusal(f"the bucket is not in the region{region}; set its region")
+        other = _OTHER_PLACE.search(text)
+        if other or status in (301, 307) or _REDIRECT in text:
+            where = f"it is in {other[1]}, " if other else ""
+            region = f" as the region {self._access.region}" if self._access.region else ""
+            return self._refusal(
+                f"the bucket is not at {self._place}{region}: {where}set its endpoint and region"
+            )
         if status in (400, 401, 403) or "LoadCredentials" in text:
             return self._refusal(self._denied(code, status))
         if status is not None:
