@@ -80,12 +80,12 @@ def test_a_loop_over_a_registry_that_changes(served: Any) -> None:
     ("phase", "words"),
     [
         (Phase.PREPARING, "service 'a' is being prepared; try again in a moment"),
-        (Phase.FAILED, "service 'a' could not start: the disk is full; it is tried again"),
+        (Phase.FAILED, "service 'a' could not start: the disk of v1 is full; it is tried again"),
     ],
 )
 def test_why_nothing_serves(phase: Phase, words: str) -> None:
     entry = Entry("a", Tokens(""))
-    entry.phase, entry.reason = phase, "the disk is full"
+    entry.phase, entry.reason = phase, "the disk of /srv/models/v1 is full"
     refusal = entry.not_ready()
     assert (refusal.code, str(refusal)) == (UNAVAILABLE, words)
 

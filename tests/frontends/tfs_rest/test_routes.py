@@ -194,10 +194,10 @@ def test_the_engines_own_refusals_have_the_words_that_clients_match(
 
 def test_the_status_lists_every_version_the_newest_first(front: Front) -> None:
     entry = front.model("m", 123)
-    entry.states[124] = VersionState(Stage.END, codes.NOT_FOUND, "no graph")
+    entry.states[124] = VersionState(Stage.END, codes.NOT_FOUND, "no graph at /srv/models/m/124")
     body = json.loads(front.ask("GET", "/v1/models/m").response.body)
     ok = {"error_code": "OK", "error_message": ""}
-    failed = {"error_code": "NOT_FOUND", "error_message": "no graph"}
+    failed = {"error_code": "NOT_FOUND", "error_message": "no graph at 124"}
     assert body == {
         "model_version_status": [
             {"version": "124", "state": "END", "status": failed},
