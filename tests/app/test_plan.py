@@ -152,6 +152,14 @@ def test_a_volume_of_kubernetes_whose_data_is_turned(
         assert service.model_is_kept(settings)
 
 
+def test_a_model_at_a_file_url_is_watched(write: Write, tmp_path: Path) -> None:
+    write_model(tmp_path / "model", "one")
+    service = write(model_path=f"file://{tmp_path}/model")
+    before = service.stamp()
+    (tmp_path / "model" / "saved_model.pb").write_text("another")
+    assert service.stamp() != before
+
+
 def test_a_frozen_graph_behind_a_link(read: Callable[..., ServiceSettings], tmp_path: Path) -> None:
     for name in ("v1.pb", "v2.pb"):
         (tmp_path / name).write_bytes(b"\x0a\x00")
