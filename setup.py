@@ -1,12 +1,15 @@
 """Packaging: `eas_processor` (engine and processor) and `eas_prediction` (client SDK)."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from setuptools import Command, find_packages, setup
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).absolute().parent
 
 
 def version() -> str:
@@ -68,6 +71,43 @@ DEV = [
 ]
 
 
+def build_processor(name: str) -> int:
+    """Run `eascmd build NAME`, here or in an environment with what it needs; return its status."""
+    try:
+        import eas_processor.cli.build  # noqa: F401 - whether it can be imported is the question
+        from eas_processor.cli.main import main
+    except (ImportError, SyntaxError):
+        command = [str(environment_of_the_server()), "-m", "eas_processor.cli", "build", name]
+        return subprocess.call(command, env=dict(os.environ, PYTHONPATH=str(HERE)))
+    return main(["build", name])
+
+
+def environment_of_the_server() -> Path:
+    """Return the Python of `build/eascmd`, made where it is missing or is to have other things."""
+    directory = HERE / "build" / "eascmd"
+    python, mark = directory / "bin" / "python", directory / "installed.txt"
+    wanted = "\n".join(CLIENT + SERVER)
+    if not mark.exists() or mark.read_text(encoding="utf-8") != wanted:
+        print(f"putting what eascmd needs into {directory}", file=sys.stderr, flush=True)
+        subprocess.check_call([newest_python(), "-m", "venv", "--clear", str(directory)])
+        install = [str(python), "-m", "pip", "install", "--quiet"]
+        subprocess.check_call(install + CLIENT + SERVER)
+        mark.write_text(wanted, encoding="utf-8")
+    return python
+
+
+def newest_python() -> str:
+    """Return an interpreter that runs `eascmd`, this one where it does."""
+    if sys.version_info >= (3, 11):  # noqa: UP036 - this file runs on the SDK's Pythons too
+        return sys.executable
+    for name in ("python3.13", "python3.12", "python3.11"):
+        found = shutil.which(name)
+        # A shim of pyenv's is there for versions that are not chosen, and ends with an error.
+        if found and subprocess.call([found, "-c", ""], stderr=subprocess.DEVNULL) == 0:
+            return found
+    raise SystemExit("setup.py processors --build: eascmd needs Python 3.11 to 3.13 on PATH")
+
+
 class Processors(Command):
     """`python setup.py processors`: the processor builds, by name, from the one catalogue."""
 
@@ -85,9 +125,7 @@ class Processors(Command):
         """Print the catalogue, which needs no package; leave making a build to `eascmd build`."""
         sys.path.insert(0, str(HERE))
         if self.build:
-            from eas_processor.cli.main import main
-
-            status = main(["build", self.build])
+            status = build_processor(self.build)
             if status:
                 raise SystemExit(status)
             return

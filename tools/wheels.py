@@ -6,8 +6,8 @@
 The second holds `eas_prediction` and `eas_wire`, for machines that only call services: it needs no
 Python newer than 3.7. `--sdk` makes it alone. DIRECTORY is `dist` unless it is given.
 
-A build is a directory `builds/NAME` with a locked requirements file. It is no wheel: the metadata of
-one has no hashes, and pip would add what TensorFlow declares and no processor imports.
+A build is a directory `builds/NAME` with a locked requirements file. It is no wheel, for the
+metadata of one has no hashes, and pip would add what TensorFlow declares and no processor imports.
 """
 
 from __future__ import annotations

@@ -12,6 +12,16 @@ from eas_processor.builds.installed import Installed
 from eas_processor.cli import build
 from eas_processor.cli.main import main
 
+# Nothing but setuptools is installed.
+HIDE = f"""
+import runpy, sys
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {("rich", "msgspec", "numpy", "google", "platformdirs")}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Hide())
+"""
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -46,18 +56,32 @@ def test_setup_py_knows_the_same_builds() -> None:
 def test_setup_py_lists_them_in_a_bare_clone() -> None:
     """Nothing but setuptools is installed."""
     root = Path(__file__).parents[2]
-    program = f"""
-import runpy, sys
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {("rich", "msgspec", "numpy", "google", "platformdirs")}:
-            raise ModuleNotFoundError(name, name=name)
-sys.meta_path.insert(0, Hide())
+    program = f"""{HIDE}
 sys.argv[1:] = ["--quiet", "processors"]
 runpy.run_path("setup.py", run_name="__main__")
 """
     printed = subprocess.check_output([sys.executable, "-c", program], cwd=root, text=True)
     assert [line.split()[0] for line in printed.splitlines()] == [each.name for each in ENTRIES]
+
+
+def test_setup_py_makes_one_in_a_bare_clone(tmp_path: Path) -> None:
+    """What is missing goes into an environment of its own, once, where `eascmd build` runs."""
+    root = Path(__file__).parents[2]
+    for name in ("setup.py", "eas_processor", "eas_prediction", "eas_wire", "README.md"):
+        (tmp_path / name).symlink_to(root / name)
+    (tmp_path / "build" / "eascmd").mkdir(parents=True)
+    program = f"""{HIDE}
+import pathlib, subprocess
+subprocess.check_call = lambda command: print("made", *command[1:4])
+subprocess.call = lambda command, env: print("ran", *command[1:], env["PYTHONPATH"]) or 7
+sys.argv[1:] = ["--quiet", "processors", "--build=tensorflow_cpu_1.15"]
+runpy.run_path("setup.py", run_name="__main__")
+"""
+    ran = f"ran -m eas_processor.cli build tensorflow_cpu_1.15 {tmp_path}"
+    for made in (["made -m venv --clear", "made -m pip install"], []):
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.splitlines()) == (7, [*made, ran]), done.stderr
 
 
 def test_an_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
