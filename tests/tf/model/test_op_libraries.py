@@ -139,6 +139,24 @@ def test_a_package_is_imported(tmp_path, save_graph, monkeypatch):
         assert said.startswith("model_config.op_libraries: " + sentence)
 
 
+@compiles
+def test_a_package_that_loads_its_own_library(library, tmp_path, save_graph, predict, monkeypatch):
+    """As the runtime of PAI-Blade does, whose optimised models have ops of its own."""
+    package = tmp_path / "eas_blade" / "runtime"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("")
+    (package / "tensorflow.py").write_text(
+        "import tensorflow\ntensorflow.load_op_library(%r)\n" % library("EasBlade")
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = save_graph(double, edit=graph_of("EasBlade"))
+    with pytest.raises(ModelError, match="uses the op 'EasBlade', which TensorFlow"):
+        hooks.initialize(path)
+    model = hooks.initialize(path, {"op_libraries": ["eas_blade.runtime.tensorflow"]})
+    assert predict(model, {"x": np.array([1.5], np.float32)}, ["y"])["y"].tolist() == [3]
+
+
 def test_gather_tree_is_found_in_contrib(save_graph, predict):
     def beams():
         ids, parents = (v1.placeholder(tf.int32, [2, 1, 2], name=name) for name in ("ids", "up"))
