@@ -21,6 +21,7 @@ from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import NotReady
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import KilledError, SetupError, StartError
+from eas_processor.instances.asked import note_asked
 from eas_processor.instances.instance import SERVING, Instance
 from eas_processor.instances.machine import Machine
 from eas_processor.instances.processes import Ending
@@ -258,6 +259,7 @@ class Supervisor:
                 self._introduce(instance, json.loads(b"".join(payload))["pid"])
             elif kind == READY:
                 instance.has_loaded(b"".join(payload))
+                note_asked(instance.settings, instance.info.get("asked", {}))
             elif kind == FAILED:
                 instance.has_failed(b"".join(payload).decode())
 
@@ -284,6 +286,9 @@ class Supervisor:
 
     def _exited(self, instance: Instance, ending: Ending) -> None:
         """Note how a worker has ended."""
+        # What it has forked and left: it is the leader of a group of its own.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(instance.pid, signal.SIGKILL)
         instance.exited(str(ending), from_outside=ending.from_outside)
 
     def _kill(self, instance: Instance) -> None:

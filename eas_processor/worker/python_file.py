@@ -24,6 +24,9 @@ log = logging.getLogger("eas_processor.worker")
 ARGUMENTS = "EAS_SCRIPT_ARGUMENTS"
 """The environment variable with the script's arguments, a list in JSON."""
 
+MODULES = "EAS_SCRIPT_MODULES"
+"""The same for where the script finds modules beside its own: a list like PYTHONPATH."""
+
 # Not the file's own name, which may be that of a module which others import.
 _HOOKS_MODULE = "processor_hooks"
 _SCRIPT = "__main__"
@@ -75,7 +78,8 @@ def _find_modules_of(path: str) -> Any:
     allspark: Any = importlib.import_module("allspark")
     allspark.in_worker = True
     del allspark.served[:]
-    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    more = [each for each in os.environ.get(MODULES, "").split(os.pathsep) if each]
+    sys.path[:0] = [os.path.dirname(os.path.abspath(path)), *more]
     return allspark
 
 

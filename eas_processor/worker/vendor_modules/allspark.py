@@ -148,7 +148,7 @@ def _become_engine(wishes: Dict[str, str]) -> NoReturn:
         raise RuntimeError("allspark: run() serves a file; this is an interactive session")
     python = _engine_python()
     command = [python, "-P", "-m", "eas_processor.cli", "processor", "run", os.path.abspath(script)]
-    command += ["--python", sys.executable, "--asked", json.dumps(wishes), "--"]
+    command += ["--python", sys.executable, "--asked", json.dumps(wishes), "--args"]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(python, command + sys.argv[1:])

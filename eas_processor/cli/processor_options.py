@@ -1,0 +1,67 @@
+"""The commands below `eascmd processor`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from eas_processor.cli.option_types import host, port
+
+
+def add_processor(commands: Any) -> None:
+    """Add `processor` to the parsers of commands."""
+    parser = commands.add_parser("processor", help="work on a processor of your own")
+    below = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(below)
+    path = below.add_parser("path", help="print what PYTHONPATH needs for `import allspark`")
+    path.set_defaults(run=_path)
+
+
+def _add_run(below: Any) -> None:
+    parser = below.add_parser("run", help="serve a processor's file as it lies, without a token")
+    add = parser.add_argument
+    add("file", type=Path, metavar="FILE", help="a Python file, or a directory with one")
+    add("--model", type=Path, metavar="PATH", help="its model (default: its own directory)")
+    add(
+        "--python",
+        type=Path,
+        default=Path(sys.executable),
+        metavar="PYTHON",
+        help="the interpreter that runs it (default: that of eascmd)",
+    )
+    add("--host", type=host, help="address to listen on (default: the script's, else 127.0.0.1)")
+    add("--port", type=port, help="port to listen on (default: the script's, else 8080)")
+    add("--verbose", action="store_true", help="log what happens in detail")
+    add(
+        "--args",
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar="ARGUMENT",
+        help="all that follows are arguments of the script itself",
+    )
+    add("--asked", default="", help=argparse.SUPPRESS)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.logs import set_up
+    from eas_processor.cli.processor import run_script
+
+    set_up(verbose=arguments.verbose)
+    run_script(
+        arguments.file,
+        arguments.args,
+        python=arguments.python,
+        model=arguments.model,
+        host=arguments.host,
+        port=arguments.port,
+        asked=arguments.asked,
+    )
+
+
+def _path(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.processor import print_path
+
+    print_path()
