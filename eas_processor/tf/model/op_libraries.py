@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _KEY = "model_config.op_libraries"
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SHARED_OBJECT = re.compile(r"\.so(\.\d+)*$")
+_LACKING = re.compile(r"(\S+): cannot open shared object file")
 _UNDEFINED = re.compile(r"undefined symbol: (\S+?),?$")
 
 # Machines of an ELF header that a model may have been packed for.
@@ -113,6 +114,12 @@ def _why(path: str, said: str) -> str:
             f"{path} needs the symbol {undefined.group(1)}, which TensorFlow {tf.__version__} "
             "does not have: it was compiled for another one, or a library is missing in it"
         )
+    lacking = _LACKING.match(said)
+    if lacking and lacking.group(1) != path:
+        return (
+            f"{path} needs {lacking.group(1)}, which is not found: it was compiled for another "
+            f"TensorFlow than {tf.__version__}, or with a library that is not installed"
+        )
     return f"{path} cannot be loaded: {said[len(path) + 2 :] if said.startswith(path) else said}"
 
 
@@ -192,17 +199,17 @@ def _refuse_redefined(library: str, before: _Kernels) -> None:
 
 def _same_work(one: Any, other: Any) -> bool:
     """Tell whether two kernels of an op can stand for the same node."""
-    if (one.device_type, one.label, one.priority) != (
-        other.device_type,
-        other.label,
-        other.priority,
-    ):
+    if any(getattr(one, name, 0) != getattr(other, name, 0) for name in _KINDS):
         return False
     theirs = {each.name: _values(each) for each in other.constraint}
     return all(
         not theirs.get(each.name) or not _values(each) or _values(each) & theirs[each.name]
         for each in one.constraint
     )
+
+
+# TensorFlow 1.12 has no priorities.
+_KINDS = ("device_type", "label", "priority")
 
 
 def _values(constraint: Any) -> Set[Any]:

@@ -88,6 +88,25 @@ def test_a_library_that_lacks_a_symbol(library, save_graph):
     )
 
 
+def test_kernels_that_stand_for_the_same_node():
+    found = op_libraries._kernels()["Add"]
+    on_cpu = [each for each in found if each.device_type == "CPU"]
+    assert len(on_cpu) > 2
+    for one in on_cpu:
+        assert [each for each in found if op_libraries._same_work(one, each)] == [one]
+
+
+@compiles
+def test_a_library_that_needs_another(library, tmp_path, save_graph):
+    # As those do that were compiled for TensorFlow 1, whose library has another name.
+    other = library("EasOther", file="libeas_other.so")
+    path = library("EasNeeding", "-L" + os.path.dirname(other), "-Wl,--no-as-needed", "-leas_other")
+    os.rename(other, str(tmp_path / "gone.so"))
+    assert refusal(save_graph(double), {"op_libraries": [path]}).startswith(
+        f"model_config.op_libraries: {path} needs libeas_other.so, which is not found: it was "
+    )
+
+
 def spoil(data, change):
     if change == "machine":
         return data[:18] + b"\xb7\x00" + data[20:]
