@@ -86,9 +86,14 @@ class Outline:
 
 
 class Outlines:
-    """The outlines of the latest requests, one for each size of body."""
+    """
+    The outlines of the latest requests, one for each size of body.
 
-    def __init__(self) -> None:
+    `kinds` are the kinds of numpy dtypes that view a body only where their bytes stand in it.
+    """
+
+    def __init__(self, kinds: str = "fc") -> None:
+        self._kinds = kinds
         self._by_size: Dict[int, Outline] = {}
 
     def recall(self, view: memoryview) -> Optional[Request]:
@@ -124,7 +129,7 @@ class Outlines:
 
     def learn(self, view: memoryview, request: Request) -> None:
         """Remember what was read from `view`, when its values are all views of it."""
-        outline = outline_of(view, request)
+        outline = outline_of(view, request, self._kinds)
         if outline is None:
             return
         if len(self._by_size) >= _MAX_OUTLINES:
@@ -132,12 +137,12 @@ class Outlines:
         self._by_size[len(view)] = outline
 
 
-def outline_of(view: memoryview, request: Request) -> Optional[Outline]:
+def outline_of(view: memoryview, request: Request, kinds: str = "fc") -> Optional[Outline]:
     """The outline of a body and what was read from it; None when not all values are views."""
     if not request.inputs:
         return None
     for tensor in request.inputs.values():
-        if tensor.array.dtype.kind not in "fc":
+        if tensor.array.dtype.kind not in kinds:
             return None
     body = _address(np.frombuffer(view, np.uint8))
     tensors = []

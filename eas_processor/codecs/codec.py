@@ -37,6 +37,10 @@ class Target:
         """Return the inputs of a signature; None where the model has no signatures."""
         raise NotImplementedError
 
+    def output_names(self, signature_name: str) -> Optional[Sequence[str]]:
+        """Return the outputs of a signature; None where they are not known by name."""
+        return None
+
     def describe_inputs(self, signature_name: str) -> str:
         """Return what a signature takes, for the end of a sentence."""
         raise NotImplementedError

@@ -6,6 +6,12 @@ from eas_processor.codecs.array_proto import ArrayProto
 from eas_processor.codecs.codec import Codec
 from eas_processor.codecs.eas_json.codec import EasJson
 from eas_processor.codecs.errors import UnknownCodec
+from eas_processor.codecs.tensor_proto.codec import (
+    ClassifyProto,
+    RegressProto,
+    TensorContent,
+    TensorProto,
+)
 from eas_processor.codecs.tfs_json.codec import TfsClassify, TfsPredict, TfsRegress
 
 _codecs: Dict[int, Codec] = {}
@@ -36,3 +42,7 @@ register(EasJson())
 register(TfsPredict())
 register(TfsClassify())
 register(TfsRegress())
+register(TensorProto())
+register(TensorContent())
+register(ClassifyProto())
+register(RegressProto())

@@ -68,6 +68,12 @@ TFS_PREDICT_JSON = 2
 TFS_CLASSIFY_JSON = 3
 TFS_REGRESS_JSON = 4
 """Codecs: JSON as the three REST routes of TensorFlow Serving take it."""
+TENSOR_PROTO = 5
+TENSOR_CONTENT = 6
+"""Codecs: `PredictRequest` of TensorFlow Serving; answers in typed fields or `tensor_content`."""
+CLASSIFY_PROTO = 7
+REGRESS_PROTO = 8
+"""Codecs: `ClassificationRequest` and `RegressionRequest` of TensorFlow Serving."""
 
 HEAD = struct.Struct("<IBBHQd")
 HEAD_SIZE = HEAD.size

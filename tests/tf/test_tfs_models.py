@@ -4,9 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from fixtures.serving_messages import example, input_of, new, parsed, predict_request, tensor
 
 from eas_processor.link.frames import (
+    CLASSIFY_PROTO,
     EAS_JSON,
+    REGRESS_PROTO,
+    TENSOR_CONTENT,
+    TENSOR_PROTO,
     TFS_CLASSIFY_JSON,
     TFS_PREDICT_JSON,
     TFS_REGRESS_JSON,
@@ -165,3 +170,35 @@ def test_requests_of_all_encodings_run_together():
         {"predictions": [[4.5]]},
         {"outputs": [[3.5]]},
     ]
+
+
+def test_requests_of_grpc():
+    half_plus_two = model("saved_model_half_plus_two_cpu")
+    for codec, field in ((TENSOR_PROTO, "float_val"), (TENSOR_CONTENT, "tensor_content")):
+        bodies = [
+            predict_request(x=tensor(1, [2], float_val=[n, 5])).SerializeToString() for n in (1, 2)
+        ]
+        answers = [hooks.process(half_plus_two, bodies[0], codec)]
+        answers += hooks.batch_process(half_plus_two, bodies[1:] * 2, [codec] * 2)
+        ys = [parsed("PredictResponse", each).outputs[0].value for each in answers]
+        assert [len(getattr(y, field)) for y in ys] == [len(getattr(ys[0], field))] * 3 != [0] * 3
+    assert list(ys[0].float_val) == []
+    body = predict_request(x=tensor(1, [], float_val=[2])).SerializeToString()
+    answer = parsed("PredictResponse", hooks.process(half_plus_two, body, TENSOR_PROTO))
+    assert list(answer.outputs[0].value.float_val) == [3.0]
+    body = predict_request(output_filter=["w"], x=tensor(1, [1])).SerializeToString()
+    with pytest.raises(Exception, match="output tensor alias not found in signature: w"):
+        hooks.process(half_plus_two, body, TENSOR_PROTO)
+
+
+def test_examples_of_grpc():
+    half_plus_two = model("saved_model_half_plus_two_cpu")
+    rows = input_of(example(x=[2.0]), example(x=[4.0]))
+    spec = new("ModelSpec", signature_name="regress_x_to_y")
+    body = new("RegressionRequest", model_spec=spec, input=rows).SerializeToString()
+    answer = parsed("RegressionResponse", hooks.process(half_plus_two, body, REGRESS_PROTO))
+    assert [each.value for each in answer.result.regressions] == [3.0, 4.0]
+    spec = new("ModelSpec", signature_name="classify_x_to_y")
+    body = new("ClassificationRequest", model_spec=spec, input=rows).SerializeToString()
+    answer = parsed("ClassificationResponse", hooks.process(half_plus_two, body, CLASSIFY_PROTO))
+    assert [each.classes[0].score for each in answer.result.classifications] == [3.0, 4.0]

@@ -131,6 +131,11 @@ class Model(Target):
         signature = self.signature(signature_name)
         return None if signature is None else list(signature.inputs)
 
+    def output_names(self, signature_name: str) -> Optional[Sequence[str]]:
+        """Return the outputs of a signature; None where the model has no signatures."""
+        signature = self.signature(signature_name)
+        return list(signature.outputs) if signature and self._signatures else None
+
     def describe_inputs(self, signature_name: str) -> str:
         """Return what a signature takes, for the end of a sentence."""
         return describe_inputs(self.signature(signature_name))

@@ -1,0 +1,1 @@
+"""Messages of TensorFlow Serving's gRPC services, read and written without TensorFlow."""

@@ -1,0 +1,113 @@
+"""
+The codecs of `PredictionService`.
+
+An answer lacks its `model_spec`, for the worker does not know which version it is. Protobuf merges
+what follows each other, so a frontend appends the field to the answer.
+"""
+
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+import eas_wire as wire
+from eas_processor.codecs.codec import Codec, Form, Target
+from eas_processor.codecs.tensor_proto.answers import (
+    RESULT,
+    write_classification,
+    write_regression,
+)
+from eas_processor.codecs.tensor_proto.messages import read_examples_request, read_predict
+from eas_processor.codecs.tensor_proto.names import check_names
+from eas_processor.codecs.tensor_proto.writing import write_shares, write_tensors
+from eas_wire import Request, Stack, Tensor
+from eas_wire.fields import LENGTH, length_field, tag_of
+from eas_wire.outlines import Outlines
+
+_OUTPUTS = tag_of(1, LENGTH)
+_EXAMPLES = "inputs"
+"""The only input of a signature that classifies or regresses."""
+
+# Arrays of these kinds are views of a body only where it has their bytes as they are.
+_VIEWED = "fciu"
+
+
+class TensorProto(Codec):
+    """`PredictRequest` and `PredictResponse`, whose values are in typed fields."""
+
+    number = 5
+    strict_shapes = False
+    as_content = False
+
+    def __init__(self) -> None:
+        self._outlines = Outlines(_VIEWED)
+
+    def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
+        """Return what `body` asks for; its arrays may view it."""
+        view = memoryview(body).cast("B")
+        request = self._outlines.recall(view)
+        if request is None:
+            request = Request(*read_predict(view))
+            self._outlines.learn(view, request)
+        check_names(request, target)
+        return request, None
+
+    def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
+        """Return a `PredictResponse`, without its `model_spec`."""
+        return write_tensors(_OUTPUTS, outputs, self.as_content)
+
+    def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
+        """Return `count` responses, each with its equal share of the rows."""
+        return write_shares(_OUTPUTS, outputs, count, self.as_content)
+
+    def stack(self, bodies: Sequence[Any], places: Sequence[int]) -> Tuple[List[Stack], List[int]]:
+        """Read requests that differ in their values alone together, as bytes."""
+        return self._outlines.stacks(bodies, places)
+
+
+class TensorContent(TensorProto):
+    """The same, with the values of an answer in `tensor_content`."""
+
+    number = 6
+    as_content = True
+
+
+class _OfExamples(Codec):
+    """A form is the number of examples."""
+
+    strict_shapes = False
+    checks_dtypes = False
+    method = ""
+    message = ""
+
+    def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
+        """Return what `body` asks for: strings, one for each example."""
+        asked = read_examples_request(memoryview(body).cast("B"), self.message)
+        outputs = target.example_outputs(asked.signature_name, self.method)
+        strings = np.empty(len(asked.examples), object)
+        strings[:] = asked.examples
+        inputs = {_EXAMPLES: Tensor(wire.DT_STRING, strings)}
+        return Request(asked.signature_name, inputs, list(outputs)), len(strings)
+
+
+class ClassifyProto(_OfExamples):
+    """`ClassificationRequest` and `ClassificationResponse`."""
+
+    number = 7
+    method = "classify"
+    message = "ClassificationRequest"
+
+    def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
+        """Return a label and a score of each class, for each example."""
+        return length_field(RESULT, write_classification(outputs, form))
+
+
+class RegressProto(_OfExamples):
+    """`RegressionRequest` and `RegressionResponse`."""
+
+    number = 8
+    method = "regress"
+    message = "RegressionRequest"
+
+    def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
+        """Return one number for each example."""
+        return length_field(RESULT, write_regression(outputs, form))

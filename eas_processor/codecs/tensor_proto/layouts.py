@@ -1,0 +1,106 @@
+"""Where a `TensorProto` has the values of each dtype, and what its fields are."""
+
+from typing import Any, Dict, NamedTuple
+
+import numpy as np
+
+import eas_wire as wire
+from eas_wire.fields import FIXED32, FIXED64, LENGTH, VARINT, tag_of
+
+DT_UINT32 = 22
+DT_UINT64 = 23
+
+FLOAT_VAL = 5
+DOUBLE_VAL = 6
+INT_VAL = 7
+STRING_VAL = 8
+SCOMPLEX_VAL = 9
+INT64_VAL = 10
+BOOL_VAL = 11
+DCOMPLEX_VAL = 12
+HALF_VAL = 13
+UINT32_VAL = 16
+UINT64_VAL = 17
+
+VALUE_FIELDS: Dict[int, str] = {
+    FLOAT_VAL: "float_val",
+    DOUBLE_VAL: "double_val",
+    INT_VAL: "int_val",
+    STRING_VAL: "string_val",
+    SCOMPLEX_VAL: "scomplex_val",
+    INT64_VAL: "int64_val",
+    BOOL_VAL: "bool_val",
+    DCOMPLEX_VAL: "dcomplex_val",
+    HALF_VAL: "half_val",
+    UINT32_VAL: "uint32_val",
+    UINT64_VAL: "uint64_val",
+}
+
+DTYPE = tag_of(1, VARINT)
+SHAPE = tag_of(2, LENGTH)
+CONTENT = tag_of(4, LENGTH)
+STRING = tag_of(STRING_VAL, LENGTH)
+
+# A field of fixed size has numbers of as many bytes as its wire type says.
+FIXED_SIZES = {FLOAT_VAL: 4, DOUBLE_VAL: 8, SCOMPLEX_VAL: 4, DCOMPLEX_VAL: 8}
+_WIRE_TYPES = {field: FIXED32 if size == 4 else FIXED64 for field, size in FIXED_SIZES.items()}
+
+NUMBERS: Dict[int, int] = {}
+"""From a tag to the field of numbers that it begins, packed or one by one."""
+for _field in VALUE_FIELDS:
+    if _field != STRING_VAL:
+        NUMBERS[tag_of(_field, LENGTH)] = _field
+        NUMBERS[tag_of(_field, _WIRE_TYPES.get(_field, VARINT))] = _field
+
+
+class Layout(NamedTuple):
+    """
+    Where the values of one dtype live.
+
+    They are in `field`, or in `tensor_content` as items of dtype `raw`. Arrays of `Tensor` have
+    dtype `storage`.
+    """
+
+    field: int
+    storage: "np.dtype[Any]"
+    raw: "np.dtype[Any]"
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether each value takes as many bytes in the field as any other."""
+        return self.field in FIXED_SIZES or self.field == BOOL_VAL
+
+
+def _layout(field: int, storage: str, raw: str = "") -> Layout:
+    return Layout(field, np.dtype(storage), np.dtype(raw or storage))
+
+
+LAYOUTS: Dict[int, Layout] = {
+    wire.DT_FLOAT: _layout(FLOAT_VAL, "<f4"),
+    wire.DT_DOUBLE: _layout(DOUBLE_VAL, "<f8"),
+    wire.DT_INT32: _layout(INT_VAL, "<i4"),
+    wire.DT_UINT8: _layout(INT_VAL, "u1"),
+    wire.DT_INT16: _layout(INT_VAL, "<i2"),
+    wire.DT_INT8: _layout(INT_VAL, "i1"),
+    wire.DT_STRING: _layout(STRING_VAL, "O"),
+    wire.DT_COMPLEX64: _layout(SCOMPLEX_VAL, "<c8"),
+    wire.DT_INT64: _layout(INT64_VAL, "<i8"),
+    wire.DT_BOOL: _layout(BOOL_VAL, "?", "u1"),
+    wire.DT_QINT8: _layout(INT_VAL, "i1"),
+    wire.DT_QUINT8: _layout(INT_VAL, "u1"),
+    wire.DT_QINT32: _layout(INT_VAL, "<i4"),
+    wire.DT_BFLOAT16: _layout(HALF_VAL, "<f4", "<u2"),  # numpy has none: float32 holds each value
+    wire.DT_QINT16: _layout(INT_VAL, "<i2"),
+    wire.DT_QUINT16: _layout(INT_VAL, "<u2"),
+    wire.DT_UINT16: _layout(INT_VAL, "<u2"),
+    wire.DT_COMPLEX128: _layout(DCOMPLEX_VAL, "<c16"),
+    wire.DT_HALF: _layout(HALF_VAL, "<f2"),
+    DT_UINT32: _layout(UINT32_VAL, "<u4"),
+    DT_UINT64: _layout(UINT64_VAL, "<u8"),
+}
+"""The dtypes that a `TensorProto` can carry as numbers or bytes."""
+
+
+def dtype_name(dtype: int) -> str:
+    """Return the name of a dtype, such as `DT_FLOAT`."""
+    return {DT_UINT32: "DT_UINT32", DT_UINT64: "DT_UINT64"}.get(dtype) or wire.dtype_name(dtype)
