@@ -240,17 +240,10 @@ def test_python_runs_it_where_pythonpath_has_our_allspark(home: Path) -> None:
     assert script.stop() == 0
 
 
-@pytest.mark.parametrize(
-    ("file", "sentence"),
-    [
-        ("nowhere.py", "nowhere.py: no such file"),
-        ("weights.json", "weights.json: expected a Python file (.py), or a directory with one"),
-        ("words.py", "words.py has no hook `initialize`, and no subclass of allspark"),
-    ],
-)
-def test_what_cannot_be_run_is_said_in_one_sentence(home: Path, file: str, sentence: str) -> None:
-    command = [*EASCMD, "processor", "run", str(home / "mine" / file), "--port", "0"]
+def test_what_cannot_be_run_is_said_in_one_sentence(home: Path) -> None:
+    command = [*EASCMD, "processor", "run", str(home / "mine" / "words.py"), "--port", "0"]
     environment = {**os.environ, "EAS_HOME": str(home)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert sentence in ended.stderr and "Traceback" not in ended.stderr
+    assert "words.py has no hook `initialize`, and no subclass of allspark" in ended.stderr
+    assert "Traceback" not in ended.stderr
