@@ -8,15 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from eas_processor.cli.option_types import host, port
+from eas_processor.errors import CallError
 
 
 def add_processor(commands: Any) -> None:
     """Add `processor` to the parsers of commands."""
     parser = commands.add_parser("processor", help="work on a processor of your own")
     below = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    new = below.add_parser("new", help="make a folder with a processor that runs")
+    new.add_argument("directory", type=Path, metavar="FOLDER", help="the folder, new or empty")
+    new.set_defaults(run=_new)
+    _add_test(below)
     _add_run(below)
     path = below.add_parser("path", help="print what PYTHONPATH needs for `import allspark`")
     path.set_defaults(run=_path)
+
+
+def _add_test(below: Any) -> None:
+    parser = below.add_parser("test", help="run the hooks with one request, without a service")
+    add = parser.add_argument
+    add("processor", type=Path, metavar="PROCESSOR", help="its directory, or its file")
+    add("model", type=Path, nargs="?", metavar="MODEL", help="its model (default: its directory)")
+    add("--entry", default="", help="processor_entry: the file to load")
+    add("--config", default="", metavar="TEXT", help="model_config")
+    body = parser.add_mutually_exclusive_group()
+    body.add_argument("--body", type=Path, metavar="FILE", help="a request as it is sent")
+    body.add_argument("--data", metavar="TEXT", help="a request that is this text")
+    body.add_argument("--json", metavar="TEXT", help="a request in JSON")
+    parser.set_defaults(run=_test)
 
 
 def _add_run(below: Any) -> None:
@@ -43,6 +62,32 @@ def _add_run(below: Any) -> None:
     )
     add("--asked", default="", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run)
+
+
+def _new(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.processor_new import new_processor
+
+    new_processor(arguments.directory)
+
+
+def _test(arguments: argparse.Namespace) -> None:
+    from eas_processor.cli.processor_test import test_hooks
+
+    if arguments.body is not None:
+        try:
+            body = arguments.body.read_bytes()
+        except OSError as error:
+            raise CallError(f"{arguments.body}: {error.strerror}") from error
+    else:
+        body = (arguments.data or arguments.json or "").encode()
+    test_hooks(
+        arguments.processor,
+        arguments.model,
+        entry=arguments.entry,
+        config=arguments.config,
+        body=body,
+        as_json=arguments.json is not None,
+    )
 
 
 def _run(arguments: argparse.Namespace) -> None:
