@@ -1,0 +1,86 @@
+"""`PredictionLog`: a request, and perhaps its answer, as warm-up files and request logs have it."""
+
+from typing import List, NamedTuple
+
+from eas_processor.codecs.errors import CodecError
+from eas_processor.codecs.tensor_proto.codec import ClassifyProto, RegressProto, TensorProto
+from eas_processor.codecs.tensor_proto.multi_inference import CLASSIFY, split_multi_inference
+from eas_wire import MalformedMessage
+from eas_wire.fields import LENGTH, fields, length_field, tag_of
+
+_METADATA = tag_of(1, LENGTH)
+_REQUEST = tag_of(1, LENGTH)
+_RESPONSE = tag_of(2, LENGTH)
+_MULTI_INFERENCE = tag_of(4, LENGTH)
+_UNSUPPORTED = {tag_of(5, LENGTH): 5, tag_of(7, LENGTH): 7}
+"""`session_run_log` and `predict_streamed_log`."""
+
+LOG_FIELDS = {ClassifyProto.number: 2, RegressProto.number: 3, TensorProto.number: 6}
+"""From the codec of a request to the field that has its log."""
+
+_CODECS = {tag_of(field, LENGTH): codec for codec, field in LOG_FIELDS.items()}
+
+
+class Logged(NamedTuple):
+    """A request: its body, and the number of its codec."""
+
+    codec: int
+    body: bytes
+
+
+class UnsupportedLog(CodecError):
+    """A log of a kind of request that is not served."""
+
+    code = "UNIMPLEMENTED"
+
+
+def read_prediction_log(record: bytes) -> List[Logged]:
+    """
+    Return the requests of a log: none for an empty one, and of a multi-inference each task.
+
+    Raises CodecError.
+    """
+    view = memoryview(record)
+    kind, body = 0, b""
+    try:
+        for tag, start, stop in fields(view, 0, len(view)):
+            if tag in _UNSUPPORTED:
+                kind, body = tag, b""
+            elif tag in _CODECS or tag == _MULTI_INFERENCE:
+                # Of a oneof the last counts, and protobuf merges what follows the same.
+                body = (body if tag == kind else b"") + _request(view, start, stop)
+                kind = tag
+    except MalformedMessage as error:
+        raise CodecError(
+            "the record of %d bytes is not a PredictionLog: %s" % (len(record), error)
+        ) from None
+    if kind in _UNSUPPORTED:
+        raise UnsupportedLog("Unsupported log_type for warmup: %d" % _UNSUPPORTED[kind])
+    if kind == _MULTI_INFERENCE:
+        return [
+            Logged(ClassifyProto.number if method == CLASSIFY else RegressProto.number, request)
+            for method, request in split_multi_inference(memoryview(body))
+        ]
+    return [Logged(_CODECS[kind], body)] if kind else []
+
+
+def _request(view: memoryview, begin: int, end: int) -> bytes:
+    return b"".join(
+        [
+            view[start:stop].tobytes()
+            for tag, start, stop in fields(view, begin, end)
+            if tag == _REQUEST
+        ]
+    )
+
+
+def write_prediction_log(
+    codec: int, request: bytes, response: bytes = b"", metadata: bytes = b""
+) -> bytes:
+    """Return a log of a request in the codec of this number; `metadata` is a `LogMetadata`."""
+    log = length_field(_REQUEST, request)
+    if response:
+        log += length_field(_RESPONSE, response)
+    tag = tag_of(LOG_FIELDS[codec], LENGTH)
+    head = length_field(_METADATA, metadata) if metadata else b""
+    return head + length_field(tag, log)
