@@ -43,7 +43,7 @@ def models_offer(paths: Sequence[Path], *, watch: bool) -> Offer | None:
 
     offer = ModelOffer(
         read,
-        Loading(VersionPlan()),
+        Loading(VersionPlan(session={"enable_model_warmup": True})),
         config_poll=_POLL_S if watch and path.is_file() else 0.0,
         frontends=_FRONTENDS,
     )

@@ -34,12 +34,15 @@ class ModelConfig:
     added up to one of `allowed_batch_sizes`, in ascending order, where there are any.
     `outputs_by_row` has the names of outputs that come by row, or says so of all, or that none
     does; None leaves it to the proof. `op_libraries` are shared objects, by path, and packages, by
-    name, to load before the graph. `infer_signature` gives a frozen graph a signature.
+    name, to load before the graph. `infer_signature` gives a frozen graph a signature. With
+    `enable_model_warmup` a SavedModel answers the requests that it brings, each of them
+    `num_request_iterations_for_warmup` times (0 is once), before any other.
     """
 
     __slots__ = (
         "allowed_batch_sizes",
         "cpus",
+        "enable_model_warmup",
         "enable_warm_up",
         "gpu_allow_growth",
         "gpu_memory_fraction",
@@ -48,6 +51,7 @@ class ModelConfig:
         "intra_op_parallelism_threads",
         "json_nan",
         "max_batch_rows",
+        "num_request_iterations_for_warmup",
         "op_libraries",
         "outputs_by_row",
         "run_on_caller_thread",
@@ -73,6 +77,8 @@ class ModelConfig:
         self.outputs_by_row: Union[bool, Tuple[str, ...], None] = None
         self.op_libraries: Tuple[str, ...] = ()
         self.infer_signature = False
+        self.enable_model_warmup = False
+        self.num_request_iterations_for_warmup = 0
 
     def by_row(self, output: str) -> Optional[bool]:
         """Return whether an output is stated to come by row, None when nothing is."""
@@ -221,4 +227,6 @@ _READERS = {
     "outputs_by_row": _read_outputs,
     "op_libraries": _read_libraries,
     "infer_signature": _read_bool,
+    "enable_model_warmup": _read_bool,
+    "num_request_iterations_for_warmup": _read_count,
 }

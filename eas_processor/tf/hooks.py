@@ -20,6 +20,7 @@ from eas_processor.tf.run.batching import run_batch
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.start import pin, run_once
 from eas_processor.tf.times import RunTimes
+from eas_processor.tf.warm_up import warm_up
 
 TAKES_CODECS = True
 
@@ -40,6 +41,8 @@ def initialize(
     model = load(os.fspath(model_entry), config)
     if config.enable_warm_up:
         run_once(model)
+    if config.enable_model_warmup:
+        warm_up(model, os.fspath(model_entry), config.num_request_iterations_for_warmup or 1)
     return model
 
 

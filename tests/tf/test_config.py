@@ -38,6 +38,12 @@ def test_defaults(text):
         ('{"gpu_memory_fraction": 0.5}', "gpu_memory_fraction", 0.5),
         ('{"gpu_memory_fraction": "1"}', "gpu_memory_fraction", 1.0),
         ('{"enable_warm_up": true}', "enable_warm_up", True),
+        ('{"enable_model_warmup": true}', "enable_model_warmup", True),
+        (
+            '{"num_request_iterations_for_warmup": 3}',
+            "num_request_iterations_for_warmup",
+            3,
+        ),
         ('{"json_nan": "string"}', "json_nan", "string"),
         ('{"enable_inline_execute": true}', "run_on_caller_thread", True),
         ('{"enable_inline_execute": "false"}', "run_on_caller_thread", False),

@@ -1,0 +1,79 @@
+"""Requests of `assets.extra/tf_serving_warmup_requests`, which a model answers before any other."""
+
+import logging
+import os
+from time import perf_counter
+from typing import BinaryIO
+
+from eas_processor.codecs.errors import CodecError
+from eas_processor.codecs.prediction_log import read_prediction_log
+from eas_processor.codecs.tfrecord import DataLoss, read_records
+from eas_processor.tf.errors import ModelError, ProcessorError
+from eas_processor.tf.run.batching import run_batch
+from eas_processor.tf.run.model import Model
+from eas_processor.tf.times import RunTimes
+from eas_wire import WireError
+
+log = logging.getLogger(__name__)
+
+WARM_UP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
+MAX_RECORDS = 1000
+
+
+def warm_up(model: Model, directory: str, iterations: int) -> None:
+    """
+    Answer the requests that the SavedModel in `directory` brings, each `iterations` times.
+
+    Raises ModelError for a file that cannot be read, and for a request that fails. Their names and
+    versions of a model are not looked at.
+    """
+    path = os.path.join(directory, WARM_UP_FILE)
+    if not os.path.exists(path):
+        log.info("No warmup data file found at %s", path)
+        return
+    begin = perf_counter()
+    log.info(
+        "Starting to read warmup data for model at %s with model-warmup-options "
+        "num_request_iterations { value: %d }",
+        path,
+        iterations,
+    )
+    try:
+        with open(path, "rb") as file:
+            count = _replay(model, file, path, iterations)
+    except DataLoss as error:
+        raise ModelError(
+            "%s: %s. Please verify your warmup data is in TFRecord format." % (path, error)
+        ) from None
+    except OSError as error:
+        raise ModelError("%s: %s" % (path, error.strerror or error)) from None
+    log.info(
+        "Finished reading warmup data for model at %s. Number of warmup records read: %d. "
+        "Elapsed time (microseconds): %d.",
+        path,
+        count,
+        int((perf_counter() - begin) * 1e6),
+    )
+
+
+def _replay(model: Model, file: BinaryIO, path: str, iterations: int) -> int:
+    count = 0
+    for record in read_records(file):
+        if count == MAX_RECORDS:
+            raise ModelError(
+                "Number of warmup records exceeds the maximum (%d) at %s" % (MAX_RECORDS, path)
+            )
+        try:
+            _answer(model, record, iterations)
+        except (CodecError, WireError, ProcessorError) as error:
+            raise ModelError("warmup record %d of %s: %s" % (count, path, error)) from error
+        count += 1
+    return count
+
+
+def _answer(model: Model, record: bytes, iterations: int) -> None:
+    for codec, body in read_prediction_log(record):
+        for _ in range(iterations):
+            (answer,) = run_batch(model, [body], [codec], RunTimes())
+            if isinstance(answer, Exception):
+                raise answer
