@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 PREFIX = b"/v1/"
 
 _LARGEST = 2**63 - 1
+_MOST_DIGITS = len(str(_LARGEST))
 _VERSION = rb"(?:/(?:versions/(?P<version>[0-9]+)|labels/(?P<label>[^/:]+)))?"
 # Whole targets, whose query string is a part; the verb is looked at afterwards, letter by letter.
 _POST = re.compile(rb"/v1/models/(?P<name>[^/:]+)" + _VERSION + rb":(?P<verb>[a-z]+)", re.I)
@@ -40,12 +41,20 @@ def parse(method: bytes, target: bytes) -> Target | None:
     found = match.groupdict()
     name, label = found["name"] or b"", found["label"]
     digits = found["version"]
-    version = None if digits is None else int(digits)
-    fits = version is None or version <= _LARGEST
+    version = None if digits is None else _number(digits)
+    too_large = digits if digits is not None and version is None else b""
     return Target(
         unquote_to_bytes(name),
-        version if fits else None,
+        version,
         None if label is None else unquote_to_bytes(label).decode(errors="replace"),
         found.get("verb") or (b"metadata" if found.get("metadata") else b""),
-        b"" if fits else digits,
+        too_large,
     )
+
+
+def _number(digits: bytes) -> int | None:
+    """Return a number of 64 bits, None for a larger one."""
+    # Python refuses to read thousands of digits, leading zeros among them.
+    shortest = digits.lstrip(b"0") or b"0"
+    number = int(shortest) if len(shortest) <= _MOST_DIGITS else _LARGEST + 1
+    return number if number <= _LARGEST else None

@@ -28,6 +28,14 @@ def test_what_a_path_asks_for(method: str, target: str, expected: Target) -> Non
     assert parse(method.encode(), target.encode()) == expected
 
 
+def test_a_version_of_thousands_of_digits() -> None:
+    nines = "9" * 5000
+    asked = parse(b"GET", f"/v1/models/m/versions/{nines}".encode())
+    assert asked is not None and asked.version is None and asked.too_large == nines.encode()
+    asked = parse(b"GET", f"/v1/models/m/versions/{'0' * 5000}7".encode())
+    assert asked is not None and asked.version == 7 and not asked.too_large
+
+
 @pytest.mark.parametrize(
     ("method", "target"),
     [
