@@ -3,6 +3,8 @@
 import struct
 from typing import Any, Dict, List, NamedTuple
 
+import numpy as np
+
 
 class Feature(NamedTuple):
     """Values of one kind: `bytes`, `float` or `int64`; "" for none at all."""
@@ -26,12 +28,20 @@ def _write(feature: Feature) -> bytes:
     if feature.kind == "bytes":
         return _field(1, b"".join(_field(1, each) for each in feature.values))
     if feature.kind == "float":
-        return _field(2, _field(1, struct.pack("<%df" % len(feature.values), *feature.values)))
+        return _field(2, _field(1, _floats(feature.values)))
     if feature.kind == "int64":
         return _field(
             3, _field(1, b"".join(_varint(each & 0xFFFFFFFFFFFFFFFF) for each in feature.values))
         )
     return b""
+
+
+def _floats(values: List[float]) -> bytes:
+    try:
+        return struct.pack("<%df" % len(values), *values)
+    except OverflowError:  # what is too large for a float is infinite, as in TensorFlow's
+        with np.errstate(over="ignore"):
+            return np.array(values, np.float64).astype("<f4").tobytes()
 
 
 def _field(number: int, value: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -290,6 +291,11 @@ def examples(body, codec=REGRESS):
 
 
 FLOATS = b"\n\x0f\n\r\n\x01x\x12\x08\x12\x06\n\x04\x00\x00\x00@"
+
+
+def test_a_number_too_large_for_a_float_is_infinite_in_an_example():
+    (message,), _ = examples({"examples": [{"x": [1e300, -1e300, 1.5]}]})
+    assert message.endswith(struct.pack("<3f", math.inf, -math.inf, 1.5))
 
 
 def test_examples_become_messages():
