@@ -12,7 +12,7 @@ from eas_processor.app.hosting import Shares
 from eas_processor.app.models.aspired import aspired_versions, to_unload
 from eas_processor.app.models.version import Loading, Version
 from eas_processor.config.models import ModelConfig
-from eas_processor.errors import SetupError, UpdateError
+from eas_processor.errors import SetupError, StartError, UpdateError
 from eas_processor.model_store.numbered import find_versions
 from eas_processor.serving.background import end_tasks, in_background
 from eas_processor.serving.registry import Entry, Phase
@@ -47,6 +47,7 @@ class ModelHost:
         self._changed = asyncio.Event()
         self._everything: set[Version] = set()
         """Also those that go."""
+        self._is_removed = False
 
     def __str__(self) -> str:
         return self.config.name
@@ -63,7 +64,7 @@ class ModelHost:
     @property
     def settled(self) -> bool:
         """Whether a version takes calls, or none of those that are wanted ever will."""
-        if self.available:
+        if self.available or self._is_removed:
             return True
         wanted = [self._versions[number] for number in self._aspired]
         return bool(wanted) and all(each.settled for each in wanted)
@@ -80,16 +81,20 @@ class ModelHost:
 
     async def look(self) -> None:
         """Look at the directory of the model, and begin with what is to be done."""
+        config = self.config
         try:
-            found = await in_background(lambda: find_versions(self.config.base_path))
-        except OSError as error:
-            self._say(f"its base path {self.config.base_path} cannot be read: {error.strerror}")
+            found = await in_background(lambda: find_versions(config.base_path))
+        except (OSError, StartError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            self._say(f"its base path {config.base_path} cannot be read: {reason}")
             return
-        aspired = aspired_versions(self.config.policy, found)
+        if self._is_removed or self.config is not config:
+            return  # what was found is of a configuration that has gone meanwhile
+        aspired = aspired_versions(config.policy, found)
         if not aspired:
             self._say(
                 f"No versions of servable {self.name} found under base path "
-                f"{self.config.base_path}; expected directories whose names are numbers"
+                f"{config.base_path}; expected directories whose names are numbers"
             )
         else:
             self._said = ""
@@ -118,6 +123,8 @@ class ModelHost:
     async def _load(self, version: Version) -> None:
         if (before := self._ending.get(version.number)) is not None:
             await asyncio.wait([before])
+            if self._versions.get(version.number) is not version:
+                return  # it has been dropped while it waited
         await asyncio.wait([version.load()])
         if not self.available and self.settled:
             self.entry.phase, self.entry.reason = Phase.FAILED, version.state.message
@@ -200,6 +207,8 @@ class ModelHost:
 
     async def remove(self) -> None:
         """Give up the name, finish the calls that there are, and unload every version."""
+        self._is_removed = True
+        self._changed.set()
         self._shares.registry.remove(self.entry)
         await end_tasks(self._tasks)
         self._aspired = set()

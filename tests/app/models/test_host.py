@@ -182,6 +182,63 @@ async def test_a_version_that_comes_back_while_it_goes_waits_for_its_end(yard: Y
     assert host.entry.versions[1] is not old
 
 
+async def test_a_version_that_goes_again_before_its_turn_is_not_loaded(yard: Yard) -> None:
+    yard.make("m", 1, 2)
+    host = host_of(yard, Specific((1, 2)))
+    await host.look()
+    await until(lambda: host.available == {1, 2})
+    call: Any = type("Call", (), {"number": 1, "deadline": 0.0, "line": None})()
+    old = host.entry.versions[1]
+    old.admission.begin(call)
+    for wanted in ((2,), (1, 2), (2,)):
+        host.config = ModelConfig("m", yard.root / "m", Specific(wanted))
+        await host.look()
+    old.admission.end(call)
+    await until(lambda: yard.desk.made[0].stopped or yard.desk.made[1].stopped)
+    await asyncio.sleep(0.05)
+    assert list(host.entry.versions) == [2] and yard.tried.count(("m", 1)) == 1
+    await host.stop()
+
+
+async def test_a_look_that_is_over_after_the_removal_changes_nothing(yard: Yard) -> None:
+    yard.make("m", 1)
+    host = host_of(yard)
+    look = asyncio.create_task(host.look())
+    await asyncio.sleep(0)
+    await host.remove()
+    await look
+    await host.wait_until_settled()
+    await asyncio.sleep(0.02)
+    assert not yard.tried and not host.entry.states
+
+
+async def test_a_look_at_a_directory_that_is_no_longer_configured_changes_nothing(
+    yard: Yard,
+) -> None:
+    yard.make("m", 1)
+    host = host_of(yard)
+    look = asyncio.create_task(host.look())
+    await asyncio.sleep(0)
+    host.config = ModelConfig("m", yard.root / "other")
+    await look
+    assert not host.entry.states
+
+
+async def test_a_look_that_can_start_no_thread_takes_nothing_away(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    yard.make("m", 1)
+    host = host_of(yard)
+    await host.look()
+    await host.wait_until_settled()
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    await host.look()
+    assert host.available == {1}
+
+
 async def test_its_end_leaves_nothing(yard: Yard) -> None:
     yard.make("m", 1, 2)
     host = host_of(yard, All())
