@@ -27,8 +27,8 @@ from eas_processor.config.token import admin_token
 from eas_processor.contracts.backend import Instances
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.frontends.admin import AdminServer, Managed
-from eas_processor.frontends.eas.routes import AnyPathRouter, Router
 from eas_processor.frontends.http.server import HttpServer
+from eas_processor.frontends.router import AnyPathRouter, Router
 from eas_processor.frontends.tfs_rest.routes import TfsRoutes
 from eas_processor.instances.inline import Hooks, InlineInstances
 from eas_processor.instances.machine import Machine

@@ -16,7 +16,6 @@ from eas_processor.contracts.counters import EngineMetric
 from eas_processor.contracts.refusals import Unauthorized
 from eas_processor.contracts.settings import EngineSettings
 from eas_processor.errors import SetupError, StartError
-from eas_processor.frontends.eas.token_check import token_refusal
 from eas_processor.frontends.http.checks import shown
 from eas_processor.frontends.http.connection import HttpConnection
 from eas_processor.frontends.http.head import JSON_TYPE, Head
@@ -25,6 +24,7 @@ from eas_processor.frontends.http.request import HttpRequest, Reply
 from eas_processor.frontends.http.routes import Refused, Route, SlowRoute
 from eas_processor.frontends.http.server import HttpServer
 from eas_processor.frontends.metrics import TEXT_FORMAT
+from eas_processor.frontends.token_check import token_refusal
 from eas_processor.serving.background import end_tasks
 from eas_processor.serving.tokens import Tokens
 

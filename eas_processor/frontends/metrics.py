@@ -16,9 +16,10 @@ _SLICE_S = 0.001
 
 
 class ServiceSample(NamedTuple):
-    """What is known of one service when `/metrics` is read."""
+    """What is known of one service, or of one of its versions, when `/metrics` is read."""
 
-    name: str
+    labels: dict[str, object]
+    """Its name as `service`, and its `version` where there may be several."""
     metrics: ServiceMetrics
     gauges: dict[str, int]
     """`in_flight`, `queue_length` and `instances_ready`."""
@@ -93,7 +94,7 @@ def _answers(services: list[ServiceSample], refused: Mapping[int, int]) -> Itera
     yield from _head("requests_total", "counter", "Answers, by service and status.")
     for each in services:
         for code, count in sorted(each.metrics.codes.items()):
-            yield _line("requests_total", {"service": each.name, "code": code}, count)
+            yield _line("requests_total", {**each.labels, "code": code}, count)
     yield from _head("refused_total", "counter", "Refusals before a service took the request.")
     for code in sorted(refused):
         yield _line("refused_total", {"code": code}, refused[code])
@@ -103,29 +104,29 @@ def _states(services: list[ServiceSample]) -> Iterator[str]:
     for gauge, text in _GAUGES:
         yield from _head(gauge, "gauge", text)
         for each in services:
-            yield _line(gauge, {"service": each.name}, each.gauges[gauge])
+            yield _line(gauge, each.labels, each.gauges[gauge])
     yield from _head("instances", "gauge", "Instances, by the state of their life.")
     for each in services:
         for state, count in each.states.items():
-            yield _line("instances", {"service": each.name, "state": state}, count)
+            yield _line("instances", {**each.labels, "state": state}, count)
     for counter, text in _LIVES:
         yield from _head(f"{counter}_total", "counter", text)
         for each in services:
             count = getattr(each.metrics, counter)
-            yield _line(f"{counter}_total", {"service": each.name}, count)
+            yield _line(f"{counter}_total", each.labels, count)
 
 
 def _histograms(services: list[ServiceSample]) -> Iterator[str]:
     yield from _head("batch_rows", "histogram", "Rows of one run of the model.")
     for each in services:
-        yield from _histogram("batch_rows", {"service": each.name}, each.metrics.batch_rows)
+        yield from _histogram("batch_rows", each.labels, each.metrics.batch_rows)
     yield from _head("request_seconds", "histogram", "From the head of a request to its answer.")
     for each in services:
-        yield from _histogram("request_seconds", {"service": each.name}, each.metrics.latency)
+        yield from _histogram("request_seconds", each.labels, each.metrics.latency)
     yield from _head("step_seconds", "histogram", "The parts of that time.")
     for each in services:
         for step, histogram in each.metrics.steps.items():
-            yield from _histogram("step_seconds", {"service": each.name, "step": step}, histogram)
+            yield from _histogram("step_seconds", {**each.labels, "step": step}, histogram)
 
 
 def _histogram(name: str, labels: Mapping[str, object], histogram: Histogram) -> Iterator[str]:

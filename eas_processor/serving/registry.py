@@ -84,6 +84,14 @@ class Entry:
         """Whether an instance of a version can take calls."""
         return any(each.ready for each in self.versions.values())
 
+    def metric_labels(self, number: int) -> dict[str, object]:
+        """
+        Return what tells the metrics of a version from others.
+
+        A service that has one at a time keeps its series when that is replaced.
+        """
+        return {"service": self.name, **({"version": number} if self.states else {})}
+
     def not_ready(self) -> NotReady:
         """Return the refusal of a call while no version can take it."""
         if self.phase is Phase.FAILED:

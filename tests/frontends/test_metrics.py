@@ -11,6 +11,9 @@ import pytest
 
 from eas_processor.contracts.counters import EngineMetric, ServiceMetrics
 from eas_processor.frontends.metrics import ServiceSample, as_text, exposition, in_slices
+from eas_processor.serving.registry import Entry
+from eas_processor.serving.tokens import Tokens
+from eas_processor.serving.version_states import Stage, VersionState
 
 GAUGES = {"in_flight": 1, "queue_length": 2, "instances_ready": 3}
 
@@ -27,7 +30,9 @@ def test_the_text_has_every_counter() -> None:
     metrics.deaths, metrics.restarts, metrics.retries = 4, 3, 20
     states = {"ready": 2, "warming up": 1}
     found = samples(
-        as_text(exposition([ServiceSample("digits", metrics, GAUGES, states)], {401: 7}))
+        as_text(
+            exposition([ServiceSample({"service": "digits"}, metrics, GAUGES, states)], {401: 7})
+        )
     )
     assert found['eas_instances{service="digits",state="ready"}'] == 2
     assert found['eas_instances{service="digits",state="warming up"}'] == 1
@@ -50,7 +55,9 @@ def test_metrics_are_a_route_of_their_own(desk: Any, http: Callable[..., bytes])
 
 
 def test_help_and_type_stand_once_before_the_samples_of_each_name() -> None:
-    services = [ServiceSample(name, ServiceMetrics(), GAUGES, {"ready": 1}) for name in "ab"]
+    services = [
+        ServiceSample({"service": name}, ServiceMetrics(), GAUGES, {"ready": 1}) for name in "ab"
+    ]
     more = [EngineMetric("connections", "gauge", "Open connections.", 1)]
     lines = list(exposition(services, {401: 7, 404: 1}, more))
     described = Counter(tuple(line.split()[1:3]) for line in lines if line.startswith("#"))
@@ -75,13 +82,17 @@ def test_help_and_type_stand_once_before_the_samples_of_each_name() -> None:
     ],
 )
 def test_values_of_labels_are_escaped(name: str, shown: str) -> None:
-    text = as_text(exposition([ServiceSample(name, ServiceMetrics(), GAUGES, {})], {})).decode()
+    text = as_text(
+        exposition([ServiceSample({"service": name}, ServiceMetrics(), GAUGES, {})], {})
+    ).decode()
     assert f'eas_in_flight{{service="{shown}"}} 1' in text.splitlines()
     assert f'eas_batch_rows_bucket{{service="{shown}",le="1"}} 0' in text.splitlines()
 
 
 async def test_other_work_runs_while_many_services_are_shown() -> None:
-    services = [ServiceSample(f"s{n}", ServiceMetrics(), GAUGES, {}) for n in range(100)]
+    services = [
+        ServiceSample({"service": f"s{n}"}, ServiceMetrics(), GAUGES, {}) for n in range(100)
+    ]
     turns = 0
 
     async def count() -> None:
@@ -106,9 +117,23 @@ async def test_what_is_counted_meanwhile_does_not_make_one_histogram_disagree() 
     metrics = ServiceMetrics()
     metrics.latency.add(0.5)
     lines = []
-    for line in exposition([ServiceSample("s", metrics, GAUGES, {})], {}):
+    for line in exposition([ServiceSample({"service": "s"}, metrics, GAUGES, {})], {}):
         lines.append(line)
         if "request_seconds_bucket" in line:
             metrics.latency.add(0.5)
     assert 'eas_request_seconds_sum{service="s"} 0.5' in lines
     assert 'eas_request_seconds_count{service="s"} 1' in lines
+
+
+def test_versions_that_are_live_together_have_series_of_their_own() -> None:
+    entry = Entry("m", Tokens(""))
+    assert entry.metric_labels(7) == {"service": "m"}
+    entry.states[7] = VersionState(Stage.AVAILABLE)
+    samples = [
+        ServiceSample(entry.metric_labels(number), ServiceMetrics(), GAUGES, {})
+        for number in (7, 8)
+    ]
+    text = as_text(exposition(samples, {})).decode()
+    lines = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(lines) == len(set(lines))
+    assert 'eas_in_flight{service="m",version="8"}' in lines

@@ -29,6 +29,6 @@ def test_seeds_and_mutations_of_them_do_no_harm(name: str) -> None:
 
 
 def test_a_target_sees_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eas_processor.frontends.eas.routes.Router.find", lambda *_: 1 / 0)
+    monkeypatch.setattr("eas_processor.frontends.router.Router.find", lambda *_: 1 / 0)
     with pytest.raises(AssertionError, match="500"):
         http(b"\0GET /x HTTP/1.1\r\nHost: h\r\n\r\n")

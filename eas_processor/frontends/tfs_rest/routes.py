@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from eas_processor.contracts.refusals import NotFound, Refusal
-from eas_processor.frontends.eas.token_check import token_refusal
 from eas_processor.frontends.http.head import JSON_TYPE, Head
 from eas_processor.frontends.http.refusals import HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest, Reply
@@ -25,6 +24,7 @@ from eas_processor.frontends.tfs_rest.metrics import VersionSample, exposition
 from eas_processor.frontends.tfs_rest.model_status import metadata_text, states_of, status_text
 from eas_processor.frontends.tfs_rest.paths import Target, parse
 from eas_processor.frontends.tfs_rest.statuses import status_of
+from eas_processor.frontends.token_check import token_refusal
 from eas_processor.link import codes
 from eas_processor.serving.registry import Entry, Registry
 from eas_processor.serving.service import Service

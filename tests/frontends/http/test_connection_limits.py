@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eas_processor.contracts.refusals import QueueFull
-from eas_processor.frontends.eas.routes import Router
+from eas_processor.frontends.router import Router
 
 Bytes = Callable[..., bytes]
 

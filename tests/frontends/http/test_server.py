@@ -13,8 +13,8 @@ import pytest
 from eas_processor.contracts.counters import EngineMetric
 from eas_processor.contracts.settings import EngineSettings
 from eas_processor.errors import StartError
-from eas_processor.frontends.eas.routes import Router
 from eas_processor.frontends.http.server import HttpServer
+from eas_processor.frontends.router import Router
 from eas_processor.serving.registry import Registry
 
 

@@ -8,7 +8,7 @@ import hmac
 
 import pytest
 
-from eas_processor.frontends.eas.token_check import token_refusal
+from eas_processor.frontends.token_check import token_refusal
 from eas_processor.serving.tokens import Tokens
 
 DATE = b"Fri, 20 Nov 2026 10:32:34 GMT"

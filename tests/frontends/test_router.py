@@ -17,10 +17,10 @@ from fixtures.several import SeveralDesk
 from eas_processor.contracts.settings import Peer
 from eas_processor.frontends.discovery import ROUTES
 from eas_processor.frontends.eas.call import PredictRoute
-from eas_processor.frontends.eas.routes import AnyPathRouter, Router
 from eas_processor.frontends.http.head import Head
 from eas_processor.frontends.http.refusals import HttpRefusal
 from eas_processor.frontends.http.routes import Refused, Route, SlowRoute
+from eas_processor.frontends.router import AnyPathRouter, Router
 from eas_processor.link.codes import INVALID_ARGUMENT, UNAVAILABLE
 from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 from eas_processor.serving.budget import Budget
