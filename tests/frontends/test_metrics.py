@@ -18,6 +18,17 @@ from eas_processor.serving.version_states import Stage, VersionState
 GAUGES = {"in_flight": 1, "queue_length": 2, "instances_ready": 3}
 
 
+def sample(
+    service: str,
+    *,
+    metrics: ServiceMetrics | None = None,
+    states: dict[str, int] | None = None,
+    **labels: Any,
+) -> ServiceSample:
+    shown = {"service": service, **labels}
+    return ServiceSample(shown, metrics or ServiceMetrics(), GAUGES, states or {})
+
+
 def samples(text: bytes) -> dict[str, float]:
     lines = [line for line in text.decode().splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
@@ -117,7 +128,7 @@ async def test_what_is_counted_meanwhile_does_not_make_one_histogram_disagree() 
     metrics = ServiceMetrics()
     metrics.latency.add(0.5)
     lines = []
-    for line in exposition([ServiceSample({"service": "s"}, metrics, GAUGES, {})], {}):
+    for line in exposition([sample("s", metrics=metrics)], {}):
         lines.append(line)
         if "request_seconds_bucket" in line:
             metrics.latency.add(0.5)
