@@ -42,7 +42,7 @@ def show_signature(arguments: Namespace) -> None:
 
 
 def warmup_file(arguments: Namespace) -> None:
-    """Write the inputs as a request, for `warm_up_data_path`."""
+    """Write the inputs as a request, for `warm_up_data_path` or as a TFRecord."""
     if "://" in arguments.source:
         with _client(arguments, arguments.source) as client, errors():
             signature = client.signature()
@@ -56,8 +56,13 @@ def warmup_file(arguments: Namespace) -> None:
     body = request.to_string()
     path = Path(arguments.output)
     try:
-        # Of a .txt each line is a request, in base64.
-        path.write_bytes(base64.b64encode(body) + b"\n" if path.suffix == ".txt" else body)
+        if arguments.tfrecord:
+            from eas_processor.cli.warmup_records import add_record
+
+            body = add_record(path, body)
+        else:
+            # Of a .txt each line is a request, in base64.
+            path.write_bytes(base64.b64encode(body) + b"\n" if path.suffix == ".txt" else body)
     except OSError as error:
         raise CallError(f"{path}: {error.strerror or error}") from error
     facts = {"path": str(path), "bytes": len(body), "signature_name": signature.name}

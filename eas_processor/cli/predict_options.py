@@ -32,10 +32,15 @@ def add_commands(commands: Any) -> None:
     signature.set_defaults(run=_later("show_signature"))
 
     warmup = commands.add_parser("warmup-file", help="write inputs as a file for warm_up_data_path")
-    warmup.add_argument("source", metavar="URL|SERVICE", help="a service, or a service file")
+    warmup.add_argument("source", metavar="URL|SERVICE", help="a service, service file, or model")
     _add_inputs(warmup)
     warmup.add_argument("-o", "--output", required=True, metavar="FILE", help="such as warm_up.bin")
     _add_connection(warmup)
+    warmup.add_argument(
+        "--tfrecord",
+        action="store_true",
+        help="add a record to a tf_serving_warmup_requests of TensorFlow Serving",
+    )
     warmup.set_defaults(run=_later("warmup_file"))
 
     run = commands.add_parser("run", help="run a model here, without a service")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 from eas_prediction import Signature
 from eas_prediction._signature import read_signature
@@ -13,13 +15,16 @@ from eas_processor.errors import CallError
 
 
 def signature_of_file(path: Path) -> Signature:
-    """Return the default signature of the model that the file at `path` names."""
-    loaded = load_service(path)
-    try:
-        config = json.loads(loaded.service.model_config or "{}")
-    except ValueError:
-        config = {}
-    signatures = facts_of(fetch_model(loaded)).get("signatures", [])
+    """Return the default signature of the model at `path`, or that the service file there names."""
+    config: Any = {}
+    if path.is_dir():
+        model = path
+    else:
+        loaded = load_service(path)
+        model = fetch_model(loaded)
+        with contextlib.suppress(ValueError):
+            config = json.loads(loaded.service.model_config or "{}")
+    signatures = facts_of(model).get("signatures", [])
     wanted = config.get("signature_name") if isinstance(config, dict) else None
     names = [each["signature_name"] for each in signatures]
     for name in (wanted, "serving_default", *sorted(names)):

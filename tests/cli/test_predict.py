@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from fixtures import need
 from fixtures.doubler import SIGNATURE, Doubler
+from fixtures.serving_messages import parsed
 
 import eas_wire as wire
 from eas_processor.cli.main import main
 from eas_processor.cli.values import as_json, read_inputs, write_outputs
+from eas_processor.codecs.tfrecord import read_records
 from eas_processor.errors import CallError
 
 
@@ -75,6 +77,25 @@ def test_a_warm_up_file_of_a_service_file(tmp_path: Path) -> None:
     request = wire.decode_request(target.read_bytes())
     assert request.signature_name == "predict_images"
     assert list(request.inputs) == ["images"]
+
+
+def test_a_record_of_a_models_warm_up_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Path(__file__).parents[1] / "tf" / "data" / "tfs" / "saved_model_half_plus_two_cpu"
+    target = tmp_path / "assets.extra" / "tf_serving_warmup_requests"
+    command = ["warmup-file", str(model / "00000123"), "--tfrecord", "-o", str(target)]
+    assert main([*command, "-i", "[[1], [5]]"]) == 0
+    assert main([*command, "-i", "x=[[2]]", "--fetch", "y"]) == 0
+    with target.open("rb") as file:
+        logs = [parsed("PredictionLog", each) for each in read_records(file)]
+    requests = [each.predict_log.request for each in logs]
+    assert [list(each.inputs[0].value.float_val) for each in requests] == [[1, 5], [2]]
+    assert [each.model_spec.signature_name for each in requests] == ["serving_default"] * 2
+    assert list(requests[1].output_filter) == ["y"]
+    target.write_bytes(b"something else")
+    assert main([*command, "-i", "[[1]]"]) == 1
+    assert "expected TFRecords, to add one more" in capsys.readouterr().err
 
 
 # Values

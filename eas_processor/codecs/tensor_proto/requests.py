@@ -1,0 +1,28 @@
+"""`PredictRequest`s of TensorFlow Serving, written."""
+
+from eas_processor.codecs.tensor_proto.messages import INPUT, MODEL_SPEC, OUTPUT_FILTER
+from eas_processor.codecs.tensor_proto.writing import write_tensors
+from eas_wire import Request, decode_request
+from eas_wire.fields import LENGTH, length_field, tag_of
+
+_NAME = tag_of(1, LENGTH)
+_SIGNATURE_NAME = tag_of(3, LENGTH)
+
+
+def write_model_spec(name: str, signature_name: str) -> bytes:
+    """Return a `ModelSpec`; what is empty is left out."""
+    given = ((_NAME, name), (_SIGNATURE_NAME, signature_name))
+    return b"".join([length_field(tag, text.encode()) for tag, text in given if text])
+
+
+def write_predict_request(request: Request, model: str = "", as_content: bool = False) -> bytes:
+    """Return a `PredictRequest`; values are in typed fields, or in `tensor_content`."""
+    spec = write_model_spec(model, request.signature_name)
+    names = b"".join([length_field(OUTPUT_FILTER, name.encode()) for name in request.output_filter])
+    inputs = write_tensors(INPUT, request.inputs, as_content)
+    return length_field(MODEL_SPEC, spec) + inputs + names
+
+
+def from_array_proto(body: bytes, model: str = "") -> bytes:
+    """Return the `PredictRequest` that one of `proto/predict.proto` comes to."""
+    return write_predict_request(decode_request(body), model)
