@@ -27,6 +27,11 @@ def inspect(path: Path, *, as_json: bool) -> None:
 
 def facts_of(path: Path) -> dict[str, Any]:
     """Return what `eascmd inspect --json` prints; raises ModelFetchError."""
+    return _facts(path, read(path))
+
+
+def read(path: Path) -> SavedModelSummary | FrozenGraphSummary:
+    """Return what the files of a model, or an archive of them, say; raises ModelFetchError."""
     if not path.exists():
         raise ModelFetchError(f"{path} does not exist")
     try:
@@ -34,8 +39,8 @@ def facts_of(path: Path) -> dict[str, Any]:
             have_temporary_directory()
             with tempfile.TemporaryDirectory(prefix="eas-inspect-") as scratch:
                 unpack(path, Path(scratch) / "model")
-                return _facts(path, read_model(str(Path(scratch) / "model")))
-        return _facts(path, read_model(str(path)))
+                return read_model(str(Path(scratch) / "model"))
+        return read_model(str(path))
     except ModelError as error:
         raise ModelFetchError(str(error)) from error
     except OSError as error:

@@ -11,6 +11,7 @@ from eas_processor.cli import runners
 from eas_processor.cli.option_types import amount, host, peers, port, positive, share
 from eas_processor.cli.predict_options import add_commands
 from eas_processor.cli.processor_options import add_processor
+from eas_processor.cli.saved_model_options import add_show_options
 from eas_processor.cli.usage import Parser
 
 _DESCRIPTION = "An open, self-hosted Elastic Algorithm Service for TensorFlow models."
@@ -28,10 +29,15 @@ def make_parser() -> Parser:
         _add_serve(commands.add_parser(name, help=text))
     inspect = commands.add_parser("inspect", help="show what a model takes and returns")
     inspect.add_argument(
-        "path", type=Path, metavar="PATH", help="a SavedModel directory or a frozen graph (.pb)"
+        "path",
+        type=Path,
+        nargs="?",
+        metavar="PATH",
+        help="a SavedModel directory or a frozen graph (.pb)",
     )
     inspect.add_argument("--json", action="store_true", help="print JSON")
-    inspect.set_defaults(run=runners.run_inspect)
+    add_show_options(inspect)
+    inspect.set_defaults(run=runners.run_inspect, usage_error=inspect.error)
     builds = commands.add_parser("builds", help="list the processor builds")
     builds.add_argument("--json", action="store_true", help="print JSON")
     builds.set_defaults(run=runners.run_builds)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eas_processor.cli.option_types import amount, positive
+from eas_processor.cli.saved_model_options import add_run_options, refuse_stray_run_options
 
 _INPUT = (
     "a value for an input: JSON, a Python literal, or @FILE (.npy, .npz, .json, an image; for an "
@@ -44,17 +45,33 @@ def add_commands(commands: Any) -> None:
     warmup.set_defaults(run=_later("warmup_file"))
 
     run = commands.add_parser("run", help="run a model here, without a service")
-    run.add_argument("model", type=Path, metavar="MODEL", help="a SavedModel or frozen graph")
-    _add_inputs(run)
+    run.add_argument(
+        "model", type=Path, nargs="?", metavar="MODEL", help="a SavedModel or frozen graph"
+    )
+    _add_inputs(run, required=False)
     run.add_argument("--signature", metavar="NAME", help="which one (default: as a service does)")
     _add_output(run)
     run.add_argument("--json", action="store_true", help="print JSON")
-    run.set_defaults(run=_later("run", "run_model"))
+    add_run_options(run)
+    run.set_defaults(run=_run, usage_error=run.error)
 
 
-def _add_inputs(parser: argparse.ArgumentParser) -> None:
+def _run(arguments: argparse.Namespace) -> None:
+    """Run the form with `--dir DIR`, or the one with MODEL."""
+    if arguments.dir is not None:
+        _later("run_saved_model", "run_saved_model")(arguments)
+        return
+    refuse_stray_run_options(arguments)
+    required = {"MODEL": arguments.model, "-i/--input": arguments.input}
+    missing = ", ".join(name for name, value in required.items() if value is None)
+    if missing:
+        arguments.usage_error(f"the following arguments are required: {missing}; or --dir DIR")
+    _later("run", "run_model")(arguments)
+
+
+def _add_inputs(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     add = parser.add_argument
-    add("-i", "--input", action="append", required=True, metavar="NAME=VALUE", help=_INPUT)
+    add("-i", "--input", action="append", required=required, metavar="NAME=VALUE", help=_INPUT)
     add("--fetch", action="append", default=[], metavar="NAME", help="an output (default: all)")
 
 

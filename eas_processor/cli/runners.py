@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 
 def run_serve(arguments: argparse.Namespace) -> None:
@@ -60,7 +61,21 @@ def run_instances(arguments: argparse.Namespace) -> None:
 
 def run_inspect(arguments: argparse.Namespace) -> None:
     from eas_processor.cli.inspect import inspect
+    from eas_processor.cli.saved_model_options import refuse_stray_show_options
+    from eas_processor.errors import CallError
 
+    if arguments.dir is not None:
+        from eas_processor.cli.inspect_show import show
+
+        # `show` is the command of `saved_model_cli` that this one stands for.
+        if arguments.path not in (None, Path("show")) or arguments.json:
+            given = "--json" if arguments.json else arguments.path
+            raise CallError(f"--dir names the model; {given} goes with `eascmd inspect PATH`")
+        show(arguments)
+        return
+    refuse_stray_show_options(arguments)
+    if arguments.path is None:
+        arguments.usage_error("the following arguments are required: PATH, or --dir DIR")
     inspect(arguments.path, as_json=arguments.json)
 
 

@@ -62,6 +62,11 @@ def load(model_entry: str, config: ModelConfig) -> Model:
     return Model(session, {}, "", config, unable)
 
 
+def open_saved_model(path: str, config: ModelConfig) -> Any:
+    """Return a session with the SavedModel in the directory `path`; raise `ModelError`."""
+    return _load_saved_model(path, choose_meta_graph(path, config.tags), config)[0]
+
+
 class _Unplaceable(Exception):
     """Some nodes of a graph cannot run, so that a session cannot place it as a whole."""
 
