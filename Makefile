@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 NOT_TESTED := test -z "$$CI"; exit $$?
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install hooks run bench bench-quick bench-versus test coverage test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels lint format clean
+.PHONY: help install hooks run bench bench-quick bench-versus test coverage test-services test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,9 +40,10 @@ run: install  ## train a small model on real handwritten digits, serve it, call 
 # Tests of code that runs in their own process; the others start services, which coverage does not see.
 IN_PROCESS := $(addprefix tests/,app builds cli codecs config contracts eas_prediction eas_wire frontends hooks instances link model_store processors serving tf worker)
 
-test: install coverage  ## run the tests, and those of the packages for workers and of the SDK on the Pythons they support, where found
+test: coverage test-services test-py36 test-sdk  ## run the tests, and those of the packages for workers and of the SDK on the Pythons they support, where found; with -j2 in half the time
+
+test-services: install  ## run the tests that start services
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(IN_PROCESS))
-	@$(MAKE) --no-print-directory test-py36 test-sdk
 
 coverage: install  ## run the tests of each package, and fail where they leave too much of the code unvisited
 	$(BIN)/python -m pytest $(IN_PROCESS) --cov --cov-fail-under=88
