@@ -76,8 +76,8 @@ class ModelHost:
         return {each.number: each.state.message for each in failed}
 
     def services(self) -> Iterator[Any]:
-        """Yield what takes the calls of each version."""
-        return (each.service for each in self._versions.values() if each.service is not None)
+        """Yield what takes the calls of each version, also of those that go."""
+        return (each.service for each in self._everything if each.service is not None)
 
     async def look(self) -> None:
         """Look at the directory of the model, and begin with what is to be done."""

@@ -79,20 +79,26 @@ class Models:
         self._check(self._config)
         self._check_labels(self._config)
         await self._change_to(self._config)
+        waited = self.hosts
+        # A model that never gets a version can be corrected meanwhile.
         if offer.directory_poll > 0:
-            self._spawn(self._follow_directories())
-        await self._wait(self._hosts.values())
+            self._spawn(self._follow(self._look, offer.directory_poll))
         if offer.config_poll > 0:
-            self._spawn(self._follow_config())
+            self._spawn(self._follow(self._read_again, offer.config_poll))
+        await self._wait(waited)
 
     async def apply(self, config: Sequence[ModelConfig]) -> None:
         """
         Serve these models and no others, and wait until new ones serve.
 
-        Raises UpdateError where that cannot be, or a model cannot be loaded; what served goes on.
+        Raises UpdateError where that cannot be, StartError where a model cannot be loaded; what
+        served goes on.
         """
+        await self._wait(await self._adopt(list(config)))
+
+    async def _adopt(self, config: list[ModelConfig]) -> list[ModelHost]:
+        """Begin to serve these models and no others; return those that are new."""
         async with self._lock:
-            config = list(config)
             if not config and self._config:
                 raise UpdateError("Cannot transition to requested config: it names no model.")
             self._check(config)
@@ -100,11 +106,11 @@ class Models:
             before = set(self._hosts)
             await self._change_to(config)
             self._config = config
-            await self._wait(each for name, each in self._hosts.items() if name not in before)
+            return [each for name, each in self._hosts.items() if name not in before]
 
     def reload_all(self) -> None:
         """Read the configuration again, and look at every directory."""
-        self._spawn(self._read_again())
+        self._spawn(self._reload())
 
     async def end_changes(self) -> None:
         """Load and unload nothing any more."""
@@ -132,7 +138,10 @@ class Models:
                 self._hosts[name] = host
             self._hosts[name].entry.label(dict(each.labels))
         self._hosts = {name: self._hosts[name] for name in wanted}
-        await asyncio.gather(*(each.look() for each in self._hosts.values()))
+        await self._look()
+
+    async def _look(self) -> None:
+        await asyncio.gather(*(each.look() for each in self.hosts))
 
     async def _remove(self, host: ModelHost) -> None:
         self._going.add(host)
@@ -142,7 +151,8 @@ class Models:
     async def _wait(self, hosts: Iterable[ModelHost]) -> None:
         hosts = list(hosts)
         await asyncio.gather(*(each.wait_until_settled() for each in hosts))
-        failed = [each for each in hosts if not each.available]
+        # One that has been removed meanwhile has none.
+        failed = [each for each in hosts if each.failures and not each.available]
         if failed:
             reasons = ", ".join(
                 f"{{name: {each.name} version: {number}}} due to error: {reason}"
@@ -180,22 +190,26 @@ class Models:
                         "is not currently available for inference"
                     )
 
-    async def _follow_directories(self) -> None:
+    async def _follow(self, step: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> None:
+        """Do this again and again; what goes wrong once does not end it."""
         while True:
-            await asyncio.sleep(self._offer.directory_poll)
-            await asyncio.gather(*(each.look() for each in list(self._hosts.values())))
+            await asyncio.sleep(seconds)
+            try:
+                await step()
+            except Exception:
+                log.exception("models could not be followed, and are again in %g s", seconds)
 
-    async def _follow_config(self) -> None:
-        while True:
-            await asyncio.sleep(self._offer.config_poll)
-            await self._read_again()
+    async def _reload(self) -> None:
+        await self._read_again()
+        await self._look()
 
     async def _read_again(self) -> None:
         try:
             config = list(await in_background(self._offer.read))
             if config != self._config:
-                await self.apply(config)
-                log.info("the configuration of models has changed, and is served")
+                # How its loads go is told by each of them: the next change does not wait for them.
+                await self._adopt(config)
+                log.info("the configuration of models has changed, and is taken")
         except SetupError as error:
             if str(error) != self._said:
                 log.error("the configuration of models stays as it is: %s", error)
@@ -204,7 +218,8 @@ class Models:
             self._said = ""
 
     def _services(self) -> Iterable[Service]:
-        return (service for each in self._hosts.values() for service in each.services())
+        hosts = [*self._hosts.values(), *self._going]
+        return (service for each in hosts for service in each.services())
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(job)

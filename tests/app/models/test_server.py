@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fixtures.yard import Yard, until
 
+from eas_processor.app.models.host import ModelHost
 from eas_processor.app.models.server import ModelOffer, Models
 from eas_processor.config.models import ModelConfig, Specific
 from eas_processor.errors import ServiceFileError, SetupError, StartError, UpdateError
@@ -93,6 +94,59 @@ async def test_a_changed_configuration_is_served(yard: Yard) -> None:
     await models.stop()
 
 
+async def test_a_model_that_gets_no_version_holds_up_no_other_change(yard: Yard) -> None:
+    for name in ("a", "b"):
+        yard.make(name, 1)
+    config = Config(model(yard, "a"))
+    models = models_of(yard, config, config_poll=0.01)
+    await models.start()
+    config.models = model(yard, "a"), model(yard, "mistyped")
+    await until(lambda: "mistyped" in serving(models))
+    config.models = model(yard, "a"), model(yard, "b")
+    await until(lambda: serving(models) == {"a": [1], "b": [1]})
+    await models.stop()
+
+
+async def test_a_start_that_waits_for_a_version_follows_the_configuration(yard: Yard) -> None:
+    for name in ("a", "b"):
+        yard.make(name, 1)
+    config = Config(model(yard, "a"), model(yard, "mistyped"))
+    models = models_of(yard, config, config_poll=0.01)
+    start = asyncio.create_task(models.start())
+    await until(lambda: models.hosts and models.hosts[0].available)
+    config.models = model(yard, "a"), model(yard, "b")
+    async with asyncio.timeout(20):
+        await start
+    await until(lambda: serving(models) == {"a": [1], "b": [1]})
+    await models.stop()
+
+
+async def test_a_reload_looks_at_directories_that_nothing_else_looks_at(yard: Yard) -> None:
+    yard.make("a", 1)
+    models = models_of(yard, Config(model(yard, "a")), directory_poll=0)
+    await models.start()
+    yard.make("a", 2)
+    models.reload_all()
+    await until(lambda: serving(models) == {"a": [2]})
+    await models.stop()
+
+
+async def test_what_goes_has_its_grace_and_its_calls(yard: Yard) -> None:
+    yard.make("a", 1)
+    config = Config(model(yard, "a"))
+    models = models_of(yard, config)
+    await models.start()
+    (host,) = models.hosts
+    call: Any = type("Call", (), {"number": 1, "deadline": 0.0, "line": None})()
+    host.entry.versions[1].admission.begin(call)
+    grace = models.most_grace
+    assert grace > 0
+    yard.drop("a", 1)
+    await until(lambda: not host.available)
+    assert (models.outstanding, models.most_grace) == (1, grace)
+    await models.stop()
+
+
 @pytest.mark.parametrize("broken", ["refused", "empty"])
 async def test_a_configuration_that_cannot_be_read_changes_nothing(
     yard: Yard, broken: str, caplog: pytest.LogCaptureFixture
@@ -124,6 +178,32 @@ async def test_a_model_that_fails_later_takes_nothing_away(yard: Yard) -> None:
     with pytest.raises(StartError, match="no graph"):
         await models.apply([model(yard, "a"), model(yard, "b")])
     assert serving(models) == {"a": [1], "b": []}
+    await models.stop()
+
+
+async def test_what_goes_wrong_once_does_not_end_the_polls(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.make("a", 1)
+    yard.make("b", 1)
+    config = Config(model(yard, "a"))
+    models = models_of(yard, config, config_poll=0.01)
+    await models.start()
+    fails = [True, True]
+
+    async def look(self: ModelHost, real: Any = ModelHost.look) -> None:
+        if fails:
+            fails.pop()
+            raise ValueError("embedded null byte")
+        await real(self)
+
+    monkeypatch.setattr(ModelHost, "look", look)
+    await until(lambda: not fails)
+    yard.make("a", 2)
+    await until(lambda: serving(models) == {"a": [2]})
+    fails.append(True)
+    config.models = model(yard, "a"), model(yard, "b")
+    await until(lambda: serving(models) == {"a": [2], "b": [1]})
     await models.stop()
 
 
