@@ -19,8 +19,16 @@ def main() -> int:
 
     # Before numpy is imported, which takes longer than an engine that is killed may leave this.
     process.die_with_parent(int(sys.argv[-1]))
-    from eas_processor.worker import launcher
-
+    try:
+        from eas_processor.worker import launcher
+    except ImportError as error:
+        if error.name != "numpy":
+            raise
+        # The last line is what the engine tells.
+        sys.exit(
+            f"{sys.executable} has no numpy, which workers need: install it there, or name it in "
+            "the processor's requirements.txt"
+        )
     return launcher.main()
 
 

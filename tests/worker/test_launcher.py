@@ -262,3 +262,12 @@ def test_a_worker_that_cannot_load_its_model_says_why_and_waits(engine):
     assert (worker.kind, worker.said) == (FAILED, b"this model is refused")
     worker.control.send(STOP)
     assert engine.exited(worker.pid) == 0
+
+
+def test_a_python_without_numpy_is_told_in_a_sentence(code):
+    # -S: without what is installed.
+    command = [sys.executable, "-sES", code, "echo.py", "0", str(os.getpid())]
+    ended = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(sys.executable.encode() + b" has no numpy, which workers need: ")
+    assert ended.stderr.count(b"\n") == 1
