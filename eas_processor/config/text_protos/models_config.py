@@ -52,6 +52,8 @@ def _local(where: str, named: str) -> Path:
         raise ServiceFileError(
             f"{where}: base_path: {scheme}:// is not supported, expected a local directory"
         )
+    if "\0" in named:
+        raise ServiceFileError(f"{where}: base_path: {named!r} is no path: it holds a zero byte")
     return Path(rest if separator else named)
 
 

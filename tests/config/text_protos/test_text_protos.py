@@ -103,6 +103,10 @@ def test_policies(write: Callable[[str], Path], policy: str, expected: object) -
             "s3:// is not supported, expected a local directory",
         ),
         (
+            "model_config_list { config { name: 'm' base_path: '/m\\000x' } }",
+            "config 1 (m): base_path: '/m\\x00x' is no path: it holds a zero byte",
+        ),
+        (
             "model_config_list { config { name: 'm' base_path: '/m' model_platform: 'torch' } }",
             "model_platform: expected 'tensorflow', got 'torch'",
         ),
