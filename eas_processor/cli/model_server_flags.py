@@ -20,6 +20,7 @@ class Flag(NamedTuple):
 _ONE_LOOP = "one event loop serves all connections"
 _OWN_PROCESS = "each version has a process of its own"
 _NOT_BUILT = "is not built into this server"
+_FOR_GRPC = "it is for gRPC, which is not built into this release yet"
 
 FLAGS: dict[str, Flag] = {
     "port": Flag(8500),
@@ -30,7 +31,9 @@ FLAGS: dict[str, Flag] = {
     "rest_api_enable_cors_support": Flag(False),
     "enable_batching": Flag(False),
     "batching_parameters_file": Flag(""),
-    "enable_per_model_batching_parameters": Flag(False),
+    "enable_per_model_batching_parameters": Flag(
+        False, "all models have the parameters of --batching_parameters_file"
+    ),
     "allow_version_labels_for_unavailable_models": Flag(False),
     "model_config_file": Flag(""),
     "model_config_file_poll_wait_seconds": Flag(0),
@@ -47,29 +50,29 @@ FLAGS: dict[str, Flag] = {
     "tensorflow_intra_op_parallelism": Flag(0),
     "tensorflow_inter_op_parallelism": Flag(0),
     "use_alts_credentials": Flag(False, f"ALTS {_NOT_BUILT}"),
-    "ssl_config_file": Flag(""),
+    "ssl_config_file": Flag("", _FOR_GRPC),
     "platform_config_file": Flag("", "batching and session flags say what it would"),
     "per_process_gpu_memory_fraction": Flag(0.0),
     "saved_model_tags": Flag("serve"),
-    "grpc_channel_arguments": Flag(""),
+    "grpc_channel_arguments": Flag("", _FOR_GRPC),
     "grpc_max_threads": Flag(0, _ONE_LOOP),
     "enable_model_warmup": Flag(True),
     "num_request_iterations_for_warmup": Flag(0),
     "version": Flag(False),
     "monitoring_config_file": Flag(""),
     "remove_unused_fields_from_bundle_metagraph": Flag(True, _OWN_PROCESS),
-    "prefer_tflite_model": Flag(False),
+    "prefer_tflite_model": Flag(False, "models of TensorFlow Lite are not served yet"),
     "num_tflite_pools": Flag(0, _OWN_PROCESS),
     "num_tflite_interpreters_per_pool": Flag(1, _OWN_PROCESS),
-    "enable_signature_method_name_check": Flag(False),
+    "enable_signature_method_name_check": Flag(False, f"that check {_NOT_BUILT}"),
     "xla_cpu_compilation_enabled": Flag(False, f"XLA's just-in-time compiler {_NOT_BUILT}"),
     "xla_gpu_compilation_enabled": Flag(False, f"XLA's just-in-time compiler {_NOT_BUILT}"),
-    "enable_profiler": Flag(True),
+    "enable_profiler": Flag(True, _FOR_GRPC),
     "thread_pool_factory_config_file": Flag("", "TensorFlow's own thread pools are used"),
     "mixed_precision": Flag("", f"a rewrite to bfloat16 {_NOT_BUILT}"),
     "skip_initialize_tpu": Flag(False, "there are no TPUs here"),
-    "enable_grpc_healthcheck_service": Flag(False),
-    "enable_serialization_as_tensor_content": Flag(False),
+    "enable_grpc_healthcheck_service": Flag(False, _FOR_GRPC),
+    "enable_serialization_as_tensor_content": Flag(False, _FOR_GRPC),
 }
 
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from eas_processor.cli import model_server
 from eas_processor.cli.model_server_flags import FLAGS, read_flags
 from eas_processor.errors import CallError
 
@@ -34,7 +38,17 @@ from eas_processor.errors import CallError
 def test_flags_are_read_as_theirs_are(words: list[str], expected: dict[str, object]) -> None:
     flags = read_flags(words)
     assert {name: getattr(flags, name) for name in expected} == expected
-    assert not flags.unknown and not flags.notes()
+    assert not flags.unknown
+
+
+def test_a_flag_that_nothing_reads_says_so() -> None:
+    source = Path(model_server.__file__).read_text()
+    silent = [
+        name
+        for name, flag in FLAGS.items()
+        if not flag.no_effect and not re.search(rf"\bflags\.{name}\b", source)
+    ]
+    assert not silent
 
 
 def test_what_is_unknown_is_kept_apart() -> None:
