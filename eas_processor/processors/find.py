@@ -9,11 +9,16 @@ from pathlib import Path
 
 from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.gpu import Wanted
+from eas_processor.builds.interpreters import probe
 from eas_processor.builds.uv import OnProgress
 from eas_processor.config import LoadedService
+from eas_processor.errors import BuildError
 from eas_processor.processors.code import Code, keep_code
 from eas_processor.processors.entry import Kind
 from eas_processor.processors.environment import REQUIREMENTS, environment_python
+
+_BROUGHT = "ENV/bin/python"
+"""Where the vendor's `pysdk pack` has the interpreter of its environment, beside the entry file."""
 
 
 def find_custom(loaded: LoadedService, wanted: Wanted, progress: OnProgress | None = None) -> Build:
@@ -21,22 +26,32 @@ def find_custom(loaded: LoadedService, wanted: Wanted, progress: OnProgress | No
     Return the processor that the service file brings, with the interpreter that runs it.
 
     That is the one of the processor build that `processor` names, else the engine's own; with a
-    `requirements.txt` beside the entry file it is in an environment of its own. Raises
-    ModelFetchError for the processor, BuildError for the build or the environment.
+    `requirements.txt` beside the entry file it is in an environment of its own. One that the
+    processor brings comes before all of them. Raises ModelFetchError for the processor, BuildError
+    for the build or the environment.
     """
     code = keep_code(loaded)
     base = _base(loaded, wanted, progress)
-    python, requirements = base.python, code.entry.parent / REQUIREMENTS
-    if code.kind is Kind.PYTHON and requirements.is_file():
-        python = environment_python(requirements, loaded.service.processor, python)
     return replace(
         base,
-        python=python,
+        python=_python(code, loaded, base) if code.kind is Kind.PYTHON else base.python,
         name=f"{code.kind.value} processor {code.entry.name}",
         hooks=str(code.entry),
         directory=code.entry.parent,
         environment=_library_path(code, base) if code.kind is Kind.CPP else {},
     )
+
+
+def _python(code: Code, loaded: LoadedService, base: Build) -> Path:
+    brought, requirements = code.entry.parent / _BROUGHT, code.entry.parent / REQUIREMENTS
+    if brought.exists():
+        interpreter = probe(brought)
+        if interpreter is None:
+            raise BuildError(f"{_BROUGHT}, which the processor brings, is no Python that runs here")
+        return interpreter.path
+    if requirements.is_file():
+        return environment_python(requirements, loaded.service.processor, base.python)
+    return base.python
 
 
 def _base(loaded: LoadedService, wanted: Wanted, progress: OnProgress | None) -> Build:
