@@ -43,14 +43,15 @@ def exposition(
     What is a histogram of another kind here is shown in the buckets that it has there: a value
     stands in the first one that surely holds it.
     """
-    versions = list(versions)
+    # Calls go on while the lines are made.
+    models, versions = dict(models), list(versions)
     yield _type(_SERVING + "request_count", "counter")
     for name, each in models.items():
         for status, count in sorted(each.requests.items()):
             yield _line(_SERVING + "request_count", {"model_name": name, "status": status}, count)
     yield _type(_SERVING + "request_latency", "histogram")
     for name, each in models.items():
-        for api, buckets in each.latency.items():
+        for api, buckets in list(each.latency.items()):
             labels = {"model_name": name, "API": api, "entrypoint": "REST"}
             yield from _histogram(_SERVING + "request_latency", labels, *buckets.read())
     yield _type(_SERVING + "runtime_latency", "histogram")
