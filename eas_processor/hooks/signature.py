@@ -119,6 +119,10 @@ class Signature(Target):
         inputs = ", ".join(f"{quote(name)} {each}" for name, each in self.inputs.items())
         return f"signature {quote(self.name)} takes {inputs or 'no inputs'}"
 
+    def example_outputs(self, signature_name: str, method: str) -> Sequence[str]:
+        """Refuse examples: arrays are taken here."""
+        raise BadRequest(f"examples are not taken here: {self.describe_inputs(signature_name)}")
+
     def specs(
         self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
     ) -> Sequence[Declaration]:

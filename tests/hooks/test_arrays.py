@@ -9,7 +9,12 @@ import pytest
 import eas_wire as wire
 from eas_processor.hooks import BadRequest, arrays
 from eas_processor.link.codes import INVALID_ARGUMENT, MODEL_FAULT, OK
-from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
+from eas_processor.link.frames import (
+    ARRAY_PROTO,
+    EAS_JSON,
+    TFS_CLASSIFY_JSON,
+    TFS_REGRESS_JSON,
+)
 from eas_processor.worker.hooks import Processor
 
 INPUTS = {"x": ("float32", [-1, 2])}
@@ -50,6 +55,12 @@ def test_json_is_answered_in_json():
     code, body = processor(sums).process(b'{"instances": [[1, 2]]}', EAS_JSON)
     assert code == OK
     assert json.loads(body.decode()) == {"predictions": [{"sum": 13.0, "label": "row 0"}]}
+
+
+@pytest.mark.parametrize("codec", [TFS_CLASSIFY_JSON, TFS_REGRESS_JSON])
+def test_examples_are_refused(codec):
+    code, body = processor(sums).process(b'{"examples": [{"x": 1.0}]}', codec)
+    assert code == INVALID_ARGUMENT and body.startswith(b"examples are not taken here")
 
 
 def test_the_output_filter_chooses():
