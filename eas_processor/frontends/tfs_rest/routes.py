@@ -33,8 +33,11 @@ from eas_processor.serving.version_states import Stage
 NAME = "tfs"
 """What a service calls this frontend that wants it."""
 
-_PARSED_HERE = 1 << 20
-"""Bytes of a body for an unknown model that are read as JSON; a larger one is not looked at."""
+_PARSED_HERE = 1 << 16
+"""
+Bytes of a body for an unknown model that are read as JSON, which takes the loop up to 8 ms; a
+larger one is not looked at.
+"""
 
 
 class TfsRoutes:

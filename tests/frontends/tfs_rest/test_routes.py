@@ -141,6 +141,7 @@ def test_a_connection_follows_a_label_that_is_moved_and_a_version_that_comes(fro
         ("no:predict", b"", 400, "JSON Parse error"),
         ("no:predict", b"{}", 404, "Servable not found for request: Latest(no)"),
         ("no:predict", b"[]", 400, "not a JSON object"),
+        ("no:predict", b"[" * 100_000, 404, "Servable not found for request: Latest(no)"),
         ("m:PREDICT", BODY, 400, "Malformed request: POST /v1/models/m:PREDICT"),
         ("m:predict?x=1", BODY, 400, "Malformed request: POST /v1/models/m:predict?x=1"),
         ("m/versions/99999999999999999999:predict", BODY, 400, "Failed to convert version"),
