@@ -5,6 +5,8 @@ from typing import Any, Dict, List, NamedTuple
 
 import numpy as np
 
+from eas_wire.varints import write_varint
+
 
 class Feature(NamedTuple):
     """Values of one kind: `bytes`, `float` or `int64`; "" for none at all."""
@@ -31,7 +33,8 @@ def _write(feature: Feature) -> bytes:
         return _field(2, _field(1, _floats(feature.values)))
     if feature.kind == "int64":
         return _field(
-            3, _field(1, b"".join(_varint(each & 0xFFFFFFFFFFFFFFFF) for each in feature.values))
+            3,
+            _field(1, b"".join(write_varint(each & 0xFFFFFFFFFFFFFFFF) for each in feature.values)),
         )
     return b""
 
@@ -46,13 +49,4 @@ def _floats(values: List[float]) -> bytes:
 
 def _field(number: int, value: bytes) -> bytes:
     """Return a field of bytes: its tag, its length and itself."""
-    return bytes([number << 3 | 2]) + _varint(len(value)) + value
-
-
-def _varint(number: int) -> bytes:
-    parts = bytearray()
-    while number > 0x7F:
-        parts.append(number & 0x7F | 0x80)
-        number >>= 7
-    parts.append(number)
-    return bytes(parts)
+    return bytes([number << 3 | 2]) + write_varint(len(value)) + value

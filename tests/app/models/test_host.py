@@ -28,6 +28,13 @@ def stages(host: ModelHost) -> dict[int, str]:
     return {number: state.stage.value for number, state in host.entry.states.items()}
 
 
+def begin_call(service: Any) -> Any:
+    """Return a call that the version has begun, and that keeps it until it is ended."""
+    call = type("Call", (), {"number": 1, "deadline": 0.0, "line": None})()
+    service.admission.begin(call)
+    return call
+
+
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
@@ -69,8 +76,7 @@ async def test_a_version_that_has_calls_goes_when_they_are_answered(yard: Yard) 
     await host.look()
     await host.wait_until_settled()
     old = host.entry.versions[1]
-    call: Any = type("Call", (), {"number": 1, "deadline": 0.0, "line": None})()
-    old.admission.begin(call)
+    call = begin_call(old)
     yard.make("m", 2)
     await host.look()
     await until(lambda: stages(host) == {1: "UNLOADING", 2: "AVAILABLE"})
@@ -167,9 +173,8 @@ async def test_a_version_that_comes_back_while_it_goes_waits_for_its_end(yard: Y
     host = host_of(yard, Specific((1, 2)))
     await host.look()
     await until(lambda: host.available == {1, 2})
-    call: Any = type("Call", (), {"number": 1, "deadline": 0.0, "line": None})()
     old = host.entry.versions[1]
-    old.admission.begin(call)
+    call = begin_call(old)
     host.config = ModelConfig("m", yard.root / "m", Specific((2,)))
     await host.look()
     await until(lambda: stages(host)[1] == "UNLOADING")
@@ -187,9 +192,8 @@ async def test_a_version_that_goes_again_before_its_turn_is_not_loaded(yard: Yar
     host = host_of(yard, Specific((1, 2)))
     await host.look()
     await until(lambda: host.available == {1, 2})
-    call: Any = type("Call", (), {"number": 1, "deadline": 0.0, "line": None})()
     old = host.entry.versions[1]
-    old.admission.begin(call)
+    call = begin_call(old)
     for wanted in ((2,), (1, 2), (2,)):
         host.config = ModelConfig("m", yard.root / "m", Specific(wanted))
         await host.look()
@@ -254,8 +258,7 @@ async def test_a_stop_ends_what_loads_and_what_goes(yard: Yard) -> None:
     host = host_of(yard)
     await host.look()
     await host.wait_until_settled()
-    call: Any = type("Call", (), {"number": 1, "deadline": 0.0, "line": None})()
-    host.entry.versions[1].admission.begin(call)
+    begin_call(host.entry.versions[1])
     yard.make("m", 2)
     await host.look()
     await until(lambda: stages(host) == {1: "UNLOADING", 2: "AVAILABLE"})
