@@ -45,10 +45,10 @@ def find_custom(loaded: LoadedService, wanted: Wanted, progress: OnProgress | No
 def _python(code: Code, loaded: LoadedService, base: Build) -> Path:
     brought, requirements = code.entry.parent / _BROUGHT, code.entry.parent / REQUIREMENTS
     if brought.exists():
-        interpreter = probe(brought)
-        if interpreter is None:
+        brought.chmod(0o755)  # archives are unpacked without
+        if probe(brought) is None:
             raise BuildError(f"{_BROUGHT}, which the processor brings, is no Python that runs here")
-        return interpreter.path
+        return brought
     if requirements.is_file():
         return environment_python(requirements, loaded.service.processor, base.python)
     return base.python

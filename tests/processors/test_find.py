@@ -27,7 +27,6 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedService:
 def bring_python(tmp_path: Path, script: str) -> None:
     python = tmp_path / "ocr" / "ENV" / "bin" / "python"
     python.write_text(f"#!/bin/sh\n{script}\n")
-    python.chmod(0o755)
 
 
 def test_without_an_interpreter_of_its_own_the_engines_runs_it(loaded: LoadedService) -> None:
@@ -37,9 +36,10 @@ def test_without_an_interpreter_of_its_own_the_engines_runs_it(loaded: LoadedSer
 
 
 def test_the_interpreter_that_it_brings_runs_it(loaded: LoadedService, tmp_path: Path) -> None:
-    other = sys._base_executable  # type: ignore[attr-defined]
-    bring_python(tmp_path, f'exec {other} "$@"')
-    assert find_custom(loaded, NO_GPU).python == Path(other)
+    bring_python(tmp_path, f'exec {sys.executable} "$@"')
+    build = find_custom(loaded, NO_GPU)
+    assert build.directory is not None
+    assert build.python == build.directory / "ENV" / "bin" / "python"
 
 
 def test_one_that_does_not_run_here_is_named(loaded: LoadedService, tmp_path: Path) -> None:
