@@ -1,14 +1,22 @@
 """`PredictionLog`: a request, and perhaps its answer, as warm-up files and request logs have it."""
 
-from typing import List, NamedTuple
+import struct
+from typing import List, NamedTuple, Sequence
 
 from eas_processor.codecs.errors import CodecError
 from eas_processor.codecs.tensor_proto.codec import ClassifyProto, RegressProto, TensorProto
 from eas_processor.codecs.tensor_proto.multi_inference import CLASSIFY, split_multi_inference
+from eas_processor.codecs.tensor_proto.requests import write_model_spec
 from eas_wire import MalformedMessage
-from eas_wire.fields import LENGTH, fields, length_field, tag_of
+from eas_wire.fields import FIXED64, LENGTH, VARINT, fields, length_field, tag_of
+from eas_wire.varints import write_varint
 
 _METADATA = tag_of(1, LENGTH)
+_VERSION = tag_of(2, LENGTH)
+_SAMPLING = tag_of(2, LENGTH)
+_TAGS = tag_of(3, LENGTH)
+_SECONDS = bytes([tag_of(4, VARINT)])
+_RATE = struct.Struct("<Bd")
 _REQUEST = tag_of(1, LENGTH)
 _RESPONSE = tag_of(2, LENGTH)
 _MULTI_INFERENCE = tag_of(4, LENGTH)
@@ -84,3 +92,20 @@ def write_prediction_log(
     tag = tag_of(LOG_FIELDS[codec], LENGTH)
     head = length_field(_METADATA, metadata) if metadata else b""
     return head + length_field(tag, log)
+
+
+def write_metadata(
+    model: str, version: int, sampling_rate: float, tags: Sequence[str], seconds: float
+) -> bytes:
+    """Return a `LogMetadata`; `seconds` are since the epoch."""
+    number = bytes([tag_of(1, VARINT)]) + write_varint(version)
+    spec = write_model_spec(model, "") + length_field(_VERSION, number)
+    sampling = _RATE.pack(tag_of(1, FIXED64), sampling_rate)
+    return b"".join(
+        [
+            length_field(tag_of(1, LENGTH), spec),
+            length_field(_SAMPLING, sampling),
+            *[length_field(_TAGS, tag.encode()) for tag in tags],
+            _SECONDS + write_varint(int(seconds)),
+        ]
+    )

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple, Union
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple, Union
 
 from eas_processor.tf.errors import ModelConfigError
 
@@ -24,6 +24,19 @@ _DEEPREC = re.compile(
 )
 
 
+class RequestLogConfig(NamedTuple):
+    """
+    Where requests are logged, and what share of them, from 0 to 1.
+
+    `prefix` is what the paths of the files begin with. `model` and `version` say what is served.
+    """
+
+    prefix: str
+    sampling_rate: float
+    model: str = ""
+    version: int = 0
+
+
 class ModelConfig:
     """
     The settings of one model.
@@ -36,7 +49,8 @@ class ModelConfig:
     does; None leaves it to the proof. `op_libraries` are shared objects, by path, and packages, by
     name, to load before the graph. `infer_signature` gives a frozen graph a signature. With
     `enable_model_warmup` a SavedModel answers the requests that it brings, each of them
-    `num_request_iterations_for_warmup` times (0 is once), before any other.
+    `num_request_iterations_for_warmup` times (0 is once), before any other. `request_log` is None
+    where none is kept.
     """
 
     __slots__ = (
@@ -54,6 +68,7 @@ class ModelConfig:
         "num_request_iterations_for_warmup",
         "op_libraries",
         "outputs_by_row",
+        "request_log",
         "run_on_caller_thread",
         "signature_name",
         "strict_shapes",
@@ -79,6 +94,7 @@ class ModelConfig:
         self.infer_signature = False
         self.enable_model_warmup = False
         self.num_request_iterations_for_warmup = 0
+        self.request_log: Optional[RequestLogConfig] = None
 
     def by_row(self, output: str) -> Optional[bool]:
         """Return whether an output is stated to come by row, None when nothing is."""
@@ -211,6 +227,24 @@ def _read_outputs(key: str, value: Any) -> Union[bool, Tuple[str, ...]]:
         raise _refusal(key, "true, false or a list of names of outputs", value) from None
 
 
+def _read_request_log(key: str, value: Any) -> Optional[RequestLogConfig]:
+    expected = 'such as {"prefix": "/logs/m", "sampling_rate": 0.1, "model": "m", "version": 1}'
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not set(value) <= set(RequestLogConfig._fields):
+        raise _refusal(key, expected, value)
+    try:
+        found = RequestLogConfig(**value)
+        rate = float(found.sampling_rate)
+        if not (isinstance(found.prefix, str) and found.prefix and 0 <= rate <= 1):
+            raise ValueError
+        return found._replace(
+            sampling_rate=rate, model=str(found.model), version=int(found.version)
+        )
+    except (TypeError, ValueError):
+        raise _refusal(key, expected, value) from None
+
+
 _READERS = {
     "enable_warm_up": _read_bool,
     "json_nan": _read_json_nan,
@@ -229,4 +263,5 @@ _READERS = {
     "infer_signature": _read_bool,
     "enable_model_warmup": _read_bool,
     "num_request_iterations_for_warmup": _read_count,
+    "request_log": _read_request_log,
 }

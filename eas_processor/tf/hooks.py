@@ -15,6 +15,7 @@ from eas_processor.codecs.registry import find
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.errors import BadRequest
 from eas_processor.tf.model.load import load
+from eas_processor.tf.request_log import RequestLog
 from eas_processor.tf.rows.proof import count_rows
 from eas_processor.tf.run.batching import run_batch
 from eas_processor.tf.run.model import Model
@@ -43,6 +44,8 @@ def initialize(
         run_once(model)
     if config.enable_model_warmup:
         warm_up(model, os.fspath(model_entry), config.num_request_iterations_for_warmup or 1)
+    if config.request_log is not None and config.request_log.sampling_rate:
+        model.request_log = RequestLog(model, config.request_log)
     return model
 
 
@@ -57,7 +60,7 @@ def process(model: Model, request: Any, codec: int = ArrayProto.number) -> bytes
     if len(request) == 0 and codec == ArrayProto.number:
         return get_serving_model_info(model)
     if model.config.allowed_batch_sizes:
-        return _only(run_batch(model, [request], [codec], _times))
+        return _only(_run(model, [request], [codec]))
     start = perf_counter()
     encoding = find(codec)
     asked, form = encoding.decode(request, model)
@@ -67,6 +70,8 @@ def process(model: Model, request: Any, codec: int = ArrayProto.number) -> bytes
     ran = perf_counter()
     response = encoding.encode(plan.give(values), form)
     _note(count_rows(arrays) or 1, decoded - start, ran - decoded, perf_counter() - ran)
+    if model.request_log is not None:
+        model.request_log.offer([request], [codec], [response])
     return response
 
 
@@ -88,7 +93,16 @@ def batch_process(
     codecs = codecs or [ArrayProto.number] * len(requests)
     if not all(map(len, requests)):
         return _batch_with_empty(model, requests, codecs)
-    return run_batch(model, requests, codecs, _times)
+    return _run(model, requests, codecs)
+
+
+def _run(
+    model: Model, requests: Sequence[Any], codecs: Sequence[int]
+) -> List[Union[bytes, Exception]]:
+    answers = run_batch(model, requests, codecs, _times)
+    if model.request_log is not None:
+        model.request_log.offer(requests, codecs, answers)
+    return answers
 
 
 def _asks_for_signature(request: Any, codec: int) -> bool:
@@ -100,7 +114,7 @@ def _batch_with_empty(
 ) -> List[Union[bytes, Exception]]:
     asks = list(map(_asks_for_signature, requests, codecs))
     kept = [index for index, asked in enumerate(asks) if not asked]
-    ran = run_batch(model, [requests[at] for at in kept], [codecs[at] for at in kept], _times)
+    ran = _run(model, [requests[at] for at in kept], [codecs[at] for at in kept])
     answers, described = iter(ran), _described(model)
     return [described if asked else next(answers) for asked in asks]
 

@@ -39,6 +39,8 @@ def test_defaults(text):
         ('{"gpu_memory_fraction": "1"}', "gpu_memory_fraction", 1.0),
         ('{"enable_warm_up": true}', "enable_warm_up", True),
         ('{"enable_model_warmup": true}', "enable_model_warmup", True),
+        ('{"request_log": {"prefix": "/l", "sampling_rate": 1}}', "request_log", ("/l", 1, "", 0)),
+        ('{"request_log": null}', "request_log", None),
         (
             '{"num_request_iterations_for_warmup": 3}',
             "num_request_iterations_for_warmup",
@@ -112,3 +114,20 @@ def test_keys_of_deeprec_without_effect_are_named_once(caplog):
     assert record.getMessage() == (
         "model_config: no effect, it needs DeepRec: checkpoint_dir, timeline_start_step"
     )
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        '{"prefix": "/l"}',
+        '{"prefix": "", "sampling_rate": 1}',
+        '{"prefix": "/l", "sampling_rate": 1.5}',
+        '{"prefix": "/l", "sampling_rate": "all"}',
+        '{"prefix": "/l", "sampling_rate": 1, "version": []}',
+        '{"prefix": "/l", "sampling_rate": 1, "rate": 1}',
+        '"/l"',
+    ],
+)
+def test_a_request_log_that_is_none(log):
+    with pytest.raises(ModelConfigError, match=r"model_config\.request_log: expected such as"):
+        read_model_config('{"request_log": %s}' % log)

@@ -23,7 +23,7 @@ from eas_wire import Request, Stack, Tensor
 from eas_wire.fields import LENGTH, length_field, tag_of
 from eas_wire.outlines import Outlines
 
-_OUTPUTS = tag_of(1, LENGTH)
+OUTPUTS = tag_of(1, LENGTH)
 _EXAMPLES = "inputs"
 """The only input of a signature that classifies or regresses."""
 
@@ -53,11 +53,11 @@ class TensorProto(Codec):
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
         """Return a `PredictResponse`, without its `model_spec`."""
-        return write_tensors(_OUTPUTS, outputs, self.as_content)
+        return write_tensors(OUTPUTS, outputs, self.as_content)
 
     def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
         """Return `count` responses, each with its equal share of the rows."""
-        return write_shares(_OUTPUTS, outputs, count, self.as_content)
+        return write_shares(OUTPUTS, outputs, count, self.as_content)
 
     def stack(self, bodies: Sequence[Any], places: Sequence[int]) -> Tuple[List[Stack], List[int]]:
         """Read requests that differ in their values alone together, as bytes."""

@@ -1,4 +1,4 @@
-"""`PredictRequest`s of TensorFlow Serving, written."""
+"""Requests of TensorFlow Serving's `PredictionService`, written."""
 
 from eas_processor.codecs.tensor_proto.messages import INPUT, MODEL_SPEC, OUTPUT_FILTER
 from eas_processor.codecs.tensor_proto.writing import write_tensors
@@ -6,6 +6,8 @@ from eas_wire import Request, decode_request
 from eas_wire.fields import LENGTH, length_field, tag_of
 
 _NAME = tag_of(1, LENGTH)
+_EXAMPLE_LIST = tag_of(1, LENGTH)
+_EXAMPLE = tag_of(1, LENGTH)
 _SIGNATURE_NAME = tag_of(3, LENGTH)
 
 
@@ -21,6 +23,15 @@ def write_predict_request(request: Request, model: str = "", as_content: bool = 
     names = b"".join([length_field(OUTPUT_FILTER, name.encode()) for name in request.output_filter])
     inputs = write_tensors(INPUT, request.inputs, as_content)
     return length_field(MODEL_SPEC, spec) + inputs + names
+
+
+def write_examples_request(request: Request, model: str = "") -> bytes:
+    """Return a `ClassificationRequest` or `RegressionRequest`, which are alike."""
+    (tensor,) = request.inputs.values()
+    examples = b"".join([length_field(_EXAMPLE, each) for each in tensor.array.tolist()])
+    spec = write_model_spec(model, request.signature_name)
+    example_list = length_field(_EXAMPLE_LIST, examples)
+    return length_field(MODEL_SPEC, spec) + length_field(INPUT, example_list)
 
 
 def from_array_proto(body: bytes, model: str = "") -> bytes:

@@ -60,6 +60,8 @@ class Model(Target):
         self.config = config
         self.metadata: Dict[str, Any] = {}
         """The signatures in full, as JSON can hold them."""
+        self.request_log: Optional[Any] = None
+        """Where samples of requests and answers go; None where nowhere."""
         self.json_nan = config.json_nan
         self.default_signature = choose_default(signatures, config.signature_name)
         self._session = session
