@@ -19,8 +19,8 @@ def worker_code_directory() -> Path:
     Return the directory of this release's code for workers, made on first use.
 
     Its name is a hash of the content, so that a launcher never runs the code of another release. A
-    launcher runs the directory itself (`python -sE DIRECTORY`), which puts it first among the
-    places where Python looks for modules.
+    launcher runs the directory itself (`python DIRECTORY`, with `-sE` for the interpreter of a
+    build), which puts it first among the places where Python looks for modules.
     """
     directory = private_directory("worker-code") / content_hash(str(_ROOT))
     if not directory.is_dir():

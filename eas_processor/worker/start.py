@@ -1,5 +1,5 @@
 """
-The program of a launcher: `python -sE PACKAGES HOOKS LINK ENGINE`.
+The program of a launcher: `python PACKAGES HOOKS LINK ENGINE`, with `-sE` in a build.
 
 It is copied to CODE/__main__.py, so that CODE, which holds the packages for workers alone, is
 the first place that Python looks for modules, whatever the current directory or the build's
