@@ -24,7 +24,8 @@ def add_show_options(parser: argparse.ArgumentParser) -> None:
     """Add those of `saved_model_cli show`."""
     group = parser.add_argument_group("[show] --dir DIR, as in `saved_model_cli show`")
     _add_model(group)
-    group.add_argument("--all", action="store_true", help="every signature of every tag-set")
+    group.add_argument("--all", action="store_true", help="all signatures, ops and functions")
+    group.add_argument("--list_ops", action="store_true", help="the ops of the tag-set, too")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def refuse_stray_show_options(arguments: argparse.Namespace) -> None:
     """Raise CallError where an option of the form with `--dir` stands without it."""
-    _refuse_stray(arguments, ("tag_set", "signature_def", "all"), "inspect PATH")
+    _refuse_stray(arguments, ("tag_set", "signature_def", "all", "list_ops"), "inspect PATH")
 
 
 def refuse_stray_run_options(arguments: argparse.Namespace) -> None:

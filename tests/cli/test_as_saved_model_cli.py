@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from fixtures import need
 
+from eas_processor.cli import graph_details
 from eas_processor.cli.inspect_show import graphs_of
 from eas_processor.cli.main import main
 
@@ -43,6 +45,22 @@ def eascmd(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
     return run
 
 
+def test_every_field_that_is_read_is_tensorflows(theirs: Any) -> None:
+    saved_model_pb2 = need.module("tensorflow.core.protobuf.saved_model_pb2")
+    pending = [(graph_details._SAVED_MODEL.DESCRIPTOR, saved_model_pb2.SavedModel.DESCRIPTOR)]
+    seen = set()
+    while pending:
+        ours, other = pending.pop()
+        if ours.full_name not in seen:
+            seen.add(ours.full_name)
+            for field in ours.fields:
+                same = other.fields_by_name[field.name]
+                assert (field.number, field.type) == (same.number, same.type), field.full_name
+                if field.message_type:
+                    pending.append((field.message_type, same.message_type))
+    assert "eas_processor.tf.TypeSpec" in seen
+
+
 def test_inspect_prints_what_theirs_prints(
     theirs: Any, eascmd: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,6 +79,53 @@ def test_inspect_prints_what_theirs_prints(
                 expected = capfd.readouterr().out
                 options = ("--dir", model, "--tag_set", tags, "--signature_def", key)
                 assert eascmd("inspect", "show", *options)[1] == expected
+
+
+def test_inspect_all_prints_what_theirs_prints(
+    theirs: Any, eascmd: Any, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    functions = save_functions(tmp_path / "functions")
+    # Theirs takes a second for each; these have all that the others have.
+    for model in (CPU, TF2, DATA / "models" / "2.3_keras", functions):
+        theirs._show_all(str(model))
+        expected = capfd.readouterr().out
+        status, out, err = eascmd("inspect", "show", "--dir", model, "--all")
+        assert (status, err) == (0, "")
+        assert in_one_order(out) == in_one_order(expected)
+
+
+def save_functions(path: Path) -> Path:
+    """Save a model whose functions take arguments of many kinds."""
+    tf = need.module("tensorflow")
+    module = tf.Module()
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def plain(x: Any, flag: bool = True, *, scale: float = 1.5) -> Any:
+        return x * scale if flag else x
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def nested(pair: Any, table: Any, text: str, none: Any = None) -> Any:
+        return pair[0] + table["b"]
+
+    spec = tf.TensorSpec
+    plain.get_concrete_function(spec([None, 2], tf.float32))
+    plain.get_concrete_function(spec([], tf.float64), False, scale=0.0)
+    plain.get_concrete_function(spec(None, tf.float16), scale=spec([1], tf.float16, name="s"))
+    some = spec([2], tf.int32)
+    nested.get_concrete_function([some, some], {"b": some, "a": 0}, "text")
+    module.plain, module.nested = plain, nested
+    module.concrete = plain.get_concrete_function(spec([7], tf.float32))
+    tf.saved_model.save(module, str(path))
+    return path
+
+
+def in_one_order(shown: str) -> list[Any]:
+    """Return what `--all` shows, without the order of ops and options, which theirs leaves open."""
+    shown = re.sub(", \b\b([]}])", r"\1", shown)  # they take back the last comma so
+    rest, _, functions = shown.partition("\nConcrete Functions:")
+    head = [sorted(re.findall("'[^']+'", x)) if " ops: {" in x else x for x in rest.splitlines()]
+    each = functions.split("\n  Function Name: ")
+    return head + [sorted(re.split(r" +Option #\d+\n", function)) for function in each]
 
 
 CALLS = [

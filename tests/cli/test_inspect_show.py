@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from google.protobuf import text_format
 
 from eas_processor.cli.main import main
 from eas_processor.tf.model.schema import SavedModel
 
 DATA = Path(__file__).parents[1] / "tf" / "data"
+TF2 = DATA / "tfs" / "saved_model_half_plus_two_tf2_cpu" / "00000123"
 MODEL = DATA / "tfs" / "saved_model_half_plus_two_cpu" / "00000123"
 
 
@@ -64,6 +66,42 @@ def test_one_signature(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_ops_are_listed_before_what_else_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    keys = show(capsys, "--dir", str(MODEL), "--tag_set", "serve")
+    first, rest = show(capsys, "--dir", str(MODEL), "--tag_set", "serve", "--list_ops").split(
+        "\n", 1
+    )
+    assert rest == keys
+    assert first.startswith("The MetaGraph with tag set ['serve'] contains the following ops: {'")
+    assert "'ParseExample', " in first
+
+
+def test_all_of_a_model_of_tensorflow_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """The ops are also those of functions, whose names are no ops."""
+    head, _, functions = show(capsys, "--dir", str(TF2), "--all").partition("\nConcrete Functions:")
+    assert head.startswith(
+        "\nMetaGraphDef with tag-set: 'serve' contains the following SignatureDefs:\n\n"
+        "signature_def['__saved_model_init_op']:\n"
+        "  The given SavedModel SignatureDef contains the following input(s):\n"
+    )
+    assert "'ReadVariableOp', " in head
+    assert "__inference" not in head
+    assert functions.startswith(
+        "\n  Function Name: 'classify_x2y3'\n    Option #1\n      Callable with:\n"
+        "        Argument #1\n"
+        "          inputs: TensorSpec(shape=(1,), dtype=tf.float32, name='inputs')\n"
+    )
+
+
+def test_a_model_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = SavedModel()
+    message.ParseFromString((MODEL / "saved_model.pb").read_bytes())
+    (tmp_path / "saved_model.pbtxt").write_text(text_format.MessageToString(message))
+    assert show(capsys, "--dir", str(tmp_path), "--all") == show(
+        capsys, "--dir", str(MODEL), "--all"
+    )
+
+
 def test_a_directory_of_versions_is_its_newest(capsys: pytest.CaptureFixture[str]) -> None:
     assert show(capsys, "--all", "--dir", str(MODEL.parent)) == show(
         capsys, "--all", "--dir", str(MODEL)
@@ -89,7 +127,8 @@ def test_several_graphs_and_shapes(tmp_path: Path, capsys: pytest.CaptureFixture
     ("options", "message"),
     [
         (["--dir", "/nowhere"], "/nowhere does not exist"),
-        (["--dir", str(DATA / "tf1_frozen.pb")], "expected a SavedModel, and this is a frozen"),
+        (["--dir", str(DATA / "tf1_frozen.pb")], "expected the directory of a SavedModel"),
+        (["--dir", str(MODEL), "--list_ops"], "--list_ops needs --tag_set"),
         (
             ["--dir", str(MODEL), "--tag_set", "gpu"],
             "--tag_set: the model has no graph with the tags 'gpu'; it has 'serve'",

@@ -58,7 +58,9 @@ DATA_TYPES = {
 REF_OFFSET = 100
 
 # message: (field, number, type), where `*` repeats, `->` makes a map from string.
-_MESSAGES: Dict[str, List[Tuple[str, int, str]]] = {
+Messages = Dict[str, List[Tuple[str, int, str]]]
+
+_MESSAGES: Messages = {
     "SavedModel": [("meta_graphs", 2, "*MetaGraphDef")],
     "MetaGraphDef": [
         ("meta_info_def", 1, "MetaInfoDef"),
@@ -101,8 +103,10 @@ _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     "string": _Field.TYPE_STRING,
     "bool": _Field.TYPE_BOOL,
+    "double": _Field.TYPE_DOUBLE,
     "int32": _Field.TYPE_INT32,
     "int64": _Field.TYPE_INT64,
+    "sint64": _Field.TYPE_SINT64,
 }
 
 
@@ -125,16 +129,16 @@ def _add_map_entry(message: Any, field_name: str, kind: str) -> str:
     return f"{message.name}.{entry.name}"
 
 
-def _build_file() -> Any:
+def _build_file(messages: Messages, syntax: str) -> Any:
     proto = descriptor_pb2.FileDescriptorProto(
-        name=f"{_PACKAGE}/saved_model.proto", package=_PACKAGE, syntax="proto3"
+        name=f"{_PACKAGE}/saved_model.proto", package=_PACKAGE, syntax=syntax
     )
     enum = proto.enum_type.add(name="DataType")
     for number, name in DATA_TYPES.items():
         enum.value.add(name=name, number=number)
         if number:
             enum.value.add(name=f"{name}_REF", number=number + REF_OFFSET)
-    for message_name, fields in _MESSAGES.items():
+    for message_name, fields in messages.items():
         message = proto.message_type.add(name=message_name)
         for name, number, kind in fields:
             repeated = kind.startswith(("*", "->"))
@@ -155,7 +159,17 @@ def _message_class(pool: Any, name: str) -> Any:
     return factory.GetPrototype(descriptor)
 
 
-_pool = descriptor_pool.DescriptorPool()
-_pool.AddSerializedFile(_build_file().SerializeToString())
+def _pool_of(messages: Messages, syntax: str) -> Any:
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(_build_file(messages, syntax).SerializeToString())
+    return pool
+
+
+def message_class(messages: Messages, name: str) -> Any:
+    """Return the class of a message of a table like the one above; it knows what was set to 0."""
+    return _message_class(_pool_of(messages, "proto2"), name)
+
+
+_pool = _pool_of(_MESSAGES, "proto3")
 SavedModel = _message_class(_pool, "SavedModel")
 GraphDef = _message_class(_pool, "GraphDef")

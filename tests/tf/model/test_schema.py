@@ -5,7 +5,7 @@ need.module("tensorflow")
 from tensorflow.core.framework.types_pb2 import DataType
 from tensorflow.core.protobuf import saved_model_pb2
 
-from eas_processor.tf.model.schema import DATA_TYPES, SavedModel
+from eas_processor.tf.model.schema import DATA_TYPES, SavedModel, message_class
 
 
 def test_every_field_is_tensorflows():
@@ -28,3 +28,11 @@ def test_every_dtype_is_tensorflows():
     for name, number in DataType.items():
         if number < 100:
             assert DATA_TYPES[number] == name
+
+
+def test_a_message_of_another_table_knows_what_was_set_to_zero():
+    table = {"Value": [("number", 1, "sint64"), ("more", 2, "*Value"), ("type", 3, "DataType")]}
+    kind = message_class(table, "Value")
+    read = kind.FromString(kind(more=[kind(number=0), kind()], type=1).SerializeToString())
+    assert [each.HasField("number") for each in read.more] == [True, False]
+    assert read.type == 1
