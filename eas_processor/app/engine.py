@@ -243,6 +243,10 @@ class _Engine:
 
     def _make_room(self, settings: ServiceSettings) -> None:
         """Leave descriptors for the instances of `settings` beside those of the others."""
+        services = self._services
+        if isinstance(services, Models):
+            self._leave(services.instances, 1)
+            return
         counts = [
             each.settings.instances
             for entry in self._registry
@@ -250,7 +254,10 @@ class _Engine:
             if each.name != settings.name
         ]
         counts.append(settings.instances)
-        most = self._files.most_connections(sum(counts), max(counts))
+        self._leave(sum(counts), max(counts))
+
+    def _leave(self, instances: int, updated: int) -> None:
+        most = self._files.most_connections(instances, updated)
         self._server.settings = replace(self._server.settings, max_connections=most)
 
     def _renew_certificate(self) -> None:

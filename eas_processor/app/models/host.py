@@ -75,6 +75,11 @@ class ModelHost:
         failed = (each for each in self._versions.values() if each.settled and not each.available)
         return {each.number: each.state.message for each in failed}
 
+    @property
+    def versions(self) -> int:
+        """How many there are, also of those that load or go."""
+        return len(self._everything)
+
     def services(self) -> Iterator[Any]:
         """Yield what takes the calls of each version, also of those that go."""
         return (each.service for each in self._everything if each.service is not None)

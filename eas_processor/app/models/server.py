@@ -68,6 +68,11 @@ class Models:
         """The calls that have begun and are not answered, of all versions."""
         return sum(each.admission.outstanding for each in self._services())
 
+    @property
+    def instances(self) -> int:
+        """The instances of all versions, each of which has one: also those that load or go."""
+        return sum(each.versions for each in [*self._hosts.values(), *self._going])
+
     async def start(self) -> None:
         """
         Load what the configuration names, and wait until each model has a version that serves.

@@ -11,7 +11,7 @@ from fixtures.yard import Yard, until
 
 from eas_processor.app.models.host import ModelHost
 from eas_processor.app.models.server import ModelOffer, Models
-from eas_processor.config.models import ModelConfig, Specific
+from eas_processor.config.models import All, ModelConfig, Specific
 from eas_processor.errors import ServiceFileError, SetupError, StartError, UpdateError
 
 
@@ -70,6 +70,19 @@ async def test_a_model_that_cannot_be_loaded_ends_the_start(yard: Yard) -> None:
     )
     await models.stop()
     assert all(each.stopped for each in yard.desk.made)
+
+
+async def test_room_is_made_for_all_versions_also_while_they_load(yard: Yard) -> None:
+    yard.make("a", 1, 2, 3)
+    yard.make("b", 1)
+    yard.desk.may_start.clear()
+    models = models_of(yard, Config(model(yard, "a", policy=All()), model(yard, "b")))
+    start = asyncio.create_task(models.start())
+    await until(lambda: len(yard.desk.room) == 4)
+    assert models.instances == 4
+    yard.desk.may_start.set()
+    await start
+    await models.stop()
 
 
 async def test_new_versions_are_found_while_it_serves(yard: Yard) -> None:
