@@ -24,6 +24,8 @@ log = logging.getLogger("eas_processor")
 
 REQUIREMENTS = "requirements.txt"
 _LOCK = "requirements.lock"
+_WORKERS = "numpy\n"
+"""What a worker itself needs of its interpreter."""
 _MARK = "complete"
 
 # Lines that mean other files of the processor.
@@ -91,12 +93,14 @@ class _Maker:
 
     def make(self, base: Path, inputs: list[Path]) -> None:
         directory = self._directory
+        workers = directory / "worker.txt"
         log.info("making the environment of %s in %s", self._requirements, directory)
         try:
             shutil.rmtree(directory / "env", ignore_errors=True)
             self._uv("venv", "--no-project", "--python", str(base), str(directory / "env"))
             if not (directory / _LOCK).exists():
-                self._solve(inputs)
+                workers.write_text(_WORKERS, "ascii")
+                self._solve([*inputs, workers])
             self._install()
             write_whole(directory / _MARK, b"")
         except OSError as error:
