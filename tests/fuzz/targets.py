@@ -14,9 +14,15 @@ from typing import Any
 
 from fixtures.engine import FakeAdmission, FakeClient, make_server
 
+from eas_processor.codecs.codec import Target
+from eas_processor.codecs.errors import CodecError
+from eas_processor.codecs.prediction_log import read_prediction_log
+from eas_processor.codecs.registry import find
+from eas_processor.codecs.tensor_proto.messages import peek_model_spec
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
 from eas_processor.frontends.http.server import HttpServer
 from eas_processor.link.deframer import Deframer
+from eas_processor.link.frames import CLASSIFY_PROTO, TENSOR_PROTO
 from eas_wire import WireError, decode_request, decode_response
 
 SEEDS = Path(__file__).parent / "seeds"
@@ -85,15 +91,34 @@ def frames(data: bytes) -> None:
 
 def codec(data: bytes) -> None:
     """What a worker, and what the SDK, is sent as a message."""
-    for decode in (decode_request, decode_response):
+    for decode in (decode_request, decode_response, _predict, _classify, read_prediction_log):
         _decode(decode, data)
+
+
+class _Anything(Target):
+    """A model that takes every name."""
+
+    def input_names(self, signature_name: str) -> None:
+        return None
+
+    def example_outputs(self, signature_name: str, method: str) -> list[str]:
+        return ["classes"]
+
+
+def _predict(data: bytes) -> object:
+    peek_model_spec(memoryview(data))
+    return find(TENSOR_PROTO).decode(data, _Anything())
+
+
+def _classify(data: bytes) -> object:
+    return find(CLASSIFY_PROTO).decode(data, _Anything())
 
 
 def _decode(decode: Callable[[bytes], object], data: bytes) -> None:
     try:
         decode(data)
-    except WireError as refusal:
-        assert refusal.code == "INVALID_ARGUMENT" and str(refusal)
+    except (WireError, CodecError) as refusal:
+        assert refusal.code in ("INVALID_ARGUMENT", "UNIMPLEMENTED") and str(refusal).encode()
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {"http": http, "frames": frames, "codec": codec}
