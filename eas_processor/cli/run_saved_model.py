@@ -17,6 +17,7 @@ from eas_processor.errors import CallError
 from eas_processor.home import have_temporary_directory
 
 _INPUTS = ("inputs", "input_exprs", "input_examples")
+_OF_THE_OTHER_FORM = ("model", "input", "fetch", "signature", "output", "json")
 
 
 def run_saved_model(arguments: Namespace) -> None:
@@ -25,7 +26,8 @@ def run_saved_model(arguments: Namespace) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     graph = graph_of(graphs_of(arguments.dir), arguments.tag_set)
     signature = signature_of(graph, arguments.signature_def)
-    # In the order in which one overrules the other.
+    if signature["inputs"] and not any(getattr(arguments, name) for name in _INPUTS):
+        raise CallError("--dir needs --inputs, --input_exprs or --input_examples")
     feeds = {
         _tensor_of(key, signature["inputs"], "input"): value
         for key, value in read_given(
@@ -46,15 +48,15 @@ def run_saved_model(arguments: Namespace) -> None:
 
 
 def _check(arguments: Namespace) -> None:
-    if arguments.model is not None or arguments.input is not None:
-        given = "--input" if arguments.model is None else str(arguments.model)
-        raise CallError(f"--dir names the model; {given} goes with `eascmd run MODEL`")
+    for name in _OF_THE_OTHER_FORM:
+        given = getattr(arguments, name)
+        if given:
+            shown = str(given) if name == "model" else f"--{name}"
+            raise CallError(f"--dir names the model; {shown} goes with `eascmd run MODEL`")
     refuse_what_is_not_here(arguments)
     for name, example in (("tag_set", "serve"), ("signature_def", "serving_default")):
         if getattr(arguments, name) is None:
             raise CallError(f"--dir needs --{name}, such as --{name} {example}")
-    if not any(getattr(arguments, name) for name in _INPUTS):
-        raise CallError("--dir needs --inputs, --input_exprs or --input_examples")
 
 
 def _tensor_of(key: str, tensors: dict[str, Any], role: str) -> str:
@@ -112,6 +114,8 @@ def _write(path: Path, array: Any) -> None:
     """Write an array without pickle: text becomes numpy's fixed-width bytes."""
     array = np.asarray(array)
     if array.dtype.kind == "O":
+        if not all(isinstance(each, bytes) for each in array.flat):
+            raise CallError(f"{path}: the output is no array")
         if any(each.endswith(b"\0") for each in array.flat):
             raise CallError(f"{path}: numpy's files drop NUL bytes at the end of a value")
         array = array.astype(bytes)

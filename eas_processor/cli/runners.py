@@ -76,6 +76,8 @@ def run_inspect(arguments: argparse.Namespace) -> None:
     refuse_stray_show_options(arguments)
     if arguments.path is None:
         arguments.usage_error("the following arguments are required: PATH, or --dir DIR")
+    if arguments.path == Path("show") and not arguments.path.exists():
+        raise CallError("`eascmd inspect show` needs --dir DIR, which names the model")
     inspect(arguments.path, as_json=arguments.json)
 
 

@@ -194,6 +194,8 @@ def test_the_line_of_the_article(eascmd: Any) -> None:
         (["--inputs", "x=a", "--signature_def", "k"], "--signature_def: there is no signature"),
         (["--inputs", "x=a", "--tag_set", "k"], "--tag_set: the model has no graph with the tag"),
         (["--inputs", "x=a", "-i", "x=1"], "--input goes with `eascmd run MODEL`"),
+        (["--inputs", "x=a", "--json"], "--json goes with `eascmd run MODEL`"),
+        (["--inputs", "x=a", "model"], "model goes with `eascmd run MODEL`"),
     ],
 )
 def test_bad_input_gets_a_sentence(options: list[str], message: str, eascmd: Any) -> None:
@@ -202,6 +204,11 @@ def test_bad_input_gets_a_sentence(options: list[str], message: str, eascmd: Any
     (line,) = err.splitlines()
     assert (status, out) == (1, "")
     assert message in line
+
+
+def test_a_signature_without_inputs_needs_none(eascmd: Any) -> None:
+    words = ("--dir", COUNTER, "--tag_set", "serve", "--signature_def", "get_counter")
+    assert eascmd("run", *words) == (0, "Result for output key output:\n0.0\n", "")
 
 
 def test_what_is_missing_is_named(eascmd: Any) -> None:

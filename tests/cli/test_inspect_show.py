@@ -141,6 +141,7 @@ def test_several_graphs_and_shapes(tmp_path: Path, capsys: pytest.CaptureFixture
         ([str(MODEL), "--tag_set", "serve"], "--tag_set goes with --dir DIR"),
         ([str(MODEL), "--all"], "--all goes with --dir DIR"),
         ([str(MODEL), "--dir", "x"], "goes with `eascmd inspect PATH`"),
+        (["show"], "`eascmd inspect show` needs --dir DIR"),
         (["--json", "--dir", str(MODEL)], "--json goes with `eascmd inspect PATH`"),
     ],
 )
