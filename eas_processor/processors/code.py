@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eas_processor.config import LoadedService
 from eas_processor.errors import ModelFetchError
-from eas_processor.home import private_directory
+from eas_processor.home import home, private_directory
 from eas_processor.model_store.fetch import is_local, locate, reason
 from eas_processor.model_store.store import short_hash
 from eas_processor.model_store.unpack import is_archive, unpack
@@ -67,9 +67,20 @@ def _copy(source: Path, draft: Path) -> str:
 
 
 def _left_out(directory: str, names: list[str]) -> set[str]:
-    """Return the names that are not copied; a virtual environment is known by its marker."""
-    environments = {name for name in names if Path(directory, name, "pyvenv.cfg").exists()}
-    return environments | _LEFT_BY_TOOLS(directory, names)
+    """Return the names that are not copied."""
+    others = {name for name in names if not _is_code(Path(directory, name))}
+    return others | _LEFT_BY_TOOLS(directory, names)
+
+
+def _is_code(path: Path) -> bool:
+    if not path.is_dir():
+        return path.is_file()  # no pipe, and no link that leads nowhere
+    # By its marker a virtual environment is known.
+    if (path / "pyvenv.cfg").exists():
+        return False
+    # The copies of this and other processors, and a link up, would have no end.
+    real = path.resolve()
+    return real != home().resolve() and not path.parent.resolve().is_relative_to(real)
 
 
 def _content_hash(directory: Path) -> str:

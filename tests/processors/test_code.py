@@ -44,6 +44,22 @@ def test_a_directory_is_copied_without_what_tools_leave_there(source: Path, home
     assert sorted(each.name for each in code.directory.iterdir()) == ["app.py", "util.py"]
 
 
+def test_what_cannot_be_copied_is_left_out(source: Path, home: Path) -> None:
+    os.mkfifo(source / "pipe")
+    (source / "editor_lock").symlink_to("user@host.1234")
+    (source / "loop").symlink_to("loop")
+    (source / "up").symlink_to(".")
+    code = keep("./ocr")
+    assert sorted(each.name for each in code.directory.iterdir()) == ["app.py", "util.py"]
+
+
+def test_a_processor_beside_the_data_directory(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "app.py").touch()
+    code = keep(".", processor_entry="app.py")
+    found = sorted(each.name for each in code.directory.iterdir())
+    assert found == ["app.py", "ocr", "service.json"]
+
+
 def test_the_same_content_is_the_same_processor(source: Path) -> None:
     before = keep("./ocr")
     os.utime(source / "app.py", (1, 1))
