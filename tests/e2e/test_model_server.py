@@ -117,6 +117,7 @@ def test_versions_come_and_go_under_load(start: Callable[..., Server], tmp_path:
     ).wait()
     assert server.ask("half") == ANSWER_TWO
     assert "Successfully loaded servable version {name: half version: 1}" in server.log
+    assert "No warmup data file found at " in server.log
     failures: list[Any] = []
     over = threading.Event()
 
