@@ -96,7 +96,7 @@ def test_each_package_of_the_extras_is_known_here() -> None:
         for node in tree.body
         if isinstance(node, ast.Assign)
         and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.List)
+        and node.targets[0].id.lower() in _EXTRAS
     }
     modules = {"pillow": "PIL", "tensorflow-cpu": "tensorflow"}
     for extra, packages in _EXTRAS.items():
