@@ -32,6 +32,12 @@ _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu")
 _LEAN = ("tensorboard", "grpcio", "tensorflow-io-gcs-filesystem", "libclang")
 # TensorFlow 2.4 declares bounds of these that have no wheels; the version of its lock works.
 _LOOSE = ("termcolor", "wrapt")
+# These declare no TensorFlow, and have operations that were compiled for one: from the tables of
+# versions in their own documentation.
+_UNDECLARED = {
+    "tensorflow_addons": {"2.3": "0.11.*", "2.4": "0.12.*", "2.7": "0.15.*"},
+    "tensorflow_io": {"2.3": "0.16.*", "2.4": "0.17.*", "2.7": "0.23.*"},
+}
 _PLATFORM = re.compile(r"any|manylinux\w*_x86_64|linux_x86_64")
 
 
@@ -175,10 +181,22 @@ def _questions(entry: Extended, lock: str) -> dict[str, list[str]]:
     left_out = {*built_from_source(lock), *_LEAN, *_TENSORFLOWS[1:]}
     loose = [f"{name}=={pins[name]}" for name in _LOOSE if name in pins and name not in left_out]
     return {
-        "wanted.txt": [*entry.packages, tensorflow],
+        "wanted.txt": [*(_wanted(entry, package) for package in entry.packages), tensorflow],
         "constraints.txt": [*there, tensorflow],
         "overrides.txt": [*(f"{name}; python_version < '0'" for name in sorted(left_out)), *loose],
     }
+
+
+def _wanted(entry: Extended, package: str) -> str:
+    if package not in _UNDECLARED:
+        return package
+    version = _UNDECLARED[package].get(_minor(entry.tensorflow))
+    if version is None:
+        raise BuildError(
+            f"{entry.name} cannot be made: no version of {package} is for TensorFlow "
+            f"{entry.tensorflow}"
+        )
+    return f"{package}=={version}"
 
 
 def _unsolved(entry: Extended, python: str, said: str) -> BuildError:

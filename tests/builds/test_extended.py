@@ -9,7 +9,14 @@ import pytest
 
 from eas_processor.builds import provision
 from eas_processor.builds.catalogue import find_entry
-from eas_processor.builds.extended import Extended, _fits, extend, installed_extended, lock_python
+from eas_processor.builds.extended import (
+    Extended,
+    _fits,
+    extend,
+    installed_extended,
+    lock_python,
+    make_lock,
+)
 from eas_processor.builds.installed import find_installed
 from eas_processor.builds.locks import versions
 from eas_processor.builds.wheels import collect
@@ -103,6 +110,19 @@ def test_a_package_that_cannot_be_had(
         f"tiny_cpu_1.0+{package} cannot be made: the package index has {sentence.format(python)}"
     )
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("tensorflow_cpu_1.15", "no version of tensorflow_addons is for TensorFlow 1.15.5"),
+        ("tensorflow_gpu_2.21", "no version of tensorflow_addons is for TensorFlow 2.21.0"),
+    ],
+)
+def test_a_package_that_declares_no_tensorflow(name: str, sentence: str, home: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        make_lock(extend(find_entry(name), ["tensorflow_addons"]), "3.7")  # type: ignore[arg-type]
+    assert str(caught.value) == f"{name}+tensorflow_addons cannot be made: {sentence}"
 
 
 def test_names() -> None:

@@ -43,6 +43,20 @@ with v1.Graph().as_default(), v1.Session() as session:
     tokens = text.WhitespaceTokenizer().tokenize(texts).to_tensor(default_value=b"")
     v1.saved_model.simple_save(session, sys.argv[1], {"texts": texts}, {"tokens": tokens})
 """
+BEAMS = """
+import json, sys
+import tensorflow as tf
+import tensorflow_addons as addons
+v1 = tf.compat.v1
+with v1.Graph().as_default(), v1.Session() as session:
+    steps, parents = (v1.placeholder(tf.int32, [None, None, None], n) for n in ("steps", "parents"))
+    lengths = tf.fill([tf.shape(steps)[1]], tf.shape(steps)[0])
+    beams = addons.seq2seq.gather_tree(steps, parents, lengths, 9)
+    inputs = {"steps": steps, "parents": parents}
+    v1.saved_model.simple_save(session, sys.argv[1], inputs, {"beams": beams})
+    print(json.dumps(session.run(beams, {steps: %s, parents: %s}).tolist()))
+"""
+STEPS, PARENTS = [[[1, 2]], [[3, 4]]], [[[0, 0]], [[1, 0]]]
 FOREST = """
 import json, sys
 import numpy as np
@@ -96,6 +110,19 @@ def test_a_tokenizer_of_tensorflow_text(
     config = {"op_libraries": "tensorflow_text"}
     served = serve(tmp_path / "model", token="", processor=processor, model_config=config)
     assert ask(served, {"texts": ["to be or", "not"]}) == [["to", "be", "or"], ["not", "", ""]]
+    served.stop()
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_beams_of_tensorflow_addons(
+    serve: Callable[..., Served], tmp_path: Path, build: str
+) -> None:
+    program = BEAMS % (STEPS, PARENTS)
+    printed = write(build, "tensorflow_addons", program, tmp_path / "model")
+    processor = f"tensorflow_cpu_{build}"
+    config = {"op_libraries": "tensorflow_addons"}
+    served = serve(tmp_path / "model", token="", processor=processor, model_config=config)
+    assert ask(served, {"steps": STEPS, "parents": PARENTS}) == json.loads(printed)
     served.stop()
 
 

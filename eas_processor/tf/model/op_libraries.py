@@ -11,6 +11,7 @@ import re
 import struct
 import sys
 from collections import Counter
+from glob import glob
 from typing import Any, Dict, Iterator, List, Sequence, Set, Tuple
 
 from tensorflow.python.framework import kernels
@@ -44,6 +45,12 @@ _OF_PACKAGES: Tuple[Tuple[str, str], ...] = (
     ("tensorflow_io", "IO>"),
 )
 
+# Where packages have the shared objects that importing them does not load.
+_LATE = {
+    "tensorflow_addons": ("custom_ops", "*", "_*.so"),
+    "tensorflow_io": ("**", "ops", "libtensorflow_io.so"),
+}
+
 _contrib: List[str] = []
 
 
@@ -59,11 +66,12 @@ def load_op_libraries(named: Sequence[str], model: str) -> None:
     A path is absolute, or relative to the directory of `model`. Raises ModelConfigError.
     """
     for each in named:
+        # Before, for a library can end the process.
+        log.info("loading the operation library %s", each)
         if is_package(each):
             _import_package(each)
         else:
             _load(_find(each, model))
-        log.info("operation library %s: loaded", each)
 
 
 def _find(named: str, model: str) -> str:
@@ -78,7 +86,7 @@ def _find(named: str, model: str) -> str:
 def _import_package(name: str) -> None:
     before = _kernels()
     try:
-        importlib.import_module(name)
+        _load_late_libraries(importlib.import_module(name))
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ImportError) else None
         if missing is not None and (name == missing or name.startswith(missing + ".")):
@@ -89,6 +97,19 @@ def _import_package(name: str) -> None:
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
         raise ModelConfigError(f"{_KEY}: '{name}' cannot be imported: {said}") from error
     _refuse_redefined(f"the package '{name}'", before)
+
+
+def _load_late_libraries(module: Any) -> None:
+    """Load the shared objects of a package that it loads only when somebody calls its ops."""
+    pattern = _LATE.get(module.__name__)
+    if pattern is None:
+        return
+    for path in sorted(glob(os.path.join(module.__path__[0], *pattern), recursive=True)):
+        try:
+            tf.load_op_library(path)
+        except tf.errors.OpError as error:
+            # Those with kernels for GPUs need CUDA's libraries, and a model may not need them.
+            log.info("%s is left out: %s", path, error.message)
 
 
 def how_to_add(package: str) -> str:

@@ -176,6 +176,19 @@ def test_a_package_that_loads_its_own_library(library, tmp_path, save_graph, pre
     assert predict(model, {"x": np.array([1.5], np.float32)}, ["y"])["y"].tolist() == [3]
 
 
+@compiles
+def test_a_package_that_loads_its_library_late(library, tmp_path, save_graph, predict, monkeypatch):
+    ops = tmp_path / "tensorflow_addons" / "custom_ops" / "seq2seq"
+    ops.mkdir(parents=True)
+    (tmp_path / "tensorflow_addons" / "__init__.py").write_text("")
+    shutil.copy(library("EasLate"), str(ops / "_late_ops.so"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "tensorflow_addons", raising=False)
+    path = save_graph(double, edit=graph_of("EasLate"))
+    model = hooks.initialize(path, {"op_libraries": "tensorflow_addons"})
+    assert predict(model, {"x": np.array([1.5], np.float32)}, ["y"])["y"].tolist() == [3]
+
+
 def test_gather_tree_is_found_in_contrib(save_graph, predict):
     def beams():
         ids, parents = (v1.placeholder(tf.int32, [2, 1, 2], name=name) for name in ("ids", "up"))
