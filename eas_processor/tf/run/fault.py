@@ -7,7 +7,7 @@ the request fed. An op that does not would fail with any other request.
 """
 
 import re
-from typing import Any, Collection, Dict, List, Optional, Set, Tuple
+from typing import Any, Collection, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from eas_processor.tf.runtime import tf
 
@@ -138,17 +138,25 @@ def _reaches(op: Any, feeds: Set[str]) -> bool:
     return False
 
 
+class _Node(NamedTuple):
+    op: str
+    inputs: List[str]
+
+
 class _Functions:
     """The functions of a graph, as far as errors need them."""
 
     def __init__(self, definition: Any) -> None:
-        self._nodes: Dict[str, Dict[str, Any]] = {}
+        # No message of the definition: one would keep all of it, with the graph's constants.
+        self._nodes: Dict[str, Dict[str, _Node]] = {}
         self._arguments: Dict[str, Dict[str, int]] = {}
         calls: Dict[str, List[str]] = {}
         maybe = [name for each in definition.node if each.op in _CHOOSES for name in _called(each)]
         for function in definition.library.function:
             name = function.signature.name
-            self._nodes[name] = {node.name: node for node in function.node_def}
+            self._nodes[name] = {
+                node.name: _Node(node.op, list(node.input)) for node in function.node_def
+            }
             self._arguments[name] = {each.name: each.type for each in function.signature.input_arg}
             calls[name] = []
             for node in function.node_def:
@@ -185,7 +193,7 @@ class _Functions:
         pending = [node]
         seen = {node}
         while pending:
-            for each in nodes[pending.pop()].input:
+            for each in nodes[pending.pop()].inputs:
                 source = each.lstrip("^").split(":")[0]
                 if source in arguments:
                     given.add(arguments[source])

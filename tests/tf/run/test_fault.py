@@ -220,3 +220,20 @@ def test_a_value_that_looks_like_what_tensorflow_appends(load, predict):
     ):
         with pytest.raises(ModelRefusal):
             predict(model, {"x": np.array(value, object)})
+
+
+def test_nothing_of_the_graphs_definition_is_kept():
+    with tf.Graph().as_default() as graph:
+        in_a_function(floats())
+    faults = Faults(graph)
+    faults._library()
+    assert not list(messages_in(vars(faults._functions)))
+
+
+def messages_in(value):
+    if hasattr(value, "DESCRIPTOR"):
+        yield value
+    elif isinstance(value, dict):
+        yield from (found for each in value.values() for found in messages_in(each))
+    elif isinstance(value, (list, tuple, set)):
+        yield from (found for each in value for found in messages_in(each))
