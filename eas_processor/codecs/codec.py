@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
+from eas_processor.codecs.errors import UnknownCodec
 from eas_wire import Request, Stack, Tensor
 
 Form = Any
@@ -48,6 +49,10 @@ class Target:
     def example_outputs(self, signature_name: str, method: str) -> Sequence[str]:
         """Return the outputs of a signature that classifies or regresses, as `method` says."""
         raise NotImplementedError
+
+    def example_tensors(self, signature_name: str, method: str) -> Tuple[str, Dict[str, str]]:
+        """Return the names of the tensors of such a signature: its input, and outputs by name."""
+        raise UnknownCodec("this processor does not answer several signatures at once")
 
     def specs(
         self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]

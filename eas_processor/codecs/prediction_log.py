@@ -1,11 +1,11 @@
 """`PredictionLog`: a request, and perhaps its answer, as warm-up files and request logs have it."""
 
 import struct
-from typing import List, NamedTuple, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 from eas_processor.codecs.errors import CodecError
 from eas_processor.codecs.tensor_proto.codec import ClassifyProto, RegressProto, TensorProto
-from eas_processor.codecs.tensor_proto.multi_inference import CLASSIFY, split_multi_inference
+from eas_processor.codecs.tensor_proto.multi_inference import MultiInference
 from eas_processor.codecs.tensor_proto.requests import write_model_spec
 from eas_wire import MalformedMessage
 from eas_wire.fields import FIXED64, LENGTH, VARINT, fields, length_field, tag_of
@@ -19,11 +19,15 @@ _SECONDS = bytes([tag_of(4, VARINT)])
 _RATE = struct.Struct("<Bd")
 _REQUEST = tag_of(1, LENGTH)
 _RESPONSE = tag_of(2, LENGTH)
-_MULTI_INFERENCE = tag_of(4, LENGTH)
 _UNSUPPORTED = {tag_of(5, LENGTH): 5, tag_of(7, LENGTH): 7}
 """`session_run_log` and `predict_streamed_log`."""
 
-LOG_FIELDS = {ClassifyProto.number: 2, RegressProto.number: 3, TensorProto.number: 6}
+LOG_FIELDS = {
+    ClassifyProto.number: 2,
+    RegressProto.number: 3,
+    MultiInference.number: 4,
+    TensorProto.number: 6,
+}
 """From the codec of a request to the field that has its log."""
 
 _CODECS = {tag_of(field, LENGTH): codec for codec, field in LOG_FIELDS.items()}
@@ -42,19 +46,15 @@ class UnsupportedLog(CodecError):
     code = "UNIMPLEMENTED"
 
 
-def read_prediction_log(record: bytes) -> List[Logged]:
-    """
-    Return the requests of a log: none for an empty one, and of a multi-inference each task.
-
-    Raises CodecError.
-    """
+def read_prediction_log(record: bytes) -> Optional[Logged]:
+    """Return the request of a log, None for an empty one. Raises CodecError."""
     view = memoryview(record)
     kind, body = 0, b""
     try:
         for tag, start, stop in fields(view, 0, len(view)):
             if tag in _UNSUPPORTED:
                 kind, body = tag, b""
-            elif tag in _CODECS or tag == _MULTI_INFERENCE:
+            elif tag in _CODECS:
                 # Of a oneof the last counts, and protobuf merges what follows the same.
                 body = (body if tag == kind else b"") + _request(view, start, stop)
                 kind = tag
@@ -64,12 +64,7 @@ def read_prediction_log(record: bytes) -> List[Logged]:
         ) from None
     if kind in _UNSUPPORTED:
         raise UnsupportedLog("Unsupported log_type for warmup: %d" % _UNSUPPORTED[kind])
-    if kind == _MULTI_INFERENCE:
-        return [
-            Logged(ClassifyProto.number if method == CLASSIFY else RegressProto.number, request)
-            for method, request in split_multi_inference(memoryview(body))
-        ]
-    return [Logged(_CODECS[kind], body)] if kind else []
+    return Logged(_CODECS[kind], body) if kind else None
 
 
 def _request(view: memoryview, begin: int, end: int) -> bytes:

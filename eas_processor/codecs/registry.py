@@ -12,6 +12,7 @@ from eas_processor.codecs.tensor_proto.codec import (
     TensorContent,
     TensorProto,
 )
+from eas_processor.codecs.tensor_proto.multi_inference import MultiInference
 from eas_processor.codecs.tfs_json.codec import TfsClassify, TfsPredict, TfsRegress
 
 _codecs: Dict[int, Codec] = {}
@@ -46,3 +47,4 @@ register(TensorProto())
 register(TensorContent())
 register(ClassifyProto())
 register(RegressProto())
+register(MultiInference())

@@ -25,6 +25,7 @@ from eas_processor.codecs.tensor_proto.codec import (
     TensorProto,
 )
 from eas_processor.codecs.tensor_proto.layouts import LAYOUTS
+from eas_processor.codecs.tensor_proto.multi_inference import MultiInference
 from eas_processor.codecs.tensor_proto.requests import (
     write_examples_request,
     write_predict_request,
@@ -42,6 +43,7 @@ _AS_THEY_ARE = {
     TensorContent.number: TensorProto.number,
     ClassifyProto.number: ClassifyProto.number,
     RegressProto.number: RegressProto.number,
+    MultiInference.number: MultiInference.number,
 }
 _OF_EXAMPLES = {TfsClassify.number: ClassifyProto.number, TfsRegress.number: RegressProto.number}
 

@@ -73,7 +73,8 @@ TENSOR_CONTENT = 6
 """Codecs: `PredictRequest` of TensorFlow Serving; answers in typed fields or `tensor_content`."""
 CLASSIFY_PROTO = 7
 REGRESS_PROTO = 8
-"""Codecs: `ClassificationRequest` and `RegressionRequest` of TensorFlow Serving."""
+MULTI_INFERENCE = 9
+"""Codecs: `ClassificationRequest`, `RegressionRequest`, `MultiInferenceRequest`, also of theirs."""
 
 HEAD = struct.Struct("<IBBHQd")
 HEAD_SIZE = HEAD.size

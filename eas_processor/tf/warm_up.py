@@ -72,8 +72,10 @@ def _replay(model: Model, file: BinaryIO, path: str, iterations: int) -> int:
 
 
 def _answer(model: Model, record: bytes, iterations: int) -> None:
-    for codec, body in read_prediction_log(record):
-        for _ in range(iterations):
-            (answer,) = run_batch(model, [body], [codec], RunTimes())
-            if isinstance(answer, Exception):
-                raise answer
+    logged = read_prediction_log(record)
+    if logged is None:
+        return
+    for _ in range(iterations):
+        (answer,) = run_batch(model, [logged.body], [logged.codec], RunTimes())
+        if isinstance(answer, Exception):
+            raise answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from eas_processor.codecs.tensor_proto.messages import peek_model_spec
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
 from eas_processor.frontends.http.server import HttpServer
 from eas_processor.link.deframer import Deframer
-from eas_processor.link.frames import CLASSIFY_PROTO, TENSOR_PROTO
+from eas_processor.link.frames import CLASSIFY_PROTO, MULTI_INFERENCE, TENSOR_PROTO
 from eas_wire import WireError, decode_request, decode_response
 
 SEEDS = Path(__file__).parent / "seeds"
@@ -91,8 +92,11 @@ def frames(data: bytes) -> None:
 
 def codec(data: bytes) -> None:
     """What a worker, and what the SDK, is sent as a message."""
-    for decode in (decode_request, decode_response, _predict, _classify, read_prediction_log):
+    for decode in (decode_request, decode_response, read_prediction_log):
         _decode(decode, data)
+    for number in (TENSOR_PROTO, CLASSIFY_PROTO, MULTI_INFERENCE):
+        _decode(partial(find(number).decode, target=_Anything()), data)
+    _decode(peek_model_spec, memoryview(data))
 
 
 class _Anything(Target):
@@ -104,17 +108,11 @@ class _Anything(Target):
     def example_outputs(self, signature_name: str, method: str) -> list[str]:
         return ["classes"]
 
-
-def _predict(data: bytes) -> object:
-    peek_model_spec(memoryview(data))
-    return find(TENSOR_PROTO).decode(data, _Anything())
+    def example_tensors(self, signature_name: str, method: str) -> tuple[str, dict[str, str]]:
+        return "examples:0", {"classes": "classes:0"}
 
 
-def _classify(data: bytes) -> object:
-    return find(CLASSIFY_PROTO).decode(data, _Anything())
-
-
-def _decode(decode: Callable[[bytes], object], data: bytes) -> None:
+def _decode(decode: Callable[[Any], object], data: bytes | memoryview) -> None:
     try:
         decode(data)
     except (WireError, CodecError) as refusal:

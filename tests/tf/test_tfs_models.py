@@ -9,6 +9,7 @@ from fixtures.serving_messages import example, input_of, new, parsed, predict_re
 from eas_processor.link.frames import (
     CLASSIFY_PROTO,
     EAS_JSON,
+    MULTI_INFERENCE,
     REGRESS_PROTO,
     TENSOR_CONTENT,
     TENSOR_PROTO,
@@ -202,3 +203,24 @@ def test_examples_of_grpc():
     body = new("ClassificationRequest", model_spec=spec, input=rows).SerializeToString()
     answer = parsed("ClassificationResponse", hooks.process(half_plus_two, body, CLASSIFY_PROTO))
     assert [each.classes[0].score for each in answer.result.classifications] == [3.0, 4.0]
+
+
+def test_several_heads_of_one_run():
+    half_plus_two = model("saved_model_half_plus_two_cpu")
+    tasks = [
+        new(
+            "InferenceTask",
+            model_spec=new("ModelSpec", name="m", signature_name=name),
+            method_name="tensorflow/serving/" + name.split("_")[0],
+        )
+        for name in ("classify_x_to_y", "regress_x_to_y", "regress_x_to_y2")
+    ]
+    rows = input_of(example(x=[2.0]), example(x=[4.0]))
+    body = new("MultiInferenceRequest", tasks=tasks, input=rows).SerializeToString()
+    alone = hooks.process(half_plus_two, body, MULTI_INFERENCE)
+    assert hooks.batch_process(half_plus_two, [body] * 2, [MULTI_INFERENCE] * 2) == [alone] * 2
+    first, second, third = parsed("MultiInferenceResponse", alone).results
+    found = first.classification_result.classifications
+    assert [each.classes[0].score for each in found] == [3.0, 4.0]
+    assert [each.value for each in second.regression_result.regressions] == [3.0, 4.0]
+    assert [each.value for each in third.regression_result.regressions] == [4.0, 5.0]

@@ -146,6 +146,14 @@ class Model(Target):
         """Return the outputs of a signature that takes examples and does what `method` says."""
         return outputs_of_examples(self.signature_or_none(signature_name), signature_name, method)
 
+    def example_tensors(self, signature_name: str, method: str) -> Tuple[str, Dict[str, str]]:
+        """Return the names of the tensors of such a signature: its input, and outputs by name."""
+        names = self.example_outputs(signature_name, method)
+        signature = self.signature(signature_name)
+        assert signature is not None
+        (fed,) = signature.inputs.values()
+        return fed.tensor_name, {name: signature.outputs[name].tensor_name for name in names}
+
     def signature_or_none(self, name: str) -> Optional[Signature]:
         """Return the signature of this name, None where there is no such one."""
         try:
