@@ -194,9 +194,15 @@ class ModelHost:
         }
 
     async def reload(self) -> dict[str, Any]:
-        """Look at the directory now. Raises SetupError where a wanted version cannot be loaded."""
+        """
+        Look at the directory now, and wait for what is wanted.
+
+        Raises SetupError where a version of that cannot be loaded.
+        """
         await self.look()
-        await self.wait_until_settled()
+        while not all(self._versions[number].settled for number in self._aspired):
+            self._changed.clear()
+            await self._changed.wait()
         if failures := self.failures:
             number, reason = max(failures.items())
             raise SetupError(f"version {number} of {self.name} cannot be loaded: {reason}")
