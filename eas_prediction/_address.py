@@ -53,9 +53,9 @@ def proxy_of(address: str) -> Proxy:
     except http_errors.LocationParseError:
         parts = Url()
     if parts.scheme != "http" or not parts.host:
-        raise InvalidRequest(
-            f"proxy: expected an address such as http://host:3128, got {address!r}"
-        )
+        # What stands before an @ is a password, as in `https://user:password@host:3128`.
+        shown = address.rpartition("@")[2] if isinstance(address, str) else address
+        raise InvalidRequest(f"proxy: expected an address such as http://host:3128, got {shown!r}")
     headers = {}
     if parts.auth:
         credentials = b64encode(unquote(parts.auth).encode()).decode()

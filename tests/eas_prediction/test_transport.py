@@ -291,6 +291,10 @@ class TestProxy:
         with pytest.raises(InvalidRequest, match="proxy: expected an address such as"):
             PooledTransport(proxy=address)
 
+    def test_a_password_is_not_shown(self):
+        with pytest.raises(InvalidRequest, match="got 'h:1'"):
+            PooledTransport(proxy="https://user:password@h:1")
+
 
 class Tunnel:
     """A proxy that connects everybody to one address."""
