@@ -28,12 +28,22 @@ _OTHERS = {
 _TENSORFLOW = re.compile(r"(?:tensorflow|tf)(?:[_-]?(cpu|gpu))?(?:[_-]?(\d+\.\d+)\S*)?", re.I)
 
 
+def _blade(name: str) -> str:
+    return (
+        f"{name!r} serves {_OTHERS['blade']} at PAI-EAS; a TensorFlow model of those is served by "
+        "'tensorflow_cpu' or 'tensorflow_gpu', or one of their versions, where "
+        "model_config.op_libraries names Blade's library"
+    )
+
+
 def what_it_is(name: str) -> str:
     """Return what `name` is at PAI-EAS or lacks, and what to use; '' when it is neither."""
     lower = name.strip().lower()
     # The longest first: `easy_vision` begins with no other, but that may change.
     for known in sorted(_OTHERS, key=len, reverse=True):
         if re.match(rf"{known}(?![a-z])", lower):
+            if known == "blade":
+                return _blade(name)
             return (
                 f"{name!r} serves {_OTHERS[known]} at PAI-EAS, which are not served here; "
                 "export the model as a TensorFlow SavedModel or frozen graph, and name "

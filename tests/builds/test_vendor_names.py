@@ -23,6 +23,11 @@ def test_a_name_of_the_vendor_says_what_it_is_and_what_to_use(name: str) -> None
     assert "at PAI-EAS" in said and "'tensorflow_cpu'" in said
 
 
+def test_blades_own_processor_says_where_its_library_is_named() -> None:
+    said = what_it_is("blade_cpu")
+    assert said.endswith("where model_config.op_libraries names Blade's library")
+
+
 @pytest.mark.parametrize(
     ("name", "use"),
     [
