@@ -36,7 +36,7 @@ from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 from eas_processor.worker import python_file, shared_object
 from eas_processor.worker.errors import HooksError as HooksError
 from eas_processor.worker.errors import OwnStatus
-from eas_processor.worker.sentences import cut, said_by
+from eas_processor.worker.sentences import cut, said_by, text_of
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -207,9 +207,9 @@ def refusal(error: BaseException) -> Answer:
     status: Any = getattr(error, "status", None)
     # Exceptions of other libraries have a `code` or `status` too, and it can be anything.
     if isinstance(status, int) and 400 <= status <= 599:
-        return PROCESSOR, pack_status(status, cut(str(error)).encode(errors="replace"))
+        return PROCESSOR, pack_status(status, cut(text_of(error)).encode(errors="replace"))
     if isinstance(code, str) and code in _REFUSALS:
-        return BY_NAME[code], cut(str(error)).encode(errors="replace")
+        return BY_NAME[code], cut(text_of(error)).encode(errors="replace")
     log.error("the processor raised an unexpected error", exc_info=error)
     text = f"the processor failed with {said_by(error)}; its log has the traceback"
     return INTERNAL, text.encode(errors="replace")
@@ -237,7 +237,8 @@ def _body(result: Any) -> bytes:
 
 
 def _load_failure(error: BaseException) -> str:
-    if getattr(error, "code", None) in BY_NAME or hasattr(error, "status"):
-        return str(error)
+    code: Any = getattr(error, "code", None)
+    if (isinstance(code, str) and code in BY_NAME) or hasattr(error, "status"):
+        return text_of(error)
     log.error("initialize failed", exc_info=error)
-    return f"the processor failed to load the model: {type(error).__name__}: {error}"
+    return f"the processor failed to load the model: {type(error).__name__}: {text_of(error)}"

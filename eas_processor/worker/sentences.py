@@ -17,8 +17,16 @@ def cut(sentence: str) -> str:
     return sentence if len(sentence) <= _LONGEST else sentence[: _LONGEST - 3] + "..."
 
 
+def text_of(error: BaseException) -> str:
+    """Return the message of an exception, also of one whose own `__str__` fails."""
+    try:
+        return str(error)
+    except Exception as failure:
+        return f"its message cannot be had: {type(failure).__name__}"
+
+
 def said_by(error: BaseException) -> str:
     """Return the type and message of an exception, without the directories of this machine."""
     # Cut before it is searched: it may be of any size.
-    message = _DIRECTORIES.sub("", _STACK.split(cut(str(error)), 1)[0].strip())
+    message = _DIRECTORIES.sub("", _STACK.split(cut(text_of(error)), 1)[0].strip())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -44,6 +44,38 @@ def processor(**functions):
     return Processor(hooks(**functions), "entry", "config")
 
 
+class Wordless(Exception):
+    def __str__(self):
+        raise ValueError("no message")
+
+
+class Coded(Exception):
+    code = ["a", "list"]
+
+
+def test_an_exception_without_a_message_of_its_own_ends_no_worker():
+    code, text = processor(process=raising(Wordless())).process(b"")
+    assert code == INTERNAL
+    assert text.startswith(b"the processor failed with Wordless: its message cannot be had: Value")
+    wordless = Wordless()
+    wordless.status = 404
+    answer = processor(process=raising(wordless)).process(b"")
+    assert answer == (PROCESSOR, pack_status(404, b"its message cannot be had: ValueError"))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Wordless(), "Wordless: its message cannot be had: ValueError"),
+        (Coded("bad"), "Coded: bad"),
+        (SystemExit({}), r"SystemExit: {}"),
+    ],
+)
+def test_initialize_may_fail_with_any_exception(error, said):
+    with pytest.raises(HooksError, match="failed to load the model: " + said):
+        processor(initialize=raising(error))
+
+
 def test_hooks_are_imported_by_dotted_name(tmp_path, monkeypatch):
     (tmp_path / "my_hooks.py").write_text("def initialize(e, c): pass\ndef process(m, r): pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))
