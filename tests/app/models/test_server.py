@@ -194,6 +194,28 @@ async def test_a_model_that_fails_later_takes_nothing_away(yard: Yard) -> None:
     await models.stop()
 
 
+async def test_few_directories_are_looked_at_at_a_time(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way: list[ModelHost] = []
+    counts: list[int] = []
+
+    async def look(self: ModelHost, real: Any = ModelHost.look) -> None:
+        under_way.append(self)
+        counts.append(len(under_way))
+        await real(self)
+        under_way.remove(self)
+
+    monkeypatch.setattr(ModelHost, "look", look)
+    names = [f"m{number}" for number in range(20)]
+    for name in names:
+        yard.make(name, 1)
+    models = models_of(yard, Config(*(model(yard, name) for name in names)))
+    await models.start()
+    assert len(models.hosts) == 20 and max(counts) == 4
+    await models.stop()
+
+
 async def test_what_goes_wrong_once_does_not_end_the_polls(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
