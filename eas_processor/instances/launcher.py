@@ -129,10 +129,13 @@ class Launcher:
         settings: WorkerSettings,
         environment: dict[str, str],
         sockets: Sequence[socket.socket],
+        *,
+        gently: bool = False,
     ) -> None:
         """
         Ask for a worker that has `environment` beside the launcher's, and these ends of sockets.
 
+        It loads `gently` where others serve meanwhile.
         Where nothing comes of it, the sockets are closed at the other end too.
         """
         spec = WorkerSpec(
@@ -144,6 +147,7 @@ class Launcher:
             settings.batch_wait,
             settings.sigterm,
             environment,
+            gently,
         )
         await self._send(LAUNCH, spec.pack(), sockets)
 

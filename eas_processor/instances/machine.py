@@ -49,6 +49,8 @@ class Machine:
         self.launchers = LauncherPool(self.processes)
         self.gpus = Gpus()
         self.loads = Loads(len(os.sched_getaffinity(0)))
+        self.serving: set[object] = set()
+        """The instances, of all services, that take calls."""
 
     async def stop(self) -> None:
         """End every launcher, and watch no process any more."""

@@ -219,6 +219,7 @@ class Supervisor:
             instance.stop()
             raise
         instance.has_warmed()
+        self._machine.serving.add(instance)
         self._admission.instance_ready(instance)
 
     async def _bring_up(self, instance: Instance) -> None:
@@ -233,7 +234,9 @@ class Supervisor:
         try:
             on_control = partial(self._control, instance)
             await open_sockets(sockets, instance, self._budget, on_control, self._link_lost)
-            await launcher.launch(instance.number, worker, environment, sockets)
+            await launcher.launch(
+                instance.number, worker, environment, sockets, gently=bool(self._machine.serving)
+            )
         except BaseException:
             # Whatever was launched all the same ends with its sockets.
             instance.hang_up()
@@ -303,6 +306,7 @@ class Supervisor:
     def _died(self, instance: Instance, was: State, caught: list[Call]) -> None:
         """Replace an instance that served; one that never did is its starter's to deal with."""
         del self._instances[instance.number]
+        self._machine.serving.discard(instance)
         self._machine.gpus.give_back(instance)
         self._machine.launchers.release(instance.settings.worker)
         if not self._instances:

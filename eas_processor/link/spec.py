@@ -11,7 +11,8 @@ class WorkerSpec(NamedTuple):
     `instance` is its number; `model_entry` and `model_config` are the arguments of `initialize`;
     `threads` run calls side by side on each channel; `batch_size` calls run together at the most,
     and a batch that is not full waits `batch_wait` seconds for more; `sigterm` is whether the
-    processor's handler of SIGTERM runs before the end; `environment` is added to the process's.
+    processor's handler of SIGTERM runs before the end; `environment` is added to the process's;
+    `gently` is whether it loads beside others that serve, and gives way to them.
     """
 
     instance: int
@@ -22,6 +23,7 @@ class WorkerSpec(NamedTuple):
     batch_wait: float
     sigterm: bool
     environment: Dict[str, str]
+    gently: bool = False
 
     def pack(self) -> bytes:
         """Return the payload."""

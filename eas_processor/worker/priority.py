@@ -4,22 +4,23 @@ import contextlib
 import os
 from typing import Iterator
 
-_LOADING = 10
+# A third of the processor's time beside one process of the usual priority; 10 would be a tenth.
+_LOADING = 5
 _CAP_SYS_NICE = 23
 _PLAIN = 20
 """A limit of RLIMIT_NICE from which on a process may have the usual priority."""
 
 
 @contextlib.contextmanager
-def giving_way() -> Iterator[None]:
+def giving_way(gently: bool = True) -> Iterator[None]:
     """
     Run the body, and the threads that it starts, at a lower priority than what serves.
 
-    All threads of the process have the one from before in the end. Who may not raise a priority
-    again, as in most containers, does not lower it.
+    All threads of the process have the one from before in the end. Nothing is lowered without
+    `gently`, nor by who may not raise a priority again, as in most containers.
     """
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    if before >= _LOADING or not _may_raise(before):
+    if not gently or before >= _LOADING or not _may_raise(before):
         yield
         return
     _set(_LOADING)

@@ -75,7 +75,7 @@ class Worker:
 
     def _load(self) -> None:
         try:
-            with giving_way():
+            with giving_way(self._spec.gently):
                 processor = Processor(self._hooks, self._spec.model_entry, self._spec.model_config)
         except HooksError as error:
             self._control.sendall(pack(FAILED, str(error).encode(errors="replace")))

@@ -45,6 +45,12 @@ def test_it_is_raised_again_where_loading_fails(may_raise):
     assert of(0) == before
 
 
+def test_without_others_that_serve_nothing_is_lowered():
+    before = of(0)
+    with priority.giving_way(gently=False):
+        assert of(0) == before
+
+
 def test_who_may_not_raise_it_again_does_not_lower_it(monkeypatch):
     monkeypatch.setattr(priority, "_may_raise", lambda _: False)
     before = of(0)
