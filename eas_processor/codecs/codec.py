@@ -67,13 +67,14 @@ class Codec:
 
     `number` is that of a frame's head (`link.frames`). With `strict_shapes`, the shapes of inputs
     have to be those that the model declares; without, the model itself is asked, and so it is for
-    dtypes without `checks_dtypes`. Bodies of more than `inline_bytes` take so long to decode that
-    no other request should wait for it.
+    dtypes without `checks_dtypes`. With `has_unsigned` answers can have DT_UINT32 and DT_UINT64.
+    Bodies of more than `inline_bytes` take so long to decode that no other request should wait.
     """
 
     number: int
     strict_shapes = True
     checks_dtypes = True
+    has_unsigned = False
     inline_bytes = 0xFFFFFFFF
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:

@@ -16,6 +16,9 @@ from eas_processor.tf.runtime import tf
 # The wire has its numbers from TensorFlow's DataType, as far as they go.
 WIRE_DTYPES = frozenset(range(wire.DT_FLOAT, wire.DT_HALF + 1))
 
+# Those that only some encodings have: DT_UINT32 and DT_UINT64.
+UNSIGNED = frozenset([22, 23])
+
 _BFLOAT16 = tf.bfloat16.as_numpy_dtype
 
 Converter = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]

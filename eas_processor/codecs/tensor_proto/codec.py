@@ -36,6 +36,7 @@ class TensorProto(Codec):
 
     number = 5
     strict_shapes = False
+    has_unsigned = True
     as_content = False
 
     def __init__(self) -> None:

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 # Plans kept at a time. Each may hold a compiled copy of the graph, and a client chooses the names.
 MAX_PLANS = 64
 
-_Key = Tuple[str, Tuple[str, ...], Tuple[str, ...], bool, bool]
+_Key = Tuple[str, Tuple[str, ...], Tuple[str, ...], bool, bool, bool]
 
 
 class Model(Target):
@@ -100,10 +100,10 @@ class Model(Target):
     def prepare(self, request: Request, codec: Codec) -> Tuple[Plan, Arrays]:
         """Return how `request` runs and what to feed; raise `BadRequest` when it does not fit."""
         names = request.signature_name, request.inputs, request.output_filter
-        plan = self.plan(*names)
+        plan = self.plan(*names, unsigned=codec.has_unsigned)
         if not codec.strict_shapes and not plan.fits(request.inputs):
             # A request that fits shares its plan, and so its runs, with those of strict codecs.
-            plan = self.plan(*names, strict_shapes=False, checks_dtypes=codec.checks_dtypes)
+            plan = self.plan(*names, False, codec.checks_dtypes, codec.has_unsigned)
         return plan, plan.take(request.inputs)
 
     def plan(
@@ -113,9 +113,11 @@ class Model(Target):
         output_filter: Iterable[str],
         strict_shapes: bool = True,
         checks_dtypes: bool = True,
+        unsigned: bool = False,
     ) -> Plan:
         """Return how a request with these names runs; raise `BadRequest` when one does not fit."""
-        key = (signature_name, tuple(inputs), tuple(output_filter), strict_shapes, checks_dtypes)
+        asked = signature_name, tuple(inputs), tuple(output_filter)
+        key = (*asked, strict_shapes, checks_dtypes, unsigned)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._make_plan(key)
@@ -222,11 +224,12 @@ class Model(Target):
         output_filter: Sequence[str],
         strict_shapes: bool,
         checks_dtypes: bool,
+        unsigned: bool,
     ) -> Plan:
         # In one order whichever way the client's map came out, so that its requests share a
         # callable.
         feeds = sorted(self._resolver.feeds(signature, inputs), key=lambda spec: spec.tensor_name)
-        fetches = self._resolver.fetches(signature, output_filter)
+        fetches = self._resolver.fetches(signature, output_filter, unsigned)
         # What was inferred from the graph may have inputs that an output does not need.
         declared = bool(self._signatures)
         if signature and declared and all(spec.name in signature.outputs for spec in fetches):

@@ -8,7 +8,7 @@ also `x`).
 import re
 from typing import Any, Dict, List, Optional, Sequence
 
-from eas_processor.tf.dtypes import WIRE_DTYPES
+from eas_processor.tf.dtypes import UNSIGNED, WIRE_DTYPES
 from eas_processor.tf.errors import BadRequest, RunError
 from eas_processor.tf.model.signatures import Signature, TensorSpec, dtype_name
 from eas_processor.tf.runtime import tf
@@ -56,9 +56,13 @@ class Resolver:
         return specs
 
     def fetches(
-        self, signature: Optional[Signature], output_filter: Sequence[str]
+        self, signature: Optional[Signature], output_filter: Sequence[str], unsigned: bool = False
     ) -> List[TensorSpec]:
-        """Return the tensors to fetch, named as asked for; all outputs when the filter is empty."""
+        """
+        Return the tensors to fetch, named as asked for; all outputs when the filter is empty.
+
+        `unsigned` is whether a response can carry DT_UINT32 and DT_UINT64 too.
+        """
         aliases = signature.outputs if signature else {}
         names = output_filter or list(aliases)
         if not names:
@@ -74,7 +78,8 @@ class Resolver:
                     raise BadRequest(f"unknown output {quote(name)}: {_outputs_of(signature)}")
                 self._refuse_writes(spec)
             self._refuse_absent("output", spec)
-            _refuse_dtype(spec, aliases)
+            if not (unsigned and spec.dtype in UNSIGNED):
+                _refuse_dtype(spec, aliases)
             specs[name] = spec
         return list(specs.values())
 
