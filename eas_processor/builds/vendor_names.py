@@ -47,7 +47,8 @@ def what_it_is(name: str) -> str:
             return (
                 f"{name!r} serves {_OTHERS[known]} at PAI-EAS, which are not served here; "
                 "export the model as a TensorFlow SavedModel or frozen graph, and name "
-                "'tensorflow_cpu' or 'tensorflow_gpu'"
+                "'tensorflow_cpu' or 'tensorflow_gpu'; or serve it by code of your own, which "
+                "processor_path names (docs/processors.md)"
             )
     found = _TENSORFLOW.fullmatch(lower)
     if found is None:

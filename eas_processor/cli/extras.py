@@ -7,6 +7,7 @@ _EXTRAS = {
     "tensorflow": ("orjson", "tensorflow"),
     "images": ("PIL",),
     "completion": ("shtab",),
+    "stores": ("obstore",),
 }
 
 

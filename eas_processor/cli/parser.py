@@ -125,7 +125,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="SERVICE",
-        help="a service file, such as service.json, or a directory of them (*.json)",
+        help="a service file, such as service.json, or a directory of them (*.json); or a model's "
+        "directory of numbered versions, or a models.config of TensorFlow Serving",
     )
     parser.add_argument(
         "--host",

@@ -28,7 +28,8 @@ _COMMANDS = {
     "mirror": "copies requests to another service; that is not here yet",
     "modify": "changes a service; here, edit its file and run `eascmd reload SERVICE`",
     "network": "connects the cloud's networks; here there is nothing to connect",
-    "pysdk": "packs custom processors in Python; that is not here yet: use a built-in processor",
+    "pysdk": "packs custom processors in Python; here `eascmd processor new FOLDER` makes one, and "
+    "processor_path in the service file names its folder or archive",
     "release": "weighs versions and groups; that is not here yet: `eascmd reload SERVICE` replaces "
     "the version, `eascmd rollback SERVICE` goes back",
     "resource": "manages machines of the cloud; here there are none",
@@ -37,8 +38,8 @@ _COMMANDS = {
     "showworkers": _WORKERS,
     "start": "starts a stopped service; here `eascmd serve SERVICE.json` does",
     "stop": _STOP,
-    "upload": "copies a file to object storage; here model_path takes a local path or an http(s) "
-    "URL",
+    "upload": "copies a file to object storage; here model_path takes a local path or a URL, "
+    "also of an object store",
 }
 _BENCH = (
     "create", "delete", "desc", "list", "ls", "report", "start", "stop", "update", "visualize",

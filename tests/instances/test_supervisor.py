@@ -26,6 +26,7 @@ from eas_processor.instances import liveness as liveness_module
 from eas_processor.instances import starts
 from eas_processor.instances import supervisor as module
 from eas_processor.instances.instance import Instance
+from eas_processor.instances.launcher import Launcher
 from eas_processor.instances.machine import Machine
 from eas_processor.instances.supervisor import Supervisor
 from eas_processor.link import codes
@@ -681,3 +682,29 @@ async def test_what_a_worker_logs_keeps_its_level(
         await eventually_async(lambda: "RuntimeError: failed as asked" in caplog.text)
     records = [each for each in caplog.records if each.name == "eas_processor.worker"]
     assert any(each.levelname == "ERROR" and "instance" in each.message for each in records)
+
+
+async def test_a_model_gives_way_while_it_loads_where_others_serve(
+    real_service: Any, monkeypatch: pytest.MonkeyPatch, eventually_async: Any
+) -> None:
+    asked: list[bool] = []
+    launch = Launcher.launch
+
+    async def note(self: Launcher, *arguments: Any, gently: bool = False) -> None:
+        asked.append(gently)
+        await launch(self, *arguments, gently=gently)
+
+    monkeypatch.setattr(Launcher, "launch", note)
+    settings = real_service()
+    async with supervised(settings) as desk:
+        assert asked == [False] and desk.machine.serving == set(desk.instances)
+        (killed,) = desk.instances
+        os.kill(killed.pid, signal.SIGKILL)
+        serving = desk.machine.serving
+        await eventually_async(lambda: len(serving) == 1 and killed not in serving)
+        assert asked == [False, False], "nothing served while it was replaced"
+        beside = Supervisor(settings, Admission(settings), desk.machine, 60, BUDGET)
+        await beside.start()
+        assert asked[-1] and len(desk.machine.serving) == 2
+        await beside.stop()
+        assert len(desk.machine.serving) == 1
