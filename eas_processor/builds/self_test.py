@@ -84,7 +84,8 @@ def _record(directory: str) -> Iterator[Tuple[str, str]]:
     with open(os.path.join(directory, "RECORD"), newline="", encoding="utf-8") as file:
         for row in csv.reader(file):
             # The installer rewrites the first line of scripts, and signs itself as RECORD's writer.
-            if row and row[1].startswith("sha256="):
+            # Some wheels have a few files of bytecode, which pip compiles again.
+            if row and row[1].startswith("sha256=") and not row[0].endswith(".pyc"):
                 yield os.path.join(os.path.dirname(directory), row[0]), row[1][len("sha256=") :]
 
 
