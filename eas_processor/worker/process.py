@@ -39,8 +39,7 @@ def fork_to(engine: int) -> bool:
 
     It survives the process that forks it, which waits for the one in between. Raises OSError.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush_streams()
     between = os.fork()
     if between:
         status = os.waitpid(between, 0)[1]
@@ -139,7 +138,7 @@ def redirect_output(sock: socket.socket) -> None:
     for fd in (1, 2):
         os.dup2(sock.fileno(), fd)
     # The interpreter's own follow the locale, and hold back up to 8 KB, which os._exit loses.
-    sys.stdout.flush()
+    _flush_streams()
     sys.stdout, sys.stderr = (
         os.fdopen(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         for fd in (1, 2)
@@ -151,11 +150,15 @@ def redirect_output(sock: socket.socket) -> None:
 
 def end(status: int = 0) -> NoReturn:
     """End the process at once, without waiting for TensorFlow's threads, which may be in a run."""
+    _flush_streams()
+    os._exit(status)
+
+
+def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
-        # Nobody may be left to read it, and a half-written line is no reason to stay.
+        # Nobody may be left to read it, and hooks may have put anything in their place, None too.
         with contextlib.suppress(Exception):
             stream.flush()
-    os._exit(status)
 
 
 class GarbageCollector:

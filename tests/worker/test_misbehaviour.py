@@ -26,6 +26,17 @@ def test_standard_descriptors_that_are_closed_at_import_do_not_become_sockets(en
     assert engine.launch(copy).ask(b"body") == (OK, b"body")
 
 
+@pytest.mark.parametrize("stream", ["None", "object()"])
+def test_streams_replaced_at_import_keep_no_worker_from_starting(engine, tmp_path, stream):
+    source = (
+        "import sys\nsys.stdout = sys.stderr = %s\ndef process(model, request): return request\n"
+    )
+    launcher, worker = engine.worker(write(tmp_path, source % stream))
+    assert worker.ask(b"body") == (OK, b"body")
+    copy = engine.copy(launcher)[1]
+    assert engine.launch(copy).ask(b"body") == (OK, b"body")
+
+
 @pytest.mark.parametrize(
     "does", ["os.closerange(0, 3)", "os.chdir('/')", "os.umask(0o777)", "os.environ.clear()"]
 )
