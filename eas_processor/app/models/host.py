@@ -113,7 +113,9 @@ class ModelHost:
                 # It loads, or has failed: if it comes back, it is tried anew.
                 self._drop(number)
         for number in sorted(set(aspired) - set(self._versions), reverse=True):
-            version = Version(self.entry, number, aspired[number], self._shares, self._loading)
+            version = Version(
+                self.entry, number, aspired[number], self._shares, self._loading, self.config
+            )
             self._versions[number] = version
             self._everything.add(version)
             self._spawn(self._load(version))

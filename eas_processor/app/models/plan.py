@@ -13,6 +13,7 @@ from eas_processor.builds.find import Build, find_build
 from eas_processor.builds.gpu import Wanted
 from eas_processor.builds.worker_code import worker_code_directory
 from eas_processor.config.batching import BatchingParameters
+from eas_processor.config.models import ModelConfig
 from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
 
 log = logging.getLogger("eas_processor")
@@ -37,7 +38,7 @@ class VersionPlan:
     session: dict[str, Any] = field(default_factory=dict)
     batching: BatchingParameters | None = None
 
-    def __call__(self, name: str, number: int, directory: Path) -> ServiceSettings:
+    def __call__(self, model: ModelConfig, number: int, directory: Path) -> ServiceSettings:
         """Return the settings of a version. Raises SetupError; runs in a thread."""
         build = find_build(self.processor, Wanted())
         batching, most = self.batching, _NO_LIMIT
@@ -45,16 +46,27 @@ class VersionPlan:
             # A request has a row at least, so as many batches of rows wait as may, or more.
             most = min(most, batching.max_enqueued_batches * batching.max_batch_size)
         return ServiceSettings(
-            name=name,
+            name=model.name,
             token="",
-            worker=self._worker(build, directory.resolve()),
+            worker=self._worker(build, model, number, directory.resolve()),
             keepalive=self.timeout,
             max_queue_size=most,
         )
 
-    def _worker(self, build: Build, directory: Path) -> WorkerSettings:
+    def _worker(
+        self, build: Build, model: ModelConfig, number: int, directory: Path
+    ) -> WorkerSettings:
         batching = self.batching
         config = build.gpus.model_config | self.session
+        if (log_of := model.request_log) is not None:
+            config |= {
+                "request_log": {
+                    "prefix": log_of.prefix,
+                    "sampling_rate": log_of.sampling_rate,
+                    "model": model.name,
+                    "version": number,
+                }
+            }
         if batching is not None:
             config |= {"max_batch_rows": batching.max_batch_size}
             if batching.allowed_batch_sizes:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from eas_processor.app.hosting import Shares
+from eas_processor.config.models import ModelConfig
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import SetupError
 from eas_processor.link import codes
@@ -24,8 +25,8 @@ log = logging.getLogger("eas_processor.engine")
 _DRAIN_STEP_S = 0.02
 _CANCELLED = "Loading of servable cancelled"
 
-Plan = Callable[[str, int, Path], ServiceSettings]
-"""From a model's name, a version and its directory to what it is served with; runs in a thread."""
+Plan = Callable[[ModelConfig, int, Path], ServiceSettings]
+"""From a model, a version and its directory to what it is served with; runs in a thread."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,13 @@ class Version:
     """
 
     def __init__(
-        self, entry: Entry, number: int, directory: Path, shares: Shares, loading: Loading
+        self,
+        entry: Entry,
+        number: int,
+        directory: Path,
+        shares: Shares,
+        loading: Loading,
+        config: ModelConfig,
     ) -> None:
         self.number = number
         self.directory = directory
@@ -53,6 +60,7 @@ class Version:
         self._entry = entry
         self._shares = shares
         self._loading = loading
+        self._config = config
         self._load: asyncio.Task[None] | None = None
         self.state = VersionState(Stage.START)
         """Of this version; the entry shows that of the last one with its number."""
@@ -127,7 +135,7 @@ class Version:
     async def _load_once(self) -> None:
         self._set(Stage.LOADING)
         shares = self._shares
-        plan = partial(self._loading.plan, self._entry.name, self.number, self.directory)
+        plan = partial(self._loading.plan, self._config, self.number, self.directory)
         settings = await in_background(plan)
         shares.make_room(settings)
         admission = Admission(settings)

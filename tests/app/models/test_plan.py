@@ -11,6 +11,7 @@ from eas_processor.app.models import plan as module
 from eas_processor.app.models.plan import VersionPlan
 from eas_processor.builds.find import Build
 from eas_processor.config.batching import BatchingParameters
+from eas_processor.config.models import ModelConfig, RequestLog
 from eas_processor.contracts.settings import ServiceSettings
 
 
@@ -20,8 +21,10 @@ def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "find_build", lambda *_: Build("cpu", Path("/python"), "hooks"))
 
 
-def settings_of(plan: VersionPlan, directory: Path) -> ServiceSettings:
-    return plan("m", 3, directory)
+def settings_of(
+    plan: VersionPlan, directory: Path, request_log: RequestLog | None = None
+) -> ServiceSettings:
+    return plan(ModelConfig("m", directory.parent, request_log=request_log), 3, directory)
 
 
 def test_without_batching_no_queue_is_full_and_each_call_runs_alone(tmp_path: Path) -> None:
@@ -54,3 +57,10 @@ def test_a_version_is_where_its_directory_led_when_it_was_loaded(tmp_path: Path)
     (tmp_path / "3").symlink_to(tmp_path / "real")
     settings = settings_of(VersionPlan(), tmp_path / "3")
     assert settings.worker.model_entry == (tmp_path / "real").resolve()
+
+
+def test_a_worker_logs_the_requests_of_a_model_that_says_so(tmp_path: Path) -> None:
+    settings = settings_of(VersionPlan(), tmp_path, RequestLog("/logs/m", 0.25))
+    assert json.loads(settings.worker.model_config) == {
+        "request_log": {"prefix": "/logs/m", "sampling_rate": 0.25, "model": "m", "version": 3}
+    }
