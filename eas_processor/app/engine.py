@@ -23,6 +23,7 @@ from eas_processor.app.plan import ServiceFile
 from eas_processor.app.running import Entries
 from eas_processor.app.services import Services
 from eas_processor.app.sighup import OnSighup
+from eas_processor.config.schema import is_service_name
 from eas_processor.config.token import admin_token
 from eas_processor.contracts.backend import Instances
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
@@ -212,7 +213,8 @@ class _Engine:
 
     def _admin_token_of(self, name: str) -> str:
         """Return the admin token of a service; one whose file has told no name yet has none."""
-        return "" if self._registry.find(name.encode()) is None else admin_token(name).value
+        known = self._registry.find(name.encode()) is not None and is_service_name(name)
+        return admin_token(name).value if known else ""
 
     def managed(self) -> Sequence[Managed]:
         """Return what the admin routes are about."""

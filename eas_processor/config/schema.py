@@ -7,6 +7,7 @@ notes about keys without effect and the test of docs/configuration.md are read f
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Annotated, Any
 
@@ -46,6 +47,13 @@ PEER_PATTERN = rf"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{{1,5}}(=[0-9]{{1,6
 NAME_RULE = "1 to 64 letters, digits, '_', '-' or '.', not beginning with '-' or '.'"
 TOKEN_RULE = "text of up to 512 visible ASCII characters without spaces"
 PEER_RULE = "HOST:PORT or HOST:PORT=WEIGHT, such as 10.0.0.2:8080=50"
+
+
+def is_service_name(name: str) -> bool:
+    """Tell whether a name fits into a path: those of models may have any character."""
+    return re.match(NAME_PATTERN, name) is not None
+
+
 _SHARE_RULE = "a number of instances or a percentage such as '20%'"
 
 _INT_MAX = 2**31 - 1

@@ -12,6 +12,7 @@ from eas_processor.app.hosting import Shares
 from eas_processor.app.models.host import ModelHost
 from eas_processor.app.models.version import Loading
 from eas_processor.config.models import ModelConfig
+from eas_processor.config.schema import is_service_name
 from eas_processor.errors import ServiceFileError, SetupError, StartError, UpdateError
 from eas_processor.serving.background import end_tasks, in_background
 from eas_processor.serving.service import Service
@@ -143,6 +144,8 @@ class Models:
             else:
                 host = ModelHost(each, self._shares, self._offer.loading, self._offer.frontends)
                 self._shares.registry.add(host.entry)
+                if is_service_name(name):
+                    self._shares.on_name(name)
                 self._hosts[name] = host
             self._hosts[name].entry.label(dict(each.labels))
         self._hosts = {name: self._hosts[name] for name in wanted}
@@ -159,6 +162,8 @@ class Models:
 
     async def _remove(self, host: ModelHost) -> None:
         self._going.add(host)
+        if is_service_name(host.name):
+            self._shares.on_gone(host.name)
         await host.remove()
         self._going.discard(host)
 

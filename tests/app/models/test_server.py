@@ -283,3 +283,18 @@ async def test_a_configuration_that_cannot_be(yard: Yard, names: list[str], said
     with pytest.raises(ServiceFileError, match=said):
         await models.start()
     await models.stop()
+
+
+async def test_names_that_fit_into_a_path_are_told_and_no_others(yard: Yard) -> None:
+    told: list[str] = []
+    yard.desk.shares.on_name = told.append
+    yard.make("a", 1)
+    odd = ModelConfig("../b", yard.root / "a")
+    models = models_of(yard, Config(model(yard, "a"), odd))
+    await models.start()
+    assert told == ["a"] and serving(models) == {"a": [1], "../b": [1]}
+    await models.apply([odd])
+    await until(lambda: yard.desk.gone == ["a"])
+    await models.apply([model(yard, "a")])
+    assert told == ["a", "a"] and yard.desk.gone == ["a"]
+    await models.stop()
