@@ -178,6 +178,7 @@ def _engine_settings(flags: Flags, admin_token: str) -> Any:
     return EngineSettings(
         host="0.0.0.0",
         port=flags.rest_api_port,
+        port_option="--rest_api_port",
         max_body=defaults.max_buffered,
         cors=flags.rest_api_enable_cors_support,
         monitoring_path=_monitoring_path(flags),

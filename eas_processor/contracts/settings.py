@@ -108,6 +108,8 @@ class EngineSettings:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    port_option: str = "--port"
+    """What sets the port on the command line."""
     tls_cert: Path | None = None
     """A PEM file; None speaks plain HTTP."""
     tls_key: Path | None = None

@@ -188,7 +188,11 @@ class HttpServer:
 
     def _taken(self, error: OSError) -> StartError:
         host, port = self.settings.host, self.settings.port
-        option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        option = (
+            self.settings.port_option
+            if error.errno in (errno.EADDRINUSE, errno.EACCES)
+            else "--host"
+        )
         return StartError(
             f"cannot listen on {host}:{port}: {error.strerror}; choose another with {option}"
         )
