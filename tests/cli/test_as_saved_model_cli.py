@@ -68,7 +68,7 @@ def test_inspect_prints_what_theirs_prints(
     for model in MODELS:
         theirs._show_tag_sets(str(model))
         expected = capfd.readouterr().out
-        assert eascmd("inspect", "--dir", model) == (0, expected, "")
+        assert eascmd("inspect", "--dir", model)[:2] == (0, expected)
         for graph in graphs_of(model):
             tags = ",".join(graph.tags)
             theirs._show_signature_def_map_keys(str(model), tags)
@@ -89,8 +89,9 @@ def test_inspect_all_prints_what_theirs_prints(
     for model in (CPU, TF2, DATA / "models" / "2.3_keras", functions):
         theirs._show_all(str(model))
         expected = capfd.readouterr().out
-        status, out, err = eascmd("inspect", "show", "--dir", model, "--all")
-        assert (status, err) == (0, "")
+        # What theirs has TensorFlow print on stderr may come late.
+        status, out, _ = eascmd("inspect", "show", "--dir", model, "--all")
+        assert status == 0
         assert in_one_order(out) == in_one_order(expected)
 
 
