@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from fixtures.engine import FakeClient, http
+from fixtures.engine import FakeClient, TurnsWithoutLoop, http
 
 from eas_processor.contracts.settings import EngineSettings
 from eas_processor.frontends.http.head import Head
@@ -40,7 +40,9 @@ class OneHandler:
 
 def served(handler: Handler, *, keep_alive: bool = True, **options: Any) -> FakeClient:
     routes = OneHandler(handler, **options)
-    return FakeClient(HttpServer(EngineSettings(max_body=1000), routes, keep_alive=keep_alive))
+    server = HttpServer(EngineSettings(max_body=1000), routes, keep_alive=keep_alive)
+    server.turns = TurnsWithoutLoop()
+    return FakeClient(server)
 
 
 def at_once(request: HttpRequest) -> Reply:
