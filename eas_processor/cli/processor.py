@@ -24,6 +24,9 @@ from eas_processor.whole_file import write_whole
 from eas_processor.worker.python_file import defines_hooks
 from eas_processor.worker.vendor_modules import allspark
 
+# Imports of a large framework take up to 13 s on a busy machine of two cores.
+ASK_SECONDS = 120.0
+
 
 def run_script(
     file: Path,
@@ -92,7 +95,13 @@ def _ask(path: Path, python: Path, arguments: Sequence[str]) -> dict[str, str]:
                 pass_fds=[theirs],
                 env=environment,
                 check=False,
+                timeout=ASK_SECONDS,
             )
+        except subprocess.TimeoutExpired as error:
+            raise StartError(
+                f"{path}: expected a call of run() of its processor within {ASK_SECONDS:g} s;"
+                " what serves by itself, or waits for something, cannot be served as a processor"
+            ) from error
         except OSError as error:
             raise StartError(f"{python} cannot be started: {error.strerror}") from error
         finally:

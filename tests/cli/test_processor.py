@@ -118,6 +118,16 @@ def test_what_cannot_be_run_is_said(
     assert sentence in capsys.readouterr().err
 
 
+def test_a_script_that_never_calls_run_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "ASK_SECONDS", 0.5)
+    path = app(tmp_path, "import time\ntime.sleep(600)\n")
+    assert main(["processor", "run", str(path)]) == 1
+    sentence = f"{path}: expected a call of run() of its processor within 0.5 s"
+    assert sentence in capsys.readouterr().err
+
+
 def test_path_is_where_allspark_is_and_knows_the_engine(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
