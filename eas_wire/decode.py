@@ -29,6 +29,7 @@ from eas_wire.fields import (
     UNLIMITED,
     VARINT,
     Allowance,
+    add_numbers,
     allowance,
     fields,
     tag_of,
@@ -138,7 +139,7 @@ def _read_tensor(view: memoryview, pieces: List[Tuple[int, int]], allowed: Allow
         for tag, start, stop in fields(view, begin, end, allowed):
             if tag in _NUMBERS:
                 if start < stop:
-                    _add_numbers(values, _NUMBERS[tag], view[start:stop])
+                    add_numbers(values, _NUMBERS[tag], view[start:stop])
             elif tag == tags.STRING:
                 values.setdefault(dtypes.STRING_VAL, []).append(view[start:stop].tobytes())
             elif tag == tags.DTYPE:
@@ -148,17 +149,6 @@ def _read_tensor(view: memoryview, pieces: List[Tuple[int, int]], allowed: Allow
                 if len(shape) > _MAX_SHAPE_BYTES:
                     raise ShapeMismatch(f"the shape has more than {MAX_RANK} dimensions")
     return _assemble(dtype, shape, values)
-
-
-def _add_numbers(values: Dict[int, Any], field: int, piece: memoryview) -> None:
-    held = values.get(field)
-    if held is None:
-        values[field] = piece
-        return
-    # One growing buffer, for a list of pieces would take 40 bytes of memory for each unpacked byte.
-    if not isinstance(held, bytearray):
-        held = values[field] = bytearray(held)
-    held += piece
 
 
 def _assemble(dtype: int, shape: bytes, values: Dict[int, Any]) -> Tensor:

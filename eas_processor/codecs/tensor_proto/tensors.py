@@ -26,7 +26,7 @@ from eas_processor.codecs.tensor_proto.layouts import (
     dtype_name,
 )
 from eas_wire import Tensor
-from eas_wire.fields import UNLIMITED, VARINT, Allowance, fields, tag_of
+from eas_wire.fields import UNLIMITED, VARINT, Allowance, add_numbers, fields, tag_of
 from eas_wire.text import cut
 from eas_wire.varints import read_varint, unpack_varints
 
@@ -92,21 +92,10 @@ def _scan(
                 content = view[start:stop]
             elif tag in NUMBERS:
                 if start < stop:
-                    _add_numbers(values, NUMBERS[tag], view[start:stop])
+                    add_numbers(values, NUMBERS[tag], view[start:stop])
             elif tag == STRING:
                 values.setdefault(STRING_VAL, []).append(view[start:stop].tobytes())
     return dtype, shape, content, values
-
-
-def _add_numbers(values: Dict[int, Any], field: int, piece: memoryview) -> None:
-    held = values.get(field)
-    if held is None:
-        values[field] = piece
-        return
-    # One growing buffer, for a list of pieces would take 40 bytes of memory for each unpacked byte.
-    if not isinstance(held, bytearray):
-        held = values[field] = bytearray(held)
-    held += piece
 
 
 # A service sees few shapes; the cache saves 3 µs an input.
