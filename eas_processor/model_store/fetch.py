@@ -17,8 +17,9 @@ from eas_processor.model_store.content import facts_of, hash_of_file
 from eas_processor.model_store.download import check_url, download
 from eas_processor.model_store.objects import SCHEMES, check_objects, fetch_objects
 from eas_processor.model_store.objects.access import Hints
-from eas_processor.model_store.store import hold, is_held, locked, short_hash
+from eas_processor.model_store.store import locked, short_hash
 from eas_processor.model_store.unpack import is_archive, unpack
+from eas_processor.model_store.versions import keep_only
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LISTED = 10
@@ -171,11 +172,7 @@ def _version(source: Path, make: Callable[[Path, Path], None], *, progress: bool
             if is_new:
                 shutil.rmtree(target)
             raise ModelFetchError(f"{source} was changed while it was read; try again")
-        hold(_lock_of(target))
-        for other in versions.iterdir():
-            if other.is_dir() and other != target and not is_held(_lock_of(other)):
-                shutil.rmtree(other)
-                _lock_of(other).unlink()
+        keep_only(versions, target)
     return target
 
 
@@ -185,10 +182,6 @@ def _link(source: Path, target: Path) -> None:
     draft.mkdir(mode=0o700)
     os.link(source, draft / source.name)
     draft.rename(target)
-
-
-def _lock_of(directory: Path) -> Path:
-    return directory.with_name(f"{directory.name}.lock")
 
 
 def _entry(model: Path, named: str) -> Path:

@@ -25,12 +25,21 @@ def keep_version(versions: Path, make: Callable[[Path], str]) -> Path:
                 draft.rename(target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        hold(_lock_of(target))
-        for other in versions.iterdir():
-            if other.is_dir() and other != target and not is_held(_lock_of(other)):
-                shutil.rmtree(other)
-                _lock_of(other).unlink()
+        keep_only(versions, target)
     return target
+
+
+def keep_only(versions: Path, target: Path) -> None:
+    """
+    Keep `target` until this process ends, and remove other versions that no process needs.
+
+    The caller has the lock of `versions`.
+    """
+    hold(_lock_of(target))
+    for other in versions.iterdir():
+        if other.is_dir() and other != target and not is_held(_lock_of(other)):
+            shutil.rmtree(other)
+            _lock_of(other).unlink()
 
 
 def _lock_of(directory: Path) -> Path:
