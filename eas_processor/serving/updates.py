@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from eas_processor.contracts.backend import Backend
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import SetupError, UpdateError
 from eas_processor.serving.background import in_background
@@ -59,17 +60,7 @@ class Updates:
             "service": self._current.name,
             "version": self._version,
             "wanted": self._current.instances,
-            "instances": [
-                {
-                    "instance": each.number,
-                    "pid": each.pid,
-                    "state": each.state.value,
-                    "build": each.settings.worker.build,
-                    "model": str(each.settings.worker.model_entry),
-                    "requests": len(each.held),
-                }
-                for each in self._instances.instances
-            ],
+            "instances": [describe_instance(each) for each in self._instances.instances],
             "dead": list(self._instances.dead),
             "last_update": self._last,
         }
@@ -125,3 +116,15 @@ class Updates:
         self._version += 1
         self._entry.renumber(self._version - 1, self._version)
         return outcome
+
+
+def describe_instance(instance: Backend) -> dict[str, Any]:
+    """Return what an instance is and does, as JSON can hold it."""
+    return {
+        "instance": instance.number,
+        "pid": instance.pid,
+        "state": instance.state.value,
+        "build": instance.settings.worker.build,
+        "model": str(instance.settings.worker.model_entry),
+        "requests": len(instance.held),
+    }

@@ -17,6 +17,7 @@ from eas_processor.model_store.numbered import find_versions
 from eas_processor.serving.background import end_tasks, in_background
 from eas_processor.serving.registry import Entry, Phase
 from eas_processor.serving.tokens import Tokens
+from eas_processor.serving.updates import describe_instance
 
 log = logging.getLogger("eas_processor.engine")
 
@@ -167,15 +168,7 @@ class ModelHost:
     def describe(self) -> dict[str, Any]:
         """Return the versions and their instances, as JSON can hold them."""
         instances = [
-            {
-                "instance": each.number,
-                "pid": each.pid,
-                "state": each.state.value,
-                "build": each.settings.worker.build,
-                "model": str(each.settings.worker.model_entry),
-                "requests": len(each.held),
-                "version": number,
-            }
+            {**describe_instance(each), "version": number}
             for number, version in sorted(self._versions.items())
             if version.service is not None
             for each in version.service.instances.instances
