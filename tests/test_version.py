@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,13 @@ def test_eascmd_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--version"])
     assert end.value.code == 0
-    assert capsys.readouterr().out == f"eascmd {eas_processor.__version__}\n"
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == f"eascmd {eas_processor.__version__}"
+    named = dict(each.split(" ", 1) for each in others)
+    assert named.keys() == {"Python", "link", "builds"}
+    assert named["Python"].startswith(platform.python_version())
+    assert int(named["link"]) > 0
+    assert "tensorflow_cpu_2.21" in named["builds"].split(", ")
 
 
 def test_the_engines_package_imports_nothing() -> None:

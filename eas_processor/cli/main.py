@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from eas_processor import __version__
 from eas_processor.cli.encoding import run_in_utf8_mode
 from eas_processor.cli.extras import missing_sentence
 from eas_processor.cli.parser import make_parser
 from eas_processor.cli.stopping import end_as_process_one
 from eas_processor.cli.usage import Parser, nearest
 from eas_processor.cli.vendor_commands import NAMES, advice
+from eas_processor.cli.version import print_version
 from eas_processor.errors import EasError
 from eas_processor.process_limit import advised, is_shortage
 
@@ -78,7 +78,7 @@ def _answered(parser: Parser, words: list[str]) -> int | None:
         print(f"eascmd: {said}", file=sys.stderr)
         return 2
     if first == "version":
-        print(f"eascmd {__version__}")
+        print_version()
         return 0
     if first.startswith("-") or first in parser.commands:
         return None

@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from eas_processor import __version__
 from eas_processor.cli import runners
 from eas_processor.cli.option_types import amount, host, peers, port, positive, share
 from eas_processor.cli.predict_options import add_commands
 from eas_processor.cli.processor_options import add_processor
 from eas_processor.cli.saved_model_options import add_show_options
 from eas_processor.cli.usage import Parser
+from eas_processor.cli.version import VersionAction
 
 _DESCRIPTION = "An open, self-hosted Elastic Algorithm Service for TensorFlow models."
 
@@ -20,7 +20,7 @@ _DESCRIPTION = "An open, self-hosted Elastic Algorithm Service for TensorFlow mo
 def make_parser() -> Parser:
     """Return the parser; what it returns has `run`, which takes the namespace."""
     parser = Parser(prog="eascmd", description=_DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"eascmd {__version__}")
+    parser.add_argument("--version", action=VersionAction)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in (
         ("serve", "serve service files until SIGTERM or Ctrl-C"),

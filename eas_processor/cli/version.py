@@ -1,0 +1,33 @@
+"""`eascmd --version`: this release, and with the server's packages what else is installed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from eas_processor import __version__
+
+
+class VersionAction(argparse.Action):
+    """Prints the version and ends."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the versions of what is here")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print_version()
+        parser.exit()
+
+
+def print_version() -> None:
+    """Print the release; on an installation of the client alone nothing else is known."""
+    print(f"eascmd {__version__}")
+    try:
+        from eas_processor.app.about import about
+
+        parts = about()
+    except ImportError:
+        return
+    for name, value in parts.items():
+        print(f"{name} {value}")
