@@ -66,7 +66,9 @@ def test_each_command_of_eascmd_parses() -> None:
 def test_it_does_not_run_as_root() -> None:
     names = [name for name, _ in INSTRUCTIONS]
     assert names.index("USER") < names.index("ENTRYPOINT")
-    assert instructions("USER") == ["eas"]
+    (user,) = instructions("USER")
+    assert any(f"useradd --system --uid {user} " in each for each in instructions("RUN"))
+    assert int(user) > 0
 
 
 def test_its_health_is_that_of_the_port_it_serves() -> None:
