@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 NOT_TESTED := test -z "$$CI"; exit $$?
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install hooks run bench bench-quick bench-versus test coverage test-services test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels lint format clean
+.PHONY: help install hooks run bench bench-quick bench-versus test coverage test-services test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels docs lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -146,6 +146,11 @@ $(VENDOR_VENV)/.installed:
 
 wheels: install  ## write into dist/: wheels of everything and of the SDK alone, and each build's locked requirements
 	@$(BIN)/python tools/wheels.py
+
+docs: install  ## build the documentation site in build/site, and check its links
+	$(BIN)/python tools/docs_site.py
+	$(BIN)/zensical build --clean --strict
+	@echo 'open build/site/index.html'
 
 lint: install  ## check style, spelling, types, and who may import whom
 	$(BIN)/ruff check .

@@ -71,6 +71,7 @@ DEV = [
     "types-protobuf",
     "types-pyyaml",
     "types-requests",
+    "zensical>=0.0.73",
 ]
 
 

@@ -1,0 +1,79 @@
+"""The documentation site: its menu, its links, and that it loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures import need
+
+from eas_processor.cli.parser import make_parser
+
+ROOT = Path(__file__).parents[2]
+CONFIG = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("site") / CONFIG["docs_dir"]
+    runpy.run_path(str(ROOT / "tools" / "docs_site.py"))["gather"](directory)
+    return directory
+
+
+def listed(menu: Any) -> Iterator[str]:
+    if isinstance(menu, str):
+        yield menu
+    else:
+        for each in menu.values() if isinstance(menu, dict) else menu:
+            yield from listed(each)
+
+
+def test_the_menu_has_every_page_once(pages: Path) -> None:
+    assert sorted(listed(CONFIG["nav"])) == sorted(each.name for each in pages.glob("*.md"))
+
+
+def test_every_command_is_shown(pages: Path) -> None:
+    text = (pages / "commands.md").read_text()
+    shown = re.findall(r"^## eascmd (\S+)$", text, re.MULTILINE)
+    assert shown == list(make_parser().commands)
+    assert "--port" in text
+
+
+def test_no_page_links_to_what_is_not_on_the_site(pages: Path) -> None:
+    links = [
+        (page.name, target)
+        for page in pages.glob("*.md")
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
+    ]
+    assert len(links) > 30
+    assert [each for each in links if not (pages / each[1]).is_file()] == []
+
+
+def test_it_is_built_without_a_warning_and_loads_nothing_from_elsewhere(
+    pages: Path,
+) -> None:
+    need.module("zensical")
+    root = pages.parents[1]
+    (root / "zensical.toml").write_text((ROOT / "zensical.toml").read_text())
+    done = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    built = sorted((root / CONFIG["site_dir"]).glob("*.html"))
+    assert len(built) >= len(list(pages.glob("*.md")))
+    for page in built:
+        loaded = re.findall(
+            r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', page.read_text()
+        )
+        assert loaded == [], page.name
