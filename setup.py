@@ -45,11 +45,13 @@ TENSORFLOW = ["orjson>=3.10,<4", "tensorflow-cpu>=2.21,<2.22"]
 IMAGES = ["pillow>=9"]
 COMPLETION = ["shtab>=1.7"]
 STORES = ["obstore>=0.12"]
+OTEL = ["opentelemetry-exporter-otlp-proto-http>=1.30", "opentelemetry-sdk>=1.30"]
 EXAMPLES = ["scikit-learn>=1.4"]
 # For `make fuzz`; not on every Python that the rest runs on.
 FUZZ = ["atheris>=2.3"]
 DEV = [
     *STORES,
+    *OTEL,
     "codespell>=2.3",
     # moto's server, of which S3 alone is needed: its own extra brings 60 packages more.
     "flask>=3",
@@ -169,6 +171,7 @@ setup(
         "images": IMAGES,
         "completion": COMPLETION,
         "stores": STORES,
+        "otel": OTEL,
         "examples": EXAMPLES,
         "dev": DEV,
         "fuzz": FUZZ,

@@ -37,6 +37,12 @@ def peers(text: str) -> tuple[Any, ...]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def http_url(text: str) -> str:
+    if text.startswith(("http://", "https://")):
+        return text
+    raise argparse.ArgumentTypeError(f"expected http://HOST:PORT or https://..., got {text!r}")
+
+
 def positive(text: str) -> int:
     if text.isdigit() and int(text) > 0:
         return int(text)

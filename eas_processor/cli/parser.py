@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eas_processor.cli import runners
-from eas_processor.cli.option_types import amount, host, peers, port, positive, share
+from eas_processor.cli.option_types import amount, host, http_url, peers, port, positive, share
 from eas_processor.cli.predict_options import add_commands
 from eas_processor.cli.processor_options import add_processor
 from eas_processor.cli.saved_model_options import add_show_options
@@ -182,6 +182,13 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="SHARE",
         help="log every answer, or a share of them such as 0.01 (default: none)",
+    )
+    parser.add_argument(
+        "--traces",
+        type=http_url,
+        metavar="URL",
+        help="send a span of each answer to this OpenTelemetry collector, such as "
+        "http://localhost:4318 (default: none)",
     )
     parser.add_argument(
         "--admin-port",

@@ -38,6 +38,7 @@ def run_serve(arguments: argparse.Namespace) -> None:
         max_connections=arguments.max_connections,
         idle_timeout=arguments.idle_timeout,
         access_log=arguments.access_log,
+        traces=arguments.traces or "",
         admin_port=arguments.admin_port,
         peers=arguments.peers,
     )

@@ -135,6 +135,8 @@ class EngineSettings:
     """Whether every path that is not the engine's own means its one service."""
     access_log: float = 0.0
     """The share of answers that are logged."""
+    traces: str = ""
+    """The OpenTelemetry collector that gets a span of each answer; empty for none."""
     admin_port: int = 0
     """Where the admin routes are, on 127.0.0.1; 0 takes a free port."""
     admin_token: str = field(default="", repr=False)

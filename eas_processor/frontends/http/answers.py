@@ -44,7 +44,7 @@ class Answers:
             and head.plain
             and request.keep_alive
             and not server.draining
-            and server.access_log is None
+            and not server.observers
         ):
             pipeline.clear()
             request.answered = True
@@ -117,8 +117,8 @@ class Answers:
         length = sum(map(len, payload))
         if length > BULK_SIZE:
             self._flow.account = request.account
-        if self._server.access_log is not None:
-            self._server.access_log.note(request, self._flow.client(), status, length)
+        for each in self._server.observers:
+            each.note(request, self._flow.client(), status, length)
         head = self._server.heads.build(
             status,
             request.id,

@@ -18,7 +18,8 @@ class Head:
     It is never changed. `target` is path and query, `path` the first of them; `old` is whether the
     client speaks HTTP/1.0; `length` is what Content-Length says, 0 for a body that is `chunked`;
     `coded` whether the body is compressed; `request_id` the client's own, or empty; `takes_json`
-    whether refusals are to be JSON; `plain` whether nothing is special about the head of an answer.
+    whether refusals are to be JSON; `plain` whether nothing is special about the head of an answer;
+    `traceparent` names the span of the client, as W3C Trace Context writes it.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Head:
         "request_id",
         "takes_json",
         "target",
+        "traceparent",
     )
 
     def __init__(
@@ -58,6 +60,7 @@ class Head:
         self.expects = b"expect" in headers
         given = headers.get(b"x-request-id")
         self.request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else b""
+        self.traceparent = headers.get(b"traceparent", b"")
         self.content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         self.takes_json = self.content_type == JSON_TYPE or JSON_TYPE in headers.get(b"accept", b"")
         self.plain = keep_alive and not old and method != b"HEAD"

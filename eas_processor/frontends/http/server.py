@@ -22,6 +22,7 @@ from eas_processor.frontends.http.handshakes import Handshakes
 from eas_processor.frontends.http.heads import Heads
 from eas_processor.frontends.http.routes import Routes
 from eas_processor.frontends.http.tls import Tls
+from eas_processor.frontends.http.traces import Traces
 from eas_processor.frontends.http.turns import Turns
 from eas_processor.log_queue import dropped_records
 from eas_processor.serving.background import end_tasks
@@ -54,7 +55,13 @@ class HttpServer:
         self.heads = Heads()
         self.refused: defaultdict[int, int] = defaultdict(int)
         """Refusals before a service took the request, by status."""
-        self.access_log = AccessLog(settings.access_log) if settings.access_log else None
+        self.observers: list[AccessLog | Traces] = []
+        """Whoever is told of each answer."""
+        if settings.access_log:
+            self.observers.append(AccessLog(settings.access_log))
+        self._traces = Traces(settings.traces) if settings.traces else None
+        if self._traces is not None:
+            self.observers.append(self._traces)
         self.budget = budget or Budget(settings.max_buffered, settings.max_body)
         self.turns = Turns()
         self.connections: dict[HttpConnection, None] = {}
@@ -162,6 +169,8 @@ class HttpServer:
             self._handshakes.end()
         for connection in list(self.connections):
             connection.abort()
+        if self._traces is not None:
+            self._traces.close()
 
     def _stop_listening(self) -> None:
         if self._handshakes is not None:
