@@ -9,6 +9,7 @@ from pathlib import Path
 
 from eas_processor.builds.catalogue import Entry
 from eas_processor.builds.locks import build_tools
+from eas_processor.builds.sbom import bill_of_materials
 from eas_processor.builds.worker_code import write_worker_code
 from eas_processor.errors import BuildError
 
@@ -40,7 +41,7 @@ so that services run in it:
     eascmd build {name} --use build
 
 `code` has the processor's code. `PYTHONPATH=code build/bin/python` can import its hooks,
-`eas_processor.tf.hooks`.
+`eas_processor.tf.hooks`. `sbom.cdx.json` lists the packages for scanners, as CycloneDX.
 """
 _CUDA = """\
     build/bin/python -m pip install --require-hashes --no-deps -r requirements-cuda.txt
@@ -49,7 +50,7 @@ _CUDA = """\
 
 def export(entry: Entry, output: Path, *, with_cuda: bool = False) -> None:
     """
-    Write locks, code and a README into `output`, whole or not at all.
+    Write locks, code, a bill of materials and a README into `output`, whole or not at all.
 
     An earlier build there is replaced. Raises BuildError when `output` is anything else.
     """
@@ -98,6 +99,8 @@ def _write(entry: Entry, directory: Path, with_cuda: bool) -> None:
     if cuda is not None:
         shutil.copyfile(cuda, directory / "requirements-cuda.txt")
     write_worker_code(directory / "code")
+    locks = [entry.lock] if cuda is None else [entry.lock, cuda]
+    (directory / "sbom.cdx.json").write_text(bill_of_materials(entry, locks), encoding="ascii")
     text = _README.format(
         name=entry.name,
         tensorflow=entry.tensorflow,

@@ -1,0 +1,65 @@
+"""The software bill of materials of a build, made from its locks."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eas_processor.builds.catalogue import Entry
+
+_PACKAGE = re.compile(r"^([\w.-]+)==([\w.+!-]+)((?:[ \\]*\n +--hash=sha256:[0-9a-f]{64})*)", re.M)
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # of URLs, RFC 9562
+
+
+def bill_of_materials(entry: Entry, locks: Sequence[Path]) -> str:
+    """
+    Return a CycloneDX 1.6 document, in JSON, with each package of the locks.
+
+    It has no time in it: the same locks give the same bytes. A package has a hash for each of its
+    files, of which an installation takes one.
+    """
+    components = [each for lock in locks for each in _components(lock.read_text("ascii"))]
+    document: dict[str, Any] = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "application",
+                "bom-ref": entry.name,
+                "name": entry.name,
+                "version": entry.tensorflow,
+            }
+        },
+        "components": components,
+        "dependencies": [
+            {"ref": entry.name, "dependsOn": sorted(each["bom-ref"] for each in components)}
+        ],
+    }
+    number = uuid.uuid5(_NAMESPACE, json.dumps(document, sort_keys=True))
+    document["serialNumber"] = f"urn:uuid:{number}"
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _components(lock: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "library",
+            "bom-ref": (purl := f"pkg:pypi/{_normalised(name)}@{version}"),
+            "name": name,
+            "version": version,
+            "purl": purl,
+            "hashes": [{"alg": "SHA-256", "content": each} for each in _HASH.findall(hashes)],
+        }
+        for name, version, hashes in _PACKAGE.findall(lock)
+    ]
+
+
+def _normalised(name: str) -> str:
+    """Return the name as PEP 503 writes it, which package URLs take."""
+    return re.sub(r"[-_.]+", "-", name).lower()
