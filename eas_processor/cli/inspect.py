@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,24 @@ from eas_processor.errors import ModelFetchError
 from eas_processor.home import have_temporary_directory
 from eas_processor.model_store.unpack import is_archive, unpack
 from eas_processor.tf.errors import ModelError
-from eas_processor.tf.model.find import FrozenGraphSummary, MetaGraph, SavedModelSummary, read_model
-from eas_processor.tf.model.signatures import Shape, TensorSpec, dtype_name, public_names
+from eas_processor.tf.model.find import (
+    FrozenGraphSummary,
+    MetaGraph,
+    SavedModelSummary,
+    Summary,
+    read_model,
+)
+from eas_processor.tf.model.signatures import (
+    Shape,
+    Signature,
+    TensorSpec,
+    dtype_name,
+    public_names,
+)
 
 
 def inspect(path: Path, *, as_json: bool) -> None:
-    """Print the signatures of a SavedModel, or a frozen graph's placeholders and likely outputs."""
+    """Print the signatures of a model, or a frozen graph's placeholders and likely outputs."""
     facts = facts_of(path)
     if as_json:
         print(json.dumps(facts, indent=2))
@@ -30,7 +43,7 @@ def facts_of(path: Path) -> dict[str, Any]:
     return _facts(path, read(path))
 
 
-def read(path: Path) -> SavedModelSummary | FrozenGraphSummary:
+def read(path: Path) -> Summary:
     """Return what the files of a model, or an archive of them, say; raises ModelFetchError."""
     if not path.exists():
         raise ModelFetchError(f"{path} does not exist")
@@ -47,7 +60,7 @@ def read(path: Path) -> SavedModelSummary | FrozenGraphSummary:
         raise ModelFetchError(f"{error.filename or path}: {error.strerror or error}") from error
 
 
-def _facts(path: Path, model: SavedModelSummary | FrozenGraphSummary) -> dict[str, Any]:
+def _facts(path: Path, model: Summary) -> dict[str, Any]:
     if isinstance(model, FrozenGraphSummary):
         return {
             "path": str(path),
@@ -55,22 +68,32 @@ def _facts(path: Path, model: SavedModelSummary | FrozenGraphSummary) -> dict[st
             "placeholders": [_tensor(spec) for spec in model.placeholders],
             "likely_outputs": [_tensor(spec) for spec in model.likely_outputs],
         }
+    if not isinstance(model, SavedModelSummary):
+        return {
+            "path": str(path),
+            "kind": "TensorFlow Lite model",
+            "signatures": [_signature(each, ()) for each in model.signatures.values()],
+        }
     return {
         "path": str(path),
         "kind": "SavedModel",
         "tensorflow_version": model.meta_graphs[0].tensorflow_version,
         "signatures": [
-            {
-                "signature_name": name,
-                "method_name": graph.signatures[name].method_name,
-                "tags": list(graph.tags),
-                "inputs": [_tensor(spec) for spec in graph.signatures[name].inputs.values()],
-                "outputs": [_tensor(spec) for spec in graph.signatures[name].outputs.values()],
-            }
+            _signature(graph.signatures[name], graph.tags)
             for graph in model.meta_graphs
             for name in public_names(graph.signatures)
         ],
         **_without_signatures(model.meta_graphs[0]),
+    }
+
+
+def _signature(signature: Signature, tags: Sequence[str]) -> dict[str, Any]:
+    return {
+        "signature_name": signature.name,
+        "method_name": signature.method_name,
+        "tags": list(tags),
+        "inputs": [_tensor(spec) for spec in signature.inputs.values()],
+        "outputs": [_tensor(spec) for spec in signature.outputs.values()],
     }
 
 
@@ -94,13 +117,11 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
 
 
 def _print_table(facts: dict[str, Any]) -> None:
-    if facts["kind"] == "SavedModel":
-        version = facts["tensorflow_version"] or "an unknown version"
-        print(f"SavedModel {facts['path']}, written by TensorFlow {version}")
+    if "signatures" in facts:
+        print(f"{facts['kind']} {facts['path']}{_written_by(facts)}")
         for signature in facts["signatures"]:
             method = signature["method_name"] or "no method"
-            tags = ", ".join(signature["tags"]) or "none"
-            print(f"\nsignature {signature['signature_name']} ({method}; tags: {tags})")
+            print(f"\nsignature {signature['signature_name']} ({method}{_tags(facts, signature)})")
             _print_tensors({"input": signature["inputs"], "output": signature["outputs"]})
         if "placeholders" in facts:
             print("\nno signatures: it is called by the names of its tensors")
@@ -110,6 +131,18 @@ def _print_table(facts: dict[str, Any]) -> None:
         _print_tensors(
             {"placeholder": facts["placeholders"], "likely output": facts["likely_outputs"]}
         )
+
+
+def _written_by(facts: dict[str, Any]) -> str:
+    if facts["kind"] != "SavedModel":
+        return ""
+    return f", written by TensorFlow {facts['tensorflow_version'] or 'an unknown version'}"
+
+
+def _tags(facts: dict[str, Any], signature: dict[str, Any]) -> str:
+    if facts["kind"] != "SavedModel":
+        return ""
+    return f"; tags: {', '.join(signature['tags']) or 'none'}"
 
 
 def _print_tensors(groups: dict[str, list[dict[str, Any]]]) -> None:

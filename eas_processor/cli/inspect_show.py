@@ -9,7 +9,7 @@ from typing import Any
 from eas_processor.cli.graph_details import Shown, functions_of, ops_of, read_details
 from eas_processor.cli.inspect import read
 from eas_processor.errors import CallError
-from eas_processor.tf.model.find import FrozenGraphSummary, MetaGraph
+from eas_processor.tf.model.find import FrozenGraphSummary, MetaGraph, SavedModelSummary
 
 
 def show(arguments: Namespace) -> None:
@@ -47,9 +47,10 @@ def graphs_of(directory: Path) -> list[MetaGraph]:
             f"`eascmd inspect {directory}` shows it"
         )
     model = read(directory)
-    if isinstance(model, FrozenGraphSummary):
+    if not isinstance(model, SavedModelSummary):
+        kind = "frozen graph" if isinstance(model, FrozenGraphSummary) else "TensorFlow Lite model"
         raise CallError(
-            f"--dir {directory}: expected a SavedModel, and this is a frozen graph; "
+            f"--dir {directory}: expected a SavedModel, and this is a {kind}; "
             f"`eascmd inspect {directory}` shows it"
         )
     return model.meta_graphs

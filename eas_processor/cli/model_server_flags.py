@@ -61,7 +61,7 @@ FLAGS: dict[str, Flag] = {
     "version": Flag(False),
     "monitoring_config_file": Flag(""),
     "remove_unused_fields_from_bundle_metagraph": Flag(True, _OWN_PROCESS),
-    "prefer_tflite_model": Flag(False, "models of TensorFlow Lite are not served yet"),
+    "prefer_tflite_model": Flag(False),
     "num_tflite_pools": Flag(0, _OWN_PROCESS),
     "num_tflite_interpreters_per_pool": Flag(1, _OWN_PROCESS),
     "enable_signature_method_name_check": Flag(False, f"that check {_NOT_BUILT}"),

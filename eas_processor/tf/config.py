@@ -50,7 +50,7 @@ class ModelConfig:
     name, to load before the graph. `infer_signature` gives a frozen graph a signature. With
     `enable_model_warmup` a SavedModel answers the requests that it brings, each of them
     `num_request_iterations_for_warmup` times (0 is once), before any other. `request_log` is None
-    where none is kept.
+    where none is kept. With `prefer_tflite_model` a `model.tflite` is served where there is one.
     """
 
     __slots__ = (
@@ -68,6 +68,7 @@ class ModelConfig:
         "num_request_iterations_for_warmup",
         "op_libraries",
         "outputs_by_row",
+        "prefer_tflite_model",
         "request_log",
         "run_on_caller_thread",
         "signature_name",
@@ -95,6 +96,7 @@ class ModelConfig:
         self.enable_model_warmup = False
         self.num_request_iterations_for_warmup = 0
         self.request_log: Optional[RequestLogConfig] = None
+        self.prefer_tflite_model = False
 
     def by_row(self, output: str) -> Optional[bool]:
         """Return whether an output is stated to come by row, None when nothing is."""
@@ -264,4 +266,5 @@ _READERS = {
     "enable_model_warmup": _read_bool,
     "num_request_iterations_for_warmup": _read_count,
     "request_log": _read_request_log,
+    "prefer_tflite_model": _read_bool,
 }

@@ -44,6 +44,19 @@ def test_a_saved_model_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["input", "images", "DT_FLOAT", "[-1,", "4]", "images:0"] in rows
 
 
+def test_a_model_of_tensorflow_lite(capsys: pytest.CaptureFixture[str]) -> None:
+    path = DATA / "tfs" / "saved_model_half_plus_two_tflite_with_sigdef" / "00000123"
+    facts = json.loads(inspect(path, capsys, "--json"))
+    assert facts["kind"] == "TensorFlow Lite model"
+    (signature,) = facts["signatures"]
+    assert signature["inputs"] == [
+        {"name": "x", "shape": [1, 1], "type": "DT_FLOAT", "tensor_name": "tflite_input:0"}
+    ]
+    lines = inspect(path / "model.tflite", capsys).splitlines()
+    assert lines[0] == f"TensorFlow Lite model {path / 'model.tflite'}"
+    assert "signature serving_default (tensorflow/serving/predict)" in lines
+
+
 def test_a_saved_model_without_signatures_or_tags(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,6 +39,7 @@ def test_defaults(text):
         ('{"gpu_memory_fraction": "1"}', "gpu_memory_fraction", 1.0),
         ('{"enable_warm_up": true}', "enable_warm_up", True),
         ('{"enable_model_warmup": true}', "enable_model_warmup", True),
+        ('{"prefer_tflite_model": true}', "prefer_tflite_model", True),
         ('{"request_log": {"prefix": "/l", "sampling_rate": 1}}', "request_log", ("/l", 1, "", 0)),
         ('{"request_log": null}', "request_log", None),
         (

@@ -1,8 +1,8 @@
 """
 Finding a model on disk and reading what it takes and gives, without TensorFlow.
 
-A model is a SavedModel directory (`saved_model.pb` or `saved_model.pbtxt`) or a frozen graph (a
-`.pb` file).
+A model is a SavedModel directory (`saved_model.pb` or `saved_model.pbtxt`), a frozen graph (a `.pb`
+file) or, for who asks for it, one of TensorFlow Lite (a `.tflite` file).
 """
 
 import os
@@ -12,9 +12,11 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from eas_processor.tf.errors import ModelError
+from eas_processor.tf.lite.file import LITE_FILE, LiteFile, read_lite_file
 from eas_processor.tf.model.metadata import metadata_of
 from eas_processor.tf.model.other_formats import other_format, visible
 from eas_processor.tf.model.schema import GraphDef, SavedModel
+from eas_processor.tf.model.signature_defs import read_shape, read_signatures
 from eas_processor.tf.model.signatures import Shape, Signature, TensorSpec, public_names
 from eas_wire.text import list_names
 
@@ -102,18 +104,24 @@ class FrozenGraphSummary:
         self.likely_outputs = likely_outputs
 
 
-def find_model(entry: str) -> str:
+Summary = Union[SavedModelSummary, FrozenGraphSummary, LiteFile]
+"""What the files of a model say about it."""
+
+
+def find_model(entry: str, prefer_lite: bool = False) -> str:
     """
     Return the SavedModel directory or frozen graph file that `entry` means.
 
     It is `entry` itself, or lies in its only sub-directory, or in the one with the highest number
-    as its name.
+    as its name. With `prefer_lite`, a file `model.tflite` there is meant before all others.
     """
     if not os.path.exists(entry):
         raise ModelError(f"no model at {entry}: there is no such file or directory")
     if os.path.isfile(entry):
-        return _find_file(entry)
+        return entry if prefer_lite and is_lite(entry) else _find_file(entry)
     names = visible(os.listdir(entry))
+    if prefer_lite and LITE_FILE in names:
+        return os.path.join(entry, LITE_FILE)
     if any(name in SAVED_MODEL_FILES for name in names):
         return entry
     graphs = [name for name in names if name.endswith(".pb") and name not in _SIDE_FILES]
@@ -124,12 +132,17 @@ def find_model(entry: str) -> str:
             f"several frozen graphs in {entry}: {list_names(graphs)}; name one in model_entry"
         )
     try:
-        return find_model(os.path.join(entry, _choose_directory(entry, names)))
+        return find_model(os.path.join(entry, _choose_directory(entry, names)), prefer_lite)
     except ModelError:
         other = other_format(entry)
         if other:
             raise ModelError(f"no model in {entry}: {_EXPECTED}; it is {other}") from None
         raise
+
+
+def is_lite(path: str) -> bool:
+    """Tell whether a path is that of a model of TensorFlow Lite."""
+    return path.endswith(".tflite")
 
 
 def _find_file(path: str) -> str:
@@ -158,9 +171,15 @@ def _choose_directory(entry: str, names: List[str]) -> str:
     raise ModelError(f"no model in {entry}: {_EXPECTED}, found {list_names(names[:10])}")
 
 
-def read_model(entry: str) -> Union[SavedModelSummary, FrozenGraphSummary]:
+def read_model(entry: str) -> Summary:
     """Find the model that `entry` means and return what its files say about it."""
-    path = find_model(entry)
+    try:
+        path = find_model(entry)
+    except ModelError:
+        path = find_model(entry, prefer_lite=True)
+        if not is_lite(path):
+            raise
+        return read_lite_file(path)
     return read_saved_model(path) if os.path.isdir(path) else read_frozen_graph(path)
 
 
@@ -232,7 +251,7 @@ def _open_ends(nodes: Any, saver: str = "") -> Tuple[List[TensorSpec], List[Tens
         if node.name == filename or (scope and node.name.startswith(scope + "/")):
             continue
         if node.op == "Placeholder":
-            shape = _read_shape(node.attr["shape"])
+            shape = read_shape(node.attr["shape"])
             placeholders.append(_node_spec(node, node.attr["dtype"].type, shape))
         if node.name not in consumed and node.op not in _NO_OUTPUTS:
             outputs.append(_node_spec(node, 0, None))
@@ -255,15 +274,7 @@ def _parse(path: str, message: Any, kind: str) -> Any:
 
 
 def _read_meta_graph(meta: Any) -> MetaGraph:
-    signatures = {
-        name: Signature(
-            name,
-            signature.method_name,
-            _read_specs(signature.inputs),
-            _read_specs(signature.outputs),
-        )
-        for name, signature in sorted(meta.signature_def.items())
-    }
+    signatures = read_signatures(meta.signature_def)
     saver = meta.saver_def.filename_tensor_name
     # A large graph takes long to go through, and signatures say it better.
     nodes = () if public_names(signatures) else meta.graph_def.node
@@ -277,23 +288,5 @@ def _read_meta_graph(meta: Any) -> MetaGraph:
     )
 
 
-def _read_specs(infos: Any) -> Dict[str, TensorSpec]:
-    return {alias: _read_spec(alias, info) for alias, info in sorted(infos.items())}
-
-
-def _read_spec(alias: str, info: Any) -> TensorSpec:
-    sparse = info.coo_sparse
-    parts = (sparse.indices_tensor_name, sparse.values_tensor_name, sparse.dense_shape_tensor_name)
-    shape = _read_shape(info, "tensor_shape")
-    return TensorSpec(alias, info.name, info.dtype, shape, parts if any(parts) else ())
-
-
 def _node_spec(node: Any, dtype: int, shape: Shape) -> TensorSpec:
     return TensorSpec(node.name, node.name + ":0", dtype, shape)
-
-
-def _read_shape(owner: Any, field: str = "shape") -> Shape:
-    shape = getattr(owner, field)
-    if not owner.HasField(field) or shape.unknown_rank:
-        return None
-    return tuple(dim.size for dim in shape.dim)

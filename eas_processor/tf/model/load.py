@@ -1,4 +1,4 @@
-"""Loading a SavedModel or a frozen graph into one v1 session."""
+"""Loading a SavedModel or a frozen graph into one v1 session, or a model of TensorFlow Lite."""
 
 import contextlib
 import logging
@@ -11,6 +11,9 @@ from google.protobuf.message import DecodeError
 from eas_processor.tf.config import ModelConfig
 from eas_processor.tf.dtypes import WIRE_DTYPES
 from eas_processor.tf.errors import ModelError
+from eas_processor.tf.lite.file import read_lite_file
+from eas_processor.tf.lite.interpreters import Interpreters
+from eas_processor.tf.lite.runner import LiteRunner
 from eas_processor.tf.model.adapt import (
     UNKNOWN_ATTR,
     UNKNOWN_OP,
@@ -21,12 +24,13 @@ from eas_processor.tf.model.adapt import (
 )
 from eas_processor.tf.model.adapted_copy import adapted_copy
 from eas_processor.tf.model.devices import Devices
-from eas_processor.tf.model.find import MetaGraph, choose_meta_graph, find_model
+from eas_processor.tf.model.find import MetaGraph, choose_meta_graph, find_model, is_lite
 from eas_processor.tf.model.op_libraries import import_contrib, load_op_libraries, who_defines
 from eas_processor.tf.model.session_config import session_config
 from eas_processor.tf.model.signatures import Signature, public_names
 from eas_processor.tf.model.tables import fill_tables
 from eas_processor.tf.model.unable import Unable, find_unable, refuse_useless
+from eas_processor.tf.run.graph_runner import GraphRunner
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.run.run_errors import CALLS_PYTHON, PYTHON, clean
 from eas_processor.tf.runtime import SavedModelLoader, tf, v1
@@ -47,19 +51,31 @@ _VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 
 def load(model_entry: str, config: ModelConfig) -> Model:
     """Load the model that `model_entry` means; raise `ModelError` with what is wrong with it."""
-    path = find_model(model_entry)
+    path = find_model(model_entry, config.prefer_tflite_model)
+    if is_lite(path):
+        return _load_lite(path, config)
     load_op_libraries(config.op_libraries, path)
     if os.path.isdir(path):
         meta = choose_meta_graph(path, config.tags)
         session, unable = _load_saved_model(path, meta, config)
         refuse_useless(path, unable, meta.signatures)
         _log_signatures(meta.signatures)
-        model = Model(session, meta.signatures, meta.saver_filename, config, unable)
+        runner = GraphRunner(session, meta.signatures, meta.saver_filename, config, unable)
+        model = Model(runner, meta.signatures, config)
         model.metadata = meta.metadata
         return model
     session, unable = _load_frozen_graph(path, config)
     refuse_useless(path, unable, {})
-    return Model(session, {}, "", config, unable)
+    return Model(GraphRunner(session, {}, "", config, unable), {}, config)
+
+
+def _load_lite(path: str, config: ModelConfig) -> Model:
+    file = read_lite_file(path)
+    runner = LiteRunner(file, Interpreters(file, config.intra_op_parallelism_threads))
+    _log_signatures(file.signatures)
+    model = Model(runner, file.signatures, config)
+    model.metadata = file.metadata
+    return model
 
 
 def open_saved_model(path: str, config: ModelConfig) -> Any:

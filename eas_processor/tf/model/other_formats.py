@@ -47,6 +47,10 @@ _FROM_ITS_SOURCE = (
     "nothing turns it back, so export the model that it was made from; "
     + _BY_KERAS.replace("{path!r}", "'model.keras'")
 )
+_AS_IT_IS = (
+    "`tensorflow_model_server --prefer_tflite_model` serves it, as model.tflite in the directory "
+    "of a version; "
+)
 _FROM_TEXT = (
     f"{_CODE}import tensorflow.compat.v1 as tf; from google.protobuf import text_format; "
     "graph = text_format.Parse(open({path!r}).read(), tf.GraphDef()); "
@@ -140,7 +144,7 @@ def _zip(path: str, head: bytes) -> _Found:
 def _tflite(path: str, head: bytes) -> _Found:
     if head[4:8] != b"TFL3":
         return None
-    return "a TensorFlow Lite model (.tflite)", _FROM_ITS_SOURCE
+    return "a TensorFlow Lite model (.tflite)", _AS_IT_IS + _FROM_ITS_SOURCE
 
 
 def _onnx_or_coreml(path: str, head: bytes) -> _Found:

@@ -173,3 +173,4 @@ def message_class(messages: Messages, name: str) -> Any:
 _pool = _pool_of(_MESSAGES, "proto3")
 SavedModel = _message_class(_pool, "SavedModel")
 GraphDef = _message_class(_pool, "GraphDef")
+SignatureDef = _message_class(_pool, "SignatureDef")

@@ -34,7 +34,15 @@ _MAX_SHAPES = 16
 _LASTING = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.UnimplementedError)
 
 
-class GraphCallable:
+class PlanCallable:
+    """What a plan runs: `run(*arrays)` takes the tensors that are fed and returns those fetched."""
+
+    __slots__ = ("__weakref__", "run")
+
+    run: Run
+
+
+class GraphCallable(PlanCallable):
     """
     One set of feeds and fetches: `run(*arrays)` takes the ones and returns the others, in order.
 
@@ -44,9 +52,7 @@ class GraphCallable:
     stated of its outputs.
     """
 
-    __slots__ = ("__weakref__", "proofs", "run")
-
-    run: Run
+    __slots__ = ("proofs",)
 
     def __init__(
         self,

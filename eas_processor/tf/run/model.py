@@ -3,11 +3,10 @@
 import logging
 import threading
 from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
-from weakref import WeakValueDictionary
 
 from eas_processor.codecs.codec import Codec, Target
 from eas_processor.tf.config import ModelConfig
-from eas_processor.tf.errors import BadRequest, ProcessorError, RunError
+from eas_processor.tf.errors import BadRequest
 from eas_processor.tf.model.examples import outputs_of_examples
 from eas_processor.tf.model.signatures import (
     Signature,
@@ -15,22 +14,11 @@ from eas_processor.tf.model.signatures import (
     choose_default,
     find_signature,
 )
-from eas_processor.tf.model.unable import Unable
-from eas_processor.tf.rows.graph import Follower
-from eas_processor.tf.rows.proof import Fetch, RowProof
-from eas_processor.tf.run.callables import GraphCallable
-from eas_processor.tf.run.fault import Faults
-from eas_processor.tf.run.inferred import infer_signature
-from eas_processor.tf.run.names import Resolver, describe_inputs, refuse_missing
+from eas_processor.tf.run.names import describe_inputs
 from eas_processor.tf.run.plans import Arrays, Plan
-from eas_processor.tf.run.run_errors import (
-    placeholder_of,
-    translate,
-    translate_unreadable,
-)
-from eas_processor.tf.runtime import tf
+from eas_processor.tf.run.runner import Runner
 from eas_wire import Request
-from eas_wire.text import list_names, quote
+from eas_wire.text import list_names
 
 log = logging.getLogger(__name__)
 
@@ -42,20 +30,13 @@ _Key = Tuple[str, Tuple[str, ...], Tuple[str, ...], bool, bool, bool]
 
 class Model(Target):
     """
-    A session with a graph in it, and its signatures by name (none for a frozen graph).
-
-    `unable` are the nodes of the graph that cannot run, whatever the request.
+    What runs a model, and its signatures by name (none for a frozen graph).
 
     Safe to use from several threads.
     """
 
     def __init__(
-        self,
-        session: Any,
-        signatures: Dict[str, Signature],
-        saver_filename: str,
-        config: ModelConfig,
-        unable: Optional[Unable] = None,
+        self, runner: Runner, signatures: Dict[str, Signature], config: ModelConfig
     ) -> None:
         self.config = config
         self.metadata: Dict[str, Any] = {}
@@ -64,27 +45,13 @@ class Model(Target):
         """Where samples of requests and answers go; None where nowhere."""
         self.json_nan = config.json_nan
         self.default_signature = choose_default(signatures, config.signature_name)
-        self._session = session
+        self._runner = runner
         self._signatures = signatures
-        self._resolver = Resolver(session.graph, saver_filename, bare=not signatures)
-        self._follower = Follower(session.graph)
-        self._faults = Faults(session.graph)
-        self._unable = unable or Unable(session.graph, {})
         self._plans: Dict[_Key, Plan] = {}
-        self._callables: "WeakValueDictionary[Any, GraphCallable]" = WeakValueDictionary()
         self._lock = threading.Lock()
         self._check_statement()
         if config.infer_signature and not signatures:
-            self.default_signature = self._infer_signature()
-
-    def _infer_signature(self) -> Optional[Signature]:
-        graph, offers, why = self._session.graph, self._resolver.offers, self._unable.why
-        found = infer_signature(graph, lambda spec: offers(spec) and not why(spec.tensor_name))
-        if found is None:
-            log.warning(
-                "model_config.infer_signature: the graph does not tell what it takes or gives"
-            )
-        return found
+            self.default_signature = runner.infer_signature()
 
     def _check_statement(self) -> None:
         stated = self.config.outputs_by_row
@@ -173,86 +140,17 @@ class Model(Target):
         """Return the values fetched; raise `ModelRefusal` or `RunError`."""
         try:
             values = plan.graph_callable.run(*arrays)
-        except tf.errors.OpError as error:
-            raise self._translate(plan, error) from error
-        except UnicodeDecodeError as error:
-            raise translate_unreadable(error) from error
+        except self._runner.failures as error:
+            raise self._runner.translate(plan, error) from error
         if plan.proof.watches:
             plan.proof.note(arrays, values)
         return values
 
-    def _translate(self, plan: Plan, error: Any) -> ProcessorError:
-        unfed = placeholder_of(error.message)
-        if unfed and self._leaves_out(plan, unfed):
-            return RunError(
-                f"the signature leaves out the placeholder {quote(unfed)}, which its outputs need: "
-                f"export the model with a value for it, or send it as input {quote(unfed + ':0')}"
-            )
-        feeds = [spec.tensor_name for spec, _ in plan.feeds]
-        is_requests = bool(unfed) or self._faults.is_requests(error, error.message, feeds)
-        return translate(error, is_requests)
-
-    def _leaves_out(self, plan: Plan, placeholder: str) -> bool:
-        """Tell whether outputs of a signature need a placeholder that no signature names."""
-        signatures = self._signatures.values()
-        inputs = {spec.tensor_name for each in signatures for spec in each.inputs.values()}
-        outputs = {id(spec) for each in signatures for spec in each.outputs.values()}
-        asked = {id(spec) for spec in plan.fetches}
-        return placeholder + ":0" not in inputs and asked <= outputs
-
     def _make_plan(self, key: _Key) -> Plan:
         signature = self.signature(key[0])
         with self._lock:
-            plan = self._resolve(signature, *key[1:])
+            plan = self._runner.resolve(signature, *key[1:])
             if len(self._plans) >= MAX_PLANS:
                 del self._plans[next(iter(self._plans))]
             self._plans[key] = plan
         return plan
-
-    def _refuse_unable(self, fetches: Sequence[TensorSpec], feeds: Sequence[str]) -> None:
-        if not self._unable:
-            return
-        for spec in fetches:
-            why = self._unable.why(spec.tensor_name, feeds)
-            if why:
-                raise RunError(f"the model cannot compute output {quote(spec.name)}: {why}")
-
-    def _resolve(
-        self,
-        signature: Optional[Signature],
-        inputs: Sequence[str],
-        output_filter: Sequence[str],
-        strict_shapes: bool,
-        checks_dtypes: bool,
-        unsigned: bool,
-    ) -> Plan:
-        # In one order whichever way the client's map came out, so that its requests share a
-        # callable.
-        feeds = sorted(self._resolver.feeds(signature, inputs), key=lambda spec: spec.tensor_name)
-        fetches = self._resolver.fetches(signature, output_filter, unsigned)
-        # What was inferred from the graph may have inputs that an output does not need.
-        declared = bool(self._signatures)
-        if signature and declared and all(spec.name in signature.outputs for spec in fetches):
-            refuse_missing(signature, feeds)
-        feed_names = tuple(spec.tensor_name for spec in feeds)
-        self._refuse_unable(fetches, feed_names)
-        fetch_names = tuple(self._resolver.unfed(spec.tensor_name, feed_names) for spec in fetches)
-        graph_callable = self._callables.get((feed_names, fetch_names))
-        if graph_callable is None:
-            graph_callable = GraphCallable(
-                self._session, feed_names, fetch_names, self.config.run_on_caller_thread
-            )
-            self._callables[feed_names, fetch_names] = graph_callable
-        strict = strict_shapes and self.config.strict_shapes
-        shapes = tuple([spec.shape if strict else None for spec in feeds])
-        stated = tuple([self.config.by_row(spec.name) for spec in fetches])
-        proof = graph_callable.proofs.get((shapes, stated))
-        if proof is None:
-            asked = [
-                Fetch(tensor, spec.name, by_row)
-                for tensor, spec, by_row in zip(fetch_names, fetches, stated)
-            ]
-            label = f"signature {quote(signature.name)}" if signature else "the graph"
-            proof = RowProof(self._follower, list(zip(feed_names, shapes)), asked, label)
-            graph_callable.proofs[shapes, stated] = proof
-        return Plan(feeds, fetches, graph_callable, proof, strict, checks_dtypes)

@@ -64,22 +64,16 @@ class Resolver:
         `unsigned` is whether a response can carry DT_UINT32 and DT_UINT64 too.
         """
         aliases = signature.outputs if signature else {}
-        names = output_filter or list(aliases)
-        if not names:
-            raise BadRequest(NO_FETCH)
         specs: Dict[str, TensorSpec] = {}
-        for name in names:
-            if name in specs:
-                raise BadRequest(f"output_filter names {quote(name)} twice")
+        for name in asked_outputs(output_filter, aliases):
             spec = aliases.get(name)
             if spec is None:
                 spec = self._find(name)
                 if spec is None:
-                    raise BadRequest(f"unknown output {quote(name)}: {_outputs_of(signature)}")
+                    raise BadRequest(f"unknown output {quote(name)}: {describe_outputs(signature)}")
                 self._refuse_writes(spec)
             self._refuse_absent("output", spec)
-            if not (unsigned and spec.dtype in UNSIGNED):
-                _refuse_dtype(spec, aliases)
+            refuse_dtype(spec, aliases, unsigned)
             specs[name] = spec
         return list(specs.values())
 
@@ -104,7 +98,7 @@ class Resolver:
         """Tell whether a request that names `spec` as an output could have it."""
         try:
             self._refuse_writes(spec)
-            _refuse_dtype(spec, {})
+            refuse_dtype(spec, {})
         except BadRequest:
             return False
         return True
@@ -152,6 +146,17 @@ class Resolver:
             pending.extend(sources)
 
 
+def asked_outputs(output_filter: Sequence[str], aliases: Dict[str, TensorSpec]) -> Sequence[str]:
+    """Return the names of the outputs that are asked for: all of a signature without a filter."""
+    names = output_filter or list(aliases)
+    if not names:
+        raise BadRequest(NO_FETCH)
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise BadRequest(f"output_filter names {quote(name)} twice")
+    return names
+
+
 def refuse_missing(signature: Signature, feeds: Sequence[TensorSpec]) -> None:
     """Raise `BadRequest` unless every input of `signature` is among `feeds`."""
     fed = {spec.tensor_name for spec in feeds}
@@ -161,8 +166,9 @@ def refuse_missing(signature: Signature, feeds: Sequence[TensorSpec]) -> None:
         raise BadRequest(f"missing {word} {list_names(missing)}: {describe_inputs(signature)}")
 
 
-def _refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec]) -> None:
-    if spec.dtype not in WIRE_DTYPES:
+def refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec], unsigned: bool = False) -> None:
+    """Raise `BadRequest` where a response cannot carry an output, one of `aliases` or a tensor."""
+    if spec.dtype not in WIRE_DTYPES and not (unsigned and spec.dtype in UNSIGNED):
         others = [name for name, other in aliases.items() if other.dtype in WIRE_DTYPES]
         raise BadRequest(
             f"output {quote(spec.name)} is {dtype_name(spec.dtype)}, which a response cannot "
@@ -177,7 +183,8 @@ def describe_inputs(signature: Optional[Signature]) -> str:
     return f"signature {quote(signature.name)} takes {_list_specs(signature.inputs)}"
 
 
-def _outputs_of(signature: Optional[Signature]) -> str:
+def describe_outputs(signature: Optional[Signature]) -> str:
+    """Return what a signature gives, as messages say it."""
     if signature is None:
         return _NO_SIGNATURE
     return f"signature {quote(signature.name)} gives {_list_specs(signature.outputs)}"

@@ -7,7 +7,7 @@ import numpy as np
 from eas_processor.tf.dtypes import TO_TENSORFLOW, from_tensorflow
 from eas_processor.tf.model.signatures import TensorSpec, check_tensor, shape_fits
 from eas_processor.tf.rows.proof import RowProof
-from eas_processor.tf.run.callables import GraphCallable
+from eas_processor.tf.run.callables import PlanCallable
 from eas_wire import Tensor
 
 Arrays = List[Any]
@@ -18,7 +18,8 @@ class Plan:
     Which tensors to feed, what each has to look like, and which to fetch.
 
     `batchable` tells whether the signature lets requests be joined by rows, and `proof` whether the
-    outputs do. `inputs` are the tensors to feed as they are declared.
+    outputs do; those that are to run `alone` are never joined. `inputs` are the tensors to feed as
+    they are declared.
     """
 
     __slots__ = (
@@ -36,17 +37,18 @@ class Plan:
         self,
         feeds: Sequence[TensorSpec],
         fetches: Sequence[TensorSpec],
-        graph_callable: GraphCallable,
+        graph_callable: PlanCallable,
         proof: RowProof,
         strict_shapes: bool,
         checks_dtypes: bool = True,
+        alone: bool = False,
     ) -> None:
         self.inputs = feeds
         self.feeds = [(spec, TO_TENSORFLOW.get(spec.dtype)) for spec in feeds]
         self.fetches = fetches
         self.graph_callable = graph_callable
         self.proof = proof
-        self.batchable = _rows_are_free(feeds) and _rows_are_kept(fetches)
+        self.batchable = not alone and _rows_are_free(feeds) and _rows_are_kept(fetches)
         self._strict_shapes = strict_shapes
         self._checks_dtypes = checks_dtypes
 

@@ -90,7 +90,7 @@ def test_a_saved_model_of_tensorflow_2(tmp_path, predict):
     assert outputs["scaled"].tolist() == [[[1, 2]] * 3] * 2
     assert outputs["total"].item() == 12
     assert outputs["rows"].item() == 2
-    graph = model._session.graph
+    graph = model._runner._session.graph
     for op in graph.get_tensor_by_name("saver_filename:0").consumers():
         with pytest.raises(BadRequest, match="depends on the op 'saver_filename'"):
             predict(model, {}, [op.outputs[0].name])

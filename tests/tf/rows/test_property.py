@@ -12,6 +12,7 @@ import eas_wire as wire
 from eas_processor.tf import hooks
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.model.signatures import Signature, TensorSpec
+from eas_processor.tf.run.graph_runner import GraphRunner
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.runtime import tf, v1
 
@@ -252,11 +253,16 @@ def sent(data, wide):
     return bodies
 
 
+def model_of(session, signatures, text):
+    config = read_model_config(text)
+    return Model(GraphRunner(session, signatures, "", config), signatures, config)
+
+
 def compare(data, session, columns):
     signatures = {"serving_default": build(data.draw, columns)}
     config = data.draw(st.sampled_from(["", '{"allowed_batch_sizes": [4]}']))
-    model = Model(session, signatures, "", read_model_config(config))
-    reference = Model(session, signatures, "", read_model_config(""))
+    model = model_of(session, signatures, config)
+    reference = model_of(session, signatures, "")
     wide = data.draw(st.integers(1, 4)) if columns is None else columns
     for _ in range(3):
         bodies = sent(data, wide)

@@ -47,7 +47,7 @@ def test_plans_are_bounded_and_their_callables_released(load, predict):
         name = f"y{n}"
         assert predict(model, {"x": np.zeros(1, np.float32)}, [name])[name].tolist() == [n]
     assert len(model._plans) == MAX_PLANS
-    assert len(model._callables) == MAX_PLANS
+    assert len(model._runner._callables) == MAX_PLANS
     assert predict(model, {"x": np.zeros(1, np.float32)}, ["y0"])["y0"].tolist() == [0]
 
 
@@ -59,4 +59,4 @@ def test_the_same_tensors_by_other_names_share_a_callable(load, request_of):
         for output_filter in ([], ["y"], [output]):
             hooks.process(model, request_of({name: x}, output_filter))
     assert len(model._plans) == 6
-    assert len(model._callables) == 1
+    assert len(model._runner._callables) == 1

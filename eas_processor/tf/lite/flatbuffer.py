@@ -1,0 +1,89 @@
+"""
+Tables of a FlatBuffer, read without a schema compiler.
+
+A table begins with the distance to its vtable, which has the place of each field by number. Strings
+and vectors begin with their length. All numbers are little endian.
+"""
+
+import struct
+from typing import Any, List, Optional, Tuple
+
+_I32, _U32, _U16 = struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<H")
+_WORD = 4
+_LEAD = 4
+"""Bytes of a vtable before its places: its own size and that of the table."""
+
+
+class Malformed(Exception):
+    """A buffer points outside itself, or is not what it should be."""
+
+
+def number_at(data: bytes, kind: struct.Struct, place: int) -> Any:
+    """Return one number; raise `Malformed` where there is none."""
+    if not 0 <= place <= len(data) - kind.size:
+        raise Malformed(f"it points to byte {place} of {len(data)}")
+    return kind.unpack_from(data, place)[0]
+
+
+class Table:
+    """One table of `data`; fields that it leaves out are their defaults."""
+
+    __slots__ = ("_data", "_place")
+
+    def __init__(self, data: bytes, place: int) -> None:
+        self._data = data
+        self._place = place
+
+    @classmethod
+    def root(cls, data: bytes) -> "Table":
+        """Return the table that a buffer is of."""
+        return cls(data, number_at(data, _U32, 0))
+
+    def number(self, field: int, kind: struct.Struct = _U32) -> int:
+        """Return a scalar, 0 where it is left out."""
+        place = self._find(field)
+        return 0 if place is None else int(number_at(self._data, kind, place))
+
+    def data(self, field: int) -> bytes:
+        """Return a vector of bytes, or a string."""
+        begin, count = self._vector(field)
+        if begin + count > len(self._data):
+            raise Malformed(f"{count} bytes are to begin at byte {begin} of {len(self._data)}")
+        return self._data[begin : begin + count]
+
+    def text(self, field: int) -> str:
+        """Return a string."""
+        return self.data(field).decode("utf-8", "backslashreplace")
+
+    def numbers(self, field: int) -> List[int]:
+        """Return a vector of signed numbers of 32 bits."""
+        begin, count = self._vector(field)
+        self._refuse_long(begin, count)
+        return [number_at(self._data, _I32, begin + _WORD * each) for each in range(count)]
+
+    def tables(self, field: int) -> "List[Table]":
+        """Return a vector of tables."""
+        begin, count = self._vector(field)
+        self._refuse_long(begin, count)
+        places = [begin + _WORD * each for each in range(count)]
+        return [Table(self._data, each + number_at(self._data, _U32, each)) for each in places]
+
+    def _find(self, field: int) -> Optional[int]:
+        vtable = self._place - number_at(self._data, _I32, self._place)
+        entry = _LEAD + _U16.size * field
+        if entry >= number_at(self._data, _U16, vtable):
+            return None
+        offset = number_at(self._data, _U16, vtable + entry)
+        return self._place + offset if offset else None
+
+    def _vector(self, field: int) -> Tuple[int, int]:
+        """Return where the elements of a vector begin, and how many there are."""
+        place = self._find(field)
+        if place is None:
+            return 0, 0
+        place += number_at(self._data, _U32, place)
+        return place + _WORD, number_at(self._data, _U32, place)
+
+    def _refuse_long(self, begin: int, count: int) -> None:
+        if begin + _WORD * count > len(self._data):
+            raise Malformed(f"{count} elements are to begin at byte {begin} of {len(self._data)}")
