@@ -42,6 +42,10 @@ class Target:
         """Return the outputs of a signature; None where they are not known by name."""
         return None
 
+    def input_defaults(self, signature_name: str) -> Dict[str, Tensor]:
+        """Return the values of the inputs of a signature that a request may leave out."""
+        return {}
+
     def describe_inputs(self, signature_name: str) -> str:
         """Return what a signature takes, for the end of a sentence."""
         raise NotImplementedError

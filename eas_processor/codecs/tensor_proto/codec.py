@@ -49,8 +49,7 @@ class TensorProto(Codec):
         if request is None:
             request = Request(*read_predict(view))
             self._outlines.learn(view, request)
-        check_names(request, target)
-        return request, None
+        return check_names(request, target), None
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
         """Return a `PredictResponse`, without its `model_spec`."""

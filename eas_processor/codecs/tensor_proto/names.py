@@ -16,22 +16,29 @@ class NoSignature(CodecError):
     code = "FAILED_PRECONDITION"
 
 
-def check_names(request: Request, target: Target) -> None:
-    """Raise CodecError unless inputs and outputs are those of the signature."""
+def check_names(request: Request, target: Target) -> Request:
+    """
+    Return the request with the default of each input that it leaves out.
+
+    Raises CodecError unless inputs and outputs are those of the signature.
+    """
     names = _inputs_of(request.signature_name, target)
     if names is None:  # the model has no signatures: its tensors go by their own names
-        return
+        return request
+    sent = request.inputs
+    if len(sent) < len(names):
+        request = _with_defaults(request, target)
     inputs = request.inputs
     if len(inputs) != len(names):
         missing = [name for name in names if name not in inputs]
-        extra = [name for name in inputs if name not in names]
+        extra = [name for name in sent if name not in names]
         raise CodecError(
             "input size does not match signature: %d!=%d len({%s}) != len({%s}). "
             "Sent extra: {%s}. Missing but required: {%s}."
             % (
-                len(inputs),
+                len(sent),
                 len(names),
-                _listed(inputs),
+                _listed(sent),
                 _listed(names),
                 _listed(extra),
                 _listed(missing),
@@ -45,6 +52,13 @@ def check_names(request: Request, target: Target) -> None:
             )
     if request.output_filter:
         _check_filter(request, target)
+    return request
+
+
+def _with_defaults(request: Request, target: Target) -> Request:
+    # The request itself may be remembered for others that are alike.
+    inputs = {**target.input_defaults(request.signature_name), **request.inputs}
+    return Request(request.signature_name, inputs, request.output_filter)
 
 
 def _inputs_of(signature_name: str, target: Target) -> Optional[Sequence[str]]:

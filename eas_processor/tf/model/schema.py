@@ -74,6 +74,24 @@ _MESSAGES: Messages = {
         ("inputs", 1, "->TensorInfo"),
         ("outputs", 2, "->TensorInfo"),
         ("method_name", 3, "string"),
+        ("defaults", 4, "->TensorProto"),
+    ],
+    "TensorProto": [
+        ("dtype", 1, "DataType"),
+        ("tensor_shape", 2, "TensorShape"),
+        ("version_number", 3, "int32"),
+        ("tensor_content", 4, "bytes"),
+        ("half_val", 13, "*int32"),
+        ("float_val", 5, "*float"),
+        ("double_val", 6, "*double"),
+        ("int_val", 7, "*int32"),
+        ("string_val", 8, "*bytes"),
+        ("scomplex_val", 9, "*float"),
+        ("int64_val", 10, "*int64"),
+        ("bool_val", 11, "*bool"),
+        ("dcomplex_val", 12, "*double"),
+        ("uint32_val", 16, "*uint32"),
+        ("uint64_val", 17, "*uint64"),
     ],
     "TensorInfo": [
         ("name", 1, "string"),
@@ -102,11 +120,15 @@ _MESSAGES: Messages = {
 _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     "string": _Field.TYPE_STRING,
+    "bytes": _Field.TYPE_BYTES,
     "bool": _Field.TYPE_BOOL,
+    "float": _Field.TYPE_FLOAT,
     "double": _Field.TYPE_DOUBLE,
     "int32": _Field.TYPE_INT32,
     "int64": _Field.TYPE_INT64,
     "sint64": _Field.TYPE_SINT64,
+    "uint32": _Field.TYPE_UINT32,
+    "uint64": _Field.TYPE_UINT64,
 }
 
 

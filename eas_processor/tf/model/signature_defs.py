@@ -1,8 +1,14 @@
 """`SignatureDef` messages, as signatures."""
 
+import logging
 from typing import Any, Dict
 
+from eas_processor.codecs.tensor_proto.tensors import NoTensor, read_tensor
 from eas_processor.tf.model.signatures import Shape, Signature, TensorSpec
+from eas_wire import Tensor, WireError
+from eas_wire.text import quote
+
+log = logging.getLogger(__name__)
 
 
 def read_signatures(signature_defs: Any) -> Dict[str, Signature]:
@@ -13,6 +19,7 @@ def read_signatures(signature_defs: Any) -> Dict[str, Signature]:
             signature.method_name,
             _read_specs(signature.inputs),
             _read_specs(signature.outputs),
+            _read_defaults(name, signature.defaults),
         )
         for name, signature in sorted(signature_defs.items())
     }
@@ -28,6 +35,22 @@ def read_shape(owner: Any, field: str = "shape") -> Shape:
 
 def _read_specs(infos: Any) -> Dict[str, TensorSpec]:
     return {alias: _read_spec(alias, info) for alias, info in sorted(infos.items())}
+
+
+def _read_defaults(signature: str, values: Any) -> Dict[str, Tensor]:
+    """Return the inputs that a request may leave out; one that cannot be read is not among them."""
+    defaults = {}
+    for alias, value in sorted(values.items()):
+        content = value.SerializeToString()
+        try:
+            defaults[alias] = read_tensor(memoryview(content), [(0, len(content))])
+        except (NoTensor, WireError) as error:
+            log.warning(
+                "signature %s: the default of input %s cannot be read, so requests have to have "
+                "it: %s",
+                *(quote(signature), quote(alias), error),
+            )
+    return defaults
 
 
 def _read_spec(alias: str, info: Any) -> TensorSpec:

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 from eas_processor.codecs.codec import Spec
 from eas_processor.tf.errors import BadRequest, ModelConfigError
 from eas_processor.tf.model.schema import DATA_TYPES, REF_OFFSET
+from eas_wire import Tensor
 from eas_wire.text import cut, list_names, quote
 
 log = logging.getLogger(__name__)
@@ -54,9 +55,13 @@ class TensorSpec(Spec):
 
 
 class Signature:
-    """One named way to call a model: inputs and outputs by alias."""
+    """
+    One named way to call a model: inputs and outputs by alias.
 
-    __slots__ = ("inputs", "method_name", "name", "outputs")
+    `defaults` are the values of inputs that a request of TensorFlow Serving's may leave out.
+    """
+
+    __slots__ = ("defaults", "inputs", "method_name", "name", "outputs")
 
     def __init__(
         self,
@@ -64,7 +69,9 @@ class Signature:
         method_name: str,
         inputs: Dict[str, TensorSpec],
         outputs: Dict[str, TensorSpec],
+        defaults: Optional[Dict[str, Tensor]] = None,
     ) -> None:
+        self.defaults = defaults or {}
         self.name = name
         self.method_name = method_name
         self.inputs = inputs

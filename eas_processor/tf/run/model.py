@@ -17,7 +17,7 @@ from eas_processor.tf.model.signatures import (
 from eas_processor.tf.run.names import describe_inputs
 from eas_processor.tf.run.plans import Arrays, Plan
 from eas_processor.tf.run.runner import Runner
-from eas_wire import Request
+from eas_wire import Request, Tensor
 from eas_wire.text import list_names
 
 log = logging.getLogger(__name__)
@@ -106,6 +106,11 @@ class Model(Target):
         """Return the outputs of a signature; None where the model has no signatures."""
         signature = self.signature(signature_name)
         return list(signature.outputs) if signature and self._signatures else None
+
+    def input_defaults(self, signature_name: str) -> Dict[str, Tensor]:
+        """Return the values of the inputs of a signature that a request may leave out."""
+        signature = self.signature(signature_name)
+        return {} if signature is None else signature.defaults
 
     def describe_inputs(self, signature_name: str) -> str:
         """Return what a signature takes, for the end of a sentence."""

@@ -26,13 +26,17 @@ class NoSuchName(Exception):
 class Model(Target):
     """A model with one signature; its outputs are `y` and `z`."""
 
-    def __init__(self, *inputs):
+    def __init__(self, *inputs, **defaults):
         self._inputs = inputs
+        self._defaults = defaults
 
     def input_names(self, signature_name):
         if signature_name not in ("", "serving_default"):
             raise NoSuchName(signature_name)
         return self._inputs or None
+
+    def input_defaults(self, signature_name):
+        return self._defaults
 
     def output_names(self, signature_name):
         return ("y", "z")
@@ -110,6 +114,23 @@ def test_names_that_the_signature_does_not_have():
     assert refusal(predict_request(output_filter=["y", "y"], x=FLOATS))[0] == (
         "duplicate output tensor alias: y"
     )
+
+
+def test_what_a_request_leaves_out_is_its_default():
+    model = Model("x", "b", b=Tensor(wire.DT_FLOAT, np.float32([7])))
+    for codec in (TYPED, CONTENT):
+        for value in (1, 2):  # the second is recognised as like the first
+            x = tensor(wire.DT_FLOAT, [1], float_val=[value])
+            asked = decode(predict_request(x=x), model, codec)
+            found = {name: each.array.tolist() for name, each in asked.inputs.items()}
+            assert found == {"x": [value], "b": [7]}
+    own = tensor(wire.DT_FLOAT, [1], float_val=[3])
+    assert decode(predict_request(x=FLOATS, b=own), model).inputs["b"].array.tolist() == [3]
+    assert refusal(predict_request(), model)[0] == (
+        "input size does not match signature: 0!=2 len({}) != len({b,x}). Sent extra: {}. "
+        "Missing but required: {x}."
+    )
+    assert "alias: x not found in request" in refusal(predict_request(w=own), model)[0]
 
 
 def test_a_model_without_signatures_takes_any_name():

@@ -17,6 +17,8 @@ def test_every_field_is_tensorflows():
             continue
         seen.add(ours.full_name)
         for field in ours.fields:
+            if field.name == "defaults" and field.name not in theirs.fields_by_name:
+                continue  # TensorFlow 2.15 and older have no defaults
             other = theirs.fields_by_name[field.name]
             assert (field.number, field.type) == (other.number, other.type), field.full_name
             if field.message_type:
