@@ -160,6 +160,14 @@ PEERS = [
         "JSON",
         "32, 1 ms",
     ),
+    Peer(
+        "FastAPI",
+        ["fastapi==0.121.3", "uvicorn[standard]==0.38.0", "orjson==3.13.0"],
+        _script("fastapi_server.py"),
+        _json("/v1/models/mlp:predict", lambda row: {"instances": row.tolist()}, "predictions"),
+        "TensorFlow Serving's JSON, by orjson",
+        "32, 1 ms",
+    ),
     Peer("MLServer", ["mlserver==1.7.1"], _mlserver, _v2, "v2 JSON", "32, 1 ms"),
     Peer(
         "BentoML",

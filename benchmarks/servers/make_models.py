@@ -1,4 +1,4 @@
-"""Write the models of the benchmark: `make_models.py DIRECTORY [--resnet] [--small]`."""
+"""Write the models of the benchmark: `make_models.py DIRECTORY [--resnet] [--small] [--image]`."""
 
 import os
 import sys
@@ -23,6 +23,15 @@ class Mlp(tf.Module):
     def serve(self, images):
         """Return the scores of each row."""
         return {"scores": tf.nn.softmax(tf.nn.relu(images @ self.hidden) @ self.output)}
+
+
+class Channels(tf.Module):
+    """The mean of each channel of an image: nearly all of a call is the way of its numbers."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 224, 224, 3], tf.float32, name="images")])
+    def serve(self, images):
+        """Return the means of each image."""
+        return {"means": tf.reduce_mean(images, axis=[1, 2])}
 
 
 def save(model, path):
@@ -54,6 +63,8 @@ def main():
         save(Mlp(), mlp)
     if "--small" in sys.argv:
         save(Mlp(width=128), os.path.join(directory, "small"))  # 0.4 MB
+    if "--image" in sys.argv:
+        save(Channels(), os.path.join(directory, "channels"))
     if "--resnet" in sys.argv and not os.path.exists(os.path.join(directory, "resnet")):
         save_resnet(os.path.join(directory, "resnet"))
     from tf_model import load

@@ -28,3 +28,13 @@ def load(directory=None, threads=1):
     )
     run = session._make_callable_from_options(options)
     return lambda images: run(images)[0]
+
+
+def load_signature():
+    """Return the same model as TensorFlow 2 documents its use: a signature's function."""
+    threading = tf.config.threading
+    threading.set_intra_op_parallelism_threads(1)
+    threading.set_inter_op_parallelism_threads(1)
+    serve = tf.saved_model.load(os.environ["BENCH_MODEL"]).signatures["serving_default"]
+    (name,) = serve.structured_input_signature[1]
+    return lambda images: next(iter(serve(**{name: tf.constant(images)}).values())).numpy()

@@ -1,0 +1,51 @@
+"""Measurements in turn, round after round: what the machine does meanwhile hits them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from benchmarks.console import tell
+from benchmarks.ratios import Spread, spread
+
+Figures = dict[str, float]
+Rounds = dict[str, list[Figures]]
+"""The figures of each side, round after round."""
+
+
+def in_turn(sides: Mapping[str, Callable[[], Figures]], rounds: int, label: str = "") -> Rounds:
+    """Measure each side once a round; who is first changes from round to round."""
+    found: Rounds = {name: [] for name in sides}
+    names = list(sides)
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            tell(f"{label}: round {number + 1} of {rounds}, {name}")
+            found[name].append(sides[name]())
+    return found
+
+
+def ratio(found: Rounds, figure: str, one: str, other: str) -> Spread:
+    """Return one side's figure / the other's, over the rounds."""
+    pairs = zip(found[one], found[other], strict=True)
+    return spread([a[figure] / b[figure] for a, b in pairs])
+
+
+def median(found: Rounds, figure: str, side: str) -> float:
+    """Return the median of a side's figure."""
+    return spread([each[figure] for each in found[side]]).median
+
+
+def ratio_text(known: Spread) -> str:
+    """Return a ratio with its quartiles."""
+    low, high = known.quartiles
+    return f"{known.median:.2f} (quartiles {low:.2f} to {high:.2f})"
+
+
+def table(found: Rounds, figures: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a line for each side with the medians of its figures; a figure has a name and unit."""
+    width = max(len(name) for name in found)
+    return [
+        f"  {name:{width}}  "
+        + "   ".join(f"{median(found, each, name):,.1f} {unit}" for each, unit in figures)
+        for name in found
+    ]

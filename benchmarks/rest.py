@@ -1,0 +1,145 @@
+"""
+TensorFlow Serving's REST of this project beside FastAPI, orjson and TensorFlow put together.
+
+    python -m benchmarks.rest [--parts rows image] [--rounds 10] [--seconds 2]
+
+`rows` sends one row of 784 floats over 32 connections, the same bytes to all. `image` sends an
+image, 150,528 numbers, one after the other, beside what orjson and numpy alone take to read those
+numbers and to write the answer. The servers run at the same time and are loaded in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from benchmarks.console import machine, tell
+from benchmarks.contender import Endpoint, Unavailable
+from benchmarks.in_turn import Figures, Rounds, in_turn, ratio, ratio_text, table
+from benchmarks.model_server import model_server, rest_body
+from benchmarks.peers import PEERS, Peer, contenders
+from benchmarks.service import make_models
+
+CONNECTIONS = 32
+OURS, ALONE = "eas, batching", "orjson and numpy alone"
+ROWS_GOAL, IMAGE_GOAL = 6.0, 2.5
+
+
+def rows(work: Path, rounds: int, seconds: float) -> tuple[Rounds, list[str]]:
+    """Measure requests/s of one row over 32 connections."""
+    known = np.load(work / "rows.npz")
+    row, scores = known["images"][:1], known["scores"][0]
+    body = rest_body(row)
+    members = [each for peer in _peers() for each in contenders(peer, work, row)]
+    with contextlib.ExitStack() as stack:
+        tell("starting the servers")
+        ours = stack.enter_context(model_server(work / "mlp", row, work))
+        running = {OURS: ours}
+        for each in members:
+            running[each.name] = stack.enter_context(each.start())
+        for endpoint in running.values():
+            endpoint.check(scores)
+        sides = {name: _load(endpoint, body, seconds) for name, endpoint in running.items()}
+        found = in_turn(sides, rounds, "rows")
+    lines = table(found, [("throughput", "requests/s"), ("p50", "ms p50"), ("p99", "ms p99")])
+    for name in sides:
+        if name != OURS:
+            times = ratio_text(ratio(found, "throughput", OURS, name))
+            lines.append(f"  requests/s against {name}: {times}, to be at least {ROWS_GOAL:g}")
+    return found, lines
+
+
+def _peers() -> list[Peer]:
+    """Return FastAPI with the model as every peer runs it, and as TensorFlow 2 documents it."""
+    (peer,) = (each for each in PEERS if each.name == "FastAPI")
+    documented = (("BENCH_CALL", "signature"),)
+    return [peer, replace(peer, name="FastAPI with a tf.function", variables=documented)]
+
+
+def _load(endpoint: Endpoint, body: bytes, seconds: float) -> Callable[[], Figures]:
+    return lambda: vars(endpoint.load(CONNECTIONS, seconds, body))
+
+
+def image(work: Path, rounds: int, seconds: float) -> tuple[Rounds, list[str]]:
+    """Measure the milliseconds of an image as JSON, one after the other."""
+    pixels = np.random.default_rng(2).random((1, 224, 224, 3), dtype=np.float32)
+    means = pixels.mean(axis=(1, 2))[0]
+    body = rest_body(pixels)
+    with model_server(work / "channels", pixels, work) as endpoint:
+        endpoint.check(means)
+        sides = {
+            OURS: lambda: vars(endpoint.load(1, seconds)),
+            ALONE: lambda: {"p50": _alone(body, means[None], seconds)},
+        }
+        found = in_turn(sides, rounds, "image")
+    times = ratio_text(ratio(found, "p50", OURS, ALONE))
+    lines = [
+        f"  {len(body):,} bytes",
+        *table(found, [("p50", "ms p50")]),
+        f"  against {ALONE}: {times}, to be at most {IMAGE_GOAL:g}",
+    ]
+    return found, lines
+
+
+def _alone(body: bytes, answer: np.ndarray, seconds: float) -> float:
+    """Return the milliseconds of the middle one of the reads of a body and writes of an answer."""
+    times = []
+    end = time.perf_counter() + seconds
+    while (begin := time.perf_counter()) < end:
+        np.array(orjson.loads(body)["instances"], np.float32)
+        orjson.dumps({"predictions": answer}, option=orjson.OPT_SERIALIZE_NUMPY)
+        times.append(time.perf_counter() - begin)
+    return float(np.median(times)) * 1000
+
+
+PARTS = {"rows": rows, "image": image}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.rest", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--rounds", type=int, default=10, help="of each server (default: 10)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of a round (default: 2)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, print, and write the figures if asked to; exit status 1 when a part cannot run."""
+    options = _options()
+    # As an exception, so that the servers that run are ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    facts: dict[str, Any] = {"machine": machine(), "seconds": options.seconds}
+    print(f"machine: {facts['machine']}")
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="eas-rest-") as scratch:
+        work = Path(scratch)
+        tell("making the models")
+        make_models(work, "--image")
+        for part in options.parts:
+            try:
+                facts[part], lines = PARTS[part](work, options.rounds, options.seconds)
+            except Unavailable as error:
+                failed, lines = True, [f"  not measured: {error}"]
+            tell("")
+            print(part, *lines, sep="\n", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(facts, indent=1) + "\n")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
