@@ -158,6 +158,7 @@ def _session(flags: Flags) -> dict[str, Any]:
     config["enable_model_warmup"] = flags.enable_model_warmup
     config["num_request_iterations_for_warmup"] = max(0, flags.num_request_iterations_for_warmup)
     config["prefer_tflite_model"] = flags.prefer_tflite_model
+    config["enable_signature_method_name_check"] = flags.enable_signature_method_name_check
     config["tags"] = [each for each in flags.saved_model_tags.split(",") if each]
     return config
 

@@ -64,7 +64,7 @@ FLAGS: dict[str, Flag] = {
     "prefer_tflite_model": Flag(False),
     "num_tflite_pools": Flag(0, _OWN_PROCESS),
     "num_tflite_interpreters_per_pool": Flag(1, _OWN_PROCESS),
-    "enable_signature_method_name_check": Flag(False, f"that check {_NOT_BUILT}"),
+    "enable_signature_method_name_check": Flag(False),
     "xla_cpu_compilation_enabled": Flag(False, f"XLA's just-in-time compiler {_NOT_BUILT}"),
     "xla_gpu_compilation_enabled": Flag(False, f"XLA's just-in-time compiler {_NOT_BUILT}"),
     "enable_profiler": Flag(True, _FOR_GRPC),

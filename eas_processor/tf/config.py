@@ -51,12 +51,14 @@ class ModelConfig:
     `enable_model_warmup` a SavedModel answers the requests that it brings, each of them
     `num_request_iterations_for_warmup` times (0 is once), before any other. `request_log` is None
     where none is kept. With `prefer_tflite_model` a `model.tflite` is served where there is one.
+    With `enable_signature_method_name_check` a signature serves for the method that it names.
     """
 
     __slots__ = (
         "allowed_batch_sizes",
         "cpus",
         "enable_model_warmup",
+        "enable_signature_method_name_check",
         "enable_warm_up",
         "gpu_allow_growth",
         "gpu_memory_fraction",
@@ -97,6 +99,7 @@ class ModelConfig:
         self.num_request_iterations_for_warmup = 0
         self.request_log: Optional[RequestLogConfig] = None
         self.prefer_tflite_model = False
+        self.enable_signature_method_name_check = False
 
     def by_row(self, output: str) -> Optional[bool]:
         """Return whether an output is stated to come by row, None when nothing is."""
@@ -267,4 +270,5 @@ _READERS = {
     "num_request_iterations_for_warmup": _read_count,
     "request_log": _read_request_log,
     "prefer_tflite_model": _read_bool,
+    "enable_signature_method_name_check": _read_bool,
 }

@@ -40,6 +40,11 @@ def test_defaults(text):
         ('{"enable_warm_up": true}', "enable_warm_up", True),
         ('{"enable_model_warmup": true}', "enable_model_warmup", True),
         ('{"prefer_tflite_model": true}', "prefer_tflite_model", True),
+        (
+            '{"enable_signature_method_name_check": true}',
+            "enable_signature_method_name_check",
+            True,
+        ),
         ('{"request_log": {"prefix": "/l", "sampling_rate": 1}}', "request_log", ("/l", 1, "", 0)),
         ('{"request_log": null}', "request_log", None),
         (

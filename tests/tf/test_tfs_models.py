@@ -18,7 +18,7 @@ from eas_processor.link.frames import (
     TFS_REGRESS_JSON,
 )
 from eas_processor.tf import hooks
-from eas_processor.tf.runtime import tf
+from eas_processor.tf.runtime import tf, v1
 
 DATA = Path(__file__).parent / "data" / "tfs"
 SIGNATURES = (
@@ -123,6 +123,55 @@ def test_classify(folder):
 def test_what_cannot_be_regressed(folder, signature, said):
     body = {"signature_name": signature, "examples": [{"x": 2.0}]}
     assert said in refusal(folder, body, TFS_REGRESS_JSON)
+
+
+def test_methods_are_checked_where_that_is_asked_for():
+    """All of this model's signatures are to predict."""
+    if tf.__version__ < "2":
+        pytest.skip("it has ops that TensorFlow 1 lacks")
+    path = sorted((DATA / "saved_model_half_plus_two_tf2_cpu").iterdir())[0]
+    checked = hooks.initialize(str(path), {"enable_signature_method_name_check": True})
+
+    def refused(name, codec):
+        body = {"signature_name": name, "examples": [{"x": 2.0}]}
+        with pytest.raises(Exception, match="signature method_name") as caught:
+            hooks.process(checked, json.dumps(body).encode(), codec)
+        return caught.value.code, str(caught.value)
+
+    assert refused("classify_x_to_y", TFS_CLASSIFY_JSON) == (
+        "INVALID_ARGUMENT",
+        "Expected classification signature method_name to be tensorflow/serving/classify. "
+        "Was: tensorflow/serving/predict",
+    )
+    assert refused("regress_x_to_y", TFS_REGRESS_JSON) == (
+        "INVALID_ARGUMENT",
+        "Expected regression signature method_name to be tensorflow/serving/regress. "
+        "Was: tensorflow/serving/predict",
+    )
+    answer = hooks.process(checked, b'{"instances": [2.0]}', TFS_PREDICT_JSON)
+    assert json.loads(answer.decode()) == {"predictions": [3.0]}
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_signature_of_another_method_does_not_predict(load, checked):
+    def doubled():
+        x = v1.placeholder(tf.float32, [None], name="x")
+        return {"serving_default": ({"x": x}, {"y": x * 2.0})}
+
+    def edit(meta_graph):
+        meta_graph.signature_def["serving_default"].method_name = "own"
+
+    loaded = load(doubled, {"enable_signature_method_name_check": checked}, edit=edit)
+    body = b'{"instances": [2.0]}'
+    if not checked:
+        answer = hooks.process(loaded, body, TFS_PREDICT_JSON)
+        assert json.loads(answer.decode()) == {"predictions": [4.0]}
+        return
+    for _ in range(2):
+        with pytest.raises(Exception, match="prediction signature method_name") as caught:
+            hooks.process(loaded, body, TFS_PREDICT_JSON)
+        assert caught.value.code == "MODEL_FAULT"
+        assert str(caught.value).endswith("tensorflow/serving/regress}. Was: own")
 
 
 def test_a_model_with_state_counts():

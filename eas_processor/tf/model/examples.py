@@ -1,23 +1,43 @@
-"""Signatures that take serialized examples, to classify or to regress."""
+"""What a signature has to be for a method: to take serialized examples, or any tensors."""
 
 from typing import Optional, Sequence
 
-from eas_processor.tf.errors import BadRequest
+from eas_processor.tf.errors import BadRequest, RunError
 from eas_processor.tf.model.signatures import Signature
 from eas_wire.text import list_names
 
 _INPUT = "inputs"
 _OUTPUTS = {"classify": ("classes", "scores"), "regress": ("outputs",)}
 
+_NOUNS = {"predict": "prediction", "classify": "classification", "regress": "regression"}
+_METHOD = "tensorflow/serving/"
 
-def outputs_of_examples(signature: Optional[Signature], name: str, method: str) -> Sequence[str]:
+
+def refuse_unknown_method(signature: Signature) -> None:
+    """Raise `RunError` unless a signature's method is one of TensorFlow Serving's three."""
+    known = [_METHOD + each for each in _NOUNS]
+    if signature.method_name not in known:
+        raise RunError(
+            "Expected prediction signature method_name to be one of {%s}. Was: %s"
+            % (", ".join(known), signature.method_name)
+        )
+
+
+def outputs_of_examples(
+    signature: Optional[Signature], name: str, method: str, checks_method: bool = False
+) -> Sequence[str]:
     """
     Return the outputs of a signature that `method` reads; raise `BadRequest` where it has others.
 
-    Neither the signature's declared dtype nor its own method is looked at.
+    The signature's declared dtype is never looked at, and its method only with `checks_method`.
     """
     if signature is None:
         raise BadRequest(f"No signature was found with the name: {name or 'serving_default'}")
+    if checks_method and signature.method_name != _METHOD + method:
+        raise BadRequest(
+            "Expected %s signature method_name to be %s. Was: %s"
+            % (_NOUNS[method], _METHOD + method, signature.method_name)
+        )
     if list(signature.inputs) != [_INPUT]:
         raise BadRequest(
             f"Expected one input Tensor, named '{_INPUT}'; signature '{signature.name}' has "

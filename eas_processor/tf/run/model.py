@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 from eas_processor.codecs.codec import Codec, Target
 from eas_processor.tf.config import ModelConfig
 from eas_processor.tf.errors import BadRequest
-from eas_processor.tf.model.examples import outputs_of_examples
+from eas_processor.tf.model.examples import outputs_of_examples, refuse_unknown_method
 from eas_processor.tf.model.signatures import (
     Signature,
     TensorSpec,
@@ -118,7 +118,9 @@ class Model(Target):
 
     def example_outputs(self, signature_name: str, method: str) -> Sequence[str]:
         """Return the outputs of a signature that takes examples and does what `method` says."""
-        return outputs_of_examples(self.signature_or_none(signature_name), signature_name, method)
+        signature = self.signature_or_none(signature_name)
+        checks_method = self.config.enable_signature_method_name_check
+        return outputs_of_examples(signature, signature_name, method, checks_method)
 
     def example_tensors(self, signature_name: str, method: str) -> Tuple[str, Dict[str, str]]:
         """Return the names of the tensors of such a signature: its input, and outputs by name."""
@@ -153,6 +155,8 @@ class Model(Target):
 
     def _make_plan(self, key: _Key) -> Plan:
         signature = self.signature(key[0])
+        if signature is not None and self.config.enable_signature_method_name_check:
+            refuse_unknown_method(signature)
         with self._lock:
             plan = self._runner.resolve(signature, *key[1:])
             if len(self._plans) >= MAX_PLANS:
