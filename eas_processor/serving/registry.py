@@ -14,7 +14,7 @@ from eas_processor.serving.version_states import VersionState
 
 EAS_ALONE = frozenset(["eas"])
 _REMEMBERED = 1000
-"""Services that have gone, and whose tokens are kept."""
+"""Services that have gone, and whose tokens and states of versions are kept."""
 
 
 class Phase(enum.Enum):
@@ -132,12 +132,13 @@ class Registry:
     The services of an engine.
 
     It remembers who could call what has gone, as long as nothing else has the name: they are told
-    that it has gone.
+    that it has gone, and how the versions of a model have ended.
     """
 
     def __init__(self) -> None:
         self._entries: dict[bytes, Entry] = {}
         self._gone: dict[bytes, Tokens] = {}
+        self._ended: dict[bytes, Entry] = {}
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield the entries in the order in which they came."""
@@ -160,6 +161,10 @@ class Registry:
         """Return the entry of the name that is `key` in UTF-8."""
         return self._entries.get(key)
 
+    def ended(self, key: bytes) -> Entry | None:
+        """Return the entry that had the name last, where it tells of its versions."""
+        return self._ended.get(key)
+
     def tokens_of(self, key: bytes) -> Tokens:
         """Return who may learn whether there is a service of this name: nobody, if never."""
         entry = self._entries.get(key)
@@ -170,13 +175,18 @@ class Registry:
         assert entry.key not in self._entries, entry.name
         self._entries[entry.key] = entry
         self._gone.pop(entry.key, None)
+        self._ended.pop(entry.key, None)
 
     def remove(self, entry: Entry) -> None:
         """Take an entry away: its name is not found any more."""
         del self._entries[entry.key]
         self._gone[entry.key] = entry.tokens
+        if entry.states:
+            self._ended[entry.key] = entry
         if len(self._gone) > _REMEMBERED:
-            del self._gone[next(iter(self._gone))]
+            oldest = next(iter(self._gone))
+            del self._gone[oldest]
+            self._ended.pop(oldest, None)
         for number in list(entry.versions):
             entry.withdraw(number)
 

@@ -10,6 +10,7 @@ from eas_processor.serving.budget import Budget
 from eas_processor.serving.registry import Entry, Phase, Registry, registry_of
 from eas_processor.serving.service import Service
 from eas_processor.serving.tokens import Tokens
+from eas_processor.serving.version_states import Stage, VersionState
 
 
 @pytest.fixture
@@ -65,6 +66,34 @@ def test_who_was_let_in_has_to_ask_again_once_a_version_is_gone(served: Any) -> 
     tokens = first.tokens
     registry.remove(entry)
     assert first.tokens is not tokens
+
+
+def test_states_of_versions_outlive_their_model(served: Any) -> None:
+    registry = registry_of(served("a"))
+    (plain,) = registry
+    registry.remove(plain)
+    assert registry.ended(b"a") is None
+    entry = Entry("m", Tokens(""))
+    entry.states[1] = VersionState(Stage.UNLOADING)
+    registry.add(entry)
+    assert registry.ended(b"m") is None
+    registry.remove(entry)
+    entry.states[1] = VersionState(Stage.END)
+    assert registry.find(b"m") is None and len(registry) == 0
+    gone = registry.ended(b"m")
+    assert gone is not None and gone.states[1].stage is Stage.END
+    registry.add(Entry("m", Tokens("")))
+    assert registry.ended(b"m") is None
+
+
+def test_few_that_have_gone_are_remembered() -> None:
+    registry = Registry()
+    for number in range(1001):
+        entry = Entry(f"m{number}", Tokens(""))
+        entry.states[1] = VersionState(Stage.END)
+        registry.add(entry)
+        registry.remove(entry)
+    assert registry.ended(b"m0") is None and registry.ended(b"m1") is not None
 
 
 def test_a_loop_over_a_registry_that_changes(served: Any) -> None:

@@ -212,7 +212,11 @@ class ModelHost:
     # The end
 
     async def remove(self) -> None:
-        """Give up the name, finish the calls that there are, and unload every version."""
+        """
+        Give up the name, finish the calls that there are, and unload every version.
+
+        The registry goes on telling of them until another model has the name.
+        """
         self._is_removed = True
         self._changed.set()
         self._shares.registry.remove(self.entry)

@@ -123,7 +123,10 @@ class TfsRoutes:
         except NotFound:
             if asked.verb:
                 raise
-            raise NotFound(_no_versions(asked.name.decode(errors="replace"))) from None
+            ended = self._registry.ended(asked.name)
+            if ended is None or NAME not in ended.frontends:
+                raise NotFound(_no_versions(asked.name.decode(errors="replace"))) from None
+            entry = ended
         if asked.verb:
             return self._slow(head, lambda _: self._metadata(entry, asked), lines)
         return self._slow(head, lambda _: _status(entry, asked), lines)

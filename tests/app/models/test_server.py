@@ -13,6 +13,7 @@ from eas_processor.app.models.host import ModelHost
 from eas_processor.app.models.server import ModelOffer, Models
 from eas_processor.config.models import All, ModelConfig, Specific
 from eas_processor.errors import ServiceFileError, SetupError, StartError, UpdateError
+from eas_processor.serving.version_states import Stage
 
 
 class Config:
@@ -104,6 +105,26 @@ async def test_a_changed_configuration_is_served(yard: Yard) -> None:
     await until(lambda: serving(models) == {"b": [2], "a": [1]})
     config.models = (model(yard, "b"),)
     await until(lambda: serving(models) == {"b": [2]} and len(yard.desk.registry) == 1)
+    await models.stop()
+
+
+async def test_a_model_that_is_taken_out_is_told_to_have_ended(yard: Yard) -> None:
+    yard.make("a", 1)
+    yard.make("b", 1)
+    models = models_of(yard, Config(model(yard, "a"), model(yard, "b")))
+    await models.start()
+    await models.apply([model(yard, "a")])
+    await until(lambda: yard.desk.registry.ended(b"b"))
+    gone = yard.desk.registry.ended(b"b")
+    assert gone is not None
+    await until(lambda: gone.states[1].stage is Stage.END)
+    assert not gone.versions and yard.desk.registry.find(b"b") is None
+    yard.make("b", 2)
+    yard.drop("b", 1)
+    await models.apply([model(yard, "a"), model(yard, "b")])
+    back = yard.desk.registry.find(b"b")
+    assert back is not None and list(back.states) == [2]
+    assert yard.desk.registry.ended(b"b") is None
     await models.stop()
 
 

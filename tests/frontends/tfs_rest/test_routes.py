@@ -178,6 +178,21 @@ def test_what_the_worker_says_has_the_status_of_its_code(
     assert entry.versions[1].metrics.codes == {status: 1}
 
 
+def test_a_model_that_has_gone_still_tells_of_its_versions(front: Front) -> None:
+    entry = front.model("m", 1)
+    front.model("other", 1)
+    entry.states[1] = VersionState(Stage.END)
+    front.registry.remove(entry)
+    (shown,) = json.loads(front.ask("GET", "/v1/models/m").response.body)["model_version_status"]
+    assert (shown["version"], shown["state"]) == ("1", "END")
+    assert front.refusal("GET", "/v1/models/m/versions/2")[1] == (
+        "Could not find version 2 of model m"
+    )
+    gone = (404, "Servable not found for request: Latest(m)")
+    assert front.refusal("POST", "/v1/models/m:predict", BODY) == gone
+    assert front.refusal("GET", "/v1/models/m/metadata") == gone
+
+
 @pytest.mark.parametrize(
     ("refusal", "status", "text"),
     [
