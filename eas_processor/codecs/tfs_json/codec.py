@@ -12,6 +12,7 @@ from eas_processor.codecs.eas_json.request import Body
 from eas_processor.codecs.eas_json.text import readings, write_numbers
 from eas_processor.codecs.eas_json.turns import turn
 from eas_processor.codecs.errors import CodecError
+from eas_processor.codecs.example_results import classification_of, regression_of
 from eas_processor.codecs.tfs_json.answer import write, write_shares
 from eas_processor.codecs.tfs_json.examples import examples_of
 from eas_processor.codecs.tfs_json.explain import TAKEN, read_or_explain
@@ -107,13 +108,7 @@ class TfsClassify(_OfExamples):
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
         """Return pairs of label and score for each example."""
-        classes, scores = outputs.get("classes"), outputs.get("scores")
-        for name, tensor in outputs.items():
-            _check_rows(name, tensor.array, form, rank=2)
-        labels = [] if classes is None else classes.array.tolist()
-        values = [] if scores is None else scores.array.tolist()
-        if classes is not None and scores is not None and classes.array.shape != scores.array.shape:
-            raise CodecError("Expected class and score tensors of the same shape")
+        labels, values = classification_of(outputs, form)
         results = [
             _pairs(labels[row] if labels else [], values[row] if values else [])
             for row in range(form)
@@ -135,17 +130,4 @@ class TfsRegress(_OfExamples):
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
         """Return one number for each example."""
-        ((name, tensor),) = outputs.items()
-        array = tensor.array
-        if array.ndim == 2 and array.shape[1] == 1:
-            array = array[:, 0]
-        _check_rows(name, array, form, rank=1)
-        return b'{"results": ' + write_numbers(array) + b"}"
-
-
-def _check_rows(name: str, array: Any, count: int, rank: int) -> None:
-    if array.ndim != rank or len(array) != count:
-        raise CodecError(
-            "Expected output Tensor %s to have a shape of %s, got %s"
-            % (name, [count, -1][:rank], list(array.shape))
-        )
+        return b'{"results": ' + write_numbers(regression_of(outputs, form)) + b"}"
