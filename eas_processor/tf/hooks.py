@@ -39,11 +39,17 @@ def initialize(
     """
     config = read_model_config(model_config)
     pin(config.cpus)
+    begin = perf_counter()
     model = load(os.fspath(model_entry), config)
+    model.load_facts["load_seconds"] = perf_counter() - begin
     if config.enable_warm_up:
         run_once(model)
     if config.enable_model_warmup:
-        warm_up(model, os.fspath(model_entry), config.num_request_iterations_for_warmup or 1)
+        iterations = config.num_request_iterations_for_warmup or 1
+        replayed = warm_up(model, os.fspath(model_entry), iterations)
+        if replayed is not None:
+            model.load_facts["warm_up_seconds"] = replayed.seconds
+            model.load_facts["warm_up_records"] = replayed.records
     if config.request_log is not None and config.request_log.sampling_rate:
         model.request_log = RequestLog(model, config.request_log)
     return model
@@ -145,6 +151,11 @@ def get_serving_model_info(model: Model) -> bytes:
 def get_model_metadata(model: Model) -> bytes:
     """Return the JSON of all signatures by name, as TensorFlow Serving's `/metadata` shows them."""
     return json.dumps(model.metadata).encode()
+
+
+def get_load_facts(model: Model) -> Dict[str, float]:
+    """Return what loading the model took: seconds, and how many warm-up records it answered."""
+    return model.load_facts
 
 
 def _note(rows: int, decode: float, run: float, encode: float) -> None:

@@ -3,7 +3,7 @@
 import logging
 import os
 from time import perf_counter
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple, Optional
 
 from eas_processor.codecs.errors import CodecError
 from eas_processor.codecs.prediction_log import read_prediction_log
@@ -20,17 +20,24 @@ WARM_UP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
 MAX_RECORDS = 1000
 
 
-def warm_up(model: Model, directory: str, iterations: int) -> None:
+class Replayed(NamedTuple):
+    """How many requests of a file were answered, and what that took."""
+
+    records: int
+    seconds: float
+
+
+def warm_up(model: Model, directory: str, iterations: int) -> Optional[Replayed]:
     """
     Answer the requests that the SavedModel in `directory` brings, each `iterations` times.
 
-    Raises ModelError for a file that cannot be read, and for a request that fails. Their names and
-    versions of a model are not looked at.
+    Returns None where it brings no file. Raises ModelError for a file that cannot be read, and for
+    a request that fails. Their names and versions of a model are not looked at.
     """
     path = os.path.join(directory, WARM_UP_FILE)
     if not os.path.exists(path):
         log.info("No warmup data file found at %s", path)
-        return
+        return None
     begin = perf_counter()
     log.info(
         "Starting to read warmup data for model at %s with model-warmup-options "
@@ -47,13 +54,15 @@ def warm_up(model: Model, directory: str, iterations: int) -> None:
         ) from None
     except OSError as error:
         raise ModelError("%s: %s" % (path, error.strerror or error)) from None
+    seconds = perf_counter() - begin
     log.info(
         "Finished reading warmup data for model at %s. Number of warmup records read: %d. "
         "Elapsed time (microseconds): %d.",
         path,
         count,
-        int((perf_counter() - begin) * 1e6),
+        int(seconds * 1e6),
     )
+    return Replayed(count, seconds)
 
 
 def _replay(model: Model, file: BinaryIO, path: str, iterations: int) -> int:

@@ -92,6 +92,7 @@ class Processor:
         self._take_times = _optional(hooks, "take_times")
         self._describe = _optional(hooks, "get_serving_model_info")
         self._get_metadata = _optional(hooks, "get_model_metadata")
+        self._get_load_facts = _optional(hooks, "get_load_facts")
         self._shutdown: Any = getattr(hooks, "shutdown", None)
         self._asked: Any = getattr(hooks, "asked", None)
         try:
@@ -149,6 +150,10 @@ class Processor:
     def metadata(self) -> str:
         """Return what TensorFlow Serving's `/metadata` shows of the signatures, "" for nothing."""
         return "" if self._get_metadata is None else self._get_metadata(self._model).decode()
+
+    def load_facts(self) -> Dict[str, float]:
+        """Return what loading the model took, by name, as far as the hooks tell."""
+        return {} if self._get_load_facts is None else self._get_load_facts(self._model)
 
     def process(self, request: Any, codec: int = ARRAY_PROTO) -> Answer:
         """Answer one request body."""

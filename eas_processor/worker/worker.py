@@ -88,6 +88,7 @@ class Worker:
             info_facts(*processor.describe()),
             asked=processor.asked(),
             metadata=processor.metadata(),
+            load=processor.load_facts(),
         )
         self._control.sendall(pack(READY, json.dumps(facts).encode()))
 

@@ -137,3 +137,19 @@ def test_only_a_model_that_is_asked_to_reads_it(half_plus_two, tmp_path):
     hooks.initialize(str(directory), {})
     with pytest.raises(ModelError, match="TFRecord format"):
         hooks.initialize(str(directory), {"enable_model_warmup": True})
+
+
+def test_what_loading_took_is_told(half_plus_two, tmp_path):
+    model, directory = half_plus_two
+    facts = hooks.get_load_facts(model)
+    assert list(facts) == ["load_seconds"]
+    assert 0 < facts["load_seconds"] < 60
+    shutil.copytree(directory, str(tmp_path / "1"))
+    path = tmp_path / "1" / WARM_UP_FILE
+    path.parent.mkdir()
+    path.write_bytes(predict() * 2)
+    facts = hooks.get_load_facts(
+        hooks.initialize(str(tmp_path / "1"), {"enable_model_warmup": True})
+    )
+    assert facts["warm_up_records"] == 2
+    assert facts["warm_up_seconds"] > 0

@@ -8,27 +8,29 @@ from typing import NamedTuple
 from eas_processor.contracts.counters import Histogram, ServiceMetrics
 from eas_processor.frontends.tfs_rest.counters import (
     LATENCY_BOUNDS,
+    Buckets,
     ModelCounters,
     exponential,
 )
 
 _SERVING = ":tensorflow:serving:"
+_LOADING = ":tensorflow:cc:saved_model:"
 _QUEUE_BOUNDS = exponential(100, 1.2, 52)
-_NEVER_TOUCHED = (
-    ("request_example_counts", "histogram"),
-    ("request_example_count_total", "counter"),
-    ("request_log_count", "counter"),
-    ("model_warmup_latency", "histogram"),
-    ("mlmd_map", "gauge"),
-)
+_EXAMPLE_BOUNDS = exponential(1, 2, 15)
+_NEVER_TOUCHED = (("request_log_count", "counter"), ("mlmd_map", "gauge"))
 
 
 class VersionSample(NamedTuple):
-    """What is known of one version when the page is read."""
+    """
+    What is known of one version when the page is read.
+
+    `load` has what its worker told of loading it: seconds, and the warm-up records it answered.
+    """
 
     model: str
     path: str
     metrics: ServiceMetrics
+    load: Mapping[str, float] = {}
 
 
 def exposition(
@@ -59,10 +61,28 @@ def exposition(
         labels = {"model_name": version.model, "API": "Predict", "runtime": "TF1"}
         found = _rebucketed(version.metrics.steps["run"], LATENCY_BOUNDS, 1e6)
         yield from _histogram(_SERVING + "runtime_latency", labels, *found)
+    yield from _examples(versions)
     yield from _batching(versions, pool)
+    yield from _warm_up(versions)
     yield from _loads(versions, failed_loads)
+    yield from _runs(versions)
     for name, kind in _NEVER_TOUCHED:
         yield _type(_SERVING + name, kind)
+
+
+def _examples(versions: list[VersionSample]) -> Iterator[str]:
+    """Yield how many rows runs had: workers tell no more, and a run is mostly of one request."""
+    by_model: dict[str, list[tuple[list[tuple[str, int]], float]]] = {}
+    for each in versions:
+        found = _rebucketed(each.metrics.batch_rows, _EXAMPLE_BOUNDS, 1)
+        by_model.setdefault(each.model, []).append(found)
+    added = {model: _added(found) for model, found in by_model.items()}
+    yield _type(_SERVING + "request_example_counts", "histogram")
+    for model, found in added.items():
+        yield from _histogram(_SERVING + "request_example_counts", {"model": model}, *found)
+    yield _type(_SERVING + "request_example_count_total", "counter")
+    for model, (_, total) in added.items():
+        yield _line(_SERVING + "request_example_count_total", {"model": model}, total)
 
 
 def _batching(versions: list[VersionSample], pool: str) -> Iterator[str]:
@@ -83,13 +103,39 @@ def _batching(versions: list[VersionSample], pool: str) -> Iterator[str]:
             yield from _histogram(name + metric, {}, *found)
 
 
+def _warm_up(versions: list[VersionSample]) -> Iterator[str]:
+    warmed = [
+        ({"model_path": each.path, "status": "OK"}, each.load)
+        for each in versions
+        if "warm_up_seconds" in each.load
+    ]
+    name = _SERVING + "model_warmup_latency"
+    yield _type(name, "histogram")
+    for labels, load in warmed:
+        latency = Buckets(LATENCY_BOUNDS)
+        latency.note(load["warm_up_seconds"] * 1e6)
+        yield from _histogram(name, labels, *latency.read())
+    name = _SERVING + "model_warmup_records_read"
+    yield _type(name, "counter")
+    for labels, load in warmed:
+        yield _line(name, labels, load["warm_up_records"])
+
+
 def _loads(versions: list[VersionSample], failed: Mapping[str, int]) -> Iterator[str]:
-    name = ":tensorflow:cc:saved_model:load_attempt_count"
+    name = _LOADING + "load_latency"
+    yield _type(name, "counter")
+    for each in versions:
+        if "load_seconds" in each.load:
+            yield _line(name, {"model_path": each.path}, round(each.load["load_seconds"] * 1e6))
+    name = _LOADING + "load_attempt_count"
     yield _type(name, "counter")
     for each in versions:
         yield _line(name, {"model_path": each.path, "status": "success"}, 1)
     for path, count in sorted(failed.items()):
         yield _line(name, {"model_path": path, "status": "fail"}, count)
+
+
+def _runs(versions: list[VersionSample]) -> Iterator[str]:
     runs = sum(each.metrics.batch_rows.buckets()[-1][1] for each in versions)
     seconds = sum(each.metrics.steps["run"].total for each in versions)
     for metric, value in (

@@ -83,7 +83,12 @@ class TfsRoutes:
                 if state.stage is Stage.END and state.code != codes.OK:
                     failed[f"{entry.name}/{number}"] = 1
             versions += [
-                VersionSample(entry.name, str(each.settings.worker.model_entry), each.metrics)
+                VersionSample(
+                    entry.name,
+                    str(each.settings.worker.model_entry),
+                    each.metrics,
+                    each.instances.info.get("load", {}),
+                )
                 for each in entry.versions.values()
             ]
         return exposition(self._counters, versions, failed, self._pool)

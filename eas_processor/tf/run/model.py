@@ -41,6 +41,8 @@ class Model(Target):
         self.config = config
         self.metadata: Dict[str, Any] = {}
         """The signatures in full, as JSON can hold them."""
+        self.load_facts: Dict[str, float] = {}
+        """What loading it took, by name."""
         self.request_log: Optional[Any] = None
         """Where samples of requests and answers go; None where nowhere."""
         self.json_nan = config.json_nan
