@@ -83,6 +83,7 @@ def _models(flags: Flags) -> Any:
         timeout=flags.rest_api_timeout_in_ms / 1000,
         session=_session(flags),
         batching=_batching(flags),
+        batching_of_version=flags.enable_per_model_batching_parameters,
     )
     read = _reader(flags)
     read()

@@ -31,9 +31,7 @@ FLAGS: dict[str, Flag] = {
     "rest_api_enable_cors_support": Flag(False),
     "enable_batching": Flag(False),
     "batching_parameters_file": Flag(""),
-    "enable_per_model_batching_parameters": Flag(
-        False, "all models have the parameters of --batching_parameters_file"
-    ),
+    "enable_per_model_batching_parameters": Flag(False),
     "allow_version_labels_for_unavailable_models": Flag(False),
     "model_config_file": Flag(""),
     "model_config_file_poll_wait_seconds": Flag(0),

@@ -24,3 +24,9 @@ class BatchingParameters:
     enable_large_batch_splitting: bool = False
     max_execution_batch_size: int = 0
     """0 for `max_batch_size`."""
+
+    @property
+    def rows_a_run(self) -> int:
+        """The rows of one run, at most."""
+        splits = self.enable_large_batch_splitting
+        return (splits and self.max_execution_batch_size) or self.max_batch_size

@@ -44,7 +44,11 @@ class ModelConfig:
     A thread count of 0 leaves the choice to TensorFlow. `run_on_caller_thread` is None when the
     processor is to measure it; `max_batch_rows` of 0 is no bound, and `gpu_memory_fraction` of 0
     all of a card's memory. `cpus` are the cores that the model may use, none for all. Runs get rows
-    added up to one of `allowed_batch_sizes`, in ascending order, where there are any.
+    added up to one of `allowed_batch_sizes`, in ascending order, where there are any. A batchable
+    request of more than `max_request_rows` is refused, where that is not 0, and with
+    `refuse_scalar_inputs` one with a scalar. With `pad_variable_length_inputs` requests of several
+    lengths share a run, and with `enable_large_batch_splitting` one of more than `max_batch_rows`
+    has several.
     `outputs_by_row` has the names of outputs that come by row, or says so of all, or that none
     does; None leaves it to the proof. `op_libraries` are shared objects, by path, and packages, by
     name, to load before the graph. `infer_signature` gives a frozen graph a signature. With
@@ -57,6 +61,7 @@ class ModelConfig:
     __slots__ = (
         "allowed_batch_sizes",
         "cpus",
+        "enable_large_batch_splitting",
         "enable_model_warmup",
         "enable_signature_method_name_check",
         "enable_warm_up",
@@ -67,10 +72,13 @@ class ModelConfig:
         "intra_op_parallelism_threads",
         "json_nan",
         "max_batch_rows",
+        "max_request_rows",
         "num_request_iterations_for_warmup",
         "op_libraries",
         "outputs_by_row",
+        "pad_variable_length_inputs",
         "prefer_tflite_model",
+        "refuse_scalar_inputs",
         "request_log",
         "run_on_caller_thread",
         "signature_name",
@@ -89,6 +97,10 @@ class ModelConfig:
         self.run_on_caller_thread: Optional[bool] = None
         self.max_batch_rows = 0
         self.allowed_batch_sizes: Tuple[int, ...] = ()
+        self.max_request_rows = 0
+        self.refuse_scalar_inputs = False
+        self.pad_variable_length_inputs = False
+        self.enable_large_batch_splitting = False
         self.cpus: FrozenSet[int] = frozenset()
         self.enable_warm_up = False
         self.json_nan = ""
@@ -263,6 +275,10 @@ _READERS = {
     "run_on_caller_thread": _read_bool,
     "max_batch_rows": _read_count,
     "allowed_batch_sizes": _read_sizes,
+    "max_request_rows": _read_count,
+    "refuse_scalar_inputs": _read_bool,
+    "pad_variable_length_inputs": _read_bool,
+    "enable_large_batch_splitting": _read_bool,
     "outputs_by_row": _read_outputs,
     "op_libraries": _read_libraries,
     "infer_signature": _read_bool,

@@ -65,7 +65,7 @@ def process(model: Model, request: Any, codec: int = ArrayProto.number) -> bytes
     """
     if len(request) == 0 and codec == ArrayProto.number:
         return get_serving_model_info(model)
-    if model.config.allowed_batch_sizes:
+    if model.shapes_runs:
         return _only(_run(model, [request], [codec]))
     start = perf_counter()
     encoding = find(codec)

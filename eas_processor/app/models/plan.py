@@ -30,33 +30,47 @@ class VersionPlan:
     What all versions are served with; calling it gives the settings of one.
 
     `session` are keys of the TensorFlow processor's `model_config`. `timeout` is how long a call
-    may take, in seconds. Without `batching` each request runs alone.
+    may take, in seconds. Without `batching` each request runs alone. With `batching_of_version` so
+    do those of a version without a file of its own, whose parameters replace `batching`.
     """
 
     processor: str = "tensorflow_cpu"
     timeout: float = 30.0
     session: dict[str, Any] = field(default_factory=dict)
     batching: BatchingParameters | None = None
+    batching_of_version: bool = False
 
     def __call__(self, model: ModelConfig, number: int, directory: Path) -> ServiceSettings:
         """Return the settings of a version. Raises SetupError; runs in a thread."""
         build = find_build(self.processor, Wanted())
-        batching, most = self.batching, _NO_LIMIT
+        batching, most = self._batching_in(directory), _NO_LIMIT
         if batching is not None:
             # A request has a row at least, so as many batches of rows wait as may, or more.
-            most = min(most, batching.max_enqueued_batches * batching.max_batch_size)
+            most = min(most, batching.max_enqueued_batches * batching.rows_a_run)
         return ServiceSettings(
             name=model.name,
             token="",
-            worker=self._worker(build, model, number, directory.resolve()),
+            worker=self._worker(build, model, number, directory.resolve(), batching),
             keepalive=self.timeout,
             max_queue_size=most,
         )
 
+    def _batching_in(self, directory: Path) -> BatchingParameters | None:
+        if self.batching is None or not self.batching_of_version:
+            return self.batching
+        # Here for protobuf, which takes 30 ms to import.
+        from eas_processor.config.text_protos.batching_config import read_batching_of_version
+
+        return read_batching_of_version(directory, self.batching)
+
     def _worker(
-        self, build: Build, model: ModelConfig, number: int, directory: Path
+        self,
+        build: Build,
+        model: ModelConfig,
+        number: int,
+        directory: Path,
+        batching: BatchingParameters | None,
     ) -> WorkerSettings:
-        batching = self.batching
         config = build.gpus.model_config | self.session
         if (log_of := model.request_log) is not None:
             config |= {
@@ -68,9 +82,7 @@ class VersionPlan:
                 }
             }
         if batching is not None:
-            config |= {"max_batch_rows": batching.max_batch_size}
-            if batching.allowed_batch_sizes:
-                config |= {"allowed_batch_sizes": list(batching.allowed_batch_sizes)}
+            config |= _keys_of(batching)
         return WorkerSettings(
             build=build.name,
             python=build.python,
@@ -83,9 +95,23 @@ class VersionPlan:
                 if batching is None
                 else min(batching.num_batch_threads, _MOST_TOGETHER)
             ),
-            batch_size=1 if batching is None else min(batching.max_batch_size, _MOST_TOGETHER),
+            batch_size=1 if batching is None else min(batching.rows_a_run, _MOST_TOGETHER),
             batch_wait=0.0 if batching is None else batching.batch_timeout_micros / 1e6,
             environment=build.gpus.environment,
             gpus=build.gpus.cards,
             gpus_each=build.gpus.cards_each,
         )
+
+
+def _keys_of(batching: BatchingParameters) -> dict[str, Any]:
+    """Return the keys of `model_config` that parameters mean, those that change anything."""
+    splits = batching.enable_large_batch_splitting
+    keys = {
+        "max_batch_rows": batching.rows_a_run,
+        "refuse_scalar_inputs": True,
+        "max_request_rows": 0 if splits else batching.max_batch_size,
+        "enable_large_batch_splitting": splits,
+        "pad_variable_length_inputs": batching.pad_variable_length_inputs,
+        "allowed_batch_sizes": list(batching.allowed_batch_sizes),
+    }
+    return {name: value for name, value in keys.items() if value}

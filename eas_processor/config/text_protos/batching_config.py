@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from eas_processor.config.batching import BatchingParameters
 from eas_processor.config.text_protos.reading import read_message
 from eas_processor.errors import ServiceFileError
+
+OWN_FILE = "batching_params.pbtxt"
+"""The name of a version's own parameters, beside its model."""
 
 _WRAPPED = ("max_batch_size", "max_enqueued_batches", "num_batch_threads")
 
@@ -35,6 +39,24 @@ def read_batching(path: Path) -> BatchingParameters:
     return parameters
 
 
+def read_batching_of_version(
+    directory: Path, shared: BatchingParameters
+) -> BatchingParameters | None:
+    """
+    Return the parameters in a version's own file, None where it has none: it is not batched.
+
+    Its threads are those of `shared`, as in TensorFlow Serving. Raises ServiceFileError.
+    """
+    path = directory / OWN_FILE
+    if not path.exists():
+        return None
+    return replace(
+        read_batching(path),
+        num_batch_threads=shared.num_batch_threads,
+        thread_pool_name=shared.thread_pool_name,
+    )
+
+
 def _number(path: Path, name: str, value: int, *, least: int) -> int:
     if value < least:
         raise ServiceFileError(f"{path}: {name}: expected {least} or more, got {value}")
@@ -42,18 +64,23 @@ def _number(path: Path, name: str, value: int, *, least: int) -> int:
 
 
 def _check_sizes(path: Path, parameters: BatchingParameters) -> None:
+    splits = parameters.enable_large_batch_splitting
+    most = parameters.rows_a_run
+    if most > parameters.max_batch_size:
+        raise ServiceFileError(
+            f"{path}: max_execution_batch_size: expected at most max_batch_size, which is "
+            f"{parameters.max_batch_size}, got {most}"
+        )
     sizes = parameters.allowed_batch_sizes
     if not sizes:
         return
-    splits = parameters.enable_large_batch_splitting
-    name = "max_execution_batch_size" if splits else "max_batch_size"
-    most = (splits and parameters.max_execution_batch_size) or parameters.max_batch_size
     if list(sizes) != sorted(set(sizes)) or sizes[0] < 1:
         raise ServiceFileError(
             f"{path}: allowed_batch_sizes: entries must be monotonically increasing, got "
             f"{list(sizes)}"
         )
     if sizes[-1] != most:
+        name = "max_execution_batch_size" if splits else "max_batch_size"
         raise ServiceFileError(
             f"{path}: allowed_batch_sizes: the last entry must be {name}, which is {most}, got "
             f"{sizes[-1]}"

@@ -5,73 +5,28 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
 import numpy as np
 
-from eas_processor.codecs.codec import Codec, Form, share
+from eas_processor.codecs.codec import Codec, share
 from eas_processor.codecs.errors import UnknownCodec
 from eas_processor.codecs.registry import find
 from eas_processor.tf.rows.proof import count_rows, scalar
+from eas_processor.tf.run.members import Member, alone
 from eas_processor.tf.run.model import Model
+from eas_processor.tf.run.padding import by_shape, differ, lengthened, may_be_lengthened
 from eas_processor.tf.run.plans import Arrays, Plan
+from eas_processor.tf.run.splitting import (
+    allowed_rows,
+    is_split,
+    run_alone,
+    run_in_parts,
+    run_whole,
+)
 from eas_processor.tf.times import RunTimes
 from eas_wire import Tensor
 
 Answer = Union[bytes, Exception]
 
 
-class _Member:
-    """
-    Requests alike, mostly one: their places among the answers, and their arrays, joined by rows.
-
-    `rows` is the number of rows of each; 0 for a request that cannot be joined. `codec` writes
-    their answers, in `form`.
-    """
-
-    __slots__ = ("arrays", "codec", "form", "indexes", "plan", "rows")
-
-    def __init__(
-        self,
-        indexes: List[int],
-        codec: Codec,
-        form: Form,
-        plan: Plan,
-        arrays: Arrays,
-        rows: int,
-    ) -> None:
-        self.indexes = indexes
-        self.codec = codec
-        self.form = form
-        self.plan = plan
-        self.arrays = arrays
-        self.rows = rows
-
-    @property
-    def total(self) -> int:
-        """The rows of all its requests."""
-        return self.rows * len(self.indexes)
-
-    def alone(self) -> "List[_Member]":
-        """Return each request as a member of its own."""
-        if len(self.indexes) == 1:
-            return [self]
-        starts = range(0, self.total, self.rows)
-        return [
-            self._one(index, [array[at : at + self.rows] for array in self.arrays])
-            for index, at in zip(self.indexes, starts)
-        ]
-
-    def _one(self, index: int, arrays: Arrays) -> "_Member":
-        return _Member([index], self.codec, self.form, self.plan, arrays, self.rows)
-
-    def is_answered_like(self, other: "_Member") -> bool:
-        """Tell whether both can be cut out of one answer."""
-        return (
-            self.plan is other.plan
-            and self.codec is other.codec
-            and self.rows == other.rows
-            and self.form == other.form
-        )
-
-
-_Groups = Dict[Any, List[_Member]]
+_Groups = Dict[Any, List[Member]]
 
 
 def run_batch(
@@ -82,7 +37,8 @@ def run_batch(
 
     Each of `requests` is in the codec of the number beside it. They are joined when they share the
     callable, dtypes, trailing shapes and scalars, whatever their codecs; the others, and those of a
-    run that fails, run alone. What that took is added to `times`.
+    run that fails, run alone. With `pad_variable_length_inputs` trailing shapes may differ. What
+    that took is added to `times`.
     """
     answers: List[Answer] = [b""] * len(requests)
     start = perf_counter()
@@ -96,9 +52,11 @@ def run_batch(
             continue
         _read(model, codec, requests, places, groups, answers)
     times.decode += perf_counter() - start
+    # Where large requests are split, so is what is joined.
+    most = 0 if model.splits_above else model.config.max_batch_rows
     for members in groups.values():
-        for part in _bound(members, model.config.max_batch_rows):
-            _answer(model, part, answers, times)
+        for part in _bound(members, most):
+            _answer_group(model, part, answers, times)
     return answers
 
 
@@ -130,8 +88,8 @@ def _read(
             continue
         if plan.batchable:
             arrays = plan.feed(stack.arrays)
-            member = _Member(stack.indexes, codec, None, plan, arrays, stack.rows)
-            groups.setdefault(_group_key(plan, first), []).append(member)
+            member = Member(stack.indexes, codec, None, plan, arrays, stack.rows)
+            groups.setdefault(_group_key(model, plan, first), []).append(member)
         else:
             others += stack.indexes
     for index in sorted(others):
@@ -142,25 +100,30 @@ def _read(
             answers[index] = error
             continue
         rows = count_rows(arrays) if plan.batchable else None
-        key = index if rows is None else _group_key(plan, arrays)
-        member = _Member([index], codec, form, plan, arrays, rows or 0)
+        key = index if rows is None else _group_key(model, plan, arrays)
+        member = Member([index], codec, form, plan, arrays, rows or 0)
         groups.setdefault(key, []).append(member)
 
 
-def _group_key(plan: Plan, arrays: Arrays) -> Tuple[Any, ...]:
+def _group_key(model: Model, plan: Plan, arrays: Arrays) -> Tuple[Any, ...]:
     # The callable stands for signature, feeds and fetches.
+    if model.config.pad_variable_length_inputs and may_be_lengthened(plan, arrays):
+        return (id(plan.graph_callable),) + tuple(
+            (array.dtype, array.ndim) if array.ndim else (array.dtype, scalar(array))
+            for array in arrays
+        )
     return (id(plan.graph_callable),) + tuple(
         (array.dtype, array.shape[1:]) if array.ndim else (array.dtype, scalar(array))
         for array in arrays
     )
 
 
-def _bound(members: List[_Member], max_rows: int) -> List[List[_Member]]:
+def _bound(members: List[Member], max_rows: int) -> List[List[Member]]:
     if not max_rows:
         return [members]
-    parts: List[List[_Member]] = [[]]
+    parts: List[List[Member]] = [[]]
     rows = 0
-    for member in [each for alike in members for each in alike.alone()]:
+    for member in alone(members):
         if parts[-1] and rows + member.rows > max_rows:
             parts.append([])
             rows = 0
@@ -169,7 +132,25 @@ def _bound(members: List[_Member], max_rows: int) -> List[List[_Member]]:
     return parts
 
 
-def _answer(model: Model, members: List[_Member], answers: List[Answer], times: RunTimes) -> None:
+def _answer_group(
+    model: Model, members: List[Member], answers: List[Answer], times: RunTimes
+) -> None:
+    """Answer members in one run where that may be, those of each shape apart where it may not."""
+    if not model.config.pad_variable_length_inputs or not differ(members):
+        _answer(model, members, answers, times)
+        return
+    longer = lengthened(members)
+    if (
+        longer
+        and longer[0].plan.proof.verdict(longer[0].arrays)
+        and _answer_joined(model, longer, answers, times)
+    ):
+        return
+    for alike in by_shape(members):
+        _answer(model, alike, answers, times)
+
+
+def _answer(model: Model, members: List[Member], answers: List[Answer], times: RunTimes) -> None:
     several = len(members) > 1 or len(members[0].indexes) > 1
     padded = bool(model.config.allowed_batch_sizes and members[0].rows)
     if (several or padded) and members[0].plan.batchable:
@@ -180,44 +161,35 @@ def _answer(model: Model, members: List[_Member], answers: List[Answer], times: 
             verdict = bool(members) and proof.verdict(members[0].arrays)
         if verdict is not False and _answer_joined(model, members, answers, times):
             return
-    for member in members:
-        for each in member.alone():
-            answers[each.indexes[0]] = _answer_alone(model, each, times)
+    for each in alone(members):
+        answers[each.indexes[0]] = _answer_alone(model, each, times)
 
 
 def _try_rows(
-    model: Model, members: List[_Member], answers: List[Answer], times: RunTimes
-) -> List[_Member]:
+    model: Model, members: List[Member], answers: List[Answer], times: RunTimes
+) -> List[Member]:
     """
     Run members alone until the others make a run of another number of rows; return the others.
 
     Two numbers of rows are what it takes to prove that outputs come by row.
     """
     proof = members[0].plan.proof
-    waiting = [each for member in members for each in member.alone()]
+    waiting = alone(members)
     while waiting and proof.verdict(waiting[0].arrays) is None:
         seen = proof.seen(waiting[0].arrays)
-        if seen is not None and seen != _total(model, waiting):
+        if seen is not None and seen != allowed_rows(model, sum([each.rows for each in waiting])):
             break
         member = waiting.pop(0)
         answers[member.indexes[0]] = _answer_alone(model, member, times)
     return waiting
 
 
-def _total(model: Model, members: List[_Member]) -> int:
-    """Return how many rows a run of `members` has, with those that are added to it."""
-    rows = sum([member.total for member in members])
-    sizes = model.config.allowed_batch_sizes if rows else ()  # nothing is there to be repeated
-    return next((size for size in sizes if size >= rows), rows)
-
-
-def _answer_alone(model: Model, member: _Member, times: RunTimes) -> Answer:
+def _answer_alone(model: Model, member: Member, times: RunTimes) -> Answer:
     start = perf_counter()
     try:
-        values = model.run(member.plan, member.arrays)
+        values = run_alone(model, member.plan, member.arrays, member.rows, times)
         ran = perf_counter()
         times.run += ran - start
-        times.rows.append(member.rows or 1)
         response = member.codec.encode(member.plan.give(values), member.form)
         times.encode += perf_counter() - ran
         return response
@@ -226,19 +198,19 @@ def _answer_alone(model: Model, member: _Member, times: RunTimes) -> Answer:
 
 
 def _answer_joined(
-    model: Model, members: List[_Member], answers: List[Answer], times: RunTimes
+    model: Model, members: List[Member], answers: List[Answer], times: RunTimes
 ) -> bool:
-    """Answer all members with one run; False when they have to run alone."""
+    """Answer all members together; False when they have to run alone."""
     begin = perf_counter()
-    proof = members[0].plan.proof
+    plan = members[0].plan
+    proof = plan.proof
     try:
         rows = sum([member.total for member in members])
-        total = _total(model, members)
-        values = model.run(members[0].plan, _padded(_join(members), total - rows))
+        run = run_in_parts if is_split(model, rows) else run_whole
+        values = run(model, plan, _join(members), rows, times)
         ran = perf_counter()
         times.run += ran - begin
-        times.rows.append(rows or 1)
-        if not proof.holds(values, total):
+        if values is None:
             return False
         if proof.watches and not proof.verdict(members[0].arrays):
             return False
@@ -250,7 +222,7 @@ def _answer_joined(
     return True
 
 
-def _share_out(members: List[_Member], values: Sequence[Any], answers: List[Answer]) -> None:
+def _share_out(members: List[Member], values: Sequence[Any], answers: List[Answer]) -> None:
     """Write the answers to all members from the values of their run."""
     start = 0
     for alike in _alike(members):
@@ -272,7 +244,7 @@ def _share_out(members: List[_Member], values: Sequence[Any], answers: List[Answ
             answers[index] = answer
 
 
-def _alike(members: List[_Member]) -> Iterator[List[_Member]]:
+def _alike(members: List[Member]) -> Iterator[List[Member]]:
     """Yield the members that follow each other and are answered alike, together."""
     alike = members[:1]
     for member in members[1:]:
@@ -284,25 +256,15 @@ def _alike(members: List[_Member]) -> Iterator[List[_Member]]:
     yield alike
 
 
-def _encode(member: _Member, outputs: Dict[str, Tensor]) -> Answer:
+def _encode(member: Member, outputs: Dict[str, Tensor]) -> Answer:
     try:
         return member.codec.encode(outputs, member.form)
     except Exception as error:
         return error
 
 
-def _join(members: List[_Member]) -> Arrays:
+def _join(members: List[Member]) -> Arrays:
     if len(members) == 1:
         return members[0].arrays
     columns = zip(*(member.arrays for member in members))
     return [np.concatenate(column) if column[0].ndim else column[0] for column in columns]
-
-
-def _padded(arrays: Arrays, rows: int) -> Arrays:
-    """Return arrays whose last row comes `rows` more times: any other might be out of range."""
-    if not rows:
-        return arrays
-    return [
-        np.concatenate([array, np.repeat(array[-1:], rows, axis=0)]) if array.ndim else array
-        for array in arrays
-    ]

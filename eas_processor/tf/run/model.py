@@ -16,6 +16,7 @@ from eas_processor.tf.model.signatures import (
 )
 from eas_processor.tf.run.names import describe_inputs
 from eas_processor.tf.run.plans import Arrays, Plan
+from eas_processor.tf.run.request_limits import has_limits, refuse_unbatchable
 from eas_processor.tf.run.runner import Runner
 from eas_wire import Request, Tensor
 from eas_wire.text import list_names
@@ -46,6 +47,11 @@ class Model(Target):
         self.request_log: Optional[Any] = None
         """Where samples of requests and answers go; None where nowhere."""
         self.json_nan = config.json_nan
+        self.splits_above = config.max_batch_rows if config.enable_large_batch_splitting else 0
+        """Rows that one run has at most, where more are run in parts; 0 where nothing is split."""
+        self.shapes_runs = bool(config.allowed_batch_sizes or self.splits_above)
+        """Whether even a lone request may run with other numbers of rows than it has."""
+        self._has_limits = has_limits(config)
         self.default_signature = choose_default(signatures, config.signature_name)
         self._runner = runner
         self._signatures = signatures
@@ -73,7 +79,10 @@ class Model(Target):
         if not codec.strict_shapes and not plan.fits(request.inputs):
             # A request that fits shares its plan, and so its runs, with those of strict codecs.
             plan = self.plan(*names, False, codec.checks_dtypes, codec.has_unsigned)
-        return plan, plan.take(request.inputs)
+        arrays = plan.take(request.inputs)
+        if self._has_limits:
+            refuse_unbatchable(self.config, plan, arrays)
+        return plan, arrays
 
     def plan(
         self,

@@ -159,9 +159,31 @@ def test_batching_has_theirs_as_defaults(write: Callable[[str], Path]) -> None:
     )
 
 
+def test_a_run_has_as_many_rows_as_the_parameters_say(write: Callable[[str], Path]) -> None:
+    text = """
+        max_batch_size { value: 128 } max_execution_batch_size { value: 32 }
+        allowed_batch_sizes: [8, 32] enable_large_batch_splitting { value: true }
+    """
+    assert read_batching(write(text)).rows_a_run == 32
+    whole = "max_batch_size { value: 128 } enable_large_batch_splitting { value: true }"
+    assert read_batching(write(whole)).rows_a_run == 128
+    ignored = "max_batch_size { value: 8 } max_execution_batch_size { value: 32 }"
+    assert read_batching(write(ignored)).rows_a_run == 8
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            "max_batch_size { value: 8 } max_execution_batch_size { value: 9 } "
+            "enable_large_batch_splitting { value: true }",
+            "max_execution_batch_size: expected at most max_batch_size, which is 8, got 9",
+        ),
+        (
+            "max_execution_batch_size { value: 16 } allowed_batch_sizes: [8, 1000] "
+            "enable_large_batch_splitting { value: true }",
+            "the last entry must be max_execution_batch_size, which is 16, got 1000",
+        ),
         ("max_batch_size { value: 0 }", "max_batch_size: expected 1 or more, got 0"),
         ("batch_timeout_micros { value: -1 }", "batch_timeout_micros: expected 0 or more"),
         ("allowed_batch_sizes: [4, 2]", "entries must be monotonically increasing"),

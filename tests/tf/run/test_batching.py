@@ -28,22 +28,6 @@ def scaled():
     return {"serving_default": ({"x": x, "factor": factor}, {"y": y, "first": y[:, 0]})}
 
 
-@pytest.fixture
-def runs(monkeypatch):
-    """The first dimension of each run of a model, in order."""
-    from eas_processor.tf.run.model import Model
-
-    counted = []
-    run = Model.run
-
-    def count(self, plan, arrays):
-        counted.append(max((array.shape[0] for array in arrays if array.ndim), default=0))
-        return run(self, plan, arrays)
-
-    monkeypatch.setattr(Model, "run", count)
-    return counted
-
-
 def answers_of(model, requests):
     answers = hooks.batch_process(model, requests)
     return [
