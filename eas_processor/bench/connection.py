@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 if TYPE_CHECKING:
-    from eas_processor.bench.load import Load
+    from eas_processor.bench.senders import Owner
 
 _MARK = b"\r\n\r\n"
 _LENGTH = b"\r\ncontent-length:"
@@ -17,14 +17,14 @@ _LENGTH = b"\r\ncontent-length:"
 
 class Connection(asyncio.Protocol):
     """
-    Sends one request at a time and tells the load of each answer.
+    Sends one request at a time and tells its owner of each answer.
 
     Answers with a Content-Length are read by hand, since the generator shares the machine with what
     it measures. Any other goes through httptools.
     """
 
-    def __init__(self, load: Load) -> None:
-        self._load = load
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
         self._transport: asyncio.Transport
         self.since: float | None = None
         """When the open request was, or should have been, sent; None while idle."""
@@ -58,7 +58,11 @@ class Connection(asyncio.Protocol):
             self._slow = None
             self._keep_alive = False
             self._finish()
-        self._load.lost(self, exc)
+        self._owner.lost([self], exc)
+
+    def give_up(self) -> None:
+        """Close: the answer of another request would be taken for one that comes late."""
+        self._transport.abort()
 
     def close(self) -> None:
         """Close without waiting for an answer."""
@@ -89,7 +93,7 @@ class Connection(asyncio.Protocol):
             stop = data.find(b"\r\n", start + 17, end)
             length = int(head[start + 17 : stop if stop > 0 else end])
         except ValueError:
-            self._load.broken(self, f"not an HTTP answer: {data[:60]!r}")
+            self._owner.broken(self, f"not an HTTP answer: {data[:60]!r}")
             return
         self._missing = end + 4 + length - len(data)
         if self._missing <= 0:
@@ -99,9 +103,9 @@ class Connection(asyncio.Protocol):
         now = perf_counter()
         since, self.since = cast("float", self.since), None
         if self._missing < 0:
-            self._load.broken(self, "more bytes came than Content-Length says")
+            self._owner.broken(self, "more bytes came than Content-Length says")
             return
-        self._load.answered(self, self._status, since, now, reusable=self._keep_alive)
+        self._owner.answered(self, self._status, since, now, reusable=self._keep_alive)
         if not self._keep_alive:
             self._transport.close()
 
@@ -114,7 +118,7 @@ class Connection(asyncio.Protocol):
         try:
             slow.parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._load.broken(self, f"not an HTTP answer: {error}")
+            self._owner.broken(self, f"not an HTTP answer: {error}")
             return
         if slow.complete:
             self._slow = None

@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import itertools
 import math
-import ssl
 from array import array
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 import uvloop
 
-from eas_processor.bench.connection import Connection
+from eas_processor.bench.connecting import connect
+from eas_processor.bench.senders import Sender
+from eas_processor.bench.statuses import HTTP, Statuses
 from eas_processor.bench.target import Target
 from eas_processor.bench.timer import Ticker
 from eas_processor.errors import BenchError
@@ -32,14 +34,23 @@ class Plan:
     The measured part ends after `duration`, or after `requests` of them where that is above 0.
     With `rate` above 0 a request starts every 1 / rate s whatever comes back, and its latency
     counts from then, also while it waits for one of the `connections`.
+
+    `concurrency` calls of gRPC are in flight at a time, over all connections; 0 is one on each.
     """
 
     connections: int = 1
+    concurrency: int = 0
     duration: float = 10.0
     warm_up: float = 1.0
     rate: float = 0.0
     timeout: float = 30.0
     requests: int = 0
+
+    def in_flight(self) -> list[int]:
+        """Return how many requests each connection has in flight at a time."""
+        count = self.connections
+        total = max(self.concurrency, count)
+        return [total * (i + 1) // count - total * i // count for i in range(count)]
 
 
 @dataclass
@@ -59,6 +70,7 @@ class Result:
     """Requests of an open loop that found no free connection in time."""
     good_in_time: int = 0
     """Good answers that came before the end."""
+    kind: Statuses = HTTP
 
     @property
     def answers(self) -> int:
@@ -67,8 +79,8 @@ class Result:
 
     @property
     def good(self) -> int:
-        """How many answers have a status of 2xx."""
-        return sum(count for status, count in self.statuses.items() if 200 <= status < 300)
+        """How many answers have a good status: 2xx, or OK of gRPC."""
+        return sum(count for status, count in self.statuses.items() if status in self.kind.good)
 
     @property
     def throughput(self) -> float:
@@ -81,23 +93,27 @@ class Result:
         return self.answers - self.good + sum(self.errors.values())
 
 
-def run_load(target: Target, requests: Sequence[bytes], plan: Plan) -> Result:
-    """Load `target` and return what came back; raises BenchError when nobody listens there."""
+def run_load(target: Target, requests: Sequence[Any], plan: Plan) -> Result:
+    """
+    Load `target` and return what came back; raises BenchError when nobody listens there.
+
+    Requests are what `build_requests` returns, and what `build_calls` does for a target of gRPC.
+    """
     return uvloop.run(Load(target, requests, plan).run())
 
 
 class Load:
     """The connections of one run, and what they have seen."""
 
-    def __init__(self, target: Target, requests: Sequence[bytes], plan: Plan) -> None:
+    def __init__(self, target: Target, requests: Sequence[Any], plan: Plan) -> None:
         self._target = target
         self._requests = itertools.cycle(requests)
         self._plan = plan
-        self._result = Result()
-        self._connections: set[Connection] = set()
-        self._idle: deque[Connection] = deque()
+        self._result = Result(kind=target.statuses)
+        self._senders: set[Sender] = set()
+        self._idle: deque[Sender] = deque()
         self._waiting: deque[float] = deque()
-        """When the requests should have started that no connection was free for."""
+        """When the requests should have started that no sender was free for."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._open_loop = plan.rate > 0
         self._sending = True
@@ -111,12 +127,12 @@ class Load:
 
     async def run(self) -> Result:
         """Connect, load, and close."""
-        await asyncio.gather(*(self._connect() for _ in range(self._plan.connections)))
+        await asyncio.gather(*map(self._connect, self._plan.in_flight()))
         watch = asyncio.create_task(self._watch_timeouts())
         try:
             if self._plan.warm_up:
                 await self._load_for(self._plan.warm_up)
-            self._result = Result()
+            self._result = Result(kind=self._target.statuses)
             self._note = self._result.latencies.append
             self._waiting.clear()
             self._left = self._plan.requests or math.inf
@@ -133,16 +149,16 @@ class Load:
             watch.cancel()
             for task in self._tasks:
                 task.cancel()
-            for connection in list(self._connections):
-                connection.close()
+            for sender in list(self._senders):
+                sender.close()
         return self._result
 
-    # Told by the connections
+    # Told by the senders
 
     def answered(
-        self, connection: Connection, status: int, since: float, now: float, *, reusable: bool
+        self, sender: Sender, status: int, since: float, now: float, *, reusable: bool
     ) -> None:
-        """Note an answer and, while the run lasts and the connection is open, send the next."""
+        """Note an answer and, while the run lasts and the sender takes it, send the next."""
         if since >= self._counted_from and self._left > 0:
             self._note(now - since)
             self._result.statuses[status] += 1
@@ -150,31 +166,44 @@ class Load:
         if not reusable or not self._sending:
             return
         if not self._open_loop:
-            connection.send(next(self._requests), now)
-        elif self._waiting:
-            connection.send(next(self._requests), self._waiting.popleft())
+            sender.send(next(self._requests), now)
         else:
-            self._idle.append(connection)
+            self._use(sender)
 
-    def broken(self, connection: Connection, reason: str) -> None:
-        """Note an answer that cannot be read."""
-        since, connection.since = connection.since, None
+    def broken(self, sender: Sender, reason: str) -> None:
+        """Note an answer that cannot be read, or does not come."""
+        since, sender.since = sender.since, None
         self._failed(since, reason)
-        connection.close()
+        sender.give_up()
 
-    def lost(self, connection: Connection, reason: Exception | None) -> None:
-        """Note a request that was cut off, and connect again."""
-        self._connections.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        if connection.since is not None:
-            cut = f"the connection was cut before the answer ({_cut(reason)})"
-            self._failed(connection.since, cut)
+    def free(self, sender: Sender) -> None:
+        """Send the next request, after one that was given up."""
+        if self._sending:
+            self._use(sender)
+
+    def lost(self, senders: Sequence[Sender], reason: Exception | None) -> None:
+        """Note the requests that were cut off, and connect again."""
+        for sender in senders:
+            self._senders.discard(sender)
+            if sender in self._idle:
+                self._idle.remove(sender)
+            if sender.since is not None:
+                cut = f"the connection was cut before the answer ({_cut(reason)})"
+                self._failed(sender.since, cut)
         if not self._sending:
             return
-        task = asyncio.create_task(self._connect_again())
+        task = asyncio.create_task(self._connect_again(len(senders)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _use(self, sender: Sender) -> None:
+        """Have a free sender send what is due."""
+        if not self._open_loop:
+            sender.send(next(self._requests), perf_counter())
+        elif self._waiting:
+            sender.send(next(self._requests), self._waiting.popleft())
+        else:
+            self._idle.append(sender)
 
     def _failed(self, since: float | None, reason: str) -> None:
         if (since is None or since >= self._counted_from) and self._left > 0:
@@ -192,12 +221,12 @@ class Load:
         self._started = perf_counter()
         self._issued = 0
         if not self._open_loop:
-            for connection in list(self._connections):
-                if connection.since is None:
-                    connection.send(next(self._requests), perf_counter())
+            for sender in list(self._senders):
+                if sender.since is None:
+                    self._use(sender)
             await self._wait(seconds)
             return
-        self._idle = deque(each for each in self._connections if each.since is None)
+        self._idle = deque(each for each in self._senders if each.since is None)
         self._issue()
         ticker = Ticker(max(1 / self._plan.rate, _FINEST_TICK_S), self._issue)
         try:
@@ -235,41 +264,28 @@ class Load:
         self._result.latencies.extend(now - since for since in self._waiting)
         self._waiting.clear()
         end = now + self._plan.timeout
-        while any(each.since is not None for each in self._connections) and perf_counter() < end:
+        while any(each.since is not None for each in self._senders) and perf_counter() < end:
             await asyncio.sleep(0.005)
         self._give_up(perf_counter())
 
-    async def _connect(self) -> Connection:
-        target = self._target
-        context = ssl.create_default_context() if target.tls else None
-        try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(self), target.host, target.port, ssl=context
-            )
-        except OSError as error:
-            raise BenchError(
-                f"cannot connect to {target.host}:{target.port}: {error.strerror or error}; "
-                "is the service running?"
-            ) from error
-        self._connections.add(connection)
-        return connection
+    async def _connect(self, in_flight: int) -> Sequence[Sender]:
+        senders = await connect(self._target, self, in_flight)
+        self._senders.update(senders)
+        return senders
 
-    async def _connect_again(self) -> None:
+    async def _connect_again(self, in_flight: int) -> None:
         while self._sending:
             try:
-                connection = await self._connect()
+                senders = await self._connect(in_flight)
             except BenchError as error:
                 self._failed(None, str(error))
                 await asyncio.sleep(_RECONNECT_PAUSE_S)
                 continue
-            if not self._sending:
-                connection.close()
-            elif not self._open_loop:
-                connection.send(next(self._requests), perf_counter())
-            elif self._waiting:
-                connection.send(next(self._requests), self._waiting.popleft())
-            else:
-                self._idle.append(connection)
+            for sender in senders:
+                if self._sending:
+                    self._use(sender)
+                else:
+                    sender.close()
             return
 
     async def _watch_timeouts(self) -> None:
@@ -281,7 +297,7 @@ class Load:
     def _give_up(self, sent_before: float) -> None:
         """Count what was sent before then, and is not answered, with the time it has waited."""
         now = perf_counter()
-        for each in list(self._connections):
+        for each in list(self._senders):
             if each.since is not None and each.since < sent_before:
                 if each.since >= self._counted_from and self._left > 0:
                     self._note(now - each.since)

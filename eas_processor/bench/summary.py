@@ -27,6 +27,7 @@ def facts(result: Result, plan: Plan) -> dict[str, Any]:
         "loop": "open" if plan.rate else "closed",
         "rate": plan.rate or None,
         "connections": plan.connections,
+        "in_flight": sum(plan.in_flight()),
         "seconds": round(result.seconds, 3),
         "requests": result.answers,
         "throughput": round(result.throughput, 1),
@@ -35,7 +36,9 @@ def facts(result: Result, plan: Plan) -> dict[str, Any]:
             for name, share in PERCENTILES.items()
         }
         | {"mean": round(mean * 1000, 4) if ordered else None},
-        "status_codes": {str(code): count for code, count in sorted(result.statuses.items())},
+        "status_codes": {
+            result.kind.name(code): count for code, count in sorted(result.statuses.items())
+        },
         "errors": dict(result.errors),
         "unsent": result.unsent,
         "failed": result.failed,
@@ -47,8 +50,10 @@ def lines(result: Result, plan: Plan) -> list[str]:
     known = facts(result, plan)
     loop = f"open loop at {plan.rate:g} requests/s" if plan.rate else "closed loop"
     latency = known["latency_ms"]
+    several = known["in_flight"] > plan.connections
+    shared = f" with {known['in_flight']} calls in flight" if several else ""
     text = [
-        f"{loop}, {plan.connections} connection(s), {result.seconds:.1f} s",
+        f"{loop}, {plan.connections} connection(s){shared}, {result.seconds:.1f} s",
         "",
         f"throughput   {result.throughput:,.1f} requests/s",
     ]

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from eas_processor.bench.statuses import GRPC, HTTP, Statuses
 from eas_processor.errors import BenchError
 
 PROTOBUF = "application/octet-stream"
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+_PORTS = {"http": 80, "https": 443, "grpc": 8500, "grpcs": 8500}
+_FORMS = "expected http://HOST:PORT/api/predict/SERVICE, grpc://HOST:PORT/MODEL or a service file"
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go: `path` has the query with it."""
+    """Where requests go: `path` has the query with it; `model` is that of a target of gRPC."""
 
     host: str
     port: int
     path: str
     tls: bool = False
+    model: str = ""
+
+    @property
+    def grpc(self) -> bool:
+        """Whether it is asked by gRPC."""
+        return bool(self.model)
+
+    @property
+    def statuses(self) -> Statuses:
+        """What the numbers of its answers mean."""
+        return GRPC if self.grpc else HTTP
 
     @property
     def authority(self) -> str:
@@ -28,19 +43,23 @@ class Target:
 
 
 def parse_url(url: str) -> Target:
-    """Return the target of an http or https URL; raises BenchError."""
+    """Return the target of a URL of http, https, grpc or grpcs; raises BenchError."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise BenchError(f"{url!r} is not a URL: {error}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BenchError(
-            f"{url!r} is not a URL: expected http://HOST:PORT/api/predict/SERVICE or a service file"
-        )
-    tls = parts.scheme == "https"
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise BenchError(f"{url!r} is not a URL: {_FORMS}")
+    tls = parts.scheme in ("https", "grpcs")
+    port = port or _PORTS[parts.scheme]
+    if parts.scheme.startswith("grpc"):
+        model = unquote(parts.path.strip("/"))
+        if not model:
+            raise BenchError(f"{url!r} names no model: expected {parts.scheme}://HOST:PORT/MODEL")
+        return Target(parts.hostname, port, PREDICT, tls, model)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.hostname, port or (443 if tls else 80), path, tls)
+    return Target(parts.hostname, port, path, tls)
 
 
 def build_requests(

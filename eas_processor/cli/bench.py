@@ -5,22 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import requests
 from rich.console import Console
 
 from eas_processor.bench.load import Plan, Result, run_load
 from eas_processor.bench.summary import facts, lines
-from eas_processor.bench.target import PROTOBUF, build_requests, parse_url
-from eas_processor.cli.bench_bodies import bodies_from_file, body_from_signature
+from eas_processor.bench.target import PROTOBUF, parse_url
+from eas_processor.cli.bench_bodies import bodies_from_file
+from eas_processor.cli.bench_grpc import calls_of
+from eas_processor.cli.bench_http import random_body, requests_of
 from eas_processor.cli.bench_service import running
 from eas_processor.config import load_service, read_warm_up
 from eas_processor.errors import BenchError
-
-_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Options:
     rows: int = 1
     token: str | None = None
     content_type: str = PROTOBUF
+    inputs: str = ""
     as_json: bool = False
 
 
@@ -46,14 +47,8 @@ def bench(endpoint: str, plan: Plan, options: Options) -> None:
         if token is None:
             token = os.environ.get("EAS_TOKEN") or kept_token
         target = parse_url(url)
-        if options.body is not None:
-            bodies = bodies_from_file(options.body)
-        else:
-            bodies = warm_up or [body_from_signature(_signature(url, token, plan), options.rows)]
-        if options.content_type == PROTOBUF and all(each.startswith(b"{") for each in bodies):
-            options = replace(options, content_type="application/json")  # lines of JSON
-        payloads = build_requests(target, bodies, token=token, content_type=options.content_type)
-        _try_once(url, token, bodies[0], options, plan)
+        prepare = _calls if target.grpc else _requests
+        payloads = prepare(url, token, warm_up, plan, options)
         with _progress(f"{url}: {_length(plan)}"):
             result = run_load(target, payloads, plan)
     if options.as_json:
@@ -64,6 +59,38 @@ def bench(endpoint: str, plan: Plan, options: Options) -> None:
         raise BenchError(wrong)
     if not result.good:
         raise BenchError("no answer came in time; give it a longer --duration")
+
+
+def _requests(
+    url: str, token: str, warm_up: list[bytes], plan: Plan, options: Options
+) -> Sequence[Any]:
+    if plan.concurrency or options.inputs:
+        raise BenchError(
+            "--concurrency and --inputs are for grpc://HOST:PORT/MODEL; over HTTP/1.1 there is one "
+            "request at a time on a connection: give more of them with -c"
+        )
+    if options.body is not None:
+        bodies = bodies_from_file(options.body)
+    else:
+        bodies = warm_up or [random_body(url, token, plan.timeout, options.rows)]
+    return requests_of(url, token, plan.timeout, bodies, options.content_type)
+
+
+def _calls(
+    url: str, token: str, warm_up: list[bytes], plan: Plan, options: Options
+) -> Sequence[Any]:
+    if plan.concurrency and plan.concurrency < plan.connections:
+        raise BenchError(
+            f"--concurrency {plan.concurrency} is less than the {plan.connections} connections"
+        )
+    return calls_of(
+        parse_url(url),
+        token,
+        plan.timeout,
+        body=options.body,
+        inputs=options.inputs,
+        rows=options.rows,
+    )
 
 
 def _length(plan: Plan) -> str:
@@ -89,7 +116,7 @@ def _endpoint(named: str) -> Iterator[tuple[str, str, list[bytes]]]:
         return
     path = Path(named)
     if not path.exists():
-        raise BenchError(f"{named} is neither a URL (http://...) nor a file")
+        raise BenchError(f"{named} is neither a URL (http://..., grpc://...) nor a file")
     warm_up = read_warm_up(load_service(path))
     with contextlib.ExitStack() as stack:
         with _progress(f"starting {path}"):
@@ -105,35 +132,3 @@ def _progress(text: str) -> Iterator[None]:
         return
     with console.status(text):
         yield
-
-
-def _signature(url: str, token: str, plan: Plan) -> bytes:
-    return _ask("GET", url, token, None, PROTOBUF, plan)
-
-
-def _try_once(url: str, token: str, body: bytes, options: Options, plan: Plan) -> None:
-    _ask("POST", url, token, body, options.content_type, plan)
-
-
-def _ask(
-    method: str, url: str, token: str, body: bytes | None, content_type: str, plan: Plan
-) -> bytes:
-    """Return the answer to one request; raises BenchError unless its status is 2xx."""
-    headers = {"Authorization": token} if token else {}
-    if body is not None:
-        headers["Content-Type"] = content_type
-    try:
-        with requests.Session() as session:
-            session.trust_env = False  # neither a proxy nor a .netrc is part of what is measured
-            answer = session.request(method, url, data=body, headers=headers, timeout=plan.timeout)
-    except (requests.RequestException, UnicodeError) as error:
-        reason = "nobody listens there" if "refused" in str(error) else str(error)
-        raise BenchError(f"cannot ask {url}: {reason}") from error
-    if answer.ok:
-        return answer.content
-    hint = {
-        401: "; give the service's token with --token or EAS_TOKEN",
-        404: "; the path is /api/predict/SERVICE",
-    }.get(answer.status_code, "")
-    said = answer.text[:_SHOWN].strip() or answer.reason
-    raise BenchError(f"{method} {url} is answered with {answer.status_code}: {said}{hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,18 @@ def body_from_signature(text: bytes, rows: int) -> bytes:
 def _random(spec: dict[str, Any], rows: int) -> wire.Tensor:
     try:
         number = wire.dtype_number(spec["type"])
-        storage = wire.storage_dtype(number)
     except wire.WireError as error:
         raise BenchError(f"input {spec['name']!r}: {error}; give a request with --body") from None
-    shape = [rows if size < 0 else size for size in spec["shape"] or ()]
+    return random_tensor(spec["name"], number, spec["shape"] or (), rows)
+
+
+def random_tensor(name: str, number: int, dims: Sequence[int], rows: int) -> wire.Tensor:
+    """Return random data of a dtype's number; dims below 0 are `rows`. Raises BenchError."""
+    try:
+        storage = wire.storage_dtype(number)
+    except wire.WireError as error:
+        raise BenchError(f"input {name!r}: {error}; give a request with --body") from None
+    shape = [rows if size < 0 else size for size in dims]
     generator = np.random.default_rng(0)
     if storage.kind == "O":
         return wire.Tensor(number, np.full(shape, b"text", dtype=object))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _EXTRAS = {
-    "server": ("httptools", "msgspec", "platformdirs", "requests", "rich", "uv", "uvloop"),
+    "server": ("hpack", "httptools", "msgspec", "platformdirs", "requests", "rich", "uv", "uvloop"),
     "tensorflow": ("orjson", "tensorflow"),
     "images": ("PIL",),
     "completion": ("shtab",),

@@ -229,6 +229,13 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     )
     add = parser.add_argument
     add("-c", "--connections", type=positive, default=1, metavar="N", help="default: 1")
+    add(
+        "--concurrency",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="calls of gRPC in flight, over all connections (default: one on each)",
+    )
     add("--rate", type=amount, default=0.0, metavar="R", help="start R requests/s (open loop)")
     add("-n", "--requests", type=positive, default=0, metavar="N", help="end after N requests")
     add("--duration", type=amount, metavar="S", help="seconds (default: 10, none with -n)")
@@ -240,6 +247,12 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a request as it is sent, or a .txt of requests in base64, one a line "
         "(default: the service file's warm-up file, else random data for the signature)",
+    )
+    add(
+        "--inputs",
+        default="",
+        metavar="KEY=FILE;...",
+        help="arrays for gRPC: a .npy file, or .npz[VARIABLE]",
     )
     add("--rows", type=positive, default=1, metavar="N", help="unknown dims of random data")
     add("--token", help="default: EAS_TOKEN, else the service file's")

@@ -107,6 +107,7 @@ def run_bench(arguments: argparse.Namespace) -> None:
         duration = float("inf") if arguments.requests else 10.0
     plan = Plan(
         connections=arguments.connections,
+        concurrency=arguments.concurrency,
         duration=duration,
         requests=arguments.requests,
         warm_up=arguments.warm_up,
@@ -118,6 +119,7 @@ def run_bench(arguments: argparse.Namespace) -> None:
         rows=arguments.rows,
         token=arguments.token,
         content_type=arguments.content_type,
+        inputs=arguments.inputs,
         as_json=arguments.json,
     )
     bench(arguments.endpoint, plan, options)

@@ -1,0 +1,40 @@
+"""One call at a time of a connection that has several in flight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eas_processor.bench.grpc.call import Call
+    from eas_processor.bench.grpc.connection import GrpcConnection
+
+
+class Lane:
+    """A sender: its calls follow each other, each as a stream of its own."""
+
+    __slots__ = ("_connection", "http_status", "pieces", "since", "size", "stream", "text")
+
+    def __init__(self, connection: GrpcConnection) -> None:
+        self._connection = connection
+        self.since: float | None = None
+        self.stream = 0
+        self.http_status = 0
+        self.size = 0
+        """Bytes of the answer that have come."""
+        self.pieces: list[bytes] = []
+        self.text = ""
+        """The answer's grpc-message."""
+
+    def send(self, request: Call, since: float) -> None:
+        """Send a call whose latency counts from `since`."""
+        self.since = since
+        self.size = 0
+        self._connection.send(self, request)
+
+    def give_up(self) -> None:
+        """Reset the stream, and be free for another call."""
+        self._connection.withdraw(self)
+
+    def close(self) -> None:
+        """Close the connection, with all its lanes."""
+        self._connection.abort()
