@@ -79,11 +79,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def put(model: str, directory: Path, version: int) -> Path:
-    """Have a version of a model appear at once, as writers do."""
+def put(model: str, directory: Path, version: int, batching: str = "") -> Path:
+    """Have a version appear at once, as writers do, with batching parameters of its own if any."""
     directory.mkdir(parents=True, exist_ok=True)
     draft = directory / f"{version}.part"
     shutil.copytree(next((DATA / model).iterdir()), draft)
+    if batching:
+        (draft / "batching_params.pbtxt").write_text(batching)
     return draft.rename(directory / str(version))
 
 
@@ -182,6 +184,46 @@ def test_a_configuration_is_read_again_and_labels_move(
     file.write_text(config_of(three=models / "three"))
     eventually(lambda: "Servable not found for request: Latest(half)" in str(server.ask("half")))
     assert server.ask("three") == ANSWER_THREE
+
+
+def test_versions_are_batched_by_their_own_parameters(
+    start: Callable[..., Server], tmp_path: Path
+) -> None:
+    own = {
+        "few": "max_batch_size { value: 2 }",
+        "parts": "max_batch_size { value: 2 } enable_large_batch_splitting { value: true }",
+        "alone": "",
+    }
+    models = {name: tmp_path / "models" / name for name in own}
+    for name, text in own.items():
+        put(TWO, models[name], 1, text)
+    config, batching = tmp_path / "models.config", tmp_path / "batching.config"
+    config.write_text(config_of(**models))
+    batching.write_text("num_batch_threads { value: 2 } max_batch_size { value: 1 }")
+    server = start(
+        f"--model_config_file={config}",
+        "--max_num_load_retries=0",
+        "--enable_batching",
+        f"--batching_parameters_file={batching}",
+        "--enable_per_model_batching_parameters",
+    ).wait()
+    assert server.ask("few") == "Task size 3 is larger than maximum input batch size 2"
+    assert server.ask("few", {"instances": [1.0, 2.0]}) == ANSWER_TWO[:2]
+    assert server.ask("parts") == server.ask("alone") == ANSWER_TWO
+    scalar = server.http("POST", "/v1/models/parts:predict", {"inputs": 1.0})
+    no_rows = "Batching session Run() input tensors must have at least one dimension"
+    assert scalar == (400, {"error": no_rows})
+    assert server.http("POST", "/v1/models/alone:predict", {"inputs": 1.0}) == (
+        200,
+        {"outputs": 2.5},
+    )
+    put(THREE, models["few"], 2, "max_batch_size: 2")
+    eventually(lambda: server.states("few").get("2") == "END")
+    _, answer = server.http("GET", "/v1/models/few/versions/2")
+    message = answer["model_version_status"][0]["status"]["error_message"]
+    assert "tensorflow.serving.BatchingParameters: batching_params.pbtxt:1:17 : " in message
+    assert f"{models['few']}/2/batching_params.pbtxt:1:17 : " in server.log
+    assert server.ask("few", {"instances": [1.0]}) == ANSWER_TWO[:1]
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_start(
