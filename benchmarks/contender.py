@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -68,11 +69,21 @@ class Endpoint:
             raise Unavailable(f"{self.url} answers {got[:3]}..., expected {scores[:3]}...")
 
     def load(
-        self, connections: int, seconds: float, body: bytes | None = None, *, requests: int = 0
+        self,
+        connections: int,
+        seconds: float,
+        body: bytes | None = None,
+        *,
+        requests: int = 0,
+        rate: float = 0.0,
     ) -> Cell:
-        """Load the endpoint for a time or a number of requests; raises Unavailable if any fails."""
+        """
+        Load the endpoint for a time or a number of requests; raises Unavailable if any fails.
+
+        With `rate` above 0 so many begin each second, whatever comes back.
+        """
         warm_up = min(0.4, seconds / 2)
-        plan = Plan(connections, duration=seconds, warm_up=warm_up, requests=requests)
+        plan = Plan(connections, duration=seconds, warm_up=warm_up, requests=requests, rate=rate)
         target = parse_url(self.url)
         payloads = build_requests(
             target,
@@ -120,10 +131,22 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+class Asked(Protocol):
+    """What `server` needs of an endpoint."""
+
+    pid: int
+
+    def ask(self) -> bytes:
+        """Return the answer to one request; raises Unavailable without a good one."""
+
+
+_Asked = TypeVar("_Asked", bound=Asked)
+
+
 @contextlib.contextmanager
 def server(
-    command: Sequence[str | Path], endpoint: Endpoint, cwd: Path, **variables: str
-) -> Iterator[Endpoint]:
+    command: Sequence[str | Path], endpoint: _Asked, cwd: Path, **variables: str
+) -> Iterator[_Asked]:
     """Run a server in a process group of its own, from its first answer to the end of the block."""
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = os.environ | threads | {"PYTHONPATH": str(HERE / "servers")} | variables
@@ -145,7 +168,7 @@ def server(
         _end_group(process)
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], endpoint: Endpoint, log: Path) -> None:
+def _wait_until_it_answers(process: subprocess.Popen[bytes], endpoint: Asked, log: Path) -> None:
     end = time.monotonic() + START_S
     reason = ""
     while time.monotonic() < end and process.poll() is None:
