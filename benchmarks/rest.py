@@ -10,34 +10,29 @@ numbers and to write the answer. The servers run at the same time and are loaded
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
-import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
 
-from benchmarks.console import machine, tell
-from benchmarks.contender import Endpoint, Unavailable
-from benchmarks.in_turn import Figures, Rounds, in_turn, ratio, ratio_text, table
+from benchmarks.console import tell
+from benchmarks.contender import Endpoint
+from benchmarks.in_turn import Figures, in_turn, ratio, ratio_text, table
 from benchmarks.model_server import model_server, rest_body
+from benchmarks.parts import Found, run_parts
 from benchmarks.peers import PEERS, Peer, contenders
-from benchmarks.service import make_models
 
 CONNECTIONS = 32
 OURS, ALONE = "eas, batching", "orjson and numpy alone"
 ROWS_GOAL, IMAGE_GOAL = 6.0, 2.5
 
 
-def rows(work: Path, rounds: int, seconds: float) -> tuple[Rounds, list[str]]:
+def rows(work: Path, rounds: int, seconds: float) -> Found:
     """Measure requests/s of one row over 32 connections."""
     known = np.load(work / "rows.npz")
     row, scores = known["images"][:1], known["scores"][0]
@@ -58,7 +53,7 @@ def rows(work: Path, rounds: int, seconds: float) -> tuple[Rounds, list[str]]:
         if name != OURS:
             times = ratio_text(ratio(found, "throughput", OURS, name))
             lines.append(f"  requests/s against {name}: {times}, to be at least {ROWS_GOAL:g}")
-    return found, lines
+    return {"rows": found}, lines
 
 
 def _peers() -> list[Peer]:
@@ -72,7 +67,7 @@ def _load(endpoint: Endpoint, body: bytes, seconds: float) -> Callable[[], Figur
     return lambda: vars(endpoint.load(CONNECTIONS, seconds, body))
 
 
-def image(work: Path, rounds: int, seconds: float) -> tuple[Rounds, list[str]]:
+def image(work: Path, rounds: int, seconds: float) -> Found:
     """Measure the milliseconds of an image as JSON, one after the other."""
     pixels = np.random.default_rng(2).random((1, 224, 224, 3), dtype=np.float32)
     means = pixels.mean(axis=(1, 2))[0]
@@ -90,7 +85,7 @@ def image(work: Path, rounds: int, seconds: float) -> tuple[Rounds, list[str]]:
         *table(found, [("p50", "ms p50")]),
         f"  against {ALONE}: {times}, to be at most {IMAGE_GOAL:g}",
     ]
-    return found, lines
+    return {"image": found}, lines
 
 
 def _alone(body: bytes, answer: np.ndarray, seconds: float) -> float:
@@ -107,39 +102,5 @@ def _alone(body: bytes, answer: np.ndarray, seconds: float) -> float:
 PARTS = {"rows": rows, "image": image}
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks.rest", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--rounds", type=int, default=10, help="of each server (default: 10)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of a round (default: 2)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
-    return parser.parse_args()
-
-
-def main() -> int:
-    """Measure, print, and write the figures if asked to; exit status 1 when a part cannot run."""
-    options = _options()
-    # As an exception, so that the servers that run are ended.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    facts: dict[str, Any] = {"machine": machine(), "seconds": options.seconds}
-    print(f"machine: {facts['machine']}")
-    failed = False
-    with tempfile.TemporaryDirectory(prefix="eas-rest-") as scratch:
-        work = Path(scratch)
-        tell("making the models")
-        make_models(work, "--image")
-        for part in options.parts:
-            try:
-                facts[part], lines = PARTS[part](work, options.rounds, options.seconds)
-            except Unavailable as error:
-                failed, lines = True, [f"  not measured: {error}"]
-            tell("")
-            print(part, *lines, sep="\n", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(facts, indent=1) + "\n")
-    return int(failed)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_parts("benchmarks.rest", __doc__, PARTS, ["--image"]))

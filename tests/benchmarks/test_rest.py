@@ -29,5 +29,5 @@ def test_an_image_is_measured(tmp_path: Path) -> None:
     script = HERE / "servers" / "make_models.py"
     subprocess.run([sys.executable, script, tmp_path, "--image"], check=True, capture_output=True)
     found, lines = image(tmp_path, rounds=1, seconds=0.4)
-    assert all(found[side][0]["p50"] > 0 for side in (OURS, ALONE))
+    assert all(found["image"][side][0]["p50"] > 0 for side in (OURS, ALONE))
     assert "to be at most 2.5" in lines[-1]

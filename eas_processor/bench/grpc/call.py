@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpack import Encoder
+
 from eas_processor.bench.grpc.frames import (
     DATA,
     END_HEADERS,
@@ -16,9 +18,12 @@ from eas_processor.bench.grpc.frames import (
 from eas_processor.bench.target import Target
 from eas_processor.errors import BenchError
 
-_STATIC = {"post": b"\x83", "http": b"\x86", "https": b"\x87"}
-_AUTHORITY, _PATH = b"\x01", b"\x04"
-_NEW_NAME = b"\x00"
+_STATIC = {
+    (":method", "POST"): b"\x83",
+    (":scheme", "http"): b"\x86",
+    (":scheme", "https"): b"\x87",
+}
+_INDEXED_NAMES = {":authority": b"\x01", ":path": b"\x04"}
 _UNITS = (("u", 1e6), ("m", 1e3), ("S", 1.0))
 _LARGEST_TIMEOUT = 99_999_999
 
@@ -50,29 +55,43 @@ def build_calls(
     path: str = "",
     token: str = "",
     timeouts: Sequence[float] = (),
+    indexed: bool = False,
 ) -> list[Call]:
     """
     Return a call for each message, or for each of `timeouts` in s, with the messages in turn.
 
-    `path` is the method, the target's own by default. Raises BenchError for text that a header
+    `path` is the method, the target's own by default. Calls that are `indexed` put their headers
+    into the server's table, each new timeout too, as clients in Go and Java do: they are for one
+    connection, in their order, and may start over. Raises BenchError for text that a header
     cannot have.
     """
-    fields = {
-        "content-type": "application/grpc",
-        "te": "trailers",
-        "user-agent": "grpc-eascmd-bench",
-    }
+    fields = [
+        (":method", "POST"),
+        (":scheme", "https" if target.tls else "http"),
+        (":path", path or target.path),
+        (":authority", target.authority),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+        ("user-agent", "grpc-eascmd-bench"),
+    ]
     if token:
-        fields["authorization"] = token
-    block = _STATIC["post"] + _STATIC["https" if target.tls else "http"]
-    block += _PATH + _text(path or target.path) + _AUTHORITY + _text(target.authority)
-    block += b"".join(_literal(name, value) for name, value in fields.items())
+        fields.append(("authorization", token))
+    _check(fields)
+    encode = Encoder().encode if indexed else _literals
     if not timeouts:
-        return [_call(block, message) for message in messages]
+        return [_call(encode(fields), message) for message in messages]
     return [
-        _call(block + _literal("grpc-timeout", _timeout(each)), messages[number % len(messages)])
+        _call(encode([*fields, ("grpc-timeout", _timeout(each))]), messages[number % len(messages)])
         for number, each in enumerate(timeouts)
     ]
+
+
+def _check(fields: Sequence[tuple[str, str]]) -> None:
+    for _, value in fields:
+        if not value.isascii():
+            raise BenchError("URL and token must be ASCII")
+        if any(each < " " or each == "\x7f" for each in value):
+            raise BenchError("URL and token must not have control characters in them")
 
 
 def _call(block: bytes, message: bytes) -> Call:
@@ -86,22 +105,20 @@ def _call(block: bytes, message: bytes) -> Call:
     return Call(headers[:5], block + data[:5], prefixed)
 
 
-def _literal(name: str, value: str) -> bytes:
-    """Return a header that enters no table: RFC 7541, section 6.2.2."""
-    return _NEW_NAME + _text(name) + _text(value)
+def _literals(fields: Sequence[tuple[str, str]]) -> bytes:
+    """Return a block that enters no table: RFC 7541, section 6.2.2."""
+    return b"".join(
+        _STATIC.get(field)
+        or _INDEXED_NAMES.get(field[0], b"\0" + _text(field[0])) + _text(field[1])
+        for field in fields
+    )
 
 
 def _text(text: str) -> bytes:
-    try:
-        raw = text.encode("ascii")
-    except UnicodeEncodeError:
-        raise BenchError("URL and token must be ASCII") from None
-    if any(byte < 0x20 or byte == 0x7F for byte in raw):
-        raise BenchError("URL and token must not have control characters in them")
-    size = len(raw)
-    if size < 127:
-        return bytes([size]) + raw
-    rest, length = size - 127, [127]
+    raw = text.encode("ascii")
+    if len(raw) < 127:
+        return bytes([len(raw)]) + raw
+    rest, length = len(raw) - 127, [127]
     while rest > 127:
         length.append(rest & 127 | 128)
         rest >>= 7

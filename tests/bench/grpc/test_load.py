@@ -90,6 +90,24 @@ def test_each_timeout_has_a_call_of_its_own() -> None:
     assert sent == [(b"500000u", b"a"), (b"200000m", b"b"), (b"99999999S", b"a")]
 
 
+def test_indexed_calls_follow_each_other_on_one_connection() -> None:
+    left: list[float] = []
+
+    def answer(_: str, message: bytes, context: Any) -> bytes:
+        left.append(context.time_remaining())
+        return b"x"
+
+    timeouts = [100.0 + number / 7 for number in range(200)]
+    with grpcio_server(answer) as target:
+        calls = build_calls(target, [b"m"], token="t", timeouts=timeouts, indexed=True)
+        # More than there are, so they start over.
+        plan = Plan(concurrency=8, duration=60.0, warm_up=0.0, timeout=60.0, requests=500)
+        result = run_load(target, calls, plan)
+    assert dict(result.statuses) == {0: 500}
+    assert len(calls[1].block) < len(calls[0].block) / 2
+    assert len({round(each) for each in left}) > 20
+
+
 def test_a_reset_is_counted_and_the_lane_goes_on() -> None:
     def answer(stream: int, number: int) -> bytes:
         return frames.reset(stream, 7) if number % 4 == 0 else good(stream)

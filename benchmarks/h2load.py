@@ -1,0 +1,56 @@
+"""h2load, the load generator of nghttp2: one thread, for a time."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.contender import Unavailable
+from benchmarks.in_turn import Figures
+
+_DONE = re.compile(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored")
+_RATE = re.compile(r"([\d.]+) req/s,")
+
+
+def missing() -> str:
+    """Return why h2load cannot be used; '' where it can."""
+    if shutil.which("h2load"):
+        return ""
+    return "h2load is not installed: it is in Debian's package nghttp2-client"
+
+
+def h2load(
+    url: str,
+    body: Path,
+    headers: Mapping[str, str],
+    seconds: float,
+    *,
+    connections: int = 1,
+    streams: int = 1,
+    http1: bool = False,
+) -> Figures:
+    """
+    Return the requests/s of a URL that is sent the bytes of a file.
+
+    It looks at HTTP statuses alone, so what a gRPC server answers is to be checked before. Raises
+    Unavailable if any request fails.
+    """
+    if reason := missing():
+        raise Unavailable(reason)
+    # Whole seconds: a fraction is refused.
+    options = ["-D", str(max(1, round(seconds))), "-t", "1", "-c", str(connections)]
+    options += ["--h1"] if http1 else ["-m", str(streams)]
+    for name, value in headers.items():
+        options += ["-H", f"{name}: {value}"]
+    command = ["h2load", *options, "-d", str(body), url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    counts, rate = _DONE.search(done.stdout), _RATE.search(done.stdout)
+    if done.returncode or not counts or not rate:
+        raise Unavailable(f"h2load failed: {(done.stderr or done.stdout).strip()[-300:]}")
+    total, good, *bad = map(int, counts.groups())
+    if not total or good < total or any(bad):
+        raise Unavailable(f"h2load: {counts.group()}")
+    return {"throughput": float(rate.group(1))}
