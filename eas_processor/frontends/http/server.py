@@ -7,11 +7,12 @@ import contextlib
 import ctypes
 import errno
 import socket
+import ssl
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from eas_processor.contracts.counters import EngineMetric
 from eas_processor.contracts.settings import EngineSettings
@@ -21,6 +22,11 @@ from eas_processor.frontends.http.connection import REFUSED_AT_ONCE, HttpConnect
 from eas_processor.frontends.http.handshakes import Handshakes
 from eas_processor.frontends.http.heads import Heads
 from eas_processor.frontends.http.routes import Routes
+from eas_processor.frontends.http.socket_path import (
+    identity,
+    leave_socket_path,
+    take_socket_path,
+)
 from eas_processor.frontends.http.tls import Tls
 from eas_processor.frontends.http.traces import Traces
 from eas_processor.frontends.http.turns import Turns
@@ -34,11 +40,26 @@ _SO_ATTACH_FILTER = 26
 _BPF_RETURN = 0x06
 
 
+class Connection(Protocol):
+    """An open connection, as the server knows it."""
+
+    def check_time(self, now: float) -> None:
+        """Close it if it has waited too long for the client."""
+
+    def close_if_idle(self, since: float) -> None:
+        """Close it if nothing has been asked of it since that time."""
+
+    def abort(self) -> None:
+        """Close it whatever it is doing."""
+
+
 class HttpServer:
     """
     What all connections share, and the address at which they arrive.
 
-    Without `keep_alive` each connection takes one request.
+    Without `keep_alive` each connection takes one request. `speaks` makes the protocol of each
+    connection, and `alpn` names what it speaks under TLS. The address is a Unix socket where there
+    is a `path`. `context` is for TLS, in the place of the certificate that the settings name.
     """
 
     def __init__(
@@ -48,6 +69,10 @@ class HttpServer:
         budget: Budget | None = None,
         *,
         keep_alive: bool = True,
+        speaks: Callable[[HttpServer], asyncio.Protocol] = HttpConnection,
+        alpn: Sequence[str] = ("http/1.1",),
+        path: str = "",
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.settings = settings
         self.routes = routes
@@ -64,7 +89,10 @@ class HttpServer:
             self.observers.append(self._traces)
         self.budget = budget or Budget(settings.max_buffered, settings.max_body)
         self.turns = Turns()
-        self.connections: dict[HttpConnection, None] = {}
+        self.connections: dict[Connection, None] = {}
+        self._speaks = speaks
+        self._path = path
+        self._path_of_ours: tuple[int, int] | None = None
         self.draining = False
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
@@ -72,7 +100,8 @@ class HttpServer:
         """What stands in the place of `_server` with TLS."""
         self.also_shown: list[Callable[[], Iterable[EngineMetric]]] = []
         """What `/metrics` shows beside the services, and what this server knows."""
-        self.tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+        self.tls = Tls(settings.tls_cert, settings.tls_key, alpn) if settings.tls_cert else None
+        self._context = self.tls.context if self.tls is not None else context
         if self.tls is not None:
             self.also_shown.append(self.tls.metrics)
         self._clock: asyncio.Task[None] | None = None
@@ -109,6 +138,10 @@ class HttpServer:
 
     def bind(self) -> str:
         """Take the address, so that a start fails at once if it is in use; return its URL."""
+        if self._path:
+            self._socket = take_socket_path(self._path)
+            self._path_of_ours = identity(self._path)
+            return f"unix:{self._path}"
         host, port = self.settings.host, self.settings.port
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -118,7 +151,7 @@ class HttpServer:
         except OSError as error:
             raise self._taken(error) from error
         shown = f"[{host}]" if family == socket.AF_INET6 else host
-        scheme = "https" if self.tls else "http"
+        scheme = "https" if self._context else "http"
         return f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
 
     async def listen(self) -> None:
@@ -130,17 +163,21 @@ class HttpServer:
             self._socket.listen(_BACKLOG)
         except OSError as error:
             raise self._taken(error) from error
-        if self.tls is None:
+        if self._path:
+            self._server = await asyncio.get_running_loop().create_unix_server(
+                self._protocol, sock=self._socket, backlog=_BACKLOG, ssl=self._context
+            )
+        elif self._context is None:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: HttpConnection(self), sock=self._socket, backlog=_BACKLOG
+                self._protocol, sock=self._socket, backlog=_BACKLOG
             )
         else:
             self._socket.setblocking(False)
             self._handshakes = Handshakes(
                 self._socket,
-                self.tls.context,
+                self._context,
                 self.settings.head_timeout,
-                lambda: HttpConnection(self),
+                self._protocol,
                 self._is_full,
             )
             self._handshakes.listen()
@@ -179,6 +216,11 @@ class HttpServer:
             self._server.close()
         elif self._socket is not None:
             self._socket.close()
+        if self._path:
+            leave_socket_path(self._path, self._path_of_ours)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self._speaks(self)
 
     def _is_full(self) -> bool:
         """Whether as many descriptors as may be are taken, by connections and handshakes."""
@@ -191,9 +233,7 @@ class HttpServer:
             self._handshakes.take(accepted)
             return
         with contextlib.suppress(OSError):
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: HttpConnection(self), accepted
-            )
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, accepted)
 
     def _taken(self, error: OSError) -> StartError:
         host, port = self.settings.host, self.settings.port

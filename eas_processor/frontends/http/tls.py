@@ -6,6 +6,7 @@ import logging
 import math
 import ssl
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from eas_processor.contracts.counters import EngineMetric
@@ -21,15 +22,18 @@ class Tls:
     """
     TLS 1.2 and newer with the certificate chain in `cert`, and its key in `key` or in `cert` too.
 
-    Both are PEM files. Raises StartError, which names the file. A certificate that is not valid
-    now is served with a warning at the start, since whoever asks for it may not care, but a
-    renewal to one is refused.
+    Both are PEM files, and `alpn` names what is spoken. Raises StartError, which names the file. A
+    certificate that is not valid now is served with a warning at the start, since whoever asks for
+    it may not care, but a renewal to one is refused.
     """
 
-    def __init__(self, cert: Path, key: Path | None = None) -> None:
+    def __init__(
+        self, cert: Path, key: Path | None = None, alpn: Sequence[str] = ("http/1.1",)
+    ) -> None:
         self._cert = cert
         self._key = key
-        self.context = self._load(_new_context())
+        self._alpn = alpn
+        self.context = self._load(_new_context(alpn))
         self._chain = self._read_chain()
         self._warn(self._chain)
 
@@ -54,7 +58,7 @@ class Tls:
     def renew(self) -> None:
         """Show what the files hold now to those who connect from now on. Raises StartError."""
         # Half of a pair would stay in the context that the listener has, so it is tried first.
-        self._load(_new_context())
+        self._load(_new_context(self._alpn))
         chain = self._read_chain()
         # One that has ended while it was shown is no reason to refuse a new model.
         if chain[:1] != self._chain[:1] and (fault := _fault(chain[0]) if chain else ""):
@@ -136,8 +140,8 @@ def _refuse_to_ask() -> str:
     raise _EncryptedKey
 
 
-def _new_context() -> ssl.SSLContext:
+def _new_context(alpn: Sequence[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(list(alpn))
     return context

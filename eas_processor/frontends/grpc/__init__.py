@@ -1,0 +1,1 @@
+"""gRPC: services of TensorFlow Serving, over an HTTP/2 listener of our own (`http2/`)."""

@@ -1,0 +1,482 @@
+"""The frames that a client sends, in their order: each is checked and acted on."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from eas_processor.frontends.grpc.http2 import frames
+from eas_processor.frontends.grpc.http2.blocks import Blocks
+from eas_processor.frontends.grpc.http2.faults import ConnectionFault, StreamFault
+from eas_processor.frontends.grpc.http2.frames import (
+    ACK,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    ENHANCE_YOUR_CALM,
+    FLOW_CONTROL_ERROR,
+    FRAME_HEAD,
+    FRAME_SIZE_ERROR,
+    HEAD_SIZE,
+    HEADERS,
+    LARGEST,
+    PADDED,
+    PREFACE,
+    STREAM_CLOSED,
+    U32,
+    WINDOW_UPDATE,
+    WITH_PRIORITY,
+)
+from eas_processor.frontends.grpc.http2.head import StreamHead, are_trailers
+from eas_processor.frontends.grpc.http2.limits import (
+    MAX_BLOCK,
+    MAX_CONTINUATIONS,
+    MAX_FRAME,
+    MAX_SETTINGS,
+)
+from eas_processor.frontends.grpc.http2.messages import PREFIX, Messages
+from eas_processor.frontends.grpc.http2.stream import Method, Stream
+
+if TYPE_CHECKING:
+    from eas_processor.frontends.grpc.http2.connection import Http2Connection
+
+_REPLENISHED_AT = LARGEST >> 1
+_DATA_IN_PIECES_FROM = 256
+"""Bytes of an unfinished DATA frame that are taken at once; less waits for the rest."""
+
+
+class _Block:
+    """A header block that goes on in CONTINUATION frames."""
+
+    __slots__ = ("count", "data", "flags", "stream")
+
+    def __init__(self, stream: int, flags: int, data: bytes) -> None:
+        self.stream = stream
+        self.flags = flags
+        self.data = data
+        self.count = 0
+
+
+class Receiving:
+    """The side of a connection that receives. `in_block` is whether a header block goes on."""
+
+    __slots__ = (
+        "_block",
+        "_blocks",
+        "_connection",
+        "_data_ends",
+        "_data_stream",
+        "_greeted",
+        "_held",
+        "_last",
+        "_missing",
+        "_padding",
+        "_received",
+        "messages",
+        "settled",
+    )
+
+    def __init__(self, connection: Http2Connection) -> None:
+        self._connection = connection
+        self.messages = Messages(connection)
+        self._blocks: Blocks[tuple[StreamHead, Method]] = Blocks()
+        self._held = b""
+        """The beginning of a frame whose rest has not arrived."""
+        self._greeted = False
+        self.settled = False
+        """Whether the client's first SETTINGS have come."""
+        self._block: _Block | None = None
+        self._last = 0
+        self._received = 0
+        """Bytes of DATA since the connection's window was last filled up."""
+        # Of a DATA frame that has arrived in part
+        self._missing = 0
+        self._padding = 0
+        self._data_stream: Stream | None = None
+        self._data_ends = False
+
+    @property
+    def last(self) -> int:
+        """The highest stream that the client has opened."""
+        return self._last
+
+    @property
+    def in_block(self) -> bool:
+        return self._block is not None or bool(self._held)
+
+    def take(self, data: bytes) -> None:
+        """Act on what was received. Raises ConnectionFault."""
+        data, pos = self._begin(data)
+        end = len(data)
+        connection = self._connection
+        while end - pos >= HEAD_SIZE:
+            word, flags, number = FRAME_HEAD.unpack_from(data, pos)
+            start = pos + HEAD_SIZE
+            stop = start + (word >> 8)
+            if stop > end:
+                if self._take_part(data[start:], word & 0xFF, flags, number & LARGEST, word >> 8):
+                    return
+                break
+            try:
+                self._act(word & 0xFF, flags, number & LARGEST, data, start, stop)
+            except StreamFault as fault:
+                self._reset(fault)
+            pos = stop
+            if connection.closing:
+                return
+        if pos < end:
+            self._held = data[pos:]
+
+    def _begin(self, data: bytes) -> tuple[bytes, int]:
+        """Return the bytes with those that waited for them, and where the next frame begins."""
+        if self._held:
+            data, self._held = self._held + data, b""
+        if not self._greeted:
+            data = self._take_preface(data)
+        return data, self._take_rest(data) if self._missing or self._padding else 0
+
+    def _act(self, kind: int, flags: int, number: int, data: bytes, start: int, stop: int) -> None:
+        """Act on one frame, whose payload lies from `start` to `stop`."""
+        if self._block is not None or not self.settled:
+            self._check_order(kind, flags)
+        if kind == DATA:
+            self._on_data(data, start, stop, flags, number)
+        elif kind == HEADERS:
+            self._on_headers(data, start, stop, flags, number)
+        elif kind == WINDOW_UPDATE:
+            if stop - start != 4:
+                raise ConnectionFault("WINDOW_UPDATE has 4 bytes", FRAME_SIZE_ERROR)
+            self._on_window(number, U32.unpack_from(data, start)[0] & LARGEST)
+        elif stop - start > MAX_FRAME:
+            raise ConnectionFault("a frame is too large", FRAME_SIZE_ERROR)
+        else:
+            _CONTROL.get(kind, Receiving._on_unknown)(self, flags, number, data[start:stop])
+
+    def _check_order(self, kind: int, flags: int) -> None:
+        if not self.settled and (kind != frames.SETTINGS or flags & ACK):
+            raise ConnectionFault("the first frame is to be SETTINGS")
+        if self._block is not None and kind != CONTINUATION:
+            raise ConnectionFault("CONTINUATION is to follow a block that is not whole")
+
+    def _take_preface(self, data: bytes) -> bytes:
+        if not data.startswith(PREFACE):
+            if not PREFACE.startswith(data):
+                raise ConnectionFault("expected the preface of HTTP/2")
+            self._held = data
+            return b""
+        self._greeted = True
+        return data[len(PREFACE) :]
+
+    def _reset(self, fault: StreamFault) -> None:
+        connection = self._connection
+        connection.noise.add()
+        stream = connection.streams.get(fault.stream)
+        if stream is not None:
+            connection.cancel(stream)
+        connection.reset(fault.stream, fault.code)
+
+    # DATA
+
+    def _take_part(self, data: bytes, kind: int, flags: int, stream: int, size: int) -> bool:
+        """Take what there is of a frame; return whether the rest of it is awaited as DATA."""
+        if size > MAX_FRAME or (kind not in (DATA, *_SKIPPED) and size > MAX_BLOCK):
+            raise ConnectionFault("a frame is too large", FRAME_SIZE_ERROR)
+        if kind != DATA or len(data) < _DATA_IN_PIECES_FROM or self._block or not self.settled:
+            return False
+        self._count(size)
+        padding, start = 0, 0
+        if flags & PADDED:
+            padding, start, size = data[0], 1, size - 1
+            if padding > size:
+                raise ConnectionFault("padding is longer than its frame")
+        found = self._connection.streams.get(stream)
+        if found is None or found.whole:
+            try:
+                self._stray_data(stream)
+            except StreamFault as fault:
+                self._reset(fault)
+            found = None
+        elif start:
+            found.window -= 1
+        self._data_stream = found
+        self._data_ends = bool(flags & END_STREAM)
+        self._missing, self._padding = size - padding, padding
+        self._take_rest(data, start)
+        return True
+
+    def _take_rest(self, data: bytes, start: int = 0) -> int:
+        """Take more of a DATA frame that arrives in parts; return where the next frame begins."""
+        stream = self._data_stream
+        part = data[start : start + self._missing]
+        self._missing -= len(part)
+        pos = start + len(part)
+        padding = 0 if self._missing else min(self._padding, len(data) - pos)
+        self._padding -= padding
+        try:
+            if stream is not None and part:
+                self.messages.receive(stream, part, len(part) + padding)
+            elif stream is not None:
+                stream.window -= padding
+            if not self._missing and not self._padding:
+                self._data_stream = None
+                if stream is not None and self._data_ends:
+                    self._end(stream)
+        except StreamFault as fault:
+            self._data_stream = None
+            self._reset(fault)
+        return pos + padding
+
+    def _on_data(self, data: bytes, start: int, stop: int, flags: int, number: int) -> None:
+        self._count(stop - start)
+        stream = self._connection.streams.get(number)
+        if stream is None or stream.whole:
+            self._stray_data(number)
+            return
+        size = stop - start
+        if (
+            # The usual call: one frame with all of its message.
+            flags & (END_STREAM | PADDED) == END_STREAM
+            and not stream.arrived
+            and size >= PREFIX
+            and data[start] == 0
+            and U32.unpack_from(data, start + 1)[0] == size - PREFIX
+            and size <= stream.window
+            and stream.head.length in (None, size)
+            and not stream.streaming
+        ):
+            stream.whole = True
+            if not stream.answered:
+                stream.arrived = size
+                self.messages.whole(stream, data[start + PREFIX : stop], self._connection.now)
+            return
+        if flags & PADDED:
+            if start == stop or data[start] >= size:
+                raise ConnectionFault("padding is longer than its frame")
+            piece = data[start + 1 : stop - data[start]]
+        else:
+            piece = data[start:stop]
+        self.messages.receive(stream, piece, size)
+        if flags & END_STREAM:
+            self._end(stream)
+
+    def _end(self, stream: Stream) -> None:
+        stream.whole = True
+        self.messages.end(stream, self._connection.now)
+
+    def _count(self, size: int) -> None:
+        """Fill up the connection's window: what holds a client back is the socket."""
+        self._received += size
+        if self._received > _REPLENISHED_AT:
+            self._connection.sending.out.append(frames.window_update(0, self._received))
+            self._received = 0
+
+    def _stray_data(self, number: int) -> None:
+        """DATA on a stream that is not open: ignored where we have ended it, else a fault."""
+        self._refuse_idle(number)
+        self._connection.noise.add()
+        if number not in self._connection.ended_here:
+            raise StreamFault(number, STREAM_CLOSED)
+
+    def _refuse_idle(self, number: int) -> None:
+        if not number or number > self._last or not number & 1:
+            raise ConnectionFault("a frame on a stream that was not opened")
+
+    # Header blocks
+
+    def _on_headers(self, data: bytes, start: int, stop: int, flags: int, number: int) -> None:
+        if not number & 1:
+            raise ConnectionFault("clients open streams with odd numbers")
+        depends_on_itself = False
+        if flags & (PADDED | WITH_PRIORITY):
+            padding = 0
+            if flags & PADDED:
+                if start == stop or data[start] >= stop - start:
+                    raise ConnectionFault("padding is longer than its frame")
+                padding = data[start]
+                start += 1
+            if flags & WITH_PRIORITY:
+                if stop - start - padding < 5:
+                    raise ConnectionFault("a priority has 5 bytes", FRAME_SIZE_ERROR)
+                depends_on_itself = U32.unpack_from(data, start)[0] & LARGEST == number
+                start += 5
+            stop -= padding
+        if stop - start > MAX_BLOCK:
+            raise ConnectionFault("a header block is too large", FRAME_SIZE_ERROR)
+        block = data[start:stop]
+        if flags & END_HEADERS:
+            self._on_block(number, flags, block)
+        else:
+            self._block = _Block(number, flags, block)
+        if depends_on_itself and number in self._connection.streams:
+            raise StreamFault(number)
+
+    def _on_continuation(self, flags: int, number: int, payload: bytes) -> None:
+        block = self._block
+        if block is None or number != block.stream:
+            raise ConnectionFault("CONTINUATION of no block")
+        block.data += payload
+        block.count += 1
+        if len(block.data) > MAX_BLOCK or block.count > MAX_CONTINUATIONS:
+            raise ConnectionFault("a header block is too large", ENHANCE_YOUR_CALM)
+        if flags & END_HEADERS:
+            self._block = None
+            self._on_block(number, block.flags, block.data)
+
+    def _on_block(self, number: int, flags: int, block: bytes) -> None:
+        connection = self._connection
+        if number <= self._last:
+            self._on_trailers(number, flags, block)
+            return
+        known = self._blocks.known.get(block)
+        if known is not None:
+            head, method = known
+            if not method.holds():
+                method = connection.method_of(head)
+                self._blocks.learn(block, (head, method))
+        else:
+            fields, again = self._blocks.decode(block)
+            head = connection.heads.find(fields)
+            method = connection.method_of(head)
+            if again and not head.malformed:
+                self._blocks.learn(block, (head, method))
+        self._last = number
+        connection.begin(number, head, method, ends=bool(flags & END_STREAM))
+
+    def _on_trailers(self, number: int, flags: int, block: bytes) -> None:
+        fields, _ = self._blocks.decode(block)
+        connection = self._connection
+        stream = connection.streams.get(number)
+        if stream is None:
+            if number in connection.ended_here:
+                connection.noise.add()
+                return
+            raise ConnectionFault("HEADERS on a stream that has ended", STREAM_CLOSED)
+        if stream.whole:
+            raise ConnectionFault("HEADERS on a stream that the client has ended", STREAM_CLOSED)
+        if not flags & END_STREAM or not are_trailers(fields):
+            raise StreamFault(number)
+        self._end(stream)
+
+    # Control
+
+    def _on_window(self, number: int, more: int) -> None:
+        connection = self._connection
+        sending = connection.sending
+        if not number:
+            if not more:
+                raise ConnectionFault("a WINDOW_UPDATE of nothing")
+            if sending.credit + more > LARGEST:
+                raise ConnectionFault("the connection's window is too large", FLOW_CONTROL_ERROR)
+            connection.noise.add()
+            sending.add_credit(more)
+            return
+        stream = connection.streams.get(number)
+        if stream is None:
+            self._refuse_idle(number)
+            connection.noise.add()
+            return
+        connection.noise.add()
+        if not more:
+            raise StreamFault(number)
+        if stream.credit + more > LARGEST:
+            raise StreamFault(number, FLOW_CONTROL_ERROR)
+        stream.credit += more
+        if stream.unsent:
+            sending.send_blocked()
+
+    def _on_ping(self, flags: int, number: int, payload: bytes) -> None:
+        if number:
+            raise ConnectionFault("PING on a stream")
+        if len(payload) != 8:
+            raise ConnectionFault("PING has 8 bytes", FRAME_SIZE_ERROR)
+        self._connection.noise.add()
+        if flags & ACK:
+            self._connection.on_pong(payload)
+        else:
+            self._connection.sending.out.append(frames.frame(frames.PING, ACK, 0, payload))
+
+    def _on_settings(self, flags: int, number: int, payload: bytes) -> None:
+        if number:
+            raise ConnectionFault("SETTINGS on a stream")
+        connection = self._connection
+        connection.noise.add()
+        if flags & ACK:
+            if payload:
+                raise ConnectionFault("SETTINGS are acknowledged without any", FRAME_SIZE_ERROR)
+            return
+        if len(payload) % 6:
+            raise ConnectionFault("SETTINGS have 6 bytes each", FRAME_SIZE_ERROR)
+        if len(payload) > 6 * MAX_SETTINGS:
+            raise ConnectionFault("too many SETTINGS", ENHANCE_YOUR_CALM)
+        for key, value in struct.iter_unpack(">HI", payload):
+            self._set(key, value)
+        self.settled = True
+        connection.sending.out.append(frames.frame(frames.SETTINGS, ACK))
+        connection.sending.send_blocked()
+
+    def _set(self, key: int, value: int) -> None:
+        sending = self._connection.sending
+        if key == frames.HEADER_TABLE_SIZE:
+            sending.set_table_size(value)
+        elif key == frames.ENABLE_PUSH:
+            if value > 1:
+                raise ConnectionFault("ENABLE_PUSH is 0 or 1")
+        elif key == frames.INITIAL_WINDOW_SIZE:
+            if value > LARGEST:
+                raise ConnectionFault("INITIAL_WINDOW_SIZE is too large", FLOW_CONTROL_ERROR)
+            more = value - sending.first_window
+            for stream in self._connection.streams.values():
+                stream.credit += more
+                if stream.credit > LARGEST:
+                    raise ConnectionFault("a window is too large", FLOW_CONTROL_ERROR)
+            sending.first_window = value
+        elif key == frames.MAX_FRAME_SIZE:
+            if not frames.FIRST_FRAME <= value < 2**24:
+                raise ConnectionFault("MAX_FRAME_SIZE is from 16384 to 16777215")
+            sending.frame_size = value
+
+    def _on_reset(self, flags: int, number: int, payload: bytes) -> None:
+        if len(payload) != 4:
+            raise ConnectionFault("RST_STREAM has 4 bytes", FRAME_SIZE_ERROR)
+        connection = self._connection
+        connection.noise.add()
+        stream = connection.streams.get(number)
+        if stream is None:
+            self._refuse_idle(number)
+        else:
+            connection.cancel(stream)
+
+    def _on_priority(self, flags: int, number: int, payload: bytes) -> None:
+        if not number:
+            raise ConnectionFault("PRIORITY on no stream")
+        self._connection.noise.add()
+        if len(payload) != 5:
+            raise StreamFault(number, FRAME_SIZE_ERROR)
+
+    def _on_goaway(self, flags: int, number: int, payload: bytes) -> None:
+        if number:
+            raise ConnectionFault("GOAWAY on a stream")
+        if len(payload) < 8:
+            raise ConnectionFault("GOAWAY has 8 bytes and more", FRAME_SIZE_ERROR)
+        self._connection.noise.add()
+        self._connection.leaves = True
+
+    def _on_push(self, flags: int, number: int, payload: bytes) -> None:
+        raise ConnectionFault("clients push nothing")
+
+    def _on_unknown(self, flags: int, number: int, payload: bytes) -> None:
+        self._connection.noise.add()
+
+
+_SKIPPED = range(10, 256)
+"""Types that this version of HTTP/2 does not have."""
+_CONTROL = {
+    frames.PRIORITY: Receiving._on_priority,
+    frames.RST_STREAM: Receiving._on_reset,
+    frames.SETTINGS: Receiving._on_settings,
+    frames.PUSH_PROMISE: Receiving._on_push,
+    frames.PING: Receiving._on_ping,
+    frames.GOAWAY: Receiving._on_goaway,
+    CONTINUATION: Receiving._on_continuation,
+}

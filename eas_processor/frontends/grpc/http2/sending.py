@@ -1,0 +1,280 @@
+"""What a connection sends: answers, within the windows of the client, written once a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from eas_processor.frontends.grpc.http2 import frames
+from eas_processor.frontends.grpc.http2.frames import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    FRAME_HEAD,
+    HEADERS,
+    U32,
+    frame,
+    literal,
+)
+from eas_processor.link.frames import BULK_SIZE
+
+if TYPE_CHECKING:
+    from eas_processor.frontends.grpc.http2.connection import Http2Connection
+    from eas_processor.frontends.grpc.http2.stream import Stream
+
+# No field refers to the client's table, so a block means the same whenever it is sent. Entries that
+# trailers were to insert would be wrong where a window holds the trailers back, and are no quicker.
+_RESPONSE = b"\x88" + b"\x0f\x10\x10application/grpc"  # :status 200; content-type is static name 31
+_GZIPPED = _RESPONSE + literal(b"grpc-encoding", b"gzip")
+_OK = literal(b"grpc-status", b"0")
+_RESPONSE_HEAD = FRAME_HEAD.pack(len(_RESPONSE) << 8 | HEADERS, END_HEADERS, 0)[:5]
+_OK_HEAD = FRAME_HEAD.pack(len(_OK) << 8 | HEADERS, END_HEADERS | END_STREAM, 0)[:5]
+
+_COMPRESSED_FROM = 1024
+_COMPRESSED_UP_TO = 1024 * 1024
+"""Bytes of an answer that are compressed here, which takes the loop up to 20 ms."""
+_WRITTEN_AT_ONCE = 1024 * 1024
+"""Bytes after which the transport says whether the client keeps up."""
+_TEXT_SAFE = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+
+class Sending:
+    """
+    The side of a connection that sends.
+
+    `credit` is what the client lets us send on the connection, `first_window` on a new stream, and
+    `frame_size` the most in one frame. Frames of the connection itself go into `out`.
+    """
+
+    __slots__ = (
+        "_blocked",
+        "_connection",
+        "_loop",
+        "_scheduled",
+        "_size_update",
+        "credit",
+        "first_window",
+        "frame_size",
+        "out",
+    )
+
+    def __init__(self, connection: Http2Connection) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._blocked: deque[Stream] = deque()
+        self._scheduled = False
+        self._size_update = b""
+        self.out: list[bytes | memoryview] = []
+        self.credit = self.first_window = frames.FIRST_WINDOW
+        self.frame_size = frames.FIRST_FRAME
+
+    # Answers
+
+    def respond(self, stream: Stream, message: list[bytes]) -> None:
+        """Send a message and status 0."""
+        stream.answered = True
+        stream.body = []
+        stream.give_back()
+        flag, response = b"\0", _RESPONSE
+        size = len(message[0]) if len(message) == 1 else sum(map(len, message))
+        if stream.compressed and stream.head.takes_gzip:
+            if _COMPRESSED_FROM <= size <= _COMPRESSED_UP_TO:
+                message = [gzip.compress(b"".join(message), 1, mtime=0)]
+                flag, response, size = b"\1", _GZIPPED, len(message[0])
+            else:
+                response = _GZIPPED
+        framed = size + 5
+        if (
+            framed <= self.credit
+            and framed <= stream.credit
+            and framed <= self.frame_size
+            and not self._blocked
+            and response is _RESPONSE
+            and not self._size_update
+            and stream.whole
+        ):
+            self.credit -= framed
+            number = U32.pack(stream.id)
+            self.out.append(
+                b"".join(
+                    [
+                        *(_RESPONSE_HEAD, number, _RESPONSE),
+                        *(U32.pack(framed << 8), b"\0", number, b"\0", U32.pack(size)),
+                        *message,
+                        *(_OK_HEAD, number, _OK),
+                    ]
+                )
+            )
+            self._connection.forget(stream)
+            self._soon()
+            return
+        self._headers(stream, response)
+        stream.trailers = frame(HEADERS, END_HEADERS | END_STREAM, stream.id, _OK)
+        self._enqueue(stream, flag, size, message)
+
+    def fail(self, stream: Stream, status: int, text: str, *fields: tuple[bytes, bytes]) -> None:
+        """End a stream with a status, its text and more fields: trailers, perhaps alone."""
+        stream.answered = True
+        stream.body = []
+        stream.give_back()
+        block = literal(b"grpc-status", b"%d" % status)
+        if text:
+            block += literal(b"grpc-message", quote(text, safe=_TEXT_SAFE).encode())
+        block += b"".join(literal(*each) for each in fields)
+        if not stream.headers_sent:
+            block = self._with_size_update(_RESPONSE + block)
+        self._end(stream, frame(HEADERS, END_HEADERS | END_STREAM, stream.id, block))
+
+    def refuse_http(self, stream: Stream, status: int) -> None:
+        """End a stream that is no call of gRPC with a status of HTTP."""
+        stream.answered = True
+        block = self._with_size_update(literal(b":status", b"%d" % status))
+        self._end(stream, frame(HEADERS, END_HEADERS | END_STREAM, stream.id, block))
+
+    def send(self, stream: Stream, message: bytes) -> None:
+        """Send one of several messages."""
+        self._headers(stream, _RESPONSE)
+        self._enqueue(stream, b"\0", len(message), [message])
+
+    def finish(self, stream: Stream) -> None:
+        """End a stream of messages with status 0."""
+        stream.answered = True
+        block = _OK if stream.headers_sent else self._with_size_update(_RESPONSE + _OK)
+        self._end(stream, frame(HEADERS, END_HEADERS | END_STREAM, stream.id, block))
+
+    def _headers(self, stream: Stream, response: bytes) -> None:
+        if not stream.headers_sent:
+            stream.headers_sent = True
+            block = self._with_size_update(response)
+            self.out.append(frame(HEADERS, END_HEADERS, stream.id, block))
+
+    def _with_size_update(self, block: bytes) -> bytes:
+        block, self._size_update = self._size_update + block, b""
+        return block
+
+    def _end(self, stream: Stream, trailers: bytes) -> None:
+        """Send the last frame of a stream, behind what is not sent of it yet."""
+        if stream.unsent:
+            stream.trailers = trailers
+        else:
+            self._close(stream, trailers)
+        self._soon()
+
+    def _close(self, stream: Stream, trailers: bytes) -> None:
+        self.out.append(trailers)
+        stream.unsent = None
+        stream.give_back()
+        self._connection.forget(stream)
+        if not stream.whole:
+            # What the client still sends of it is read and ignored.
+            self._connection.reset(stream.id, frames.NO_ERROR)
+
+    def _enqueue(self, stream: Stream, flag: bytes, size: int, message: list[bytes]) -> None:
+        pieces = [flag + U32.pack(size), *message]
+        if stream.unsent is None:
+            stream.unsent = deque()
+        waits = bool(stream.unsent)
+        stream.unsent.extend(memoryview(each) for each in pieces if each)
+        stream.moved_at = monotonic()
+        if not waits:
+            self._blocked.append(stream)
+        self.send_blocked()
+        if stream.unsent:
+            stream.charge(sum(map(len, stream.unsent)))
+
+    # Windows
+
+    def send_blocked(self) -> None:
+        """Send what windows and the client's pace let through, one stream after the other."""
+        blocked = self._blocked
+        flow = self._connection.flow
+        for _ in range(len(blocked)):
+            if self.credit <= 0 or flow.blocked:
+                break
+            stream = blocked.popleft()
+            if stream.unsent is None:
+                continue
+            if not self._send(stream):
+                blocked.append(stream)
+            elif stream.trailers:
+                self._close(stream, stream.trailers)
+            else:
+                stream.give_back()
+        self._soon()
+
+    def _send(self, stream: Stream) -> bool:
+        """Send DATA of a stream; return whether all of it is sent."""
+        unsent, written = stream.unsent, 0
+        assert unsent is not None
+        while unsent and self.credit > 0 and stream.credit > 0:
+            first = unsent[0]
+            size = min(len(first), self.credit, stream.credit, self.frame_size)
+            self.out.append(FRAME_HEAD.pack(size << 8 | DATA, 0, stream.id))
+            self.out.append(first[:size])
+            if size == len(first):
+                unsent.popleft()
+            else:
+                unsent[0] = first[size:]
+            self.credit -= size
+            stream.credit -= size
+            written += size
+            if written >= _WRITTEN_AT_ONCE:
+                self.flush()
+                written = 0
+                if self._connection.flow.blocked:
+                    break
+        stream.moved_at = monotonic()
+        return not unsent
+
+    def add_credit(self, more: int) -> None:
+        """Take in a WINDOW_UPDATE of the connection."""
+        self.credit += more
+        if self._blocked:
+            self.send_blocked()
+
+    def set_table_size(self, size: int) -> None:
+        """Note the client's HEADER_TABLE_SIZE, which a smaller one waits to see confirmed."""
+        if size < frames.SMALLEST_TABLE_WITHOUT_A_WORD:
+            self._size_update = b"\x20"
+
+    def stalled(self, since: float) -> list[Stream]:
+        """Return the streams whose answers wait for the client's windows, and have for long."""
+        return [each for each in self._blocked if each.unsent and each.moved_at < since]
+
+    # Writing
+
+    def _soon(self) -> None:
+        """Write what is there at the end of this turn of the loop."""
+        if not self._scheduled and not self._connection.taking:
+            self._scheduled = True
+            self._loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._scheduled = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is there."""
+        out = self.out
+        if not out:
+            return
+        connection = self._connection
+        if not connection.transport.is_closing():
+            if len(out) == 1:
+                connection.transport.write(out[0])
+            elif sum(map(len, out)) <= BULK_SIZE:
+                connection.transport.write(b"".join(out))
+            else:
+                connection.transport.writelines(out)
+            if connection.flow.blocked:
+                connection.flow.charge_unread()
+        out.clear()
+
+    def release(self) -> None:
+        """Let go of the connection, which would wait for the garbage collector; it is closed."""
+        self.out.clear()
+        self._blocked.clear()
