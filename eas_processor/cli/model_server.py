@@ -125,6 +125,9 @@ def _batching(flags: Flags) -> Any:
                 "server_options.batching_parameters_file is set without setting "
                 "server_options.enable_batching to true."
             )
+        if flags.enable_per_model_batching_parameters:
+            name = "--enable_per_model_batching_parameters"
+            print(f"{name} has no effect without --enable_batching", file=sys.stderr)
         return None
     if not flags.batching_parameters_file:
         return BatchingParameters()

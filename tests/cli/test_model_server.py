@@ -57,6 +57,13 @@ def test_a_bad_configuration_is_told_in_their_words(
     assert "Error parsing text-format tensorflow.serving.ModelServerConfig" in said
 
 
+def test_parameters_of_versions_need_batching(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--rest_api_port=1", "--model_config_file=/missing"]
+    own = "--enable_per_model_batching_parameters"
+    assert f"{own} has no effect without --enable_batching\n" in refusal(capsys, *words, own)
+    assert "no effect" not in refusal(capsys, *words, own, "--enable_batching")
+
+
 def test_its_version_and_help_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert "TensorFlow ModelServer" in capsys.readouterr().out
