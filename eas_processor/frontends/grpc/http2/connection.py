@@ -105,6 +105,9 @@ class Http2Connection(asyncio.Protocol):
         self.sending.release()
 
     def eof_received(self) -> bool:
+        for stream in list(self.streams.values()):
+            if not stream.whole:
+                self.cancel(stream)
         # Its answers are still written; TLS has no half of a connection to keep open.
         if self.streams and not self.closing:
             self.leaves = True

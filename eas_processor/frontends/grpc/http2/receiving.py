@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _REPLENISHED_AT = LARGEST >> 1
 _DATA_IN_PIECES_FROM = 256
 """Bytes of an unfinished DATA frame that are taken at once; less waits for the rest."""
+_STREAMS_OF_A_FRAME = 16
+"""Streams whose windows are changed in the time that a frame takes."""
 
 
 class _Block:
@@ -426,6 +428,11 @@ class Receiving:
             if value > LARGEST:
                 raise ConnectionFault("INITIAL_WINDOW_SIZE is too large", FLOW_CONTROL_ERROR)
             more = value - sending.first_window
+            if not more:
+                return
+            # Each stream is looked at: a client that sets this again and again pays for that.
+            for _ in range(len(self._connection.streams) // _STREAMS_OF_A_FRAME):
+                self._connection.noise.add()
             for stream in self._connection.streams.values():
                 stream.credit += more
                 if stream.credit > LARGEST:
