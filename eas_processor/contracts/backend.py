@@ -32,6 +32,21 @@ class State(enum.Enum):
     DEAD = "dead"
 
 
+class Profiler(Protocol):
+    """Profiles one instance: for the tools of its processor, one profile at a time."""
+
+    async def run(self, seconds: float, levels: dict[str, int]) -> tuple[int, bytes]:
+        """
+        Return a status code, and what the instance did in these seconds or one sentence.
+
+        b"" says that nothing ran. `levels` are the processor's own. A task that is cancelled ends
+        the profile too.
+        """
+
+    def end(self) -> None:
+        """Have a running profile end now, and be returned."""
+
+
 class Backend(Protocol):
     """
     One instance that runs calls: a worker, or the model in the engine's own process.
@@ -44,6 +59,10 @@ class Backend(Protocol):
     held: dict[int, Call]
     state: State
     pid: int
+
+    @property
+    def profiler(self) -> Profiler:
+        """What profiles it."""
 
     @property
     def busy(self) -> bool:

@@ -14,6 +14,7 @@ from eas_processor.contracts.call import Call
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import StartError, UpdateError
 from eas_processor.instances.instance import BYTE_CREDIT
+from eas_processor.instances.profiling import NoProfiler
 from eas_processor.instances.warm_up import ROUNDS, WarmUpTimes, codec_of, refused
 from eas_processor.link.codes import DEADLINE_EXCEEDED, OK
 from eas_processor.link.frames import ARRAY_PROTO, BULK_SIZE
@@ -66,6 +67,7 @@ class InlineInstance:
     def __init__(self, settings: ServiceSettings, admission: Admission, hooks: Hooks) -> None:
         self.settings = settings
         self.state = State.READY
+        self.profiler = NoProfiler()
         self.pid = os.getpid()
         self.held: dict[int, Call] = {}
         self._admission = admission

@@ -17,6 +17,7 @@ from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.instances.last_words import LastWords, without_frames
 from eas_processor.instances.links import widen
 from eas_processor.instances.liveness import Liveness
+from eas_processor.instances.profiling import WorkerProfiler
 from eas_processor.link.frames import (
     BULK_SIZE,
     CANCEL,
@@ -99,6 +100,7 @@ class Instance:
         """Whether it has one request at a time, which was caught in another's death."""
         self._loaded: asyncio.Future[None] = self._loop.create_future()
         self.liveness = Liveness()
+        self.profiler = WorkerProfiler(lambda frame: self._write("control", [frame]))
         self._open: set[str] = set()
         self.gone = False
         """Whether its process has ended: its pid may be another's by now."""
@@ -359,6 +361,7 @@ class Instance:
         for request in caught:
             request.instance = None
         self._settle()
+        self.profiler.died()
         self._on_death(self, was, caught)
 
     def _write(self, channel: str, parts: Sequence[bytes]) -> None:

@@ -28,7 +28,7 @@ from eas_processor.instances.processes import Ending
 from eas_processor.instances.starts import Starts
 from eas_processor.instances.warm_up import warm_up
 from eas_processor.instances.worker_sockets import open_sockets
-from eas_processor.link.frames import FAILED, HELLO, READY, Frame
+from eas_processor.link.frames import FAILED, HELLO, PROFILED, READY, Frame
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.background import end_tasks
 from eas_processor.serving.budget import Budget
@@ -256,7 +256,7 @@ class Supervisor:
         self._kill(instance)
 
     def _control(self, instance: Instance, frames: list[Frame]) -> None:
-        for kind, _, _, _, _, payload in frames:
+        for kind, _, code, number, _, payload in frames:
             instance.liveness.beat()
             if kind == HELLO:
                 self._introduce(instance, json.loads(b"".join(payload))["pid"])
@@ -265,6 +265,8 @@ class Supervisor:
                 note_asked(instance.settings, instance.info.get("asked", {}))
             elif kind == FAILED:
                 instance.has_failed(b"".join(payload).decode())
+            elif kind == PROFILED:
+                instance.profiler.answered(number, code, b"".join(payload))
 
     def _introduce(self, instance: Instance, pid: int) -> None:
         instance.introduce(pid)

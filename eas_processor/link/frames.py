@@ -7,10 +7,10 @@ Every frame is a head of 24 bytes, little-endian, and a payload:
     0       4     u32   length of the payload
     4       1     u8    kind, one of the constants below
     5       1     u8    codec of a PREDICT, one of the constants below; else 0
-    6       2     u16   of a REPLY: a status code (`link.codes`); of a TIMES: 1 if the worker runs
-                        its requests in turn, so that more may be sent ahead; of a PREDICT: how
-                        many requests are in the worker, with this one; else 0
-    8       8     u64   number of the request, chosen by the engine; 0 outside requests
+    6       2     u16   of a REPLY or PROFILED: a status code (`link.codes`); of a TIMES: 1 if the
+                        worker runs its requests in turn, so that more may be sent ahead; of a
+                        PREDICT: how many requests are in the worker, with this one; else 0
+    8       8     u64   number of the request or profile, chosen by the engine; 0 outside them
     16      8     f64   deadline of a PREDICT, in seconds of CLOCK_MONOTONIC, which all processes
                         share; 0 for none
     24      n           payload
@@ -28,6 +28,7 @@ After that:
     channel    engine sends                               the process sends
     link       LAUNCH (JSON: what the worker loads), FORK
     control    WARMED, STOP                               READY (JSON), FAILED (text), HEARTBEAT
+               PROFILE (JSON), END_PROFILE                PROFILED (a profile, or one sentence)
     data,bulk  PREDICT (request body), CANCEL             REPLY (response body, or one sentence)
                                                           TIMES, before the REPLYs of one batch
     log                                                   what it prints, without frames
@@ -37,12 +38,16 @@ The codec says how the bodies of a PREDICT and of its answer are encoded. A TIME
 requests that are answered next on its channel, as five u32: the rows of a run of the model, how
 many requests these are, and the microseconds that decoding, running and encoding all of them took.
 Where they took several runs, more TIMES follow, of 0 requests, with the rows of the others.
+
+A PROFILE has the worker profiled for some seconds, or until an END_PROFILE; one PROFILED answers
+it, which is empty where nothing ran. Its JSON: {"seconds": ..., "levels": {name: int}}, and the
+levels are the processor's own.
 """
 
 import struct
 from typing import Any, Tuple
 
-LINK_VERSION = 4
+LINK_VERSION = 5
 
 HELLO = 1
 LAUNCH = 2
@@ -52,6 +57,9 @@ FAILED = 5
 HEARTBEAT = 6
 WARMED = 7
 STOP = 8
+PROFILE = 9
+END_PROFILE = 10
+PROFILED = 11
 PREDICT = 16
 CANCEL = 17
 REPLY = 18
@@ -100,6 +108,6 @@ class LinkError(ConnectionError):
     """
 
 
-def pack(kind: int, payload: bytes = b"", number: int = 0) -> bytes:
+def pack(kind: int, payload: bytes = b"", number: int = 0, status: int = 0) -> bytes:
     """Return a whole frame; for control messages, where one copy of the payload does not matter."""
-    return HEAD.pack(len(payload), kind, 0, 0, number, 0.0) + payload
+    return HEAD.pack(len(payload), kind, 0, status, number, 0.0) + payload

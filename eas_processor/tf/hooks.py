@@ -15,6 +15,7 @@ from eas_processor.codecs.registry import find
 from eas_processor.tf.config import read_model_config
 from eas_processor.tf.errors import BadRequest
 from eas_processor.tf.model.load import load
+from eas_processor.tf.profile import take_profile as take_profile
 from eas_processor.tf.request_log import RequestLog
 from eas_processor.tf.rows.proof import count_rows
 from eas_processor.tf.run.batching import run_batch

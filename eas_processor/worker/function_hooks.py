@@ -18,6 +18,7 @@ _PARAMETERS: Dict[str, Tuple[str, ...]] = {
     "get_serving_model_info": ("model",),
     "shutdown": ("model",),
     "take_times": (),
+    "take_profile": ("model", "levels", "wait"),
 }
 _WITH_CODECS = {
     "process": ("model", "request", "codec"),

@@ -10,6 +10,8 @@ The processor's hooks: loading them, and calling them so that an exception becom
     take_times()                            optional: the rows of each run, and the seconds of
                                             decoding, running and encoding, of this thread since the
                                             last call
+    take_profile(model, levels, wait)       optional: what the process did while `wait()` ran, for
+                                            the processor's own tools; b"" where that was nothing
 
 Each request comes in a codec, a number in its frame's head. Hooks that read codecs themselves have
 `TAKES_CODECS = True`, no `process_json`, and one more argument: `process(model, request, codec)`
@@ -21,7 +23,7 @@ gets what is sent as JSON, `process` and `batch_process` the rest, and all of it
 
 import importlib
 import logging
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from eas_processor.link.codes import (
     BY_NAME,
@@ -93,6 +95,7 @@ class Processor:
         self._describe = _optional(hooks, "get_serving_model_info")
         self._get_metadata = _optional(hooks, "get_model_metadata")
         self._get_load_facts = _optional(hooks, "get_load_facts")
+        self._take_profile = _optional(hooks, "take_profile")
         self._shutdown: Any = getattr(hooks, "shutdown", None)
         self._asked: Any = getattr(hooks, "asked", None)
         try:
@@ -154,6 +157,15 @@ class Processor:
     def load_facts(self) -> Dict[str, float]:
         """Return what loading the model took, by name, as far as the hooks tell."""
         return {} if self._get_load_facts is None else self._get_load_facts(self._model)
+
+    def profile(self, levels: Dict[str, int], wait: Callable[[], Any]) -> Answer:
+        """Return a profile of what runs while `wait` does; `levels` say how much it tells."""
+        if self._take_profile is None:
+            return UNIMPLEMENTED, b"this processor cannot be profiled"
+        try:
+            return OK, _body(self._take_profile(self._model, levels, wait))
+        except BaseException as error:
+            return refusal(error)
 
     def process(self, request: Any, codec: int = ARRAY_PROTO) -> Answer:
         """Answer one request body."""

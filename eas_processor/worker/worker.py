@@ -11,12 +11,22 @@ import threading
 from typing import Any, List, NoReturn, Optional
 
 from eas_processor.link.blocking import FrameReader, introduce
-from eas_processor.link.frames import FAILED, HEARTBEAT, READY, STOP, WARMED, pack
+from eas_processor.link.frames import (
+    END_PROFILE,
+    FAILED,
+    HEARTBEAT,
+    PROFILE,
+    READY,
+    STOP,
+    WARMED,
+    pack,
+)
 from eas_processor.link.spec import WorkerSpec
 from eas_processor.worker import process
 from eas_processor.worker.channel import Channel, Outlet
 from eas_processor.worker.hooks import HooksError, Processor, info_facts
 from eas_processor.worker.priority import giving_way
+from eas_processor.worker.profiling import Profiling
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -39,6 +49,8 @@ class Worker:
         self._hooks = hooks
         self._spec = spec
         self._control = control
+        self._telling = threading.Lock()
+        self._profiling = Profiling(self._tell)
         self._data, self._bulk = data, bulk
         self._output = output
         self._channels: List[Channel] = []
@@ -78,7 +90,7 @@ class Worker:
             with giving_way(self._spec.gently):
                 processor = Processor(self._hooks, self._spec.model_entry, self._spec.model_config)
         except HooksError as error:
-            self._control.sendall(pack(FAILED, str(error).encode(errors="replace")))
+            self._tell(pack(FAILED, str(error).encode(errors="replace")))
             return
         # Once more when WARMED comes, in a moment then, because nearly everything is frozen here.
         self._collector.settle()
@@ -90,7 +102,12 @@ class Worker:
             metadata=processor.metadata(),
             load=processor.load_facts(),
         )
-        self._control.sendall(pack(READY, json.dumps(facts).encode()))
+        self._tell(pack(READY, json.dumps(facts).encode()))
+
+    def _tell(self, frame: bytes) -> None:
+        """Send a frame on `control`; several threads do, and a profile does not fit at once."""
+        with self._telling:
+            self._control.sendall(frame)
 
     def _serve(self, processor: Processor) -> None:
         batch_size = self._spec.batch_size if processor.batches else 1
@@ -125,7 +142,7 @@ class Worker:
                 if select.select([control], [], [], _HEARTBEAT_S)[0]:
                     self._obey(reader)
                     continue
-                control.sendall(pack(HEARTBEAT))
+                self._tell(pack(HEARTBEAT))
                 before, served = served, sum(channel.served for channel in self._channels)
                 if served == before:
                     self._collector.idle()
@@ -133,10 +150,14 @@ class Worker:
             process.end()
 
     def _obey(self, reader: FrameReader) -> None:
-        for kind, *_ in reader.read():
+        for kind, _, _, number, _, payload in reader.read():
             if kind == STOP and self._has_last_words:
                 self._asked_to_stop.set()
             elif kind == STOP:
                 process.end()
             if kind == WARMED:
                 self._collector.settle()
+            elif kind == PROFILE:
+                self._profiling.start(self._processor, number, json.loads(bytes(payload).decode()))
+            elif kind == END_PROFILE:
+                self._profiling.end()

@@ -1,4 +1,4 @@
-from eas_processor.link.frames import HEAD, HEAD_SIZE, PREDICT, REPLY, LinkError, pack
+from eas_processor.link.frames import HEAD, HEAD_SIZE, PREDICT, PROFILED, REPLY, LinkError, pack
 
 
 def test_the_head_is_laid_out_as_documented():
@@ -22,3 +22,8 @@ def test_pack_makes_a_whole_frame():
 
 def test_a_link_that_is_gone_is_caught_like_a_socket_that_is():
     assert issubclass(LinkError, ConnectionError)
+
+
+def test_pack_says_what_came_of_it():
+    frame = pack(PROFILED, b"no", number=9, status=14)
+    assert HEAD.unpack(frame[:HEAD_SIZE]) == (2, PROFILED, 0, 14, 9, 0.0)
