@@ -54,11 +54,11 @@ test-chaos: install  ## attack services under load (CHAOS_SECONDS=60 CHAOS_UPDAT
 FUZZ_SECONDS := 60
 FUZZ_RUNS := 0
 
-fuzz: install  ## fuzz HTTP, frames and codec, guided by coverage, FUZZ_SECONDS=60 each; or FUZZ_RUNS=1000000 mutations
+fuzz: install  ## fuzz HTTP, HTTP/2, frames and codec, guided by coverage, FUZZ_SECONDS=60 each; or FUZZ_RUNS=1000000 mutations (FUZZ_TARGET=http2 of one)
 	@if [ $(FUZZ_RUNS) = 0 ]; then \
 		$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'; \
 	fi
-	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS)
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS) $(addprefix --target ,$(FUZZ_TARGET))
 
 test-fast: install  ## run the tests that take no more than a few seconds
 	$(BIN)/python -m pytest -m 'not slow and not chaos'

@@ -66,6 +66,7 @@ DEV = [
     "kubernetes-validate>=1.34",
     "moto[s3]>=5",
     "mypy>=1.14",
+    "ngh2>=0.3",
     "pillow>=9",
     "pre-commit>=4",
     "pytest>=8",

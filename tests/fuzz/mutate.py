@@ -21,11 +21,12 @@ def mutations(seeds: Sequence[bytes], count: int, seed: int) -> Iterator[bytes]:
     for _ in range(count):
         data = bytearray(source.choice(seeds))
         for _ in range(source.choice((1, 1, 2, 3, 5, 8))):
-            _mutate(data, source, seeds)
+            mutate(data, source, seeds)
         yield bytes(data[:_MAX_SIZE])
 
 
-def _mutate(data: bytearray, source: random.Random, seeds: Sequence[bytes]) -> None:
+def mutate(data: bytearray, source: random.Random, seeds: Sequence[bytes]) -> None:
+    """Change `data` once: a bit, a byte, some bytes, or its rest for that of another seed."""
     at = source.randrange(len(data) + 1)
     end = min(len(data), at + source.choice((1, 2, 4, 16, 200)))
     kind = source.randrange(6)

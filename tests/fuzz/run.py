@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -19,18 +20,19 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
 _ENOUGH = 10
 """Failures of one target after which the next is tried."""
-TARGETS = ("http", "frames", "codec")
+TARGETS = ("http", "frames", "codec", "http2", "http2_ngh2")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="of each target, guided")
-    parser.add_argument("--runs", type=int, default=0, help="mutations, over all targets")
+    parser.add_argument("--runs", type=int, default=0, help="mutations, over all targets or one")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--target", choices=TARGETS, help="guide this one, in this process")
+    parser.add_argument("--target", choices=TARGETS, help="this one alone, in this process")
     options = parser.parse_args()
     if options.runs:
-        return mutate(options.runs, options.seed)
+        names = [options.target] if options.target else TARGETS
+        return mutate(names, options.runs, options.seed)
     if options.target:
         guide(options.target, options.seconds)
     own = [sys.executable, __file__, "--seconds", str(options.seconds)]
@@ -60,17 +62,17 @@ def guide(name: str, seconds: int) -> None:
         atheris.Fuzz()
 
 
-def mutate(runs: int, seed: int) -> int:
+def mutate(names: Sequence[str], runs: int, seed: int) -> int:
     """Run the mutations; print how many failed, the rate, and the memory on the way."""
-    from fuzz import targets
-    from fuzz.mutate import mutations
+    from fuzz import http2_targets, targets
 
     logging.getLogger(targets.LOGGER).setLevel(logging.CRITICAL)
     failed = 0
-    for name, target in targets.TARGETS.items():
-        count, began = runs // len(TARGETS), time.monotonic()
+    for name in names:
+        target = targets.TARGETS[name]
+        count, began = runs // len(names), time.monotonic()
         memory, already = [_resident()], failed
-        for number, data in enumerate(mutations(targets.seeds(name), count, seed), 1):
+        for number, data in enumerate(targets.mutations_for(name, count, seed), 1):
             try:
                 target(data)
             except Exception as error:
@@ -84,6 +86,8 @@ def mutate(runs: int, seed: int) -> int:
                 memory.append(_resident())
         rate = count / (time.monotonic() - began)
         print(f"{name}: {count} inputs, {rate:.0f}/s, memory in MB {memory}", flush=True)
+        for said, times in sorted(http2_targets.allowed.items()):
+            print(f"  allowed {times} times: {said}")
     print(f"{failed} failed")
     return min(failed, 1)
 

@@ -3,17 +3,21 @@ What is fuzzed: each target takes any bytes, and raises when what they meet does
 
 `http` drives a connection with a fake transport, whose service answers at once or, where the first
 byte is odd, when all has arrived. `frames` and `codec` are what the engine and the worker read.
+`http2` is the same for gRPC, and `http2_ngh2` asks nghttp2 for its opinion (`http2_targets`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fixtures.engine import FakeAdmission, FakeClient, make_server
+from fuzz.http2_streams import streams
+from fuzz.http2_targets import http2, http2_versus_ngh2
+from fuzz.mutate import mutations
 
 from eas_processor.codecs.codec import Target
 from eas_processor.codecs.errors import CodecError
@@ -119,7 +123,13 @@ def _decode(decode: Callable[[Any], object], data: bytes | memoryview) -> None:
         assert refusal.code in ("INVALID_ARGUMENT", "UNIMPLEMENTED") and str(refusal).encode()
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"http": http, "frames": frames, "codec": codec}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "http": http,
+    "frames": frames,
+    "codec": codec,
+    "http2": http2,
+    "http2_ngh2": http2_versus_ngh2,
+}
 
 LOGGER = "eas_processor.engine"
 """Says a line for what it refuses: too many for a fuzz; a fault is seen by its answer, 500."""
@@ -127,4 +137,11 @@ LOGGER = "eas_processor.engine"
 
 def seeds(target: str) -> list[bytes]:
     """Return the inputs that mutations of `target` begin with."""
-    return [path.read_bytes() for path in sorted((SEEDS / target).iterdir())]
+    folder = SEEDS / target.partition("_")[0]
+    return [path.read_bytes() for path in sorted(folder.iterdir())]
+
+
+def mutations_for(target: str, count: int, seed: int) -> Iterator[bytes]:
+    """Yield `count` mutations of its seeds, by what knows their format."""
+    mutate = streams if target.startswith("http2") else mutations
+    return mutate(seeds(target), count, seed)
