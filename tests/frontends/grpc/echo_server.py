@@ -18,7 +18,7 @@ import uvloop
 
 from eas_processor.contracts.refusals import Refusal
 from eas_processor.contracts.settings import EngineSettings
-from eas_processor.frontends.grpc.first_bytes import Either
+from eas_processor.frontends.grpc.first_bytes import GrpcAlone
 from eas_processor.frontends.grpc.http2.connection import Http2Connection
 from eas_processor.frontends.grpc.http2.head import StreamHead
 from eas_processor.frontends.grpc.http2.stream import Method, Stream
@@ -124,7 +124,7 @@ async def main() -> None:
     settings = settings_of(sys.argv[1:])
     ends = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ends.set)
-    server = HttpServer(settings, Router(Registry()), speaks=Either(EchoRoutes()))
+    server = HttpServer(settings, Router(Registry()), speaks=GrpcAlone(EchoRoutes()))
     address = server.bind()
     await server.listen()
     gc.freeze()

@@ -249,7 +249,7 @@ class Http2Connection(asyncio.Protocol):
                 continue
             if stream.deadline and stream.deadline < now:
                 stream.refuse(DeadlineExceeded("the message did not arrive within the deadline"))
-            elif not stream.deadline and now - stream.moved_at > patience:
+            elif now - stream.moved_at > patience:
                 late = f"nothing of the message arrived for {patience:.0f} s"
                 stream.refuse(DeadlineExceeded(late))
 

@@ -128,8 +128,9 @@ def is_malformed(fields: Fields) -> bool:
             seen.add(name)
         else:
             regular = True
-            if not _NAME(name) or name in _FORBIDDEN or (name == b"te" and value != b"trailers"):
+            if not _is_legal(name, value) or (name == b"content-length" and name in seen):
                 return True
+            seen.add(name)
         if _ODD_VALUE(value):
             return True
     if not seen >= _NEEDED:
@@ -140,4 +141,11 @@ def is_malformed(fields: Fields) -> bool:
 
 def are_trailers(fields: Fields) -> bool:
     """Whether a header list may follow a message: it has no pseudo-header, and names are tokens."""
-    return all(_NAME(name) and not _ODD_VALUE(value) for name, value in fields)
+    return all(_is_legal(name, value) and not _ODD_VALUE(value) for name, value in fields)
+
+
+def _is_legal(name: bytes, value: bytes) -> bool:
+    """Whether a name is a token, and none that speaks of the connection."""
+    if name == b"te":
+        return value == b"trailers"
+    return _NAME(name) is not None and name not in _FORBIDDEN

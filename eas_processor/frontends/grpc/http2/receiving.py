@@ -182,9 +182,11 @@ class Receiving:
 
     def _take_part(self, data: bytes, kind: int, flags: int, stream: int, size: int) -> bool:
         """Take what there is of a frame; return whether the rest of it is awaited as DATA."""
-        if size > MAX_FRAME or (kind not in (DATA, *_SKIPPED) and size > MAX_BLOCK):
+        if size > (MAX_FRAME if kind == DATA else MAX_BLOCK):
             raise ConnectionFault("a frame is too large", FRAME_SIZE_ERROR)
-        if kind != DATA or len(data) < _DATA_IN_PIECES_FROM or self._block or not self.settled:
+        if self._block is not None or not self.settled:
+            self._check_order(kind, flags)
+        if kind != DATA or len(data) < _DATA_IN_PIECES_FROM:
             return False
         self._count(size)
         padding, start = 0, 0
@@ -425,23 +427,28 @@ class Receiving:
             if value > 1:
                 raise ConnectionFault("ENABLE_PUSH is 0 or 1")
         elif key == frames.INITIAL_WINDOW_SIZE:
-            if value > LARGEST:
-                raise ConnectionFault("INITIAL_WINDOW_SIZE is too large", FLOW_CONTROL_ERROR)
-            more = value - sending.first_window
-            if not more:
-                return
-            # Each stream is looked at: a client that sets this again and again pays for that.
-            for _ in range(len(self._connection.streams) // _STREAMS_OF_A_FRAME):
-                self._connection.noise.add()
-            for stream in self._connection.streams.values():
-                stream.credit += more
-                if stream.credit > LARGEST:
-                    raise ConnectionFault("a window is too large", FLOW_CONTROL_ERROR)
-            sending.first_window = value
+            self._set_first_window(value)
         elif key == frames.MAX_FRAME_SIZE:
             if not frames.FIRST_FRAME <= value < 2**24:
                 raise ConnectionFault("MAX_FRAME_SIZE is from 16384 to 16777215")
             sending.frame_size = value
+
+    def _set_first_window(self, value: int) -> None:
+        """Let the client's new window count for the streams that are open, too."""
+        if value > LARGEST:
+            raise ConnectionFault("INITIAL_WINDOW_SIZE is too large", FLOW_CONTROL_ERROR)
+        connection = self._connection
+        more = value - connection.sending.first_window
+        if not more:
+            return
+        # Each stream is looked at: a client that sets this again and again pays for that.
+        for _ in range(len(connection.streams) // _STREAMS_OF_A_FRAME):
+            connection.noise.add()
+        for stream in connection.streams.values():
+            stream.credit += more
+            if stream.credit > LARGEST:
+                raise ConnectionFault("a window is too large", FLOW_CONTROL_ERROR)
+        connection.sending.first_window = value
 
     def _on_reset(self, flags: int, number: int, payload: bytes) -> None:
         if len(payload) != 4:
@@ -476,8 +483,6 @@ class Receiving:
         self._connection.noise.add()
 
 
-_SKIPPED = range(10, 256)
-"""Types that this version of HTTP/2 does not have."""
 _CONTROL = {
     frames.PRIORITY: Receiving._on_priority,
     frames.RST_STREAM: Receiving._on_reset,

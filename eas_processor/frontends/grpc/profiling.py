@@ -1,0 +1,151 @@
+"""Profiles of all that an engine serves, and a text that says how busy it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from eas_processor.contracts.backend import Backend, State
+from eas_processor.contracts.counters import STEPS, ServiceMetrics
+from eas_processor.frontends.grpc.profiler_messages import MonitorRequest, ProfileRequest
+from eas_processor.link.codes import OK, UNAVAILABLE
+from eas_processor.serving.registry import Registry
+from eas_processor.serving.service import Service
+
+_NO_INSTANCE = UNAVAILABLE, b"no instance is ready to be profiled; try again in a moment"
+_BUSY = UNAVAILABLE, b"another profile is being taken; try again"
+_NOT_OF_A_NAME = re.compile(r"[^0-9A-Za-z_-]+")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class CannotProfileError(Exception):
+    """There is no profile: a code of `link.codes` and one sentence."""
+
+    def __init__(self, code: int, sentence: bytes) -> None:
+        super().__init__(sentence.decode())
+        self.code = code
+
+
+class Profiling:
+    """Profiles every ready instance of the services of a registry, at the same time."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._profiled: list[Backend] = []
+
+    async def take(self, asked: ProfileRequest) -> dict[str, bytes]:
+        """
+        Return the profiles by the names of their files, without those of what has been idle.
+
+        Raises CannotProfileError where no instance can be profiled, or another profile is running.
+        """
+        if self._profiled:
+            raise CannotProfileError(*_BUSY)
+        instances = {
+            _file_name(service.name, number, each): each
+            for number, service in self._services()
+            for each in service.instances.instances
+            if each.state is State.READY
+        }
+        if not instances:
+            raise CannotProfileError(*_NO_INSTANCE)
+        self._profiled = list(instances.values())
+        try:
+            answers = await asyncio.gather(
+                *(each.profiler.run(asked.seconds, asked.levels) for each in self._profiled)
+            )
+        finally:
+            self._profiled = []
+        if all(code != OK for code, _ in answers):
+            raise CannotProfileError(*answers[0])
+        return {
+            name: profile
+            for name, (code, profile) in zip(instances, answers, strict=True)
+            if code == OK and profile
+        }
+
+    def end(self) -> None:
+        """Have the profile that is running end now, and be returned."""
+        for each in self._profiled:
+            each.profiler.end()
+
+    async def watch(self, asked: MonitorRequest) -> str:
+        """Return what each version did in these seconds, as lines of text."""
+        before = {version: _Seen.of(service) for version, service in self._named()}
+        await asyncio.sleep(asked.seconds)
+        lines = [f"Timestamp: {datetime.now():%H:%M:%S}"] if asked.timestamp else []
+        for version, service in self._named():
+            if (seen := before.get(version)) is not None:
+                did = seen.until(_Seen.of(service), asked.seconds, asked.level)
+                lines.append("{} version {}: {}".format(*version, did))
+        return "\n".join(lines) or "no model is served"
+
+    def _services(self) -> Iterator[tuple[int, Service]]:
+        for entry in self._registry:
+            yield from sorted(entry.versions.items())
+
+    def _named(self) -> Iterator[tuple[tuple[str, int], Service]]:
+        return (((service.name, number), service) for number, service in self._services())
+
+
+class _Seen(NamedTuple):
+    """What the counters of a service said at one moment."""
+
+    instances: int
+    requests: int
+    runs: int
+    rows: int
+    processor: float
+    """Seconds that its workers have used of a processor, by those that were there."""
+    steps: dict[str, float]
+
+    @classmethod
+    def of(cls, service: Service) -> _Seen:
+        metrics: ServiceMetrics = service.metrics
+        instances = service.instances.instances
+        return cls(
+            instances=len(instances),
+            requests=metrics.latency.buckets()[-1][1],
+            runs=metrics.batch_rows.buckets()[-1][1],
+            rows=metrics.batch_rows.rows,
+            processor=sum(map(_processor_seconds, {each.pid for each in instances})),
+            steps={step: metrics.steps[step].total for step in STEPS},
+        )
+
+    def until(self, after: _Seen, seconds: float, level: int) -> str:
+        """Return what happened between this and `after`; a `level` above 1 tells of the steps."""
+        requests, runs = after.requests - self.requests, after.runs - self.runs
+        cores = max(0.0, after.processor - self.processor) / seconds
+        did = f"{after.instances} instances, {requests / seconds:.1f} requests/s"
+        if runs:
+            did += f", {(after.rows - self.rows) / runs:.1f} rows a run"
+        did += f", {cores:.2f} processor cores"
+        if level > 1 and requests:
+            means = (
+                f"{step} {(after.steps[step] - self.steps[step]) / requests * 1e3:.3f}"
+                for step in STEPS
+            )
+            did += f"; ms a request: {', '.join(means)}"
+        return did
+
+
+def _file_name(service: str, number: int, instance: Backend) -> str:
+    # The client joins it to a path.
+    return f"{_NOT_OF_A_NAME.sub('_', service)}-{number}-{instance.number}.xplane.pb"
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return the seconds that a process has used of a processor, 0.0 where it is gone."""
+    with (
+        contextlib.suppress(OSError),
+        open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file,
+    ):
+        # After the name of the program, which may have spaces and brackets: proc(5).
+        numbers = file.read().rpartition(")")[2].split()
+        return (int(numbers[11]) + int(numbers[12])) / _TICKS
+    return 0.0
