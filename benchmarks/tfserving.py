@@ -4,25 +4,28 @@ Load a TensorFlow Serving that runs somewhere, with the generator of the other b
     python -m benchmarks.tfserving http://HOST:8501/v1/models/NAME:predict [--grpc HOST:8500]
 
 It asks for the model's signature, sends random rows as REST in the row format, and prints the same
-figures as `eascmd bench`. With --grpc it also sends them as gRPC: that takes the packages grpcio
-and tensorflow-serving-api, whose client has more work to do than the generator of prebuilt bytes.
+figures as `eascmd bench`. With --grpc it also sends them as gRPC, as many at a time on one
+connection.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import http.client
 import json
 import sys
-from time import perf_counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+import eas_wire as wire
+from eas_processor.bench.grpc.call import build_calls
+from eas_processor.bench.grpc.one_call import call_once
 from eas_processor.bench.load import Plan, Result, run_load
 from eas_processor.bench.summary import facts, lines
 from eas_processor.bench.target import Target, build_requests, parse_url
+from eas_processor.codecs.tensor_proto.requests import write_predict_request
 from eas_processor.errors import BenchError
 
 TYPES = {
@@ -31,6 +34,7 @@ TYPES = {
     "DT_INT32": np.int32,
     "DT_INT64": np.int64,
 }
+DTYPES = {np.dtype(kind).name: name for name, kind in TYPES.items()}
 
 
 def ask(target: Target, method: str, path: str, body: bytes | None = None) -> Any:
@@ -83,45 +87,22 @@ def rest_body(arrays: dict[str, np.ndarray], signature: str) -> bytes:
     return json.dumps({"signature_name": signature, "instances": instances}).encode()
 
 
-async def grpc_load(
+def grpc_load(
     address: str, model: str, signature: str, arrays: dict[str, np.ndarray], plan: Plan
 ) -> Result:
-    """Load the gRPC port by a closed loop; raises BenchError without the packages."""
-    try:
-        import grpc
-        import tensorflow as tf
-        from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
-    except ImportError as error:
-        raise BenchError(
-            f"gRPC needs {error.name}: pip install grpcio tensorflow-serving-api"
-        ) from error
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = model, signature
-    for key, array in arrays.items():
-        request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
-    result = Result()
-    async with grpc.aio.insecure_channel(address) as channel:
-        predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
-        try:
-            await predict(request, timeout=plan.timeout)
-        except grpc.RpcError as error:
-            raise BenchError(f"{address} refuses the first request: {error}") from error
-        begin = perf_counter()
-        end = begin + plan.duration
-
-        async def loop() -> None:
-            while (now := perf_counter()) < end:
-                try:
-                    await predict(request, timeout=plan.timeout)
-                except grpc.RpcError as error:
-                    result.errors[str(error.code())] += 1
-                    continue
-                result.latencies.append(perf_counter() - now)
-                result.statuses[200] += 1
-
-        await asyncio.gather(*(loop() for _ in range(plan.connections)))
-        result.seconds = perf_counter() - begin
-    return result
+    """Load the gRPC port; raises BenchError when it refuses the first call."""
+    target = parse_url(f"grpc://{address}/{model}")
+    inputs = {
+        key: wire.Tensor(wire.dtype_number(DTYPES[array.dtype.name]), array)
+        for key, array in arrays.items()
+    }
+    message = write_predict_request(wire.Request(signature, inputs, []), model, as_content=True)
+    calls = build_calls(target, [message])
+    answer = call_once(target, calls[0], plan.timeout)
+    if answer.status:
+        status = target.statuses.name(answer.status)
+        raise BenchError(f"{address} refuses the first call: {status} {answer.text}")
+    return run_load(target, calls, plan)
 
 
 def show(what: str, result: Result, plan: Plan, *, as_json: bool) -> None:
@@ -147,12 +128,15 @@ def run(options: argparse.Namespace) -> None:
     requests = build_requests(target, [body], content_type="application/json")
     result = run_load(target, requests, plan)
     show(f"REST, {options.url}", result, plan, as_json=options.json)
+    failed = result.failed
     if options.grpc:
         name = model_path.partition("/models/")[2].partition("/")[0]
-        work = grpc_load(options.grpc, name, options.signature, arrays, plan)
-        show(f"gRPC, {options.grpc}", asyncio.run(work), plan, as_json=options.json)
-    if result.failed:
-        raise BenchError(f"{result.failed:,} requests failed")
+        several = replace(plan, connections=1, concurrency=plan.connections)
+        grpc = grpc_load(options.grpc, name, options.signature, arrays, several)
+        show(f"gRPC, {options.grpc}", grpc, several, as_json=options.json)
+        failed += grpc.failed
+    if failed:
+        raise BenchError(f"{failed:,} requests failed")
 
 
 def main(arguments: list[str] | None = None) -> int:

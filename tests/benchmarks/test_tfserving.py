@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.grpc_servers import grpcio_server
+from fixtures.serving_messages import parsed
 
 from benchmarks.tfserving import main, random_inputs, rest_body
 from eas_processor.errors import BenchError
@@ -64,6 +66,22 @@ def test_it_loads_the_rest_port(capsys: pytest.CaptureFixture[str]) -> None:
         assert main([url, "--seconds", "1", "-c", "2", "--rows", "4", "--json"]) == 0
     known = json.loads(capsys.readouterr().out)
     assert known["failed"] == 0 and known["loop"] == "closed"
+
+
+def test_it_loads_the_grpc_port_too(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = []
+
+    def answer(_: str, message: bytes, __: Any) -> bytes:
+        seen.append(parsed("PredictRequest", message))
+        return b"x"
+
+    with serving() as address, grpcio_server(answer) as target:
+        url = f"{address}/v1/models/m:predict"
+        assert main([url, "--grpc", target.authority, "--seconds", "1", "-c", "3", "--json"]) == 0
+    known = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert known["what"].startswith("gRPC") and known["status_codes"] == {"OK": known["requests"]}
+    assert (known["connections"], known["in_flight"]) == (1, 3)
+    assert seen[0].model_spec.name == "m" and seen[0].inputs[0].value.dtype == 1
 
 
 @pytest.mark.parametrize(
