@@ -12,7 +12,7 @@ from eas_processor.frontends.http.refusals import HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest
 from eas_processor.frontends.http.routes import Refused, SlowRequest, SlowRoute
 from eas_processor.frontends.service_call import ServiceCall, ServiceRoute
-from eas_processor.frontends.tfs_rest.counters import ModelCounters
+from eas_processor.frontends.tfs_counters import REST, ModelCounters
 from eas_processor.frontends.tfs_rest.statuses import STATUSES, name_of, status_of, text_of
 from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, unpack_status
 from eas_processor.link.frames import TFS_CLASSIFY_JSON, TFS_PREDICT_JSON, TFS_REGRESS_JSON
@@ -81,7 +81,7 @@ class TfsCall(TfsAnswers, ServiceCall):
     def answer(self, code: int, payload: list[bytes]) -> None:
         route = self.route
         if code == OK:
-            route.counters.succeeded(route.api, monotonic() - self.began)
+            route.counters.succeeded(route.api, REST, monotonic() - self.began)
             self.settle(200, JSON_TYPE, payload)
             return
         route.counters.requests[name_of(code)] += 1

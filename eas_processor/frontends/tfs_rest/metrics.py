@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from eas_processor.contracts.counters import Histogram, ServiceMetrics
-from eas_processor.frontends.tfs_rest.counters import (
+from eas_processor.frontends.tfs_counters import (
     LATENCY_BOUNDS,
     Buckets,
     ModelCounters,
@@ -53,8 +53,8 @@ def exposition(
             yield _line(_SERVING + "request_count", {"model_name": name, "status": status}, count)
     yield _type(_SERVING + "request_latency", "histogram")
     for name, each in models.items():
-        for api, buckets in list(each.latency.items()):
-            labels = {"model_name": name, "API": api, "entrypoint": "REST"}
+        for (api, entry_point), buckets in list(each.latency.items()):
+            labels = {"model_name": name, "API": api, "entrypoint": entry_point}
             yield from _histogram(_SERVING + "request_latency", labels, *buckets.read())
     yield _type(_SERVING + "runtime_latency", "histogram")
     for version in versions:

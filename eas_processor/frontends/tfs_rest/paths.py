@@ -6,6 +6,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from eas_processor.frontends.tfs_models import Wanted
+
 PREFIX = b"/v1/"
 
 _LARGEST = 2**63 - 1
@@ -31,6 +33,11 @@ class Target(NamedTuple):
     label: str | None
     verb: bytes
     too_large: bytes = b""
+
+    @property
+    def wanted(self) -> Wanted:
+        """The model and its version alone."""
+        return Wanted(self.name, self.version, self.label)
 
 
 def parse(method: bytes, target: bytes) -> Target | None:

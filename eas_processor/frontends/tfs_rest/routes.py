@@ -12,6 +12,8 @@ from eas_processor.frontends.http.head import JSON_TYPE, Head
 from eas_processor.frontends.http.refusals import HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest, Reply
 from eas_processor.frontends.http.routes import Route
+from eas_processor.frontends.tfs_counters import TfsCounters
+from eas_processor.frontends.tfs_models import AskToken, TfsModels
 from eas_processor.frontends.tfs_rest.call import (
     CODECS,
     CORS_LINES,
@@ -19,7 +21,6 @@ from eas_processor.frontends.tfs_rest.call import (
     TfsRoute,
     TfsSlowRoute,
 )
-from eas_processor.frontends.tfs_rest.counters import ModelCounters
 from eas_processor.frontends.tfs_rest.metrics import VersionSample, exposition
 from eas_processor.frontends.tfs_rest.model_status import metadata_text, states_of, status_text
 from eas_processor.frontends.tfs_rest.paths import Target, parse
@@ -27,7 +28,6 @@ from eas_processor.frontends.tfs_rest.statuses import status_of
 from eas_processor.frontends.token_check import token_refusal
 from eas_processor.link import codes
 from eas_processor.serving.registry import Entry, Registry
-from eas_processor.serving.service import Service
 from eas_processor.serving.version_states import Stage
 
 NAME = "tfs"
@@ -44,18 +44,25 @@ class TfsRoutes:
     """
     Finds who answers below `/v1/`: a version of a model, or what tells of it.
 
-    With `cors` browsers of any origin may call. `pool` is what metrics call the batches.
+    With `cors` browsers of any origin may call. `pool` is what metrics call the batches, and
+    `counters` are those of the calls of every protocol.
     """
 
     refuses_in_json = True
 
     def __init__(
-        self, registry: Registry, *, cors: bool = False, pool: str = "batch_threads"
+        self,
+        registry: Registry,
+        *,
+        cors: bool = False,
+        pool: str = "batch_threads",
+        counters: TfsCounters | None = None,
     ) -> None:
         self._registry = registry
         self._cors = cors
         self._pool = pool
-        self._counters: dict[str, ModelCounters] = {}
+        self._models = TfsModels(registry, NAME)
+        self._counters = counters or TfsCounters()
 
     def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
         """Return the route for a head; a refusal is one too."""
@@ -91,7 +98,7 @@ class TfsRoutes:
                 )
                 for each in entry.versions.values()
             ]
-        return exposition(self._counters, versions, failed, self._pool)
+        return exposition(self._counters.models, versions, failed, self._pool)
 
     def _preflight(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
         if not self._cors:
@@ -111,68 +118,30 @@ class TfsRoutes:
         if api not in CODECS:
             return self._malformed(head, lines)
         try:
-            entry = self._entry(head, headers, asked)
-            service = self._version(entry, asked)[1]
+            entry = self._models.entry(asked.wanted, _asker(head, headers))
+            service = self._models.version(entry, asked.wanted)[1]
         except NotFound as refusal:
             return self._slow(head, partial(_unknown, str(refusal)), lines, takes_body=True)
-        counters = self._counters.setdefault(entry.name, ModelCounters())
-        return TfsRoute(head, service, api, counters, lines)
+        return TfsRoute(head, service, api, self._counters.of(entry.name), lines)
 
     def _tell(
         self, head: Head, headers: Mapping[bytes, bytes], asked: Target, lines: bytes
     ) -> Route:
         if not asked.name:
             raise HttpRefusal("Missing model name in request.", 400)
-        try:
-            entry = self._entry(head, headers, asked)
-        except NotFound:
-            if asked.verb:
-                raise
-            ended = self._registry.ended(asked.name)
-            if ended is None or NAME not in ended.frontends:
-                raise NotFound(_no_versions(asked.name.decode(errors="replace"))) from None
-            entry = ended
+        ask = _asker(head, headers)
         if asked.verb:
+            entry = self._models.entry(asked.wanted, ask)
             return self._slow(head, lambda _: self._metadata(entry, asked), lines)
+        entry = self._models.listed(asked.wanted, ask)
         return self._slow(head, lambda _: _status(entry, asked), lines)
 
     def _metadata(self, entry: Entry, asked: Target) -> Reply:
-        number, service = self._version(entry, asked)
+        number, service = self._models.version(entry, asked.wanted)
         text = service.instances.info.get("metadata")
         if not text:
             raise HttpRefusal("this model tells of no signatures", 404)
         return Reply(200, JSON_TYPE, [metadata_text(entry.name, number, json.loads(text))])
-
-    def _entry(self, head: Head, headers: Mapping[bytes, bytes], asked: Target) -> Entry:
-        """Return the service that is asked for. Raises Refusal."""
-        entry = self._registry.find(asked.name)
-        tokens = self._registry.tokens_of(asked.name)
-        if entry is None and not self._registry.names_are_secret:
-            raise NotFound(_not_found(asked))
-        name = asked.name.decode(errors="replace")
-        if not (entry is not None and entry.tokens.public):
-            refusal = token_refusal(tokens, name, head.method, head.target, headers)
-            if refusal is not None:
-                raise refusal
-        if entry is None or NAME not in entry.frontends:
-            raise NotFound(_not_found(asked))
-        return entry
-
-    def _version(self, entry: Entry, asked: Target) -> tuple[int, Service]:
-        """Return the version that is asked for, with its number. Raises Refusal."""
-        versions, number = entry.versions, asked.version
-        if asked.label is not None:
-            number = entry.labels.get(asked.label)
-            if number is None:
-                sentence = f"Unrecognized servable version label: {asked.label}"
-                raise HttpRefusal(sentence, 400)
-        elif versions and (number is None or (number == 0 and 0 not in versions)):
-            # Some clients send 0 where they mean the latest.
-            number = max(versions)
-        service = None if number is None else versions.get(number)
-        if number is None or service is None:
-            raise NotFound(_not_found(asked._replace(version=number)))
-        return number, service
 
     def _slow(
         self, head: Head, handler: Any, lines: bytes, *, takes_body: bool = False
@@ -182,19 +151,12 @@ class TfsRoutes:
         return route
 
 
+def _asker(head: Head, headers: Mapping[bytes, bytes]) -> AskToken:
+    return lambda tokens, name: token_refusal(tokens, name, head.method, head.target, headers)
+
+
 def _refused(head: Head, sentence: str, status: int, lines: bytes) -> TfsRefused:
     return TfsRefused(head, HttpRefusal(sentence, status), lines)
-
-
-def _not_found(asked: Target) -> str:
-    name = asked.name.decode(errors="replace")
-    if asked.version is None:
-        return f"Servable not found for request: Latest({name})"
-    return f"Servable not found for request: Specific({name}, {asked.version})"
-
-
-def _no_versions(name: str) -> str:
-    return f"Could not find any versions of model {name}"
 
 
 def _unknown(sentence: str, request: HttpRequest) -> Reply:
@@ -218,5 +180,5 @@ def _status(entry: Entry, asked: Target) -> Reply:
             raise HttpRefusal(f"Could not find version {asked.version} of model {name}", 404)
         states = {asked.version: states[asked.version]}
     if not states:
-        raise HttpRefusal(_no_versions(name), 404)
+        raise HttpRefusal(f"Could not find any versions of model {name}", 404)
     return Reply(200, JSON_TYPE, [status_text(states)])

@@ -13,7 +13,7 @@ from fixtures.engine import FakeAdmission, FakeClient, TurnsWithoutLoop
 from eas_processor.contracts.refusals import DeadlineExceeded, QueueFull
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.frontends.http.server import HttpServer
-from eas_processor.frontends.tfs_rest.counters import ModelCounters
+from eas_processor.frontends.tfs_counters import ModelCounters
 from eas_processor.frontends.tfs_rest.metrics import exposition
 from eas_processor.frontends.tfs_rest.routes import TfsRoutes
 from eas_processor.link import codes
@@ -279,11 +279,11 @@ def test_browsers_may_call_only_where_that_is_switched_on(
 
 def test_calls_go_on_while_their_page_of_metrics_is_made() -> None:
     counted = {"a": ModelCounters(), "b": ModelCounters()}
-    counted["a"].succeeded("predict", 0.001)
+    counted["a"].succeeded("predict", "REST", 0.001)
     lines = exposition(counted, [], {}, "pool")
     shown = next(line for line in lines if "request_latency_bucket" in line)
-    counted["a"].succeeded("classify", 0.001)
-    counted["b"].succeeded("predict", 0.001)
+    counted["a"].succeeded("classify", "REST", 0.001)
+    counted["b"].succeeded("predict", "REST", 0.001)
     counted["c"] = ModelCounters()
     assert 'API="predict"' in shown and any("graph_runs" in line for line in lines)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from eas_processor.frontends.tfs_rest.counters import LATENCY_BOUNDS, Buckets, ModelCounters
+from eas_processor.frontends.tfs_counters import LATENCY_BOUNDS, Buckets, ModelCounters
 
 
 def test_values_stand_in_the_first_bucket_that_holds_them() -> None:
@@ -15,7 +15,7 @@ def test_values_stand_in_the_first_bucket_that_holds_them() -> None:
 def test_what_is_noted_does_not_grow() -> None:
     counters = ModelCounters()
     for _ in range(5000):
-        counters.succeeded("predict", 0.001)
+        counters.succeeded("predict", "REST", 0.001)
     buckets = counters.latency["predict"]
     assert len(buckets._noted) <= 1025
     assert buckets.read()[0][-1] == ("+Inf", 5000) and counters.requests["OK"] == 5000

@@ -49,6 +49,10 @@ class Buckets:
         return list(zip(names, accumulate(self._counts), strict=True)), self._sum
 
 
+REST, GRPC = "REST", "GRPC"
+"""The entry points that latencies are told apart by."""
+
+
 class ModelCounters:
     """The calls of one model: by the name of what came of them, and their time by route."""
 
@@ -56,14 +60,25 @@ class ModelCounters:
 
     def __init__(self) -> None:
         self.requests: defaultdict[str, int] = defaultdict(int)
-        self.latency: dict[str, Buckets] = {}
-        """Of the calls that succeeded, by API, in microseconds."""
+        self.latency: dict[tuple[str, str], Buckets] = {}
+        """Of the calls that succeeded, by API and entry point, in microseconds."""
 
-    def succeeded(self, api: str, seconds: float) -> None:
+    def succeeded(self, api: str, entry_point: str, seconds: float) -> None:
         """Count a call that was answered."""
         self.requests["OK"] += 1
-        buckets = self.latency.get(api)
+        buckets = self.latency.get((api, entry_point))
         if buckets is None:
-            buckets = self.latency[api] = Buckets(LATENCY_BOUNDS)
+            buckets = self.latency[api, entry_point] = Buckets(LATENCY_BOUNDS)
         buckets.note(seconds * 1e6)
         buckets.settle_if_many()
+
+
+class TfsCounters:
+    """The counters of every model that was called, by its name."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, ModelCounters] = {}
+
+    def of(self, name: str) -> ModelCounters:
+        """Return the counters of a model."""
+        return self.models.setdefault(name, ModelCounters())

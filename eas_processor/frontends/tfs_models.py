@@ -1,0 +1,83 @@
+"""Which model, and which version of it, a request of TensorFlow Serving's protocols is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from eas_processor.contracts.refusals import BadRequest, NotFound, Refusal
+from eas_processor.serving.registry import Entry, Registry
+from eas_processor.serving.service import Service
+from eas_processor.serving.tokens import Tokens
+
+AskToken = Callable[[Tokens, str], Refusal | None]
+"""Says why whoever asks has none of the tokens of a service, which is named too."""
+
+
+class Wanted(NamedTuple):
+    """A model, and one version by its number or its label; neither is the latest."""
+
+    name: bytes
+    version: int | None = None
+    label: str | None = None
+
+    @property
+    def not_found(self) -> str:
+        """What clients are told where there is no such version."""
+        name = self.name.decode(errors="replace")
+        if self.version is None:
+            return f"Servable not found for request: Latest({name})"
+        return f"Servable not found for request: Specific({name}, {self.version})"
+
+
+class UnknownLabel(BadRequest):
+    """A label that no version of the model has."""
+
+
+class TfsModels:
+    """The models of `registry` that one `frontend` may call."""
+
+    def __init__(self, registry: Registry, frontend: str) -> None:
+        self._registry = registry
+        self._frontend = frontend
+
+    def entry(self, wanted: Wanted, ask: AskToken) -> Entry:
+        """Return the model. Raises NotFound, or the refusal of the token."""
+        registry, key = self._registry, wanted.name
+        entry = registry.find(key)
+        if entry is None and not registry.names_are_secret:
+            raise NotFound(wanted.not_found)
+        if not (entry is not None and entry.tokens.public):
+            refusal = ask(registry.tokens_of(key), key.decode(errors="replace"))
+            if refusal is not None:
+                raise refusal
+        if entry is None or self._frontend not in entry.frontends:
+            raise NotFound(wanted.not_found)
+        return entry
+
+    def listed(self, wanted: Wanted, ask: AskToken) -> Entry:
+        """Return the model, or how one that has gone has ended. Raises as `entry` does."""
+        try:
+            return self.entry(wanted, ask)
+        except NotFound:
+            ended = self._registry.ended(wanted.name)
+            if ended is None or self._frontend not in ended.frontends:
+                name = wanted.name.decode(errors="replace")
+                raise NotFound(f"Could not find any versions of model {name}") from None
+            return ended
+
+    @staticmethod
+    def version(entry: Entry, wanted: Wanted) -> tuple[int, Service]:
+        """Return the version, with its number. Raises NotFound or UnknownLabel."""
+        versions, number = entry.versions, wanted.version
+        if wanted.label is not None:
+            number = entry.labels.get(wanted.label)
+            if number is None:
+                raise UnknownLabel(f"Unrecognized servable version label: {wanted.label}")
+        elif versions and (number is None or (number == 0 and 0 not in versions)):
+            # Some clients send 0 where they mean the latest.
+            number = max(versions)
+        service = None if number is None else versions.get(number)
+        if number is None or service is None:
+            raise NotFound(wanted._replace(version=number).not_found)
+        return number, service
