@@ -57,6 +57,11 @@ ALLOWED = (
         ":path has bytes that are not printable ASCII",
         lambda fields: not _PRINTABLE.fullmatch(fields.get(b":path", b"")),
     ),
+    Difference(
+        NGHTTP2,
+        "te is trailers, not all in lower case",
+        lambda fields: fields.get(b"te") != b"trailers",
+    ),
 )
 allowed: Counter[str] = Counter()
 """How often each difference was met, and how often just one connection lived on."""
@@ -115,7 +120,7 @@ def heads_of(stream: bytes) -> dict[int, Fields]:
         word, flags, number = _FRAME.unpack_from(stream, at)
         payload = stream[at + 9 : at + 9 + (word >> 8)]
         at += 9 + (word >> 8)
-        if word & 0xFF not in _EXTENDS:
+        if at > len(stream) or word & 0xFF not in _EXTENDS:
             continue
         if word & 0xFF == 1:
             block = _unpadded(payload, flags)

@@ -104,8 +104,10 @@ class Heads:
         timeout = None
         for place, field in enumerate(fields):
             if field[0] == b"grpc-timeout":
-                timeout = field[1]
-                del fields[place]
+                # Before a pseudo-header it is malformed, and left where that is seen.
+                if not fields[place + 1 : place + 2] or fields[place + 1][0][:1] != b":":
+                    timeout = field[1]
+                    del fields[place]
                 break
         key = tuple(fields)
         head = self._known.get(key)

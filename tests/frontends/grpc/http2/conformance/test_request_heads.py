@@ -67,6 +67,7 @@ PSEUDO = [
     head("8.3", "an unknown pseudo-header", [(b":x", b"y"), *PLAIN], MALFORMED),
     head("8.3", "a pseudo-header of answers", [(b":status", b"200"), *PLAIN], MALFORMED),
     head("8.3", "a pseudo-header behind a field", [(b"x", b"y"), *PLAIN], MALFORMED),
+    head("8.3", "a deadline before pseudo-headers", [(b"grpc-timeout", b"9S"), *PLAIN], MALFORMED),
     head("8.3.1", "no :method", request(method=None), MALFORMED),
     head("8.3.1", "no :scheme", request(scheme=None), MALFORMED),
     head("8.3.1", "no :path", request(path=None), MALFORMED),
@@ -100,6 +101,12 @@ LENGTHS = [
         "8.1.1",
         "two content-lengths",
         request((b"content-length", b"10"), *[(b"content-length", b"11")]),
+        MALFORMED,
+    ),
+    head(
+        "8.1.1",
+        "two content-lengths, of which the last is right",
+        request((b"content-length", b"11"), (b"content-length", b"10")),
         MALFORMED,
     ),
     case(

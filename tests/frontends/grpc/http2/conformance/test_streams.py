@@ -93,6 +93,12 @@ STATES = [
         MALFORMED,
     ),
     case(
+        "8.2.2",
+        "trailers that speak of the connection",
+        [HEAD, data(message()), headers([(b"connection", b"close")], end=True)],
+        MALFORMED,
+    ),
+    case(
         "6.8",
         "a client that goes away is answered",
         [LATE_CALL, frame(Kind.GOAWAY, 0, 0, u32(0) + u32(0))],
