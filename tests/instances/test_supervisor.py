@@ -634,6 +634,32 @@ async def test_a_worker_that_gives_no_sign_of_life_is_replaced(
         assert await desk.ask(b"hello") == (codes.OK, b"hello")
 
 
+async def test_a_worker_is_profiled_until_it_is_told_to_end_while_it_answers(
+    real_service: Any, processors: Path
+) -> None:
+    async with supervised(real_service(hooks=str(processors / "profiled.py"))) as desk:
+        (instance,) = desk.instances
+        profile = asyncio.create_task(instance.profiler.run(60, {"host": 2}))
+        await asyncio.sleep(0)
+        assert await desk.ask(b"hello") == (codes.OK, b"hello")
+        instance.profiler.end()
+        assert await profile == (codes.OK, b"level 2")
+        assert await instance.profiler.run(0.01, {"host": 3}) == (codes.OK, b"level 3")
+
+
+async def test_a_worker_that_dies_while_it_is_profiled_answers_unavailable(
+    real_service: Any, processors: Path
+) -> None:
+    hooks = str(processors / "profiled.py")
+    async with supervised(real_service(hooks=hooks, retry_crashed=False)) as desk:
+        (instance,) = desk.instances
+        profile = asyncio.create_task(instance.profiler.run(60, {"host": 2}))
+        await asyncio.sleep(0)
+        assert (await desk.ask(b"die"))[0] == codes.UNAVAILABLE
+        code, sentence = await profile
+        assert (code, b"died" in sentence) == (codes.UNAVAILABLE, True)
+
+
 # Ending, and what workers print
 
 
