@@ -35,6 +35,8 @@ from eas_processor.bench.target import PREDICT, build_requests, parse_url
 OURS, EAS = "eas, gRPC", "eas, /api/predict"
 SYNC, AIO = "grpcio, threads", "grpcio, asyncio"
 IN_FLIGHT = 32
+_PREFIX = 5
+"""Bytes before each message."""
 Sides = dict[str, Callable[[], Figures]]
 _ECHO_FIGURES = [
     ("server", "µs of the process that answers"),
@@ -153,13 +155,15 @@ def _h2loads(work: Path, ours: Engine, peer: GrpcEndpoint, count: int, seconds: 
     sides: Sides = {}
     for name, endpoint in {OURS: ours.grpc, AIO: peer}.items():
         message = work / f"{endpoint.target.port}.message"
-        size = len(endpoint.message).to_bytes(4, "big")
-        message.write_bytes(b"\0" + size + endpoint.message)
+        message.write_bytes(endpoint.calls()[0].message)
         headers = {"content-type": "application/grpc", "te": "trailers"}
         if endpoint.token:
             headers["authorization"] = endpoint.token
         url = f"http://{endpoint.target.authority}{PREDICT}"
-        sides[name] = functools.partial(h2load, url, message, headers, seconds, streams=count)
+        answer = len(endpoint.ask()) + _PREFIX
+        sides[name] = functools.partial(
+            h2load, url, message, headers, seconds, streams=count, answer=answer
+        )
     plain = work / "request"
     plain.write_bytes(ours.eas.body)
     headers = {"authorization": ours.eas.token}

@@ -12,6 +12,7 @@ from benchmarks.contender import Unavailable
 from benchmarks.in_turn import Figures
 
 _DONE = re.compile(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored")
+_DATA = re.compile(r"\((\d+)\) data")
 _RATE = re.compile(r"([\d.]+) req/s,")
 
 
@@ -31,12 +32,14 @@ def h2load(
     connections: int = 1,
     streams: int = 1,
     http1: bool = False,
+    answer: int = 0,
 ) -> Figures:
     """
     Return the requests/s of a URL that is sent the bytes of a file.
 
-    It looks at HTTP statuses alone, so what a gRPC server answers is to be checked before. Raises
-    Unavailable if any request fails.
+    It looks at HTTP statuses alone, which are good where a gRPC server refuses: `answer`, the bytes
+    of a good one with their prefix, tells refusals by their missing bytes. Raises Unavailable if
+    any request fails.
     """
     if reason := missing():
         raise Unavailable(reason)
@@ -53,4 +56,9 @@ def h2load(
     total, good, *bad = map(int, counts.groups())
     if not total or good < total or any(bad):
         raise Unavailable(f"h2load: {counts.group()}")
+    data = _DATA.search(done.stdout)
+    if answer and (not data or int(data.group(1)) < total * answer):
+        raise Unavailable(
+            f"h2load: {total} answers of {answer} bytes came to {data and data.group()}"
+        )
     return {"throughput": float(rate.group(1))}

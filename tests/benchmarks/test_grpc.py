@@ -72,9 +72,13 @@ def test_h2load_counts_calls(tmp_path: Path) -> None:
     headers = {"content-type": "application/grpc", "te": "trailers"}
     with grpcio_server(lambda *_: b"x") as target:
         url = f"http://{target.authority}{target.path}"
-        assert h2load(url, tmp_path / "body", headers, 1, streams=4)["throughput"] > 1
+        found = h2load(url, tmp_path / "body", headers, 1, streams=4, answer=6)
+        assert found["throughput"] > 1
     with pytest.raises(Unavailable, match="h2load"):
         h2load(url, tmp_path / "body", headers, 1)
+    with grpcio_server(refuse) as target, pytest.raises(Unavailable, match="answers of 6 bytes"):
+        url = f"http://{target.authority}{target.path}"
+        h2load(url, tmp_path / "body", headers, 1, answer=6)
 
 
 @pytest.mark.slow
