@@ -245,7 +245,10 @@ class Http2Connection(asyncio.Protocol):
     def _check_streams(self, now: float, patience: float) -> None:
         """End streams whose message does not arrive: within its deadline, or without progress."""
         for stream in list(self.streams.values()):
-            if stream.whole or stream.answered or stream.streaming:
+            if stream.whole or stream.answered:
+                continue
+            # A stream of messages may be silent between two of them, and not within one.
+            if stream.streaming and not stream.size:
                 continue
             if stream.deadline and stream.deadline < now:
                 stream.refuse(DeadlineExceeded("the message did not arrive within the deadline"))

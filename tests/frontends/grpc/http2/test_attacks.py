@@ -19,6 +19,7 @@ from frontends.grpc.http2.raw_client import (
     PADDED,
     PREFACE,
     SIZE,
+    STREAM,
     Kind,
     RawClient,
     Setting,
@@ -294,15 +295,30 @@ def test_slow_beginnings_are_ended(start_echo: Callable[..., RunningEcho], sent:
         client.read_to_end()
 
 
-def test_a_call_whose_message_does_not_come_is_ended(
-    start_echo: Callable[..., RunningEcho],
+@pytest.mark.parametrize(
+    "fields",
+    [request(), request((b"grpc-timeout", b"99999999H")), request(path=STREAM)],
+    ids=["without a deadline", "with a deadline of years", "on a stream of messages"],
+)
+def test_a_message_that_does_not_go_on_is_ended(
+    start_echo: Callable[..., RunningEcho], fields: list[tuple[bytes, bytes]]
 ) -> None:
     echo = start_echo(head_timeout=0.3)
     with RawClient(echo.address) as client:
-        client.send(headers(), data(message()[:7]))
-        client.read_until(lambda: client.has_ended(1))
-        ended = client.fields().get(b"grpc-status") in (b"4", b"1", b"14")
-        assert ended or client.of(Kind.RST_STREAM, 1) or client.closed
+        client.send(headers(fields), data(message()[:7]))
+        assert client.read_until(lambda: client.has_ended(1))
+        assert client.fields()[b"grpc-status"] == b"4"
+
+
+def test_a_stream_of_messages_may_be_silent(start_echo: Callable[..., RunningEcho]) -> None:
+    """Between two messages, for longer than a message may take"""
+    echo = start_echo(head_timeout=0.3)
+    with RawClient(echo.address) as client:
+        client.send(headers(request(path=STREAM)), data(message()), headers(stream=3))
+        assert client.read_until(lambda: client.has_ended(3))  # it has waited too long
+        client.send(data(message(), end=True))
+        assert client.read_until(lambda: client.has_ended(1))
+        assert client.payload() == message() * 2
 
 
 def test_an_answer_that_is_not_taken_is_given_up(start_echo: Callable[..., RunningEcho]) -> None:
