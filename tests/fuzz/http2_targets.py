@@ -20,7 +20,7 @@ from hpack import Decoder, HPACKError
 PIECES = (0, 1, 7, 100, 9000)
 _FRAME = struct.Struct(">IBI")
 _PRINTABLE = re.compile(rb"[!-~]+")
-_AUTHORITY = re.compile(rb"[A-Za-z0-9.:\[\]-]*")
+_AUTHORITY = re.compile(rb"[A-Za-z0-9.:\[\]-]+")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*")
 _EXTENDS = (1, 9)
 
@@ -44,8 +44,13 @@ ALLOWED = (
     ),
     Difference(
         ENGINE,
-        ":authority is no host and port",
-        lambda fields: not _AUTHORITY.fullmatch(fields.get(b":authority", b"")),
+        ":authority or host is no host and port",
+        lambda fields: (
+            not all(
+                _AUTHORITY.fullmatch(fields.get(name, b"localhost"))
+                for name in (b":authority", b"host")
+            )
+        ),
     ),
     Difference(
         ENGINE,

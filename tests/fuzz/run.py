@@ -52,7 +52,7 @@ def guide(name: str, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as corpus:
         arguments = [
             corpus,
-            str(targets.SEEDS / name),
+            str(targets.folder(name)),
             f"-max_total_time={seconds}",
             "-max_len=20000",
         ]

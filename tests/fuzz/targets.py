@@ -135,10 +135,14 @@ LOGGER = "eas_processor.engine"
 """Says a line for what it refuses: too many for a fuzz; a fault is seen by its answer, 500."""
 
 
+def folder(target: str) -> Path:
+    """Return where the seeds of `target` are; both of HTTP/2 share theirs."""
+    return SEEDS / target.partition("_")[0]
+
+
 def seeds(target: str) -> list[bytes]:
     """Return the inputs that mutations of `target` begin with."""
-    folder = SEEDS / target.partition("_")[0]
-    return [path.read_bytes() for path in sorted(folder.iterdir())]
+    return [path.read_bytes() for path in sorted(folder(target).iterdir())]
 
 
 def mutations_for(target: str, count: int, seed: int) -> Iterator[bytes]:
