@@ -9,6 +9,7 @@ What ends a start or a command, in one tree.
     │   ├── HomeError               the data directory (EAS_HOME) cannot be written
     │   ├── BuildError              the processor build, its interpreter or its TensorFlow
     │   ├── UpdateError             the running service cannot be changed in this way
+    │   │   └── NotAvailableError       a label is to name a version that does not serve
     │   └── StartError              no instance became ready, or the address is taken
     │       └── KilledError             somebody killed a process while it started
     ├── BenchError              `eascmd bench` cannot start, or requests of its run failed
@@ -49,6 +50,10 @@ class BuildError(SetupError):
 
 class UpdateError(SetupError):
     """The running service cannot be changed to what is asked for."""
+
+
+class NotAvailableError(UpdateError):
+    """What is asked for needs a version that does not serve."""
 
 
 class StartError(SetupError):

@@ -78,6 +78,10 @@ class Admission:
         """Watch the deadline of a call that has begun to arrive, later than all before it."""
         self._deadlines.watch(request, self._settings.keepalive)
 
+    def begin_own(self, request: Call, limit: float) -> None:
+        """Watch a call that brings its own limit in seconds, 0.0 for none, and its deadline."""
+        self._deadlines.watch_own(request, limit)
+
     def configure(self, settings: ServiceSettings) -> None:
         """Take other limits from now on; calls that have begun keep their deadlines."""
         self._poison.forget()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from time import monotonic
@@ -11,6 +11,8 @@ from time import monotonic
 from eas_processor.contracts.call import Call
 
 _Line = OrderedDict[int, Call]
+_STEPS = 32
+"""Limits are told apart in so many steps from a power of two to the next."""
 
 
 class Deadlines:
@@ -18,39 +20,44 @@ class Deadlines:
     Watches the deadlines of calls that have begun, with one timer for all of them.
 
     Calls of one time limit are late in the order in which they began, so a line needs no sorting:
-    most services have one limit. A call that brings a deadline of its own goes into a heap.
-    `on_late` is called with each call whose time is over, and its limit (0.0 for one of its own);
-    it has to `end` the call.
+    most services have one limit. The limits that calls bring themselves are rounded up for that, by
+    1/32 at most. `on_late` is called with each call whose time is over, and its limit (0.0 for one
+    of its own); it has to `end` the call.
     """
 
     def __init__(self, on_late: Callable[[Call, float], None]) -> None:
         self._on_late = on_late
         self._lines: dict[float, _Line] = {}
-        self._own: dict[int, Call] = {}
-        self._heap: list[tuple[float, int]] = []
+        self._own: dict[float, _Line] = {}
+        self._unlimited: dict[int, Call] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         """When the timer fires, while there is one."""
 
     def __len__(self) -> int:
         """Return how many calls are watched."""
-        return sum(map(len, self._lines.values())) + len(self._own)
+        watched = sum(map(len, self._lines.values())) + sum(map(len, self._own.values()))
+        return watched + len(self._unlimited)
 
     def watch(self, call: Call, limit: float) -> None:
         """Watch a call whose time, `limit` seconds, began later than that of all before it."""
-        line = self._lines.get(limit)
+        self._join(self._lines, limit, call)
+
+    def watch_own(self, call: Call, limit: float) -> None:
+        """Watch a call that brings a limit of its own; 0.0 is none, and it is never late."""
+        if limit:
+            part, exponent = math.frexp(limit)
+            self._join(self._own, math.ldexp(math.ceil(part * _STEPS), exponent), call)
+        else:
+            self._unlimited[call.number] = call
+            call.line = self._unlimited
+
+    def _join(self, lines: dict[float, _Line], limit: float, call: Call) -> None:
+        line = lines.get(limit)
         if line is None:
-            line = self._lines[limit] = OrderedDict()
+            line = lines[limit] = OrderedDict()
         line[call.number] = call
         call.line = line
-        if self._timer is None or call.deadline < self._due:
-            self._arm(call.deadline)
-
-    def watch_own(self, call: Call) -> None:
-        """Watch a call that brings its own deadline."""
-        self._own[call.number] = call
-        call.line = self._own
-        heapq.heappush(self._heap, (call.deadline, call.number))
         if self._timer is None or call.deadline < self._due:
             self._arm(call.deadline)
 
@@ -71,23 +78,17 @@ class Deadlines:
     def _expire(self) -> None:
         self._timer = None
         now = monotonic()
-        for limit, line in list(self._lines.items()):
-            while line and (call := next(iter(line.values()))).deadline <= now:
-                self._on_late(call, limit)
-            if not line:
-                del self._lines[limit]
-        while self._heap and self._heap[0][0] <= now:
-            number = heapq.heappop(self._heap)[1]
-            if number in self._own:
-                self._on_late(self._own[number], 0.0)
+        for lines in (self._lines, self._own):
+            for limit, line in list(lines.items()):
+                while line and (call := next(iter(line.values()))).deadline <= now:
+                    self._on_late(call, limit if lines is self._lines else 0.0)
+                if not line:
+                    del lines[limit]
         if (due := min(self._next(), default=None)) is not None:
             self._arm(due)
 
     def _next(self) -> Iterator[float]:
-        """Yield the earliest deadline of each line, and that of the heap."""
-        for line in self._lines.values():
-            yield next(iter(line.values())).deadline
-        while self._heap and self._heap[0][1] not in self._own:
-            heapq.heappop(self._heap)
-        if self._heap:
-            yield self._heap[0][0]
+        """Yield the earliest deadline of each line."""
+        for lines in (self._lines, self._own):
+            for line in lines.values():
+                yield next(iter(line.values())).deadline

@@ -95,6 +95,20 @@ class Service:
 
         What it takes of the budget is charged by who receives it, as it arrives.
         """
+        if refusal := self._refusal(size):
+            return refusal
+        call.deadline = now + self.settings.keepalive
+        self.admission.begin(call)
+        return None
+
+    def admit_own(self, call: Call, size: int, limit: float) -> Refusal | None:
+        """Do the same for a call with a deadline of its own, `limit` seconds long; 0.0 is none."""
+        if refusal := self._refusal(size):
+            return refusal
+        self.admission.begin_own(call, limit)
+        return None
+
+    def _refusal(self, size: int) -> Refusal | None:
         if size > self._max_body:
             return too_large(self._max_body)
         if size > BULK_SIZE:
@@ -110,8 +124,6 @@ class Service:
             return crowded
         if self._rate is not None and not self._rate.take():
             return self._too_many()
-        call.deadline = now + self.settings.keepalive
-        self.admission.begin(call)
         return None
 
     def describe(self) -> tuple[int, bytes]:

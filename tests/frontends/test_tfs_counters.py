@@ -16,7 +16,7 @@ def test_what_is_noted_does_not_grow() -> None:
     counters = ModelCounters()
     for _ in range(5000):
         counters.succeeded("predict", "REST", 0.001)
-    buckets = counters.latency["predict"]
+    buckets = counters.latency["predict", "REST"]
     assert len(buckets._noted) <= 1025
     assert buckets.read()[0][-1] == ("+Inf", 5000) and counters.requests["OK"] == 5000
 

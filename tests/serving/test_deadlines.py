@@ -26,7 +26,7 @@ class Watched:
         call = Call()
         call.deadline = monotonic() + limit
         if own:
-            self.deadlines.watch_own(call)
+            self.deadlines.watch_own(call, limit)
         else:
             self.deadlines.watch(call, limit)
         return call
@@ -53,6 +53,29 @@ async def test_what_has_ended_is_not_late() -> None:
     assert len(watched.deadlines) == 1
     await asyncio.sleep(0.1)
     assert [each[0] for each in watched.late] == [calls[2]]
+
+
+async def test_limits_that_vary_share_few_lines() -> None:
+    watched = Watched()
+    calls = [watched.begin(10.0 + number / 1000, own=True) for number in range(500)]
+    assert len(watched.deadlines) == 500
+    assert len(watched.deadlines._own) <= 3
+    for call in calls:
+        watched.deadlines.end(call)
+    assert len(watched.deadlines) == 0
+
+
+async def test_a_call_without_a_limit_is_counted_and_never_late() -> None:
+    watched = Watched()
+    call = Call()
+    watched.deadlines.watch_own(call, 0.0)
+    assert len(watched.deadlines) == 1
+    watched.begin(0.01)
+    await asyncio.sleep(0.05)
+    assert [each[0] for each in watched.late] != [call]
+    assert len(watched.deadlines) == 1
+    watched.deadlines.end(call)
+    assert len(watched.deadlines) == 0
 
 
 async def test_the_timer_starts_again_after_a_pause() -> None:

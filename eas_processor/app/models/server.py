@@ -13,7 +13,13 @@ from eas_processor.app.models.host import ModelHost
 from eas_processor.app.models.version import Loading
 from eas_processor.config.models import ModelConfig
 from eas_processor.config.schema import is_service_name
-from eas_processor.errors import ServiceFileError, SetupError, StartError, UpdateError
+from eas_processor.errors import (
+    NotAvailableError,
+    ServiceFileError,
+    SetupError,
+    StartError,
+    UpdateError,
+)
 from eas_processor.serving.background import end_tasks, in_background
 from eas_processor.serving.service import Service
 
@@ -204,7 +210,7 @@ class Models:
                 if number in available or used.get(label) == number:
                     continue
                 if not self._offer.any_label or label in used:
-                    raise UpdateError(
+                    raise NotAvailableError(
                         f"Request to assign label to version {number} of model {each.name}, which "
                         "is not currently available for inference"
                     )

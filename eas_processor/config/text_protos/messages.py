@@ -66,6 +66,7 @@ _SERVING = {
         "BoolValue enable_large_batch_splitting 8",
         "Int64Value max_execution_batch_size 9",
     ],
+    "ReloadConfigRequest": ["ModelServerConfig config 1", "repeated string metric_names 2"],
     "PrometheusConfig": ["bool enable 1", "string path 2"],
     "MonitoringConfig": ["PrometheusConfig prometheus_config 1"],
     "SSLConfig": [

@@ -16,18 +16,23 @@ _TENSORFLOW = 1
 def read_models(path: Path) -> list[ModelConfig]:
     """Return the models of a `ModelServerConfig`, in its order. Raises ServiceFileError."""
     message = read_message(path, "tensorflow.serving.ModelServerConfig")
+    return models_of(message, str(path))
+
+
+def models_of(message: Any, source: str) -> list[ModelConfig]:
+    """Return the models of such a message, which `source` has. Raises ServiceFileError."""
     if message.HasField("custom_model_config"):
         raise ServiceFileError(
-            f"{path}: custom_model_config: only model_config_list is supported here"
+            f"{source}: custom_model_config: only model_config_list is supported here"
         )
     return [
-        _model(path, number, each)
+        _model(source, number, each)
         for number, each in enumerate(message.model_config_list.config, start=1)
     ]
 
 
-def _model(path: Path, number: int, config: Any) -> ModelConfig:
-    where = f"{path}: config {number}"
+def _model(source: str, number: int, config: Any) -> ModelConfig:
+    where = f"{source}: config {number}"
     if not config.name:
         raise ServiceFileError(f"{where}: name: is missing, expected the name of a model")
     where += f" ({config.name})"

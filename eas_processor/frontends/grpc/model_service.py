@@ -1,0 +1,118 @@
+"""`ModelService`: how far versions have come, and another configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from eas_processor.contracts.refusals import BadRequest, NotFound, Refusal
+from eas_processor.contracts.shown import for_clients
+from eas_processor.errors import EasError, NotAvailableError, StartError
+from eas_processor.frontends.grpc.http2.head import StreamHead
+from eas_processor.frontends.grpc.http2.stream import Method
+from eas_processor.frontends.grpc.model_spec import first_field, read_spec
+from eas_processor.frontends.grpc.routes import asker
+from eas_processor.frontends.grpc.simple import SimpleMethod
+from eas_processor.frontends.grpc.statuses import STATUSES
+from eas_processor.frontends.tfs_models import TfsModels, Wanted
+from eas_processor.frontends.tfs_rest.model_status import states_of
+from eas_processor.link import codes
+from eas_processor.serving.version_states import Stage, VersionState
+from eas_wire.fields import LENGTH, VARINT, length_field, tag_of
+from eas_wire.varints import write_varint
+
+MODEL_SERVICE = b"/tensorflow.serving.ModelService/"
+
+_STAGES = {
+    Stage.START: 10,
+    Stage.LOADING: 20,
+    Stage.AVAILABLE: 30,
+    Stage.UNLOADING: 40,
+    Stage.END: 50,
+}
+_VERSION = tag_of(1, VARINT)
+_STATE = tag_of(2, VARINT)
+_STATUS = tag_of(3, LENGTH)
+_ERROR_CODE = tag_of(1, VARINT)
+_ERROR_MESSAGE = tag_of(2, LENGTH)
+_MODEL_VERSION_STATUS = _STATUS_OF_RELOAD = tag_of(1, LENGTH)
+
+Reload = Callable[[bytes], Coroutine[Any, Any, bytes]]
+"""
+Serves the models of a serialized `ReloadConfigRequest` and no others; returns the metrics that it
+was asked for, as fields of the answer. Raises EasError.
+"""
+
+
+class _NotReloaded(Refusal):
+    """The configuration stays as it was; each instance has the code of its reason."""
+
+    def __init__(self, error: EasError) -> None:
+        super().__init__(str(error))
+        self.code = codes.INVALID_ARGUMENT
+        if isinstance(error, NotAvailableError):
+            self.code = codes.FAILED_PRECONDITION
+        elif isinstance(error, StartError):
+            self.code = codes.INTERNAL
+
+
+def model_service_methods(models: TfsModels, reload: Reload | None) -> dict[bytes, Method]:
+    """Return the methods by path; without `reload` there is no other configuration."""
+    methods: dict[bytes, Method] = {
+        MODEL_SERVICE + b"GetModelStatus": SimpleMethod(
+            lambda message, head: _model_status(models, message, head)
+        )
+    }
+    if reload is not None:
+        methods[MODEL_SERVICE + b"HandleReloadConfigRequest"] = SimpleMethod(
+            lambda message, _: _reload(reload, message)
+        )
+    return methods
+
+
+def _model_status(models: TfsModels, message: bytes, head: StreamHead) -> bytes:
+    content = first_field([message])
+    if not content:
+        raise BadRequest("Missing ModelSpec")
+    spec = read_spec(content)
+    if not spec.name:
+        raise BadRequest("ModelSpec has no name specified.")
+    wanted = Wanted(spec.name.encode(), spec.version, spec.label or None)
+    entry = models.listed(wanted, asker(head))
+    states = states_of(entry)
+    if spec.label:
+        number = entry.labels.get(spec.label)
+        if number is None:
+            raise BadRequest(f"Unrecognized servable version label: {spec.label}")
+        states = {number: states[number]} if number in states else {}
+    elif spec.version is not None:
+        if spec.version not in states:
+            raise NotFound(f"Could not find version {spec.version} of model {entry.name}")
+        states = {spec.version: states[spec.version]}
+    if not states:
+        raise NotFound(f"Could not find any versions of model {entry.name}")
+    return b"".join(
+        length_field(_MODEL_VERSION_STATUS, _version_status(number, state))
+        for number, state in sorted(states.items(), reverse=True)
+    )
+
+
+def _version_status(number: int, state: VersionState) -> bytes:
+    version = write_varint(_VERSION) + write_varint(number) if number else b""
+    stage = write_varint(_STATE) + write_varint(_STAGES[state.stage])
+    status = _status(state.code, for_clients(state.message))
+    return version + stage + length_field(_STATUS, status)
+
+
+def _status(code: int, message: str) -> bytes:
+    """Return the content of a `StatusProto`."""
+    written = write_varint(_ERROR_CODE) + write_varint(STATUSES[code]) if code else b""
+    return written + (length_field(_ERROR_MESSAGE, message.encode()) if message else b"")
+
+
+async def _reload(reload: Reload, message: bytes) -> bytes:
+    try:
+        metrics = await reload(message)
+    except EasError as error:
+        raise _NotReloaded(error) from error
+    return length_field(_STATUS_OF_RELOAD, b"") + metrics

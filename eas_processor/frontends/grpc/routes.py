@@ -1,0 +1,159 @@
+"""Who answers a call of gRPC: a version of a model, or what tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eas_processor.codecs.tensor_proto.messages import ModelSpec
+from eas_processor.contracts.refusals import BadRequest, Refusal
+from eas_processor.frontends.grpc.calls import CallMethod, Target
+from eas_processor.frontends.grpc.http2.head import StreamHead
+from eas_processor.frontends.grpc.http2.stream import Method
+from eas_processor.frontends.grpc.model_spec import (
+    DEFAULT_SIGNATURE,
+    add_version,
+    first_field,
+    read_spec,
+    write_spec,
+)
+from eas_processor.frontends.grpc.simple import UnknownMethod
+from eas_processor.frontends.tfs_counters import TfsCounters
+from eas_processor.frontends.tfs_models import AskToken, TfsModels, Wanted
+from eas_processor.frontends.token_check import token_refusal
+from eas_processor.link.frames import (
+    CLASSIFY_PROTO,
+    MULTI_INFERENCE,
+    REGRESS_PROTO,
+    TENSOR_CONTENT,
+    TENSOR_PROTO,
+)
+from eas_processor.serving.registry import Registry
+from eas_processor.serving.tokens import Tokens
+from eas_wire.fields import LENGTH, length_field, tag_of
+
+NAME = "grpc"
+"""What a service calls this frontend that wants it."""
+
+PREDICTION_SERVICE = b"/tensorflow.serving.PredictionService/"
+_MODEL_SPEC_OF_ANSWER = tag_of(2, LENGTH)
+_REMEMBERED = 256
+
+
+class _Known:
+    """The version that a `model_spec` meant, while its service has the same tokens."""
+
+    __slots__ = ("target", "tokens")
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.tokens: Tokens = target.service.tokens
+
+
+class GrpcServices:
+    """
+    The methods of an engine, by their paths.
+
+    Answers have `tensor_content` instead of typed fields with `as_content`. `more` are methods of
+    other services.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        counters: TfsCounters,
+        *,
+        as_content: bool = False,
+        more: Mapping[bytes, Method] | None = None,
+    ) -> None:
+        self.models = TfsModels(registry, NAME)
+        self._counters = counters
+        tensors = TENSOR_CONTENT if as_content else TENSOR_PROTO
+        by_spec, by_task = _BySpec(self), _ByTask(self)
+        calls = {
+            b"Predict": CallMethod(by_spec, "predict", tensors, _with_spec),
+            b"Classify": CallMethod(by_spec, "classify", CLASSIFY_PROTO, _with_spec),
+            b"Regress": CallMethod(by_spec, "regress", REGRESS_PROTO, _with_spec),
+            b"MultiInference": CallMethod(
+                by_task, "multi_inference", MULTI_INFERENCE, _with_versions
+            ),
+        }
+        self._methods: dict[bytes, Method] = {
+            PREDICTION_SERVICE + name: method for name, method in calls.items()
+        }
+        self._methods.update(more or {})
+
+    def find(self, head: StreamHead) -> Method:
+        """Return who answers streams with this head; one of no method refuses them."""
+        return self._methods.get(head.path) or UnknownMethod(head.path)
+
+    def add(self, methods: Mapping[bytes, Method]) -> None:
+        """Take in methods of other services."""
+        self._methods.update(methods)
+
+    def resolve(self, spec: ModelSpec, head: StreamHead) -> Target:
+        """Return the version that `spec` means. Raises Refusal."""
+        if not spec.name:
+            raise BadRequest("ModelSpec has no name specified.")
+        wanted = Wanted(spec.name.encode(), spec.version, spec.label or None)
+        entry = self.models.entry(wanted, asker(head))
+        number, service = self.models.version(entry, wanted)
+        signature = spec.signature_name.encode() or DEFAULT_SIGNATURE
+        tail = length_field(_MODEL_SPEC_OF_ANSWER, write_spec(entry.name, number, signature))
+        return Target(service, self._counters.of(entry.name), number, tail)
+
+
+class _BySpec:
+    """Finds the version for a message that begins with a `model_spec`, or has one somewhere."""
+
+    def __init__(self, services: GrpcServices) -> None:
+        self._services = services
+        self._known: dict[tuple[bytes, object], _Known] = {}
+
+    def target(self, body: list[bytes], head: StreamHead) -> Target:
+        content = self.spec_of(body)
+        # The token is part of the head; what differs in the deadline alone has the same key.
+        key = content, head.key
+        known = self._known.get(key)
+        if known is not None and known.tokens is known.target.service.tokens:
+            return known.target
+        if not content:
+            raise BadRequest("Missing ModelSpec")
+        target = self._services.resolve(read_spec(content), head)
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[key] = _Known(target)
+        return target
+
+    def spec_of(self, body: list[bytes]) -> bytes:
+        """Return the content of the message's `model_spec`. Raises BadRequest."""
+        return first_field(body)
+
+
+class _ByTask(_BySpec):
+    """Finds it for a `MultiInferenceRequest`: the first task tells."""
+
+    def spec_of(self, body: list[bytes]) -> bytes:
+        tasks = first_field(body)
+        if not tasks:
+            raise BadRequest("MultiInferenceRequest has no tasks.")
+        # Tasks are joined here: of what they have in common, the name, one is as good as another.
+        return first_field([tasks])
+
+
+def asker(head: StreamHead) -> AskToken:
+    """Return what checks the token of a call: it comes as `authorization`."""
+
+    def ask(tokens: Tokens, name: str) -> Refusal | None:
+        return token_refusal(tokens, name, b"POST", head.path, head.headers)
+
+    return ask
+
+
+def _with_spec(payload: list[bytes], target: Target) -> list[bytes]:
+    """Return an answer with its `model_spec`."""
+    return [*payload, target.tail]
+
+
+def _with_versions(payload: list[bytes], target: Target) -> list[bytes]:
+    """Return an answer each of whose results has its version."""
+    return [add_version(b"".join(payload), target.number)]
