@@ -7,7 +7,7 @@ from eas_wire import dtypes, tags
 from eas_wire.dtypes import layout_of
 from eas_wire.errors import EncodeError, WireError
 from eas_wire.fields import LENGTH, length_field, tag_of
-from eas_wire.tensors import Request, Tensor
+from eas_wire.tensors import Request, Tensor, share
 from eas_wire.text import cut
 from eas_wire.values import pack_values
 from eas_wire.varints import write_varint
@@ -47,21 +47,13 @@ def encode_responses(outputs: Dict[str, Tensor], count: int) -> List[bytes]:
     columns = []
     for name, tensor in outputs.items():
         if layout_of(tensor.dtype).field not in _FIXED_SIZE:
-            return [encode_response(_share(outputs, count, each)) for each in range(count)]
+            return [encode_response(share(outputs, count, each)) for each in range(count)]
         shape = (len(tensor.array) // count, *tensor.array.shape[1:])
         head, values, size = _encode("output", tags.OUTPUTS, name, tensor, shape, count)
         columns.append([head + values[each * size : (each + 1) * size] for each in range(count)])
     if len(columns) == 1:
         return columns[0]
     return [b"".join(entries) for entries in zip(*columns)] or [b""] * count
-
-
-def _share(outputs: Dict[str, Tensor], count: int, each: int) -> Dict[str, Tensor]:
-    shares = {}
-    for name, tensor in outputs.items():
-        rows = len(tensor.array) // count
-        shares[name] = Tensor(tensor.dtype, tensor.array[each * rows : (each + 1) * rows])
-    return shares
 
 
 def _add_entry(parts: Parts, role: str, tag: int, name: str, tensor: Tensor) -> None:

@@ -40,3 +40,12 @@ class Request:
 
     def __repr__(self) -> str:
         return f"Request({self.signature_name!r}, {self.inputs!r}, {self.output_filter!r})"
+
+
+def share(outputs: Dict[str, Tensor], count: int, each: int) -> Dict[str, Tensor]:
+    """Return the rows of `outputs` that belong to number `each` of `count` equal shares."""
+    shares = {}
+    for name, tensor in outputs.items():
+        rows = len(tensor.array) // count
+        shares[name] = Tensor(tensor.dtype, tensor.array[each * rows : (each + 1) * rows])
+    return shares

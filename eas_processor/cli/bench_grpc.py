@@ -14,9 +14,9 @@ from eas_processor.bench.target import Target
 from eas_processor.cli.bench_bodies import bodies_from_file, random_tensor
 from eas_processor.cli.model_metadata import METHOD, metadata_request, read_signature
 from eas_processor.cli.saved_model_inputs import read_given
-from eas_processor.codecs.tensor_proto.layouts import DT_UINT32, DT_UINT64
 from eas_processor.codecs.tensor_proto.requests import write_predict_request
 from eas_processor.errors import BenchError
+from eas_wire.tensor_proto.layouts import DT_UINT32, DT_UINT64
 
 _NUMBERS = {
     "float16": wire.DT_HALF,

@@ -4,6 +4,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from eas_processor.codecs.errors import UnknownCodec
 from eas_wire import Request, Stack, Tensor
+from eas_wire.tensors import share
 
 Form = Any
 """What an answer has to know of its request. Answers of equal forms are alike."""
@@ -104,12 +105,3 @@ class Codec:
         Returns them, with forms of None, and the places of the others.
         """
         return [], list(places)
-
-
-def share(outputs: Dict[str, Tensor], count: int, each: int) -> Dict[str, Tensor]:
-    """Return the rows of `outputs` that belong to number `each` of `count` equal shares."""
-    shares = {}
-    for name, tensor in outputs.items():
-        rows = len(tensor.array) // count
-        shares[name] = Tensor(tensor.dtype, tensor.array[each * rows : (each + 1) * rows])
-    return shares

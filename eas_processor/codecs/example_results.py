@@ -4,8 +4,8 @@ from typing import Any, Dict, List, Tuple
 
 import eas_wire as wire
 from eas_processor.codecs.errors import CodecError
-from eas_processor.codecs.tensor_proto.layouts import dtype_name
 from eas_wire import Tensor
+from eas_wire.tensor_proto.layouts import dtype_name
 
 
 def classification_of(outputs: Dict[str, Tensor], count: int) -> Tuple[List[Any], List[Any]]:

@@ -24,16 +24,16 @@ from eas_processor.codecs.tensor_proto.codec import (
     TensorContent,
     TensorProto,
 )
-from eas_processor.codecs.tensor_proto.layouts import LAYOUTS
 from eas_processor.codecs.tensor_proto.multi_inference import MultiInference
 from eas_processor.codecs.tensor_proto.requests import (
     write_examples_request,
     write_predict_request,
 )
-from eas_processor.codecs.tensor_proto.writing import write_tensors
 from eas_processor.codecs.tfs_json.codec import TfsClassify, TfsPredict, TfsRegress
 from eas_wire import Tensor
 from eas_wire.fields import length_field
+from eas_wire.tensor_proto.layouts import LAYOUTS
+from eas_wire.tensor_proto.writing import write_tensors
 
 OutputDtypes = Callable[[str], Dict[str, int]]
 """From a signature's name to the dtypes of its outputs."""

@@ -13,11 +13,11 @@ from typing import Any, Dict, Iterator, List
 import numpy as np
 
 import eas_wire as wire
-from eas_processor.codecs.codec import share
 from eas_processor.codecs.eas_json.text import write_numbers
 from eas_processor.codecs.eas_json.turns import SLICE, Pauses
 from eas_processor.codecs.errors import CodecError
 from eas_wire import dtype_name
+from eas_wire.tensors import share
 from eas_wire.text import cut
 
 

@@ -18,10 +18,10 @@ from eas_processor.codecs.tensor_proto.answers import (
 )
 from eas_processor.codecs.tensor_proto.messages import read_examples_request, read_predict
 from eas_processor.codecs.tensor_proto.names import check_names
-from eas_processor.codecs.tensor_proto.writing import write_shares, write_tensors
 from eas_wire import Request, Stack, Tensor
 from eas_wire.fields import LENGTH, length_field, tag_of
 from eas_wire.outlines import Outlines
+from eas_wire.tensor_proto.writing import write_shares, write_tensors
 
 OUTPUTS = tag_of(1, LENGTH)
 _EXAMPLES = "inputs"

@@ -3,10 +3,10 @@
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from eas_processor.codecs.errors import CodecError
-from eas_processor.codecs.tensor_proto.tensors import NoTensor, read_tensor
 from eas_wire import MalformedMessage, Tensor
 from eas_wire.decode import MAX_NAME_BYTES
 from eas_wire.fields import LENGTH, VARINT, Allowance, allowance, fields, tag_of
+from eas_wire.tensor_proto.tensors import NoTensor, read_tensor
 from eas_wire.text import cut
 from eas_wire.varints import read_varint
 

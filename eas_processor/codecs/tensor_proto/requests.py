@@ -1,9 +1,9 @@
 """Requests of TensorFlow Serving's `PredictionService`, written."""
 
 from eas_processor.codecs.tensor_proto.messages import INPUT, MODEL_SPEC, OUTPUT_FILTER
-from eas_processor.codecs.tensor_proto.writing import write_tensors
 from eas_wire import Request, decode_request
 from eas_wire.fields import LENGTH, length_field, tag_of
+from eas_wire.tensor_proto.writing import write_tensors
 
 _NAME = tag_of(1, LENGTH)
 _EXAMPLE_LIST = tag_of(1, LENGTH)

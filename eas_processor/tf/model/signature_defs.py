@@ -3,9 +3,9 @@
 import logging
 from typing import Any, Dict
 
-from eas_processor.codecs.tensor_proto.tensors import NoTensor, read_tensor
 from eas_processor.tf.model.signatures import Shape, Signature, TensorSpec
 from eas_wire import Tensor, WireError
+from eas_wire.tensor_proto.tensors import NoTensor, read_tensor
 from eas_wire.text import quote
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
 import numpy as np
 
-from eas_processor.codecs.codec import Codec, share
+from eas_processor.codecs.codec import Codec
 from eas_processor.codecs.errors import UnknownCodec
 from eas_processor.codecs.registry import find
 from eas_processor.tf.rows.proof import count_rows, scalar
@@ -22,6 +22,7 @@ from eas_processor.tf.run.splitting import (
 )
 from eas_processor.tf.times import RunTimes
 from eas_wire import Tensor
+from eas_wire.tensors import share
 
 Answer = Union[bytes, Exception]
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import eas_wire as wire
-from eas_processor.codecs.codec import share
 from eas_processor.codecs.eas_json.answer import (
     columns_of_shares,
     rows_of_shares,
@@ -12,6 +11,7 @@ from eas_processor.codecs.eas_json.answer import (
     write_rows,
 )
 from eas_processor.codecs.errors import CodecError
+from eas_wire.tensors import share
 
 
 def tensor(dtype, values):

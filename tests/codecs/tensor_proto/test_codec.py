@@ -10,10 +10,10 @@ import eas_wire as wire
 from eas_processor.codecs.codec import Target
 from eas_processor.codecs.errors import CodecError
 from eas_processor.codecs.registry import find
-from eas_processor.codecs.tensor_proto.layouts import LAYOUTS
 from eas_processor.codecs.tensor_proto.messages import peek_model_spec
 from eas_processor.link.frames import CLASSIFY_PROTO, REGRESS_PROTO, TENSOR_CONTENT, TENSOR_PROTO
 from eas_wire import Tensor
+from eas_wire.tensor_proto.layouts import LAYOUTS
 
 TYPED, CONTENT = find(TENSOR_PROTO), find(TENSOR_CONTENT)
 CLASSIFY, REGRESS = find(CLASSIFY_PROTO), find(REGRESS_PROTO)

@@ -5,8 +5,8 @@ import pytest
 from fixtures.serving_messages import new, tensor
 
 import eas_wire as wire
-from eas_processor.codecs.tensor_proto.layouts import DT_UINT32, DT_UINT64, LAYOUTS
-from eas_processor.codecs.tensor_proto.tensors import NoTensor, read_tensor
+from eas_wire.tensor_proto.layouts import DT_UINT32, DT_UINT64, LAYOUTS
+from eas_wire.tensor_proto.tensors import NoTensor, read_tensor
 
 CASES = [
     (wire.DT_FLOAT, "float_val", [1.5, -2.0, 3e38]),

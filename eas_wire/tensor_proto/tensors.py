@@ -9,8 +9,10 @@ from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
-import eas_wire as wire
-from eas_processor.codecs.tensor_proto.layouts import (
+from eas_wire import dtypes
+from eas_wire.errors import MalformedMessage, WireError
+from eas_wire.fields import UNLIMITED, VARINT, Allowance, add_numbers, fields, tag_of
+from eas_wire.tensor_proto.layouts import (
     BOOL_VAL,
     CONTENT,
     DTYPE,
@@ -25,8 +27,7 @@ from eas_processor.codecs.tensor_proto.layouts import (
     Layout,
     dtype_name,
 )
-from eas_wire import Tensor
-from eas_wire.fields import UNLIMITED, VARINT, Allowance, add_numbers, fields, tag_of
+from eas_wire.tensors import Tensor
 from eas_wire.text import cut
 from eas_wire.varints import read_varint, unpack_varints
 
@@ -69,7 +70,7 @@ def read_tensor(
     try:
         return Tensor(dtype, _flat(dtype, layout, content, values, count).reshape(dims))
     except ValueError as error:  # a dimension of 0, beside one that numpy cannot represent
-        if isinstance(error, (NoTensor, wire.WireError)):
+        if isinstance(error, (NoTensor, WireError)):
             raise
         raise NoTensor("shape %s is too large" % cut(str(list(dims)))) from None
 
@@ -78,7 +79,7 @@ def _scan(
     view: memoryview, pieces: Sequence[Tuple[int, int]], allowed: Allowance
 ) -> Tuple[int, bytes, Any, Dict[int, Any]]:
     """Return dtype, shape, `tensor_content`, and the content of each typed field."""
-    dtype = wire.DT_INVALID
+    dtype = dtypes.DT_INVALID
     shape = b""
     content: Any = b""
     values: Dict[int, Any] = {}
@@ -166,9 +167,7 @@ def _from_field(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
         size = FIXED_SIZES[layout.field]
         if len(raw) % size:
             name = VALUE_FIELDS[layout.field]
-            raise wire.MalformedMessage(
-                "%s: %d bytes are not a multiple of %d" % (name, len(raw), size)
-            )
+            raise MalformedMessage("%s: %d bytes are not a multiple of %d" % (name, len(raw), size))
         whole = len(raw) - len(raw) % layout.raw.itemsize
         return np.frombuffer(raw[:whole] if whole != len(raw) else raw, layout.raw)
     # Always a copy: small numbers come as a view of the varints.

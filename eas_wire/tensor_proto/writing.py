@@ -5,10 +5,9 @@ from typing import Any, Dict, List, Tuple, Union
 
 import numpy as np
 
-import eas_wire as wire
-from eas_processor.codecs.codec import share
-from eas_processor.codecs.errors import CodecError
-from eas_processor.codecs.tensor_proto.layouts import (
+from eas_wire.errors import UnsupportedDtype, ValueOutOfRange
+from eas_wire.fields import LENGTH, VARINT, length_field, tag_of
+from eas_wire.tensor_proto.layouts import (
     BOOL_VAL,
     CONTENT,
     DTYPE,
@@ -21,8 +20,7 @@ from eas_processor.codecs.tensor_proto.layouts import (
     Layout,
     dtype_name,
 )
-from eas_wire import Tensor
-from eas_wire.fields import LENGTH, VARINT, length_field, tag_of
+from eas_wire.tensors import Tensor, share
 from eas_wire.text import cut
 from eas_wire.varints import pack_varints, write_varint
 
@@ -38,7 +36,7 @@ Parts = List[_Values]
 
 
 def add_tensor(parts: Parts, tag: int, name: str, tensor: Tensor, as_content: bool) -> None:
-    """Append a map entry, a field with this `tag`; raises CodecError."""
+    """Append a map entry, a field with this `tag`; raises WireError."""
     head, values, _ = _entry(tag, name, tensor, tensor.array.shape, as_content)
     parts.append(head)
     parts.append(values)
@@ -88,8 +86,8 @@ def _entry(
 def _layout_of(name: str, tensor: Tensor) -> Layout:
     layout = LAYOUTS.get(tensor.dtype)
     if layout is None:
-        raise CodecError(
-            "output '%s' is %s, which has no values to send" % (cut(name), dtype_name(tensor.dtype))
+        raise UnsupportedDtype(
+            "tensor '%s' is %s, which has no values to send" % (cut(name), dtype_name(tensor.dtype))
         )
     return layout
 
@@ -151,6 +149,4 @@ def _as_bytes(name: str, item: Any) -> bytes:
         return item
     if isinstance(item, str):
         return item.encode("utf-8")
-    raise CodecError(
-        "output '%s' is %s, got %s" % (cut(name), wire.dtype_name(7), type(item).__name__)
-    )
+    raise ValueOutOfRange("tensor '%s' is DT_STRING, got %s" % (cut(name), type(item).__name__))

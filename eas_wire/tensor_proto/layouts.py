@@ -4,7 +4,7 @@ from typing import Any, Dict, NamedTuple
 
 import numpy as np
 
-import eas_wire as wire
+from eas_wire import dtypes
 from eas_wire.fields import FIXED32, FIXED64, LENGTH, VARINT, tag_of
 
 DT_UINT32 = 22
@@ -76,25 +76,25 @@ def _layout(field: int, storage: str, raw: str = "") -> Layout:
 
 
 LAYOUTS: Dict[int, Layout] = {
-    wire.DT_FLOAT: _layout(FLOAT_VAL, "<f4"),
-    wire.DT_DOUBLE: _layout(DOUBLE_VAL, "<f8"),
-    wire.DT_INT32: _layout(INT_VAL, "<i4"),
-    wire.DT_UINT8: _layout(INT_VAL, "u1"),
-    wire.DT_INT16: _layout(INT_VAL, "<i2"),
-    wire.DT_INT8: _layout(INT_VAL, "i1"),
-    wire.DT_STRING: _layout(STRING_VAL, "O"),
-    wire.DT_COMPLEX64: _layout(SCOMPLEX_VAL, "<c8"),
-    wire.DT_INT64: _layout(INT64_VAL, "<i8"),
-    wire.DT_BOOL: _layout(BOOL_VAL, "?", "u1"),
-    wire.DT_QINT8: _layout(INT_VAL, "i1"),
-    wire.DT_QUINT8: _layout(INT_VAL, "u1"),
-    wire.DT_QINT32: _layout(INT_VAL, "<i4"),
-    wire.DT_BFLOAT16: _layout(HALF_VAL, "<f4", "<u2"),  # numpy has none: float32 holds each value
-    wire.DT_QINT16: _layout(INT_VAL, "<i2"),
-    wire.DT_QUINT16: _layout(INT_VAL, "<u2"),
-    wire.DT_UINT16: _layout(INT_VAL, "<u2"),
-    wire.DT_COMPLEX128: _layout(DCOMPLEX_VAL, "<c16"),
-    wire.DT_HALF: _layout(HALF_VAL, "<f2"),
+    dtypes.DT_FLOAT: _layout(FLOAT_VAL, "<f4"),
+    dtypes.DT_DOUBLE: _layout(DOUBLE_VAL, "<f8"),
+    dtypes.DT_INT32: _layout(INT_VAL, "<i4"),
+    dtypes.DT_UINT8: _layout(INT_VAL, "u1"),
+    dtypes.DT_INT16: _layout(INT_VAL, "<i2"),
+    dtypes.DT_INT8: _layout(INT_VAL, "i1"),
+    dtypes.DT_STRING: _layout(STRING_VAL, "O"),
+    dtypes.DT_COMPLEX64: _layout(SCOMPLEX_VAL, "<c8"),
+    dtypes.DT_INT64: _layout(INT64_VAL, "<i8"),
+    dtypes.DT_BOOL: _layout(BOOL_VAL, "?", "u1"),
+    dtypes.DT_QINT8: _layout(INT_VAL, "i1"),
+    dtypes.DT_QUINT8: _layout(INT_VAL, "u1"),
+    dtypes.DT_QINT32: _layout(INT_VAL, "<i4"),
+    dtypes.DT_BFLOAT16: _layout(HALF_VAL, "<f4", "<u2"),  # numpy has none: float32 holds each value
+    dtypes.DT_QINT16: _layout(INT_VAL, "<i2"),
+    dtypes.DT_QUINT16: _layout(INT_VAL, "<u2"),
+    dtypes.DT_UINT16: _layout(INT_VAL, "<u2"),
+    dtypes.DT_COMPLEX128: _layout(DCOMPLEX_VAL, "<c16"),
+    dtypes.DT_HALF: _layout(HALF_VAL, "<f2"),
     DT_UINT32: _layout(UINT32_VAL, "<u4"),
     DT_UINT64: _layout(UINT64_VAL, "<u8"),
 }
@@ -103,4 +103,4 @@ LAYOUTS: Dict[int, Layout] = {
 
 def dtype_name(dtype: int) -> str:
     """Return the name of a dtype, such as `DT_FLOAT`."""
-    return {DT_UINT32: "DT_UINT32", DT_UINT64: "DT_UINT64"}.get(dtype) or wire.dtype_name(dtype)
+    return {DT_UINT32: "DT_UINT32", DT_UINT64: "DT_UINT64"}.get(dtype) or dtypes.dtype_name(dtype)
