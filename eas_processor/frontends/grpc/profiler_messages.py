@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from eas_processor.contracts.refusals import BadRequest
+
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 _LONGEST_VARINT = 10
 _DEFAULT_LEVELS = {"host_tracer_level": 2, "device_tracer_level": 1}
 """What `ProfileOptions` without a version stand for."""
 _MOST_DETAIL = 3
+_MOST_FIELDS = 10_000
 _EMPTY_TRACE = b"\x38\x01"
-
-
-class BadMessageError(ValueError):
-    """A message is not what was expected: one sentence."""
 
 
 class ProfileRequest(NamedTuple):
@@ -39,7 +38,7 @@ class MonitorRequest(NamedTuple):
 
 
 def read_profile(message: bytes) -> ProfileRequest:
-    """Return what a `ProfileRequest` asks for. Raises BadMessageError."""
+    """Return what a `ProfileRequest` asks for. Raises BadRequest."""
     duration, levels = 0, _DEFAULT_LEVELS
     for number, value in _fields(message):
         if number == 1 and isinstance(value, int):
@@ -60,14 +59,14 @@ def _levels(options: bytes) -> dict[str, int]:
 
 
 def read_monitor(message: bytes) -> MonitorRequest:
-    """Return what a `MonitorRequest` asks for. Raises BadMessageError."""
+    """Return what a `MonitorRequest` asks for. Raises BadRequest."""
     given = {number: value for number, value in _fields(message) if isinstance(value, int)}
     return MonitorRequest(given.get(1, 0) / 1e3, given.get(2, 1), bool(given.get(3)))
 
 
-def write_profile(profiles: dict[str, bytes]) -> list[bytes]:
+def write_profile(profiles: dict[str, bytes]) -> bytes:
     """
-    Return the pieces of a `ProfileResponse`: each profile as the data of a tool of that name.
+    Return a `ProfileResponse`: each profile as the data of a tool of that name.
 
     A client writes each into a file, whose name ends with the tool's.
     """
@@ -75,7 +74,7 @@ def write_profile(profiles: dict[str, bytes]) -> list[bytes]:
     for name, profile in profiles.items():
         before = _length_field(1, name.encode()) + b"\x12" + _varint(len(profile))
         pieces += [b"\x32" + _varint(len(before) + len(profile)) + before, profile]
-    return pieces or [_EMPTY_TRACE]
+    return b"".join(pieces) or _EMPTY_TRACE
 
 
 def write_monitor(report: str) -> bytes:
@@ -86,7 +85,9 @@ def write_monitor(report: str) -> bytes:
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Yield the numbers and values of fields; a fixed-size one as its bytes."""
     offset = 0
-    while offset < len(message):
+    for _ in range(_MOST_FIELDS):
+        if offset == len(message):
+            return
         tag, offset = _read_varint(message, offset)
         number, kind = tag >> 3, tag & 7
         if kind == _VARINT:
@@ -96,11 +97,12 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         if kind == _LENGTH:
             size, offset = _read_varint(message, offset)
         elif (size := _FIXED_SIZES.get(kind, -1)) < 0:
-            raise BadMessageError(f"byte {offset - 1} of the message begins no field")
+            raise BadRequest(f"byte {offset - 1} of the message begins no field")
         if offset + size > len(message):
-            raise BadMessageError(f"the message is cut off in field {number}")
+            raise BadRequest(f"the message is cut off in field {number}")
         yield number, message[offset : offset + size]
         offset += size
+    raise BadRequest(f"the message has more than {_MOST_FIELDS} fields")
 
 
 def _read_varint(message: bytes, offset: int) -> tuple[int, int]:
@@ -109,7 +111,7 @@ def _read_varint(message: bytes, offset: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * place)
         if byte < 0x80:
             return value & 0xFFFFFFFFFFFFFFFF, offset + place + 1
-    raise BadMessageError(f"the message has no whole number at byte {offset}")
+    raise BadRequest(f"the message has no whole number at byte {offset}")
 
 
 def _length_field(number: int, content: bytes) -> bytes:

@@ -5,29 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
+from urllib.parse import quote
 
 from eas_processor.contracts.backend import Backend, State
 from eas_processor.contracts.counters import STEPS, ServiceMetrics
+from eas_processor.contracts.refusals import NotReady, Refusal
 from eas_processor.frontends.grpc.profiler_messages import MonitorRequest, ProfileRequest
-from eas_processor.link.codes import OK, UNAVAILABLE
+from eas_processor.link.codes import OK
 from eas_processor.serving.registry import Registry
 from eas_processor.serving.service import Service
 
-_NO_INSTANCE = UNAVAILABLE, b"no instance is ready to be profiled; try again in a moment"
-_BUSY = UNAVAILABLE, b"another profile is being taken; try again"
-_NOT_OF_A_NAME = re.compile(r"[^0-9A-Za-z_-]+")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class CannotProfileError(Exception):
-    """There is no profile: a code of `link.codes` and one sentence."""
+class NoProfile(Refusal):
+    """An instance cannot be profiled, for the reason that `code` stands for."""
 
     def __init__(self, code: int, sentence: bytes) -> None:
-        super().__init__(sentence.decode())
+        super().__init__(sentence.decode(errors="replace"))
         self.code = code
 
 
@@ -42,10 +40,10 @@ class Profiling:
         """
         Return the profiles by the names of their files, without those of what has been idle.
 
-        Raises CannotProfileError where no instance can be profiled, or another profile is running.
+        Raises NotReady where no instance is, or another profile is running, and NoProfile.
         """
         if self._profiled:
-            raise CannotProfileError(*_BUSY)
+            raise NotReady("another profile is being taken; try again")
         instances = {
             _file_name(service.name, number, each): each
             for number, service in self._services()
@@ -53,7 +51,7 @@ class Profiling:
             if each.state is State.READY
         }
         if not instances:
-            raise CannotProfileError(*_NO_INSTANCE)
+            raise NotReady("no instance is ready to be profiled; try again in a moment")
         self._profiled = list(instances.values())
         try:
             answers = await asyncio.gather(
@@ -62,7 +60,7 @@ class Profiling:
         finally:
             self._profiled = []
         if all(code != OK for code, _ in answers):
-            raise CannotProfileError(*answers[0])
+            raise NoProfile(*answers[0])
         return {
             name: profile
             for name, (code, profile) in zip(instances, answers, strict=True)
@@ -135,8 +133,8 @@ class _Seen(NamedTuple):
 
 
 def _file_name(service: str, number: int, instance: Backend) -> str:
-    # The client joins it to a path.
-    return f"{_NOT_OF_A_NAME.sub('_', service)}-{number}-{instance.number}.xplane.pb"
+    # The client joins it to a path, so a `/` in the name of a service would name a directory.
+    return f"{quote(service, safe='')}-{number}-{instance.number}.xplane.pb"
 
 
 def _processor_seconds(pid: int) -> float:

@@ -129,7 +129,7 @@ async def test_each_ready_instance_that_was_busy_is_a_file_of_the_answer(stage: 
     busy.profiler.answer, idle.profiler.answer = (OK, b"XSPACE"), (OK, b"")
     async with stage(busy, idle, starting) as on:
         answer = await on.ask("Profile", HALF_A_SECOND)
-    assert answer == b"\x32\x1b\x0a\x11a_b-1-1.xplane.pb\x12\x06XSPACE"
+    assert answer == b"\x32\x1d\x0a\x13a%2Fb-1-1.xplane.pb\x12\x06XSPACE"
     levels = {"host_tracer_level": 2, "device_tracer_level": 1}
     assert busy.profiler.asked == idle.profiler.asked == [(0.5, levels)]
     assert starting.profiler.asked == []
@@ -146,7 +146,7 @@ async def test_one_instance_that_fails_leaves_the_others_profiles(stage: Any) ->
     dead, busy = PlayedInstance(1), PlayedInstance(2)
     dead.profiler.answer, busy.profiler.answer = (UNAVAILABLE, b"died"), (OK, b"XSPACE")
     async with stage(dead, busy) as on:
-        assert b"a_b-1-2.xplane.pb" in await on.ask("Profile", HALF_A_SECOND)
+        assert b"a%2Fb-1-2.xplane.pb" in await on.ask("Profile", HALF_A_SECOND)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,6 @@ async def test_a_client_that_leaves_ends_its_profile(stage: Any) -> None:
         (b"", "duration_ms is 0, expected 1 to 60000"),
         (b"\x08\xe1\xd4\x03", "duration_ms is 60001, expected 1 to 60000"),
         (b"\x08", "no whole number"),
-        (b"\x2a\xf0\xa2\x04" + b"x" * 70000, "the request has 70004 bytes, at most 65536"),
     ],
 )
 @pytest.mark.parametrize("method", ["Profile", "Monitor"])

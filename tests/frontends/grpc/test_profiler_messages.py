@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from eas_processor.contracts.refusals import BadRequest
 from eas_processor.frontends.grpc.profiler_messages import (
-    BadMessageError,
     MonitorRequest,
     ProfileRequest,
     read_monitor,
@@ -47,11 +47,12 @@ def test_levels_are_those_of_the_options(options: bytes, levels: dict[str, int])
         (b"\x08" + b"\xff" * 11, "no whole number at byte 1"),
         (b"\x2a\x05abc", "cut off in field 5"),
         (b"\x09\x01", "cut off in field 1"),
+        (b"\x20\x01" * 10_001, "more than 10000 fields"),
         (b"\x0b", "byte 0 of the message begins no field"),
     ],
 )
 def test_what_is_no_message_is_refused(message: bytes, sentence: str) -> None:
-    with pytest.raises(BadMessageError, match=sentence):
+    with pytest.raises(BadRequest, match=sentence):
         read_profile(message)
 
 
@@ -60,14 +61,13 @@ def test_fields_of_a_wrong_type_or_unknown_are_skipped() -> None:
 
 
 def test_each_profile_is_the_data_of_a_tool() -> None:
-    pieces = write_profile({"m-1-1.xplane.pb": b"x" * 200})
-    assert b"".join(pieces) == (
+    assert write_profile({"m-1-1.xplane.pb": b"x" * 200}) == (
         b"\x32\xdc\x01" + b"\x0a\x0fm-1-1.xplane.pb" + b"\x12\xc8\x01" + b"x" * 200
     )
 
 
 def test_no_profile_is_an_empty_trace() -> None:
-    assert write_profile({}) == [b"\x38\x01"]
+    assert write_profile({}) == b"\x38\x01"
 
 
 def test_a_monitor_request_and_its_answer() -> None:
