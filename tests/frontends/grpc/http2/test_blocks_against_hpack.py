@@ -43,6 +43,25 @@ def test_blocks_of_an_encoder(seed: int) -> None:
             assert list(library.header_table.dynamic_entries) == entries
 
 
+def test_entries_behind_many_deadlines() -> None:
+    """What was inserted first has an index that takes two bytes, which is walked as well"""
+    encoder, library, blocks = Encoder(), Decoder(), Blocks[None]()
+    usual = [(b":path", b"/test.Echo/Echo"), (b"te", b"trailers")]
+    for number in range(200):
+        block = encoder.encode([*usual, (b"grpc-timeout", b"%dm" % number)], huffman=False)
+        fields = [(name, value) for name, value in library.decode(block, raw=True)]
+        assert blocks._walk(block) is not None
+        assert blocks.decode(block) == (fields, False)
+
+
+def test_a_block_that_is_long_is_not_remembered() -> None:
+    """64 of 16 KB, on each of thousands of connections, would be gigabytes"""
+    blocks = Blocks[None]()
+    blocks.learn(bytes(8), None)
+    blocks.learn(bytes(16 * 1024), None)
+    assert list(blocks.known) == [bytes(8)]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_broken_blocks(seed: int) -> None:
     """Whatever the bytes are: both understand them, or neither"""
