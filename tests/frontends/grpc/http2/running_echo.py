@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from frontends.grpc.echo_server import EchoRoutes
@@ -61,13 +62,23 @@ class RunningEcho:
 
 
 class EchoInThread:
-    """The same server on a loop of its own; what it runs counts as covered by tests."""
+    """
+    The same server on a loop of its own; what it runs counts as covered by tests.
 
-    def __init__(self) -> None:
+    It speaks HTTP/1.1 too. `how` are keywords of `HttpServer`.
+    """
+
+    def __init__(self, settings: EngineSettings | None = None, **how: Any) -> None:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.address = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        listening = self._listen(settings or EngineSettings(port=0), how)
+        self.url = asyncio.run_coroutine_threadsafe(listening, self._loop).result()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.partition("://")[2].rpartition(":")
+        return host, int(port)
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
@@ -75,12 +86,12 @@ class EchoInThread:
         self._thread.join()
         self._loop.close()
 
-    async def _listen(self) -> tuple[str, int]:
-        settings = EngineSettings(port=0)
-        self._server = HttpServer(settings, Router(Registry()), speaks=Either(EchoRoutes()))
-        host, _, port = self._server.bind().partition("://")[2].rpartition(":")
+    async def _listen(self, settings: EngineSettings, how: dict[str, Any]) -> str:
+        speaks = Either(EchoRoutes())
+        self._server = HttpServer(settings, Router(Registry()), speaks=speaks, **how)
+        url = self._server.bind()
         await self._server.listen()
-        return host, int(port)
+        return url
 
     async def _end(self) -> None:
         await self._server.drain(0.0, 0.0)
