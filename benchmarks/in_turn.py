@@ -46,6 +46,10 @@ def table(found: Rounds, figures: Sequence[tuple[str, str]]) -> list[str]:
     width = max(len(name) for name in found)
     return [
         f"  {name:{width}}  "
-        + "   ".join(f"{median(found, each, name):,.1f} {unit}" for each, unit in figures)
+        + "   ".join(f"{_shown(median(found, each, name))} {unit}" for each, unit in figures)
         for name in found
     ]
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.3f}" if value < 10 else f"{value:,.1f}"

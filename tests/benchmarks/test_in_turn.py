@@ -23,4 +23,4 @@ def test_ratios_are_of_the_same_round() -> None:
 def test_the_table_has_a_line_for_each_side() -> None:
     found = in_turn({"one": lambda: {"x": 1500.0}, "other": lambda: {"x": 2.0}}, 3)
     lines = table(found, [("x", "calls/s")])
-    assert lines == ["  one    1,500.0 calls/s", "  other  2.0 calls/s"]
+    assert lines == ["  one    1,500.0 calls/s", "  other  2.000 calls/s"]
