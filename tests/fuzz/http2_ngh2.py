@@ -62,19 +62,22 @@ def _calls(connection: ngh2.Connection) -> tuple[list[tuple[int, bytes, bytes]],
             lives = False
         if ends:
             headers, body = arriving.pop(event.stream_id)
-            message = _message(dict(headers), bytes(body))
+            message = _message(headers, bytes(body))
             if message is not None:
                 calls.append((event.stream_id, dict(headers)[b":path"], message))
     return calls, lives
 
 
-def _message(fields: dict[bytes, bytes], body: bytes) -> bytes | None:
+def _message(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes | None:
     """Return the message of a unary call, or None where it is none."""
+    fields = dict(headers)
+    # Of several deadlines the first counts; of all else the last.
+    deadline = next((value for name, value in headers if name == b"grpc-timeout"), b"1S")
     encoding = fields.get(b"grpc-encoding", b"identity")
     is_call = (
         fields.get(b":method") == b"POST"
         and _TYPE.fullmatch(fields.get(b"content-type", b""))
-        and _TIMEOUT.fullmatch(fields.get(b"grpc-timeout", b"1S"))
+        and _TIMEOUT.fullmatch(deadline)
         and encoding in (b"", b"identity", b"gzip")
         and len(body) >= 5
         and int.from_bytes(body[1:5], "big") == len(body) - 5
