@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.console import tell
 from benchmarks.contender import Endpoint, Unavailable
-from benchmarks.grpc_endpoint import GrpcEndpoint, measured, predict_request
+from benchmarks.grpc_endpoint import GrpcEndpoint, measured, predict_request, with_processor_time
 from benchmarks.grpc_servers import Engine, engine, grpcio, stub_p50
 from benchmarks.h2load import h2load
 from benchmarks.in_turn import Figures, Rounds, in_turn, ratio, ratio_text, table
@@ -44,6 +44,8 @@ _ECHO_FIGURES = [
     ("throughput", "calls/s"),
     ("p50", "ms p50"),
 ]
+
+_PREDICT_FIGURES = [("throughput", "requests/s"), *_ECHO_FIGURES[:2]]
 
 
 def _goal(found: Rounds, figure: str, one: str, other: str, goal: str) -> str:
@@ -136,7 +138,7 @@ def predict(work: Path, rounds: int, seconds: float) -> Found:
             now = found[f"predict, {count} in flight"] = in_turn(
                 sides, rounds, f"{count} in flight"
             )
-            lines += [f" {count} in flight", *table(now, [("throughput", "requests/s")])]
+            lines += [f" {count} in flight", *table(now, _PREDICT_FIGURES)]
             lines.append(_goal(now, "throughput", OURS, EAS, "to be at least 0.9"))
             goal = "to be at least 8" if count == IN_FLIGHT else "no goal"
             lines.append(_goal(now, "throughput", OURS, AIO, goal))
@@ -152,7 +154,7 @@ def has_scores(answer: bytes, scores: np.ndarray) -> bool:
 
 
 def _h2loads(work: Path, ours: Engine, peer: GrpcEndpoint, count: int, seconds: float) -> Sides:
-    sides: Sides = {}
+    loads: Sides = {}
     for name, endpoint in {OURS: ours.grpc, AIO: peer}.items():
         message = work / f"{endpoint.target.port}.message"
         message.write_bytes(endpoint.calls()[0].message)
@@ -161,16 +163,22 @@ def _h2loads(work: Path, ours: Engine, peer: GrpcEndpoint, count: int, seconds: 
             headers["authorization"] = endpoint.token
         url = f"http://{endpoint.target.authority}{PREDICT}"
         answer = len(endpoint.ask()) + _PREFIX
-        sides[name] = functools.partial(
+        loads[name] = functools.partial(
             h2load, url, message, headers, seconds, streams=count, answer=answer
         )
     plain = work / "request"
     plain.write_bytes(ours.eas.body)
     headers = {"authorization": ours.eas.token}
-    sides[EAS] = functools.partial(
+    loads[EAS] = functools.partial(
         h2load, ours.eas.url, plain, headers, seconds, connections=count, http1=True
     )
-    return sides
+    own = {"server": [ours.eas.pid], "worker": ours.workers}
+    return {
+        name: functools.partial(
+            with_processor_time, load, {"server": [peer.pid], "worker": []} if name == AIO else own
+        )
+        for name, load in loads.items()
+    }
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,18 +72,32 @@ def measured(
     All requests are counted, as the processor time is, so the plan should have no warm-up. Raises
     Unavailable if any request fails.
     """
+
+    def load() -> Figures:
+        try:
+            result = run_load(target, requests, plan)
+        except BenchError as error:
+            raise Unavailable(str(error)) from error
+        if result.failed or not result.good:
+            raise Unavailable(f"{result.failed} requests failed: {result.statuses} {result.errors}")
+        ordered = sorted(result.latencies)
+        return {
+            "throughput": result.throughput,
+            "requests": result.answers,
+            "p50": percentile(ordered, 50) * 1000,
+            "p99": percentile(ordered, 99) * 1000,
+        }
+
+    return with_processor_time(load, processes)
+
+
+def with_processor_time(
+    load: Callable[[], Figures], processes: Mapping[str, Sequence[int]]
+) -> Figures:
+    """Return the figures of a load, and the µs of each group of processes a request."""
     before = {name: sum(map(processor_s, pids)) for name, pids in processes.items()}
-    try:
-        result = run_load(target, requests, plan)
-    except BenchError as error:
-        raise Unavailable(str(error)) from error
-    if result.failed or not result.good:
-        raise Unavailable(f"{result.failed} requests failed: {result.statuses} {result.errors}")
-    spent = {name: sum(map(processor_s, pids)) - before[name] for name, pids in processes.items()}
-    ordered = sorted(result.latencies)
-    return {
-        "throughput": result.throughput,
-        "p50": percentile(ordered, 50) * 1000,
-        "p99": percentile(ordered, 99) * 1000,
-        **{name: seconds / result.answers * 1e6 for name, seconds in spent.items()},
-    }
+    found = load()
+    for name, pids in processes.items():
+        spent = sum(map(processor_s, pids)) - before[name]
+        found[name] = spent / found["requests"] * 1e6
+    return found

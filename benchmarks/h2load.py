@@ -35,7 +35,7 @@ def h2load(
     answer: int = 0,
 ) -> Figures:
     """
-    Return the requests/s of a URL that is sent the bytes of a file.
+    Return `throughput`, requests/s, and `requests` of a URL that is sent the bytes of a file.
 
     It looks at HTTP statuses alone, which are good where a gRPC server refuses: `answer`, the bytes
     of a good one with their prefix, tells refusals by their missing bytes. Raises Unavailable if
@@ -61,4 +61,4 @@ def h2load(
         raise Unavailable(
             f"h2load: {total} answers of {answer} bytes came to {data and data.group()}"
         )
-    return {"throughput": float(rate.group(1))}
+    return {"throughput": float(rate.group(1)), "requests": float(total)}
