@@ -121,7 +121,7 @@ class Http2Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.flow.unblock()
         self.flow.read(True)
-        self.sending.send_blocked()
+        self.sending.send_queued()
 
     def data_received(self, data: bytes) -> None:
         if self.closing:
@@ -248,7 +248,7 @@ class Http2Connection(asyncio.Protocol):
             if stream.whole or stream.answered:
                 continue
             # A stream of messages may be silent between two of them, and not within one.
-            if stream.streaming and not stream.size:
+            if stream.streaming and (stream.held_back or not stream.size):
                 continue
             if stream.deadline and stream.deadline < now:
                 stream.refuse(DeadlineExceeded("the message did not arrive within the deadline"))

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 PREFIX = 5
 _SMALL_PIECE = 4096
 """Pieces below this are joined: a list of single bytes takes 8 times their memory."""
+_MESSAGES_AT_ONCE = 32
+"""Of one stream, before others are served: a message takes the service up to 100 us."""
+_MOST_UNSENT = 64 * 1024
+"""Bytes of answers that wait, above which a stream's messages do too."""
 _INTERNAL, _UNIMPLEMENTED = 13, 12
 _ENCODINGS = (b"grpc-accept-encoding", b"identity,gzip")
 
@@ -52,7 +56,8 @@ class Messages:
             self._keep(stream, piece)
         if not stream.answered:
             if stream.streaming:
-                self._hand_over(stream)
+                if not stream.held_back:
+                    self._hand_over(stream)
             elif stream.window < STREAM_WINDOW // 2 or stream.arrived < 2 * PREFIX:
                 self._look_at_length(stream)
 
@@ -77,10 +82,7 @@ class Messages:
         if stream.head.length is not None and stream.head.length != stream.arrived:
             raise StreamFault(stream.id)
         if stream.streaming:
-            if stream.size:
-                stream.fail(_INTERNAL, "the stream ends within a message")
-            else:
-                stream.half_closed(now)
+            self._end_messages(stream, now)
             return
         if stream.arrived < PREFIX:
             stream.fail(_INTERNAL, "the request has no message")
@@ -120,14 +122,15 @@ class Messages:
 
     def _charge(self, stream: Stream, size: int) -> bool:
         """Charge a body of `size` bytes, or refuse the call."""
-        budget, more = self._connection.budget, size - stream.charged
+        waits = stream.unsent.size if stream.unsent is not None else 0
+        budget, more = self._connection.budget, size + waits - stream.charged
         if size > self._connection.server.settings.max_body + PREFIX:
             self._too_large(stream)
             return False
         if not budget.make_fit(more, stream.account, small=size <= BULK_SIZE):
             stream.refuse(budget.body_refusal(more, stream.account))
             return False
-        stream.charge(size)
+        stream.charge(size + waits)
         return True
 
     def _too_large(self, stream: Stream) -> None:
@@ -184,33 +187,76 @@ class Messages:
 
     # Streams of messages
 
+    def _end_messages(self, stream: Stream, now: float) -> None:
+        if stream.held_back:
+            return  # it ends when they are handed over
+        if stream.size:
+            stream.fail(_INTERNAL, "the stream ends within a message")
+        else:
+            stream.half_closed(now)
+
     def _hand_over(self, stream: Stream) -> None:
-        """Hand over each message that is whole; what is left begins the next."""
+        """Hand over the messages that are whole; what is left begins the next."""
         connection = self._connection
-        while not stream.answered and stream.size >= PREFIX:
-            flag, length = self._prefix(stream)
+        stream.held_back = False
+        if stream.size >= PREFIX:
+            length = self._prefix(stream)[1]
             if length > connection.server.settings.max_body:
                 self._too_large(stream)
-                return
-            if stream.size < PREFIX + length:
-                break
-            if not self._takes(stream, flag):
-                return
-            data = b"".join(stream.body)
-            message, rest = data[PREFIX : PREFIX + length], data[PREFIX + length :]
-            stream.body = [rest] if rest else []
-            stream.size = len(rest)
-            stream.charge(len(rest))
-            if flag:
-                inflated = self._inflated(stream, message)
-                if inflated is None:
-                    return
-                message = inflated
-            stream.message(message, connection.now)
-        if not stream.answered and stream.window < STREAM_WINDOW // 2:
+            elif length <= stream.size - PREFIX:
+                data = b"".join(stream.body)
+                rest = data[self._hand_over_some(stream, data) :]
+                if not stream.answered:
+                    stream.body = [rest] if rest else []
+                    stream.size = len(rest)
+                    stream.settle()
+        if not (stream.answered or stream.held_back) and stream.window < STREAM_WINDOW // 2:
             more = STREAM_WINDOW - stream.window
             stream.window += more
             connection.sending.out.append(window_update(stream.id, more))
+
+    def _hand_over_some(self, stream: Stream, data: bytes) -> int:
+        """Hand over messages until others are to have their turn; return where the next begins."""
+        limit, pos = self._connection.server.settings.max_body, 0
+        for _ in range(_MESSAGES_AT_ONCE):
+            if stream.answered or len(data) - pos < PREFIX:
+                return pos
+            flag, length = data[pos], U32.unpack_from(data, pos + 1)[0]
+            stop = pos + PREFIX + length
+            if length > limit:
+                self._too_large(stream)
+                return pos
+            if stop > len(data) or not self._takes(stream, flag):
+                return pos
+            unsent = stream.unsent
+            if unsent is not None and unsent.size > _MOST_UNSENT:
+                # Who does not take its answers is not to ask for more: they would be held here.
+                stream.held_back = unsent.holds_back = True
+                return pos
+            message: bytes | None = data[pos + PREFIX : stop]
+            if flag:
+                message = self._inflated(stream, data[pos + PREFIX : stop])
+            if message is None:
+                return pos
+            pos = stop
+            stream.message(message, self._connection.now)
+        self.resume(stream)
+        return pos
+
+    def resume(self, stream: Stream) -> None:
+        """Hand over the messages that are held back, in a turn of the loop to come."""
+        stream.held_back = True
+        self._connection.server.turns.add(partial(self._take_turn, stream))
+
+    def _take_turn(self, stream: Stream) -> bool:
+        connection = self._connection
+        if stream.id in connection.streams and not stream.answered:
+            connection.now = monotonic()
+            self._hand_over(stream)
+            if stream.whole:
+                self.end(stream, connection.now)
+            connection.sending.flush()
+        return False
 
     def _inflated(self, stream: Stream, message: bytes) -> bytes | None:
         """Return a short message of a stream inflated; the stream ends where it cannot be."""

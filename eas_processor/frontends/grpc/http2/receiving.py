@@ -386,8 +386,8 @@ class Receiving:
         if stream.credit + more > LARGEST:
             raise StreamFault(number, FLOW_CONTROL_ERROR)
         stream.credit += more
-        if stream.unsent:
-            sending.send_blocked()
+        if stream.unsent is not None:
+            sending.go_on(stream)
 
     def _on_ping(self, flags: int, number: int, payload: bytes) -> None:
         if number:
@@ -417,7 +417,6 @@ class Receiving:
             self._set(key, value)
         self.settled = True
         connection.sending.out.append(frames.frame(frames.SETTINGS, ACK))
-        connection.sending.send_blocked()
 
     def _set(self, key: int, value: int) -> None:
         sending = self._connection.sending
@@ -449,6 +448,8 @@ class Receiving:
             if stream.credit > LARGEST:
                 raise ConnectionFault("a window is too large", FLOW_CONTROL_ERROR)
         connection.sending.first_window = value
+        for stream in list(connection.streams.values()):
+            connection.sending.go_on(stream)
 
     def _on_reset(self, flags: int, number: int, payload: bytes) -> None:
         if len(payload) != 4:

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from eas_processor.frontends.grpc.http2 import frames
 from eas_processor.frontends.grpc.http2.frames import (
-    DATA,
     END_HEADERS,
     END_STREAM,
     FRAME_HEAD,
@@ -20,6 +19,7 @@ from eas_processor.frontends.grpc.http2.frames import (
     frame,
     literal,
 )
+from eas_processor.frontends.grpc.http2.unsent import Unsent
 from eas_processor.link.frames import BULK_SIZE
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ class Sending:
     """
 
     __slots__ = (
-        "_blocked",
         "_connection",
         "_loop",
+        "_queue",
         "_scheduled",
         "_size_update",
         "credit",
@@ -65,7 +65,8 @@ class Sending:
     def __init__(self, connection: Http2Connection) -> None:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
-        self._blocked: deque[Stream] = deque()
+        self._queue: deque[Stream] = deque()
+        """Streams that wait for the connection's window or the client's pace, not for their own."""
         self._scheduled = False
         self._size_update = b""
         self.out: list[bytes | memoryview] = []
@@ -92,7 +93,7 @@ class Sending:
             framed <= self.credit
             and framed <= stream.credit
             and framed <= self.frame_size
-            and not self._blocked
+            and not self._queue
             and response is _RESPONSE
             and not self._size_update
             and stream.whole
@@ -158,7 +159,7 @@ class Sending:
 
     def _end(self, stream: Stream, trailers: bytes) -> None:
         """Send the last frame of a stream, behind what is not sent of it yet."""
-        if stream.unsent:
+        if stream.unsent is not None:
             stream.trailers = trailers
         else:
             self._close(stream, trailers)
@@ -174,51 +175,48 @@ class Sending:
             self._connection.reset(stream.id, frames.NO_ERROR)
 
     def _enqueue(self, stream: Stream, flag: bytes, size: int, message: list[bytes]) -> None:
-        pieces = [flag + U32.pack(size), *message]
         if stream.unsent is None:
-            stream.unsent = deque()
-        waits = bool(stream.unsent)
-        stream.unsent.extend(memoryview(each) for each in pieces if each)
-        stream.moved_at = monotonic()
-        if not waits:
-            self._blocked.append(stream)
-        self.send_blocked()
-        if stream.unsent:
-            stream.charge(sum(map(len, stream.unsent)))
+            stream.unsent = Unsent()
+            stream.moved_at = monotonic()
+        stream.unsent.add([flag + U32.pack(size), *message])
+        self.go_on(stream)
+        stream.settle()
 
     # Windows
 
-    def send_blocked(self) -> None:
+    def go_on(self, stream: Stream) -> None:
+        """Send what a stream's own window lets through, behind the streams that wait already."""
+        unsent = stream.unsent
+        if unsent is not None and stream.credit > 0 and not unsent.queued:
+            unsent.queued = True
+            self._queue.append(stream)
+            self.send_queued()
+
+    def send_queued(self) -> None:
         """Send what windows and the client's pace let through, one stream after the other."""
-        blocked = self._blocked
-        flow = self._connection.flow
-        for _ in range(len(blocked)):
-            if self.credit <= 0 or flow.blocked:
-                break
-            stream = blocked.popleft()
-            if stream.unsent is None:
+        queue, flow = self._queue, self._connection.flow
+        while queue and self.credit > 0 and not flow.blocked:
+            stream = queue.popleft()
+            unsent = stream.unsent
+            if unsent is None:
                 continue
-            if not self._send(stream):
-                blocked.append(stream)
-            elif stream.trailers:
-                self._close(stream, stream.trailers)
+            unsent.queued = False
+            self._send(stream, unsent)
+            if not unsent.size:
+                self._sent(stream, unsent)
+            elif stream.credit > 0:
+                unsent.queued = True
+                queue.append(stream)
             else:
-                stream.give_back()
+                stream.settle()
         self._soon()
 
-    def _send(self, stream: Stream) -> bool:
-        """Send DATA of a stream; return whether all of it is sent."""
-        unsent, written = stream.unsent, 0
-        assert unsent is not None
-        while unsent and self.credit > 0 and stream.credit > 0:
-            first = unsent[0]
-            size = min(len(first), self.credit, stream.credit, self.frame_size)
-            self.out.append(FRAME_HEAD.pack(size << 8 | DATA, 0, stream.id))
-            self.out.append(first[:size])
-            if size == len(first):
-                unsent.popleft()
-            else:
-                unsent[0] = first[size:]
+    def _send(self, stream: Stream, unsent: Unsent) -> None:
+        """Send DATA of a stream, until it has no more or is not to."""
+        written = 0
+        while unsent.size and self.credit > 0 and stream.credit > 0:
+            most = min(self.credit, stream.credit, self.frame_size)
+            size = unsent.take(stream.id, most, self.out)
             self.credit -= size
             stream.credit -= size
             written += size
@@ -228,13 +226,22 @@ class Sending:
                 if self._connection.flow.blocked:
                     break
         stream.moved_at = monotonic()
-        return not unsent
+
+    def _sent(self, stream: Stream, unsent: Unsent) -> None:
+        """Act on a stream of which nothing waits any more."""
+        stream.unsent = None
+        if stream.trailers:
+            self._close(stream, stream.trailers)
+            return
+        stream.settle()
+        if unsent.holds_back:
+            self._connection.receiving.messages.resume(stream)
 
     def add_credit(self, more: int) -> None:
         """Take in a WINDOW_UPDATE of the connection."""
         self.credit += more
-        if self._blocked:
-            self.send_blocked()
+        if self._queue:
+            self.send_queued()
 
     def set_table_size(self, size: int) -> None:
         """Note the client's HEADER_TABLE_SIZE, which a smaller one waits to see confirmed."""
@@ -243,7 +250,10 @@ class Sending:
 
     def stalled(self, since: float) -> list[Stream]:
         """Return the streams whose answers wait for the client's windows, and have for long."""
-        return [each for each in self._blocked if each.unsent and each.moved_at < since]
+        if self._connection.flow.blocked:
+            return []  # they wait for its pace, which has a limit of its own
+        streams = self._connection.streams.values()
+        return [each for each in streams if each.unsent is not None and each.moved_at < since]
 
     # Writing
 
@@ -277,4 +287,4 @@ class Sending:
     def release(self) -> None:
         """Let go of the connection, which would wait for the garbage collector; it is closed."""
         self.out.clear()
-        self._blocked.clear()
+        self._queue.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from eas_processor.contracts.account import Account
@@ -10,6 +9,7 @@ from eas_processor.contracts.call import Call
 from eas_processor.contracts.refusals import Refusal
 from eas_processor.frontends.grpc.http2.head import StreamHead
 from eas_processor.frontends.grpc.http2.limits import STREAM_WINDOW
+from eas_processor.frontends.grpc.http2.unsent import Unsent
 
 if TYPE_CHECKING:
     from eas_processor.frontends.grpc.http2.connection import Http2Connection
@@ -53,6 +53,7 @@ class Stream(Call):
         "credit",
         "head",
         "headers_sent",
+        "held_back",
         "id",
         "inflating",
         "method",
@@ -98,9 +99,11 @@ class Stream(Call):
         self.moved_at = now
         """When something of it was last received or sent."""
         self.headers_sent = False
-        self.unsent: deque[memoryview] | None = None
+        self.unsent: Unsent | None = None
         """DATA that waits for the client's windows, and `trailers` that follow it."""
         self.trailers = b""
+        self.held_back = False
+        """Whether messages that are there wait to be handed over."""
 
     @property
     def account(self) -> Account | None:
@@ -150,6 +153,14 @@ class Stream(Call):
         """Charge `size` bytes for its message, or for its answer, from now on."""
         self.connection.budget.charge(self.account, self.charged, size)
         self.charged = size
+
+    def settle(self) -> None:
+        """Charge what is held for it now: messages that arrive, and answers that wait."""
+        held = 0 if self.answered else self.size
+        if self.unsent is not None:
+            held += self.unsent.size
+        if held != self.charged:
+            self.charge(held)
 
     def give_back(self) -> None:
         """Take what is charged out of the budget."""

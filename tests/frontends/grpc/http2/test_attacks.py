@@ -179,6 +179,20 @@ ATTACKS = {
         ),
         pairs=((Setting.INITIAL_WINDOW_SIZE, 0),),
     ),
+    "windows of many streams that open by bytes": Attack(
+        lambda: iter(
+            [b"".join(call(bytes(100), 2 * n + 1) for n in range(1000))]
+            + [b"".join(window_update(1, 2 * n + 1) for n in range(1000))] * 9
+        ),
+        pairs=((Setting.INITIAL_WINDOW_SIZE, 0),),
+    ),
+    "messages whose answers are not taken": Attack(
+        again(data(message(bytes(1000)) * 15), 20_000, first=headers(request(path=STREAM))),
+        pairs=((Setting.INITIAL_WINDOW_SIZE, 0),),
+    ),
+    "messages of nothing": Attack(
+        again(data(message(b"") * 3000), 2000, first=headers(request(path=STREAM)))
+    ),
     "answers unread": Attack(
         each_stream(lambda stream: call(bytes(1000), stream), 30_000), reads=False
     ),

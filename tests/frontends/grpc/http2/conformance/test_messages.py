@@ -17,6 +17,7 @@ from frontends.grpc.http2.raw_client import (
     data,
     headers,
     message,
+    ping,
     request,
     u32,
     window_update,
@@ -161,6 +162,21 @@ def test_a_stream_of_messages_is_answered_as_they_come(address: tuple[str, int])
         client.send(data(BODY + BODY + BODY[:7]), data(BODY[7:], end=True))
         assert client.read_until(lambda: client.has_ended(1))
         assert client.payload() == BODY * 6
+        assert client.fields()[b"grpc-status"] == b"0"
+
+
+def test_messages_wait_while_their_answers_are_not_taken(address: tuple[str, int]) -> None:
+    """At most 64 KB of answers are held; the rest follow, in their order, and the end last"""
+    messages = [message(b"%d" % number + bytes(1000)) for number in range(500)]
+    with RawClient(address, (Setting.INITIAL_WINDOW_SIZE, 0)) as client:
+        client.send(headers(request(path=STREAM)), data(b"".join(messages), end=True), ping())
+        assert client.read_until(lambda: client.of(Kind.PING))
+        assert not client.payload()
+        client.send(window_update(10**6), window_update(100_000, 1))
+        assert client.read_until(lambda: len(client.payload()) == 100_000)
+        client.send(window_update(10**6, 1))
+        assert client.read_until(lambda: client.has_ended(1))
+        assert client.payload() == b"".join(messages)
         assert client.fields()[b"grpc-status"] == b"0"
 
 
