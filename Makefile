@@ -87,8 +87,9 @@ test-py36:  ## run the tests of the packages for workers on Python 3.6 with prot
 	PYTHONPATH=. $(PY36_VENV)/bin/python -m pytest $(PY36_TESTS)
 
 # The SDK with the oldest and with the newest of what setup.py lets it need.
-SDK_OLDEST := 'numpy==1.17.*' 'protobuf==3.19.*' 'tenacity==8.0.*' 'urllib3==1.26.*'
-SDK_NEWEST := numpy protobuf tenacity urllib3 ml_dtypes
+SDK_OLDEST := 'numpy==1.17.*' 'protobuf==3.19.*' 'tenacity==8.0.*' 'urllib3==1.26.*' \
+	'grpcio==1.48.*'
+SDK_NEWEST := numpy protobuf tenacity urllib3 ml_dtypes grpcio
 
 test-sdk:  ## run the tests of the SDK on Python 3.7 with the oldest packages it takes, and on 3.13 with the newest
 	@$(call sdk_tests,3.7,$(SDK_OLDEST))

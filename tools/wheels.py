@@ -44,6 +44,10 @@ packages =
 install_requires =
     {dependencies}
 
+[options.extras_require]
+grpc =
+    {grpc}
+
 [options.package_data]
 * = py.typed
 """
@@ -82,6 +86,7 @@ def lay_out_sdk(directory: Path) -> None:
         name=SDK_NAME,
         version=_constant(ROOT / "eas_prediction" / "__init__.py", "__version__"),
         dependencies="\n    ".join(_constant(ROOT / "setup.py", "CLIENT")),
+        grpc="\n    ".join(_constant(ROOT / "setup.py", "GRPC")),
         packages="\n    ".join(packages),
     )
     (directory / "setup.cfg").write_text(text, encoding="utf-8")

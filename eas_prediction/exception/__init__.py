@@ -43,7 +43,9 @@ class PredictException(Exception):
 
     transient = False
     status: int | None = None
-    """The HTTP status of the answer; none where no answer came."""
+    """The HTTP status of the answer, or that of its gRPC status; none where no answer came."""
+    grpc_status: str = ""
+    """The name of the status of a gRPC call, such as `UNAVAILABLE`; empty where none came."""
     retry_after: float | None = None
     """Seconds that the service asked to wait, where it did."""
     elsewhere = False

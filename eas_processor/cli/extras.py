@@ -5,6 +5,7 @@ from __future__ import annotations
 _EXTRAS = {
     "server": ("hpack", "httptools", "msgspec", "platformdirs", "requests", "rich", "uv", "uvloop"),
     "tensorflow": ("orjson", "tensorflow"),
+    "grpc": ("grpc",),
     "images": ("PIL",),
     "completion": ("shtab",),
     "stores": ("obstore",),

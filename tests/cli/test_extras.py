@@ -98,7 +98,7 @@ def test_each_package_of_the_extras_is_known_here() -> None:
         and isinstance(node.targets[0], ast.Name)
         and node.targets[0].id.lower() in _EXTRAS
     }
-    modules = {"pillow": "PIL", "tensorflow-cpu": "tensorflow"}
+    modules = {"grpcio": "grpc", "pillow": "PIL", "tensorflow-cpu": "tensorflow"}
     for extra, packages in _EXTRAS.items():
         names = [re.split("[<>=]", each)[0] for each in lists[extra.upper()]]
         assert {modules.get(each, each) for each in names} == set(packages)

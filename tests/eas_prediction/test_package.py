@@ -15,7 +15,13 @@ def test_all_lists_the_public_names():
     public = {
         name for name in vars(eas_prediction) if not name.startswith("_") and not name.islower()
     }
-    lazy = {"AsyncPooledTransport", "AsyncPredictClient", "AsyncTransport"}
+    lazy = {
+        "AsyncGrpcClient",
+        "AsyncPooledTransport",
+        "AsyncPredictClient",
+        "AsyncTransport",
+        "GrpcClient",
+    }
     assert (public - {"TYPE_CHECKING"}) | lazy == set(eas_prediction.__all__)
     assert all(getattr(eas_prediction, name).__name__ == name for name in lazy)
 
@@ -26,6 +32,7 @@ def test_imports_nothing_of_the_server_nor_tensorflow():
     loaded = set(output.decode().split())
     assert not [name for name in loaded if name.startswith("eas_processor")]
     assert not loaded & {
+        "grpc",
         "tensorflow",
         "tenacity",
         "google.protobuf",

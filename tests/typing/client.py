@@ -10,12 +10,15 @@ import numpy as np
 
 from eas_prediction import (
     ENDPOINT_TYPE_GATEWAY,
+    AsyncGrpcClient,
+    GrpcClient,
     Overloaded,
     PooledTransport,
     PredictClient,
     PredictException,
     Request,
     RetryPolicy,
+    Signature,
     StringRequest,
     StringResponse,
     TFRequest,
@@ -110,3 +113,17 @@ def transports() -> list[PredictClient]:
 def own_request(client: PredictClient) -> bytes:
     answer: bytes = client.predict(Reversed())
     return answer
+
+
+def by_grpc() -> None:
+    with GrpcClient("127.0.0.1:8500", "half_plus_two", token="...", timeout=2000) as client:
+        outputs: dict[str, np.ndarray[Any, Any]] = client.predict({"x": [1.0]}, version=3)
+        many: list[dict[str, np.ndarray[Any, Any]]] = client.predict_many([{"x": [1.0]}])
+        signature: Signature = client.signature(version_label="canary")
+    print(outputs, many, signature)
+
+
+async def by_grpc_with_asyncio() -> None:
+    async with AsyncGrpcClient("127.0.0.1:8500", "m", options=[("grpc.lb_policy_name", "x")]) as c:
+        outputs: dict[str, np.ndarray[Any, Any]] = await c.predict({"x": [1.0]}, outputs=["y"])
+    print(outputs)

@@ -1,0 +1,168 @@
+"""What the gRPC clients have in common: settings, and how calls are made of them."""
+
+from __future__ import annotations
+
+import time
+from importlib import import_module
+from typing import Any, Iterable, Mapping, NamedTuple, Sequence, Tuple, Union
+
+from . import _checks, _setting_checks
+from ._grpc_failures import UNAVAILABLE
+from ._grpc_messages import ModelSpec, predict_request
+from ._grpc_tensors import tensors
+from ._retry import RetryPolicy
+from ._signature import Signature
+from .exception import NO_ANSWER, InvalidRequest, TimedOut
+
+Options = Sequence[Tuple[str, Any]]
+Metadata = Tuple[Tuple[str, Union[str, bytes]], ...]
+Signatures = Mapping[str, Signature]
+
+DEFAULT_SIGNATURE = "serving_default"
+
+# grpcio refuses messages above 4 MB unless told otherwise, and waits 1 s before it connects again.
+_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
+_PLAIN = ("grpc", "http")
+_SECURE = ("grpcs", "https")
+_HIGHEST_VERSION = (1 << 63) - 1
+
+
+class Call(NamedTuple):
+    """One call: what all of its attempts share."""
+
+    deadline: float
+    metadata: Metadata
+
+    def left(self) -> float:
+        """Seconds until the deadline; raises `TimedOut` when there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimedOut(NO_ANSWER, "no time was left for an attempt (see timeout)")
+        return left
+
+
+class GrpcSettings:
+    """The settings of a gRPC client; `InvalidRequest` says what is wrong with one."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        service_name: str,
+        *,
+        token: str = "",
+        timeout: float = 5000,
+        headers: Mapping[str, str] | None = None,
+        retry_policy: RetryPolicy | None = None,
+        credentials: Any = None,
+        options: Options = (),
+    ) -> None:
+        self.rpc_error: type[Exception] = _load("grpc").RpcError
+        self.target, self.is_secure = _target(_setting_checks.address("endpoint", endpoint))
+        self.service_name = _setting_checks.service_name("service name", service_name)
+        self.timeout = _checks.milliseconds("timeout", timeout)
+        self.credentials = credentials
+        self.options = list({**dict(_OPTIONS), **dict(options)}.items())
+        policy = RetryPolicy(statuses={UNAVAILABLE}) if retry_policy is None else retry_policy
+        self.retry_policy = _setting_checks.retry_policy("retry policy", policy)
+        checked = _setting_checks.token("token", token)
+        own: Metadata = (("authorization", checked),) if checked else ()
+        self._metadata = own + _metadata(headers)
+
+    def open(self, module: str) -> Any:
+        """Return a new channel of `module`, `grpc` or `grpc.aio`; it connects when it is used."""
+        grpc = _load(module)
+        credentials = self.credentials
+        if credentials is None and not self.is_secure:
+            return grpc.insecure_channel(self.target, options=self.options)
+        if credentials is None:
+            credentials = _load("grpc").ssl_channel_credentials()
+        return grpc.secure_channel(self.target, credentials, options=self.options)
+
+    def model(self, version: int | None, version_label: str) -> ModelSpec:
+        """Return which model and version a call is for."""
+        label = _checks.text("version label", version_label)
+        if version is None:
+            return ModelSpec(self.service_name, None, label)
+        if label:
+            raise InvalidRequest("version and version_label: one of them names the version")
+        number = _checks.count("version", version, least=0)
+        if number > _HIGHEST_VERSION:
+            raise InvalidRequest(f"version: expected {_HIGHEST_VERSION} or less, got {number}")
+        return ModelSpec(self.service_name, number)
+
+    def call(self, timeout: float | None, headers: Mapping[str, str] | None) -> Call:
+        """Return a call whose time runs from now."""
+        ms = self.timeout if timeout is None else _checks.milliseconds("timeout", timeout)
+        metadata = self._metadata + _metadata(headers) if headers else self._metadata
+        return Call(time.monotonic() + ms / 1000, metadata)
+
+
+def body_of(
+    model: ModelSpec,
+    signatures: Signatures,
+    signature_name: str,
+    arrays: Mapping[str, Any],
+    outputs: Iterable[str],
+) -> bytes:
+    """Return the request for these arrays; raises `InvalidRequest`."""
+    if not isinstance(arrays, Mapping):
+        raise InvalidRequest(
+            f"predict() takes a dict of arrays by input name, got {type(arrays).__name__}"
+        )
+    name = _checks.text("signature name", signature_name)
+    signature = signatures.get(name or DEFAULT_SIGNATURE)
+    wanted = _checks.names("outputs", outputs)
+    return predict_request(model, name, tensors(signature, arrays), wanted)
+
+
+def signature_of(signatures: Signatures, name: str) -> Signature:
+    """Return the signature of this name, or the default one; raises `InvalidRequest`."""
+    wanted = _checks.text("signature name", name) or DEFAULT_SIGNATURE
+    found = signatures.get(wanted)
+    if found is None:
+        names = ", ".join(map(repr, sorted(signatures))) or "none"
+        raise InvalidRequest(f"no signature {wanted!r}; the model has {names}")
+    return found
+
+
+def _target(endpoint: str) -> tuple[str, bool]:
+    """Return what grpcio connects to, and whether by TLS."""
+    scheme, found, rest = endpoint.partition("://")
+    if not found or scheme not in (*_PLAIN, *_SECURE):
+        target = endpoint
+    elif "/" in rest.rstrip("/"):
+        raise InvalidRequest(f"endpoint: expected HOST:PORT without a path, got {endpoint!r}")
+    else:
+        target = rest.rstrip("/")
+    if not target:
+        raise InvalidRequest(f"endpoint: expected an address such as 'host:8500', got {endpoint!r}")
+    return target, bool(found) and scheme in _SECURE
+
+
+def _metadata(headers: Mapping[str, str] | None) -> Metadata:
+    # gRPC takes names in lower case alone.
+    checked = _checks.headers("headers", headers)
+    return tuple(
+        [
+            (name.lower(), value if isinstance(value, bytes) else str(value))
+            for name, value in checked.items()
+        ]
+    )
+
+
+def _load(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != "grpc":
+            raise
+        raise ModuleNotFoundError(
+            "a gRPC client needs the package grpcio, which the extra `grpc` brings: run "
+            "`pip install 'eas-processor[grpc]'`",
+            name="grpc",
+        ) from error

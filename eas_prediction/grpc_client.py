@@ -1,0 +1,199 @@
+"""The gRPC client of one service."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from types import TracebackType
+from typing import Any, Iterable, Mapping
+
+import numpy as np
+
+from . import _checks
+from ._grpc_failures import failure_of, is_without_metadata, may_be_outdated
+from ._grpc_messages import (
+    GET_MODEL_METADATA,
+    PREDICT,
+    ModelSpec,
+    metadata_request,
+    read_predict_response,
+    read_signatures,
+)
+from ._grpc_settings import Call, GrpcSettings, Options, Signatures, body_of, signature_of
+from ._many import run_threads
+from ._progress import Progress, reporter
+from ._retry import RetryPolicy, retry
+from ._signature import Signature
+from .exception import InvalidRequest, PredictException
+
+__all__ = ["GrpcClient"]
+
+
+class GrpcClient:
+    """
+    Calls one model by the gRPC of TensorFlow Serving, from any number of threads.
+
+        with GrpcClient("127.0.0.1:8500", "half_plus_two") as client:
+            outputs = client.predict({"x": [1.0, 2.0, 5.0]})
+
+    `endpoint` is host and port; `https://` before it is for TLS, with the certificates that grpcio
+    brings or with `credentials`, a `grpc.ChannelCredentials`. `token` and `headers` go as metadata.
+    `timeout` is in milliseconds, for one call with all its attempts. Without a `retry_policy` what
+    is UNAVAILABLE is tried again. `options` are channel arguments of grpcio. A message may have any
+    size. Raises ModuleNotFoundError where grpcio is missing.
+    """
+
+    def __init__(
+        self,
+        endpoint: str = "",
+        service_name: str = "",
+        *,
+        token: str = "",
+        timeout: float = 5000,
+        headers: Mapping[str, str] | None = None,
+        retry_policy: RetryPolicy | None = None,
+        credentials: Any = None,
+        options: Options = (),
+    ) -> None:
+        self._settings = GrpcSettings(
+            endpoint,
+            service_name,
+            token=token,
+            timeout=timeout,
+            headers=headers,
+            retry_policy=retry_policy,
+            credentials=credentials,
+            options=options,
+        )
+        self._channel: Any = None
+        self._methods: dict[str, Any] = {}
+        self._known: dict[ModelSpec, Signatures] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> GrpcClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, and end calls that are on their way; a later call opens anew."""
+        with self._lock:
+            channel, self._channel, self._methods = self._channel, None, {}
+        if channel is not None:
+            channel.close()
+
+    def predict(
+        self,
+        req: Mapping[str, Any],
+        *,
+        outputs: Iterable[str] = (),
+        signature_name: str = "",
+        version: int | None = None,
+        version_label: str = "",
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """
+        Send arrays by input name, and return the outputs by name; raises `PredictException`.
+
+        Values are converted to the dtypes of the model's signature, which is asked for once. What
+        is named there is not checked further: the service refuses what it does not take. `outputs`
+        names those that are wanted, all without any. Without `version` and `version_label` the
+        newest version answers.
+
+        For this call alone: `timeout` in milliseconds, and more `headers`.
+        """
+        model = self._settings.model(version, version_label)
+        call = self._settings.call(timeout, headers)
+        make_body = partial(body_of, signature_name=signature_name, arrays=req, outputs=outputs)
+        known = self._known.get(model)
+        signatures = self._learn(model, call) if known is None else known
+        try:
+            body = make_body(model, signatures)
+        except InvalidRequest:
+            if known is None:
+                raise
+            # The model may be a newer one by now.
+            body = make_body(model, self._learn(model, call))
+        try:
+            answer = self._ask(PREDICT, body, call)
+        except PredictException as failure:
+            if may_be_outdated(failure):
+                self._known.pop(model, None)
+            raise
+        return read_predict_response(answer)
+
+    def predict_many(
+        self,
+        requests: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = 8,
+        progress: Progress = False,
+        **options: Any,
+    ) -> list[dict[str, np.ndarray[Any, Any]]]:
+        """
+        Send many requests, at most `concurrency` at a time, and return their outputs in order.
+
+        `progress` is True for a bar on a terminal, or is called with the number done and the number
+        of all. `options` are those of `predict`. The first failure is raised; what had not begun by
+        then is not sent.
+        """
+        waiting = _checks.requests(requests)
+        return run_threads(
+            partial(self.predict, **options), waiting, concurrency, reporter(progress, len(waiting))
+        )
+
+    def signature(
+        self, signature_name: str = "", *, version: int | None = None, version_label: str = ""
+    ) -> Signature:
+        """Ask the service for a model's inputs and outputs; raises `PredictException`."""
+        model = self._settings.model(version, version_label)
+        answer = self._ask(
+            GET_MODEL_METADATA, metadata_request(model), self._settings.call(None, None)
+        )
+        self._known[model] = read_signatures(answer)
+        return signature_of(self._known[model], signature_name)
+
+    def _learn(self, model: ModelSpec, call: Call) -> Signatures:
+        """Return and remember the signatures of a model; none where the service cannot say."""
+        try:
+            answer = self._ask(GET_MODEL_METADATA, metadata_request(model), call)
+        except PredictException as failure:
+            if not is_without_metadata(failure):
+                raise
+            found: Signatures = {}
+        else:
+            found = read_signatures(answer)
+        self._known[model] = found
+        return found
+
+    def _ask(self, method: str, body: bytes, call: Call) -> bytes:
+        attempt = partial(self._attempt, method, body, call)
+        policy = self._settings.retry_policy
+        try:
+            return attempt()
+        except PredictException as failure:
+            if not policy.covers(failure):
+                raise
+            return retry(attempt, failure, policy, call.deadline)
+
+    def _attempt(self, method: str, body: bytes, call: Call) -> bytes:
+        send = self._methods.get(method) or self._open(method)
+        try:
+            answer: bytes = send(body, timeout=call.left(), metadata=call.metadata)
+        except self._settings.rpc_error as error:
+            raise failure_of(error) from error
+        return answer
+
+    def _open(self, method: str) -> Any:
+        with self._lock:
+            if self._channel is None:
+                self._channel = self._settings.open("grpc")
+            send = self._methods[method] = self._channel.unary_unary(method)
+        return send
