@@ -40,6 +40,8 @@ _GREETING = frames.settings(
 ) + frames.window_update(0, LARGEST - frames.FIRST_WINDOW)
 _FAREWELL = b"farewell"
 """The payload of the PING whose answer says that the client has read the first GOAWAY."""
+_PRESENCE = b"presence"
+"""The payload of the PING that a client which says nothing is to answer."""
 _PONG_S = 1.0
 _LINGER_S = 2.0
 
@@ -80,6 +82,10 @@ class Http2Connection(asyncio.Protocol):
         self._pong = False
         self._closed_at = 0.0
         self._block_since = 0.0
+        self._looked_at = self._heard_at = self.now
+        """When time limits were last looked at, and when the client was last heard of by then."""
+        self._asked_at = 0.0
+        """When a silent client was asked whether it is there."""
 
     # asyncio's side
 
@@ -188,6 +194,8 @@ class Http2Connection(asyncio.Protocol):
             # Its run may go on for a while, and a client that resets what it has just asked for
             # is not to get more of them than one that waits: CVE-2023-44487.
             self._cancelled += 1
+            # When deadlines expire by the hundred, that is no flood: it has its own limit.
+            self.noise.pay()
         self._withdraw(stream)
         if not self.streams:
             self._idle_since = self.now
@@ -212,8 +220,11 @@ class Http2Connection(asyncio.Protocol):
     def check_time(self, now: float) -> None:
         """End what has waited too long for the client."""
         settings, flow = self.server.settings, self.flow
-        self.now = now
+        if self.now != self._looked_at:
+            self._heard_at, self._asked_at = self.now, 0.0
+        self.now = self._looked_at = now
         self._cancelled = 0
+        self.noise.rest()
         flow.measure(now)
         if self._closed_at:
             if now - self._closed_at > _LINGER_S:
@@ -225,6 +236,8 @@ class Http2Connection(asyncio.Protocol):
         if not self.receiving.settled and now - self._idle_since > settings.head_timeout:
             self._close()
             return
+        if self.streams and flow.reading:
+            self._check_presence(now)
         self._check_block(now, settings.head_timeout)
         self._check_streams(now, settings.head_timeout)
         for stream in self.sending.stalled(now - settings.send_timeout):
@@ -233,6 +246,16 @@ class Http2Connection(asyncio.Protocol):
         if not self.streams and now - self._idle_since > settings.idle_timeout:
             self._go_away(NO_ERROR)
         self.sending.flush()
+
+    def _check_presence(self, now: float) -> None:
+        """Ask a client that waits and says nothing whether it is there; leave one that is not."""
+        settings = self.server.settings
+        if self._asked_at:
+            if now - self._asked_at > settings.head_timeout:
+                self.transport.abort()
+        elif now - self._heard_at > settings.idle_timeout:
+            self._asked_at = now
+            self.sending.out.append(frames.frame(frames.PING, 0, 0, _PRESENCE))
 
     def _check_block(self, now: float, patience: float) -> None:
         if not self.receiving.in_block:

@@ -19,6 +19,8 @@ MAX_NOISE = 10_000
 """Frames that ask for nothing, beyond those that the answered calls allow."""
 _NOISE_OF_A_CALL = 8
 """C-core sends two WINDOW_UPDATEs and a PING beside the two frames of a call."""
+_NOISE_OF_A_SECOND = 100
+"""A client whose calls last for days still asks whether the server is there."""
 REMEMBERED = 1024
 """Streams that were reset here, and whose late frames are ignored."""
 
@@ -38,6 +40,10 @@ class Noise:
             raise ConnectionFault("too many frames that ask for nothing", ENHANCE_YOUR_CALM)
 
     def pay(self) -> None:
-        """Allow the frames that come with one call, which was answered."""
+        """Allow the frames that come with one call, which is over."""
         if self._count > _NOISE_OF_A_CALL:
             self._count -= _NOISE_OF_A_CALL
+
+    def rest(self) -> None:
+        """Allow the frames of a second."""
+        self._count = max(0, self._count - _NOISE_OF_A_SECOND)

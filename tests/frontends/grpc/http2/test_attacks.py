@@ -15,7 +15,9 @@ from typing import NamedTuple
 import pytest
 from frontends.grpc.http2.flooding import flood
 from frontends.grpc.http2.raw_client import (
+    ACK,
     END_HEADERS,
+    LATE,
     PADDED,
     PREFACE,
     SIZE,
@@ -333,6 +335,39 @@ def test_a_stream_of_messages_may_be_silent(start_echo: Callable[..., RunningEch
         client.send(data(message(), end=True))
         assert client.read_until(lambda: client.has_ended(1))
         assert client.payload() == message() * 2
+
+
+def test_a_client_that_waits_is_asked_whether_it_is_there(
+    start_echo: Callable[..., RunningEcho],
+) -> None:
+    """Its calls may last for days, so only one whose machine has gone does not answer a PING"""
+    echo = start_echo(idle_timeout=0.3, head_timeout=0.3)
+    with RawClient(echo.address) as client, RawClient(echo.address) as silent:
+        for each in (client, silent):
+            each.send(headers(request(path=STREAM)))
+        assert client.read_until(lambda: client.of(Kind.PING))
+        client.send(frame(Kind.PING, ACK, 0, client.of(Kind.PING)[0].payload))
+        assert silent.read_until(lambda: silent.of(Kind.PING))
+        silent.read_to_end()
+        client.send(data(message(), end=True))
+        assert client.read_until(lambda: client.has_ended(1))
+        assert client.payload() == message()
+
+
+def test_calls_that_their_client_gives_up_are_no_flood(address: tuple[str, int]) -> None:
+    """1,000 at a time, a dozen frames each, as where deadlines expire"""
+    given_up = b"".join(
+        headers(request(path=LATE), number)
+        + data(message(), number, end=True)
+        + (window_update(5, number) + window_update(5) + ping()) * 4
+        + reset(number)
+        for number in range(1, 2001, 2)
+    )
+    with RawClient(address) as client:
+        client.send(given_up)
+        client.send(call(stream=3001))
+        assert client.read_until(lambda: client.has_ended(3001))
+        assert not client.of(Kind.GOAWAY)
 
 
 def test_an_answer_that_is_not_taken_is_given_up(start_echo: Callable[..., RunningEcho]) -> None:
