@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from eas_processor.frontends.grpc.http2 import frames
 from eas_processor.frontends.grpc.http2.blocks import Blocks
+from eas_processor.frontends.grpc.http2.control import ACTIONS, Control
 from eas_processor.frontends.grpc.http2.faults import ConnectionFault, StreamFault
 from eas_processor.frontends.grpc.http2.frames import (
     ACK,
@@ -15,7 +15,6 @@ from eas_processor.frontends.grpc.http2.frames import (
     END_HEADERS,
     END_STREAM,
     ENHANCE_YOUR_CALM,
-    FLOW_CONTROL_ERROR,
     FRAME_HEAD,
     FRAME_SIZE_ERROR,
     HEAD_SIZE,
@@ -33,7 +32,6 @@ from eas_processor.frontends.grpc.http2.limits import (
     MAX_BLOCK,
     MAX_CONTINUATIONS,
     MAX_FRAME,
-    MAX_SETTINGS,
 )
 from eas_processor.frontends.grpc.http2.messages import PREFIX, Messages
 from eas_processor.frontends.grpc.http2.stream import Method, Stream
@@ -44,8 +42,6 @@ if TYPE_CHECKING:
 _REPLENISHED_AT = LARGEST >> 1
 _DATA_IN_PIECES_FROM = 256
 """Bytes of an unfinished DATA frame that are taken at once; less waits for the rest."""
-_STREAMS_OF_A_FRAME = 16
-"""Streams whose windows are changed in the time that a frame takes."""
 
 
 class _Block:
@@ -67,6 +63,7 @@ class Receiving:
         "_block",
         "_blocks",
         "_connection",
+        "_control",
         "_data_ends",
         "_data_stream",
         "_greeted",
@@ -81,6 +78,7 @@ class Receiving:
 
     def __init__(self, connection: Http2Connection) -> None:
         self._connection = connection
+        self._control = Control(connection)
         self.messages = Messages(connection)
         self._blocks: Blocks[tuple[StreamHead, Method]] = Blocks()
         self._held = b""
@@ -149,11 +147,14 @@ class Receiving:
         elif kind == WINDOW_UPDATE:
             if stop - start != 4:
                 raise ConnectionFault("WINDOW_UPDATE has 4 bytes", FRAME_SIZE_ERROR)
-            self._on_window(number, U32.unpack_from(data, start)[0] & LARGEST)
+            self._control.on_window(number, U32.unpack_from(data, start)[0] & LARGEST)
         elif stop - start > MAX_FRAME:
             raise ConnectionFault("a frame is too large", FRAME_SIZE_ERROR)
+        elif kind == CONTINUATION:
+            self._on_continuation(flags, number, data[start:stop])
         else:
-            _CONTROL.get(kind, Receiving._on_unknown)(self, flags, number, data[start:stop])
+            act = ACTIONS.get(kind, Control.on_unknown)
+            act(self._control, flags, number, data[start:stop])
 
     def _check_order(self, kind: int, flags: int) -> None:
         if not self.settled and (kind != frames.SETTINGS or flags & ACK):
@@ -277,12 +278,13 @@ class Receiving:
 
     def _stray_data(self, number: int) -> None:
         """DATA on a stream that is not open: ignored where we have ended it, else a fault."""
-        self._refuse_idle(number)
+        self.refuse_idle(number)
         self._connection.noise.add()
         if number not in self._connection.ended_here:
             raise StreamFault(number, STREAM_CLOSED)
 
-    def _refuse_idle(self, number: int) -> None:
+    def refuse_idle(self, number: int) -> None:
+        """Raise ConnectionFault for a stream that was never opened."""
         if not number or number > self._last or not number & 1:
             raise ConnectionFault("a frame on a stream that was not opened")
 
@@ -361,135 +363,3 @@ class Receiving:
         if not flags & END_STREAM or not are_trailers(fields):
             raise StreamFault(number)
         self._end(stream)
-
-    # Control
-
-    def _on_window(self, number: int, more: int) -> None:
-        connection = self._connection
-        sending = connection.sending
-        if not number:
-            if not more:
-                raise ConnectionFault("a WINDOW_UPDATE of nothing")
-            if sending.credit + more > LARGEST:
-                raise ConnectionFault("the connection's window is too large", FLOW_CONTROL_ERROR)
-            connection.noise.add()
-            sending.add_credit(more)
-            return
-        stream = connection.streams.get(number)
-        if stream is None:
-            self._refuse_idle(number)
-            connection.noise.add()
-            return
-        connection.noise.add()
-        if not more:
-            raise StreamFault(number)
-        if stream.credit + more > LARGEST:
-            raise StreamFault(number, FLOW_CONTROL_ERROR)
-        stream.credit += more
-        if stream.unsent is not None:
-            sending.go_on(stream)
-
-    def _on_ping(self, flags: int, number: int, payload: bytes) -> None:
-        if number:
-            raise ConnectionFault("PING on a stream")
-        if len(payload) != 8:
-            raise ConnectionFault("PING has 8 bytes", FRAME_SIZE_ERROR)
-        self._connection.noise.add()
-        if flags & ACK:
-            self._connection.on_pong(payload)
-        else:
-            self._connection.sending.out.append(frames.frame(frames.PING, ACK, 0, payload))
-
-    def _on_settings(self, flags: int, number: int, payload: bytes) -> None:
-        if number:
-            raise ConnectionFault("SETTINGS on a stream")
-        connection = self._connection
-        connection.noise.add()
-        if flags & ACK:
-            if payload:
-                raise ConnectionFault("SETTINGS are acknowledged without any", FRAME_SIZE_ERROR)
-            return
-        if len(payload) % 6:
-            raise ConnectionFault("SETTINGS have 6 bytes each", FRAME_SIZE_ERROR)
-        if len(payload) > 6 * MAX_SETTINGS:
-            raise ConnectionFault("too many SETTINGS", ENHANCE_YOUR_CALM)
-        for key, value in struct.iter_unpack(">HI", payload):
-            self._set(key, value)
-        self.settled = True
-        connection.sending.out.append(frames.frame(frames.SETTINGS, ACK))
-
-    def _set(self, key: int, value: int) -> None:
-        sending = self._connection.sending
-        if key == frames.HEADER_TABLE_SIZE:
-            sending.set_table_size(value)
-        elif key == frames.ENABLE_PUSH:
-            if value > 1:
-                raise ConnectionFault("ENABLE_PUSH is 0 or 1")
-        elif key == frames.INITIAL_WINDOW_SIZE:
-            self._set_first_window(value)
-        elif key == frames.MAX_FRAME_SIZE:
-            if not frames.FIRST_FRAME <= value < 2**24:
-                raise ConnectionFault("MAX_FRAME_SIZE is from 16384 to 16777215")
-            sending.frame_size = value
-
-    def _set_first_window(self, value: int) -> None:
-        """Let the client's new window count for the streams that are open, too."""
-        if value > LARGEST:
-            raise ConnectionFault("INITIAL_WINDOW_SIZE is too large", FLOW_CONTROL_ERROR)
-        connection = self._connection
-        more = value - connection.sending.first_window
-        if not more:
-            return
-        # Each stream is looked at: a client that sets this again and again pays for that.
-        for _ in range(len(connection.streams) // _STREAMS_OF_A_FRAME):
-            connection.noise.add()
-        for stream in connection.streams.values():
-            stream.credit += more
-            if stream.credit > LARGEST:
-                raise ConnectionFault("a window is too large", FLOW_CONTROL_ERROR)
-        connection.sending.first_window = value
-        for stream in list(connection.streams.values()):
-            connection.sending.go_on(stream)
-
-    def _on_reset(self, flags: int, number: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise ConnectionFault("RST_STREAM has 4 bytes", FRAME_SIZE_ERROR)
-        connection = self._connection
-        connection.noise.add()
-        stream = connection.streams.get(number)
-        if stream is None:
-            self._refuse_idle(number)
-        else:
-            connection.cancel(stream)
-
-    def _on_priority(self, flags: int, number: int, payload: bytes) -> None:
-        if not number:
-            raise ConnectionFault("PRIORITY on no stream")
-        self._connection.noise.add()
-        if len(payload) != 5:
-            raise StreamFault(number, FRAME_SIZE_ERROR)
-
-    def _on_goaway(self, flags: int, number: int, payload: bytes) -> None:
-        if number:
-            raise ConnectionFault("GOAWAY on a stream")
-        if len(payload) < 8:
-            raise ConnectionFault("GOAWAY has 8 bytes and more", FRAME_SIZE_ERROR)
-        self._connection.noise.add()
-        self._connection.leaves = True
-
-    def _on_push(self, flags: int, number: int, payload: bytes) -> None:
-        raise ConnectionFault("clients push nothing")
-
-    def _on_unknown(self, flags: int, number: int, payload: bytes) -> None:
-        self._connection.noise.add()
-
-
-_CONTROL = {
-    frames.PRIORITY: Receiving._on_priority,
-    frames.RST_STREAM: Receiving._on_reset,
-    frames.SETTINGS: Receiving._on_settings,
-    frames.PUSH_PROMISE: Receiving._on_push,
-    frames.PING: Receiving._on_ping,
-    frames.GOAWAY: Receiving._on_goaway,
-    CONTINUATION: Receiving._on_continuation,
-}
