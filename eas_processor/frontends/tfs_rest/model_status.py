@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
+from eas_processor.contracts.refusals import NotFound
 from eas_processor.contracts.shown import for_clients
 from eas_processor.frontends.tfs_rest.statuses import name_of
 from eas_processor.serving.registry import Entry, Phase
+from eas_processor.serving.service import Service
 from eas_processor.serving.version_states import Stage, VersionState
+
+_REMEMBERED = 64
 
 
 def states_of(entry: Entry) -> dict[int, VersionState]:
@@ -37,12 +42,21 @@ def status_text(states: dict[int, VersionState]) -> bytes:
     return _written({"model_version_status": shown})
 
 
-def metadata_text(name: str, version: int, signatures: Any) -> bytes:
-    """Return the signatures of a version, which its worker has told as JSON."""
+def signatures_of(service: Service) -> str:
+    """Return the signatures of a version, which its worker has told as JSON. Raises NotFound."""
+    text = service.instances.info.get("metadata")
+    if not text:
+        raise NotFound("this model tells of no signatures")
+    return str(text)
+
+
+@lru_cache(_REMEMBERED)
+def metadata_text(name: str, version: int, signatures: str) -> bytes:
+    """Return the metadata of a version; to write the same again takes milliseconds."""
     return _written(
         {
             "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-            "metadata": {"signature_def": {"signature_def": signatures}},
+            "metadata": {"signature_def": {"signature_def": json.loads(signatures)}},
         }
     )
 

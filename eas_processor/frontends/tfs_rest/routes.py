@@ -22,7 +22,12 @@ from eas_processor.frontends.tfs_rest.call import (
     TfsSlowRoute,
 )
 from eas_processor.frontends.tfs_rest.metrics import VersionSample, exposition
-from eas_processor.frontends.tfs_rest.model_status import metadata_text, states_of, status_text
+from eas_processor.frontends.tfs_rest.model_status import (
+    metadata_text,
+    signatures_of,
+    states_of,
+    status_text,
+)
 from eas_processor.frontends.tfs_rest.paths import Target, parse
 from eas_processor.frontends.tfs_rest.statuses import status_of
 from eas_processor.frontends.token_check import token_refusal
@@ -138,10 +143,8 @@ class TfsRoutes:
 
     def _metadata(self, entry: Entry, asked: Target) -> Reply:
         number, service = self._models.version(entry, asked.wanted)
-        text = service.instances.info.get("metadata")
-        if not text:
-            raise HttpRefusal("this model tells of no signatures", 404)
-        return Reply(200, JSON_TYPE, [metadata_text(entry.name, number, json.loads(text))])
+        text = metadata_text(entry.name, number, signatures_of(service))
+        return Reply(200, JSON_TYPE, [text])
 
     def _slow(
         self, head: Head, handler: Any, lines: bytes, *, takes_body: bool = False
