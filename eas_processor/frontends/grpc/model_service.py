@@ -14,12 +14,11 @@ from eas_processor.frontends.grpc.model_spec import first_field, read_spec
 from eas_processor.frontends.grpc.routes import asker
 from eas_processor.frontends.grpc.simple import SimpleMethod
 from eas_processor.frontends.grpc.statuses import STATUSES
-from eas_processor.frontends.tfs_models import TfsModels, Wanted
+from eas_processor.frontends.grpc.wire import length_field, number_field, text_field
+from eas_processor.frontends.tfs_models import TfsModels
 from eas_processor.frontends.tfs_rest.model_status import states_of
 from eas_processor.link import codes
 from eas_processor.serving.version_states import Stage, VersionState
-from eas_wire.fields import LENGTH, VARINT, length_field, tag_of
-from eas_wire.varints import write_varint
 
 MODEL_SERVICE = b"/tensorflow.serving.ModelService/"
 
@@ -30,12 +29,10 @@ _STAGES = {
     Stage.UNLOADING: 40,
     Stage.END: 50,
 }
-_VERSION = tag_of(1, VARINT)
-_STATE = tag_of(2, VARINT)
-_STATUS = tag_of(3, LENGTH)
-_ERROR_CODE = tag_of(1, VARINT)
-_ERROR_MESSAGE = tag_of(2, LENGTH)
-_MODEL_VERSION_STATUS = _STATUS_OF_RELOAD = tag_of(1, LENGTH)
+# Fields of the messages
+_VERSION, _STATE, _STATUS = 1, 2, 3
+_ERROR_CODE, _ERROR_MESSAGE = 1, 2
+_MODEL_VERSION_STATUS = _STATUS_OF_RELOAD = 1
 
 Reload = Callable[[bytes], Coroutine[Any, Any, bytes]]
 """
@@ -75,10 +72,7 @@ def _model_status(models: TfsModels, message: bytes, head: StreamHead) -> bytes:
     if not content:
         raise BadRequest("Missing ModelSpec")
     spec = read_spec(content)
-    if not spec.name:
-        raise BadRequest("ModelSpec has no name specified.")
-    wanted = Wanted(spec.name.encode(), spec.version, spec.label or None)
-    entry = models.listed(wanted, asker(head))
+    entry = models.listed(spec.wanted, asker(head))
     states = states_of(entry)
     if spec.label:
         number = entry.labels.get(spec.label)
@@ -98,16 +92,17 @@ def _model_status(models: TfsModels, message: bytes, head: StreamHead) -> bytes:
 
 
 def _version_status(number: int, state: VersionState) -> bytes:
-    version = write_varint(_VERSION) + write_varint(number) if number else b""
-    stage = write_varint(_STATE) + write_varint(_STAGES[state.stage])
     status = _status(state.code, for_clients(state.message))
-    return version + stage + length_field(_STATUS, status)
+    return (
+        number_field(_VERSION, number)
+        + number_field(_STATE, _STAGES[state.stage])
+        + length_field(_STATUS, status)
+    )
 
 
 def _status(code: int, message: str) -> bytes:
     """Return the content of a `StatusProto`."""
-    written = write_varint(_ERROR_CODE) + write_varint(STATUSES[code]) if code else b""
-    return written + (length_field(_ERROR_MESSAGE, message.encode()) if message else b"")
+    return number_field(_ERROR_CODE, STATUSES[code]) + text_field(_ERROR_MESSAGE, message)
 
 
 async def _reload(reload: Reload, message: bytes) -> bytes:

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from eas_processor.codecs.tensor_proto.messages import ModelSpec, read_model_spec
 from eas_processor.contracts.refusals import BadRequest
-from eas_wire import MalformedMessage
-from eas_wire.fields import LENGTH, VARINT, allowance, fields, length_field, tag_of
-from eas_wire.varints import read_varint, write_varint
+from eas_processor.frontends.grpc.wire import (
+    LENGTH,
+    LONGEST_HEAD,
+    MalformedError,
+    field_at,
+    fields,
+    length_field,
+    number_field,
+    read_varint,
+    text_field,
+)
+from eas_processor.frontends.tfs_models import Wanted
 
-_FIRST = tag_of(1, LENGTH)
-"""The `model_spec` of requests, the `tasks` of MultiInference, and the `results` of its answer."""
 _MOST_FIELDS = 10_000
-"""Of the request itself, not of what it holds: to walk these takes 2 ms."""
-_LONGEST_HEAD = 20
-"""Bytes of a tag and a length."""
+_NAME, _VERSION, _SIGNATURE_NAME, _LABEL = 1, 2, 3, 4
 
-NAME = tag_of(1, LENGTH)
-VERSION = tag_of(2, LENGTH)
-SIGNATURE_NAME = tag_of(3, LENGTH)
-_INT64 = tag_of(1, VARINT)
+DEFAULT_SIGNATURE = "serving_default"
 
-DEFAULT_SIGNATURE = b"serving_default"
+
+class ModelSpec(NamedTuple):
+    """Which model a request is for; `version` is None where none is named, `label` empty."""
+
+    name: str = ""
+    version: int | None = None
+    label: str = ""
+    signature_name: str = ""
+
+    @property
+    def wanted(self) -> Wanted:
+        """The model and its version. Raises BadRequest without a name."""
+        if not self.name:
+            raise BadRequest("ModelSpec has no name specified.")
+        return Wanted(self.name.encode(), self.version, self.label or None)
 
 
 def first_field(body: Sequence[bytes]) -> bytes:
@@ -33,50 +49,65 @@ def first_field(body: Sequence[bytes]) -> bytes:
     """
     try:
         if len(body) == 1:
-            view = memoryview(body[0])
+            message = body[0]
             found = [
-                view[start:stop].tobytes()
-                for tag, start, stop in fields(view, 0, len(view), allowance(_MOST_FIELDS))
-                if tag == _FIRST
+                message[start:stop]
+                for number, kind, start, stop in fields(message)
+                if number == 1 and kind == LENGTH
             ]
-            return found[0] if len(found) == 1 else b"".join(found)
-        return b"".join(_Pieces(body).first_fields())
-    except MalformedMessage as error:
+        else:
+            found = _Pieces(body).first_fields()
+    except (MalformedError, IndexError) as error:
         raise BadRequest(f"the message cannot be read: {error}") from None
+    return found[0] if len(found) == 1 else b"".join(found)
 
 
 def read_spec(content: bytes) -> ModelSpec:
     """Return the `ModelSpec` whose content this is. Raises BadRequest."""
-    view = memoryview(content)
+    given: dict[str, str | int | None] = {}
     try:
-        return read_model_spec(view, [(0, len(view))])
-    except MalformedMessage as error:
+        for number, kind, start, stop in fields(content):
+            if kind != LENGTH:
+                continue
+            value = content[start:stop]
+            if number == _NAME:
+                given["name"] = value.decode()
+            elif number == _SIGNATURE_NAME:
+                given["signature_name"] = value.decode()
+            elif number == _VERSION:
+                given |= {"version": _int64(value), "label": ""}
+            elif number == _LABEL:
+                given |= {"version": None, "label": value.decode()}
+    except (ValueError, IndexError) as error:
         raise BadRequest(f"model_spec cannot be read: {error}") from None
+    return ModelSpec(**given)  # type: ignore[arg-type]
 
 
-def version_of(number: int) -> bytes:
-    """Return the field `version` of a `ModelSpec`."""
-    value = write_varint(_INT64) + write_varint(number) if number else b""
-    return length_field(VERSION, value)
+def _int64(wrapped: bytes) -> int:
+    """Return the number in an `Int64Value`."""
+    value = 0
+    for number, _, start, _ in fields(wrapped):
+        if number == 1:
+            value = read_varint(wrapped, start)[0]
+    return value - (value >> 63 << 64)
 
 
-def write_spec(name: str, number: int, signature: bytes) -> bytes:
+def write_spec(name: str, version: int, signature: str) -> bytes:
     """Return the content of a `ModelSpec` with a version."""
-    return (
-        length_field(NAME, name.encode())
-        + version_of(number)
-        + (length_field(SIGNATURE_NAME, signature) if signature else b"")
-    )
+    return text_field(_NAME, name) + _version(version) + text_field(_SIGNATURE_NAME, signature)
+
+
+def _version(number: int) -> bytes:
+    return length_field(_VERSION, number_field(1, number))
 
 
 def add_version(response: bytes, number: int) -> bytes:
     """Return a `MultiInferenceResponse` in which each result has its version."""
-    view = memoryview(response)
-    version = length_field(_FIRST, version_of(number))
+    version = length_field(1, _version(number))
     return b"".join(
-        length_field(_FIRST, view[start:stop].tobytes() + version)
-        for tag, start, stop in fields(view, 0, len(view))
-        if tag == _FIRST
+        length_field(1, response[start:stop] + version)
+        for field, kind, start, stop in fields(response)
+        if field == 1 and kind == LENGTH
     )
 
 
@@ -91,25 +122,19 @@ class _Pieces:
         self._size = sum(map(len, body))
 
     def first_fields(self) -> list[bytes]:
-        """Return the content of each field 1. Raises MalformedMessage."""
+        """Return the content of each field 1. Raises MalformedError."""
         found: list[bytes] = []
         pos = 0
         for _ in range(_MOST_FIELDS):
-            if pos >= self._size:
+            if pos == self._size:
                 return found
-            head = memoryview(self._read(pos, _LONGEST_HEAD))
-            tag, start = read_varint(head, 0)
-            if tag & 7 == LENGTH:
-                length, start = read_varint(head, start)
-                if tag == _FIRST:
-                    found.append(self._read(pos + start, length))
-                    if len(found[-1]) != length:
-                        raise MalformedMessage("a field goes beyond the end of its message")
-                pos += start + length
-            else:
-                # Numbers are short: what `fields` reads of the next bytes is the whole field.
-                pos += next(fields(head, 0, len(head)))[2]
-        raise MalformedMessage(f"the message has more than {_MOST_FIELDS} fields")
+            number, kind, start, stop = field_at(self._read(pos, LONGEST_HEAD), 0)
+            if pos + stop > self._size:
+                raise MalformedError("a field goes beyond the end of its message")
+            if number == 1 and kind == LENGTH:
+                found.append(self._read(pos + start, stop - start))
+            pos += stop
+        raise MalformedError(f"the message has more than {_MOST_FIELDS} fields")
 
     def _read(self, pos: int, size: int) -> bytes:
         """Return `size` bytes from `pos` on, or what there is; `pos` never goes back."""
@@ -119,8 +144,7 @@ class _Pieces:
             self._piece += 1
         piece, start, parts = self._piece, pos - self._start, []
         while size > 0 and piece < len(body):
-            part = body[piece][start : start + size]
-            parts.append(part)
-            size -= len(part)
+            parts.append(body[piece][start : start + size])
+            size -= len(parts[-1])
             piece, start = piece + 1, 0
         return b"".join(parts)

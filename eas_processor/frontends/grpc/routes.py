@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eas_processor.codecs.tensor_proto.messages import ModelSpec
 from eas_processor.contracts.refusals import BadRequest, Refusal
 from eas_processor.frontends.grpc.calls import CallMethod, Target
 from eas_processor.frontends.grpc.http2.head import StreamHead
 from eas_processor.frontends.grpc.http2.stream import Method
 from eas_processor.frontends.grpc.model_spec import (
     DEFAULT_SIGNATURE,
+    ModelSpec,
     add_version,
     first_field,
     read_spec,
     write_spec,
 )
 from eas_processor.frontends.grpc.simple import UnknownMethod
+from eas_processor.frontends.grpc.wire import length_field
 from eas_processor.frontends.tfs_counters import TfsCounters
-from eas_processor.frontends.tfs_models import AskToken, TfsModels, Wanted
+from eas_processor.frontends.tfs_models import AskToken, TfsModels
 from eas_processor.frontends.token_check import token_refusal
 from eas_processor.link.frames import (
     CLASSIFY_PROTO,
@@ -29,13 +30,12 @@ from eas_processor.link.frames import (
 )
 from eas_processor.serving.registry import Registry
 from eas_processor.serving.tokens import Tokens
-from eas_wire.fields import LENGTH, length_field, tag_of
 
 NAME = "grpc"
 """What a service calls this frontend that wants it."""
 
 PREDICTION_SERVICE = b"/tensorflow.serving.PredictionService/"
-_MODEL_SPEC_OF_ANSWER = tag_of(2, LENGTH)
+_MODEL_SPEC_OF_ANSWER = 2
 _REMEMBERED = 256
 _REMEMBERED_SIZE = 1024
 """Bytes of a `model_spec` that is remembered; one that clients write has less than a hundred."""
@@ -94,12 +94,10 @@ class GrpcServices:
 
     def resolve(self, spec: ModelSpec, head: StreamHead) -> Target:
         """Return the version that `spec` means. Raises Refusal."""
-        if not spec.name:
-            raise BadRequest("ModelSpec has no name specified.")
-        wanted = Wanted(spec.name.encode(), spec.version, spec.label or None)
+        wanted = spec.wanted
         entry = self.models.entry(wanted, asker(head))
         number, service = self.models.version(entry, wanted)
-        signature = spec.signature_name.encode() or DEFAULT_SIGNATURE
+        signature = spec.signature_name or DEFAULT_SIGNATURE
         tail = length_field(_MODEL_SPEC_OF_ANSWER, write_spec(entry.name, number, signature))
         return Target(service, self._counters.of(entry.name), number, tail)
 
