@@ -3,7 +3,7 @@
 
     Profile    what TensorFlow did in each ready instance, in the answer: a client that asks for a
                directory writes the files itself
-    Terminate  ends a running Profile, which is answered with what there is until then
+    Terminate  ends what is running, which is answered with what there is until then
     Monitor    a few lines of text: requests, rows a run and processor cores of each version
 """
 
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eas_processor.contracts.refusals import BadRequest
 from eas_processor.frontends.grpc.http2.head import StreamHead
 from eas_processor.frontends.grpc.http2.stream import Method, Stream
 from eas_processor.frontends.grpc.profiler_messages import (
+    MonitorRequest,
+    ProfileRequest,
     read_monitor,
     read_profile,
     write_monitor,
@@ -24,6 +26,7 @@ from eas_processor.frontends.grpc.profiler_messages import (
 )
 from eas_processor.frontends.grpc.profiling import Profiling
 from eas_processor.frontends.grpc.simple import SimpleMethod, SimpleStream
+from eas_processor.frontends.grpc.wire import MalformedError
 from eas_processor.serving.registry import Registry
 
 if TYPE_CHECKING:
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 
 PROFILER_SERVICE = b"/tensorflow.ProfilerService/"
 _MOST_SECONDS = 60.0
+_LOOK_S = 0.5
+"""How often a call looks whether the engine is to end."""
+
+_Asked = TypeVar("_Asked", ProfileRequest, MonitorRequest)
 
 
 def profiler_methods(registry: Registry) -> dict[bytes, Method]:
@@ -38,8 +45,7 @@ def profiler_methods(registry: Registry) -> dict[bytes, Method]:
     profiling = Profiling(registry)
 
     async def profile(message: bytes) -> bytes:
-        asked = read_profile(message)
-        _check(asked.seconds)
+        asked = _checked(read_profile, message)
         return write_profile(await profiling.take(asked))
 
     async def terminate(_: bytes) -> bytes:
@@ -47,33 +53,42 @@ def profiler_methods(registry: Registry) -> dict[bytes, Method]:
         return b""
 
     async def monitor(message: bytes) -> bytes:
-        asked = read_monitor(message)
-        _check(asked.seconds)
+        asked = _checked(read_monitor, message)
         return write_monitor(await profiling.watch(asked))
 
     return {
-        PROFILER_SERVICE + b"Profile": _ProfilerMethod(profile),
-        PROFILER_SERVICE + b"Terminate": _ProfilerMethod(terminate),
-        PROFILER_SERVICE + b"Monitor": _ProfilerMethod(monitor),
+        PROFILER_SERVICE + b"Profile": _ProfilerMethod(profiling, profile),
+        PROFILER_SERVICE + b"Terminate": _ProfilerMethod(profiling, terminate),
+        PROFILER_SERVICE + b"Monitor": _ProfilerMethod(profiling, monitor),
     }
 
 
-def _check(seconds: float) -> None:
-    if not 0 < seconds <= _MOST_SECONDS:
+def _checked(read: Callable[[bytes], _Asked], message: bytes) -> _Asked:
+    """Return what a message asks for. Raises BadRequest."""
+    try:
+        asked = read(message)
+    except MalformedError as error:
+        raise BadRequest(f"the message cannot be read: {error}") from None
+    if not 0 < asked.seconds <= _MOST_SECONDS:
         raise BadRequest(
-            f"duration_ms is {seconds * 1e3:.0f}, expected 1 to {_MOST_SECONDS * 1e3:.0f}"
+            f"duration_ms is {asked.seconds * 1e3:.0f}, expected 1 to {_MOST_SECONDS * 1e3:.0f}"
         )
+    return asked
 
 
 class _ProfilerStream(SimpleStream):
-    """A call that is dropped when its client leaves: nothing is profiled for nobody."""
+    """
+    A call that takes its time, but no longer than anybody waits for it.
+
+    It is dropped when its client leaves, and ends as by Terminate when the engine is to end.
+    """
 
     __slots__ = ("_task",)
     method: _ProfilerMethod
 
     def received(self, now: float) -> None:
         answer = self.method.reply(b"".join(self.body))
-        self._task = asyncio.create_task(self._finish(answer))
+        self._task = asyncio.create_task(self._reply(answer))
 
     def withdraw(self) -> None:
         # Without one when the client leaves before its message is whole.
@@ -81,12 +96,27 @@ class _ProfilerStream(SimpleStream):
         if task is not None:
             task.cancel()
 
+    async def _reply(self, answer: Coroutine[Any, Any, bytes]) -> None:
+        ending = asyncio.create_task(self._end_with_engine())
+        try:
+            await self._finish(answer)
+        finally:
+            ending.cancel()
+
+    async def _end_with_engine(self) -> None:
+        while not self.connection.server.draining:
+            await asyncio.sleep(_LOOK_S)
+        self.method.profiling.end()
+
 
 class _ProfilerMethod(SimpleMethod):
     """One method of the service."""
 
-    def __init__(self, reply: Callable[[bytes], Coroutine[Any, Any, bytes]]) -> None:
+    def __init__(
+        self, profiling: Profiling, reply: Callable[[bytes], Coroutine[Any, Any, bytes]]
+    ) -> None:
         super().__init__(lambda message, _: reply(message))
+        self.profiling = profiling
         self.reply = reply
 
     def open(

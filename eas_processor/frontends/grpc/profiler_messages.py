@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from eas_processor.contracts.refusals import BadRequest
+from eas_processor.frontends.grpc.wire import (
+    LENGTH,
+    VARINT,
+    fields,
+    length_field,
+    number_field,
+    read_varint,
+    text_field,
+)
 
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-_FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
-_LONGEST_VARINT = 10
+_DURATION_MS = 1
+_OPTIONS = 4
+# Of the options.
+_HOST_LEVEL, _DEVICE_LEVEL, _VERSION = 2, 3, 5
 _DEFAULT_LEVELS = {"host_tracer_level": 2, "device_tracer_level": 1}
-"""What `ProfileOptions` without a version stand for."""
 _MOST_DETAIL = 3
-_MOST_FIELDS = 10_000
-_EMPTY_TRACE = b"\x38\x01"
 
 
 class ProfileRequest(NamedTuple):
@@ -38,30 +43,28 @@ class MonitorRequest(NamedTuple):
 
 
 def read_profile(message: bytes) -> ProfileRequest:
-    """Return what a `ProfileRequest` asks for. Raises BadRequest."""
-    duration, levels = 0, _DEFAULT_LEVELS
-    for number, value in _fields(message):
-        if number == 1 and isinstance(value, int):
-            duration = value
-        elif number == 4 and isinstance(value, bytes):
-            levels = _levels(value)
-    return ProfileRequest(duration / 1e3, levels)
+    """Return what a `ProfileRequest` asks for. Raises MalformedError."""
+    levels = _DEFAULT_LEVELS
+    for number, kind, start, stop in fields(message):
+        if (number, kind) == (_OPTIONS, LENGTH):
+            levels = _levels(_numbers(message[start:stop]))
+    return ProfileRequest(_numbers(message).get(_DURATION_MS, 0) / 1e3, levels)
 
 
-def _levels(options: bytes) -> dict[str, int]:
-    given = {number: value for number, value in _fields(options) if isinstance(value, int)}
-    if not given.get(5):
+def _levels(options: dict[int, int]) -> dict[str, int]:
+    """Return the levels of `ProfileOptions`; those without a version mean the usual ones."""
+    if not options.get(_VERSION):
         return _DEFAULT_LEVELS
     return {
-        "host_tracer_level": min(given.get(2, 0), _MOST_DETAIL),
-        "device_tracer_level": min(given.get(3, 0), _MOST_DETAIL),
+        "host_tracer_level": min(options.get(_HOST_LEVEL, 0), _MOST_DETAIL),
+        "device_tracer_level": min(options.get(_DEVICE_LEVEL, 0), _MOST_DETAIL),
     }
 
 
 def read_monitor(message: bytes) -> MonitorRequest:
-    """Return what a `MonitorRequest` asks for. Raises BadRequest."""
-    given = {number: value for number, value in _fields(message) if isinstance(value, int)}
-    return MonitorRequest(given.get(1, 0) / 1e3, given.get(2, 1), bool(given.get(3)))
+    """Return what a `MonitorRequest` asks for. Raises MalformedError."""
+    given = _numbers(message)
+    return MonitorRequest(given.get(_DURATION_MS, 0) / 1e3, given.get(2, 1), bool(given.get(3)))
 
 
 def write_profile(profiles: dict[str, bytes]) -> bytes:
@@ -70,58 +73,22 @@ def write_profile(profiles: dict[str, bytes]) -> bytes:
 
     A client writes each into a file, whose name ends with the tool's.
     """
-    pieces = []
-    for name, profile in profiles.items():
-        before = _length_field(1, name.encode()) + b"\x12" + _varint(len(profile))
-        pieces += [b"\x32" + _varint(len(before) + len(profile)) + before, profile]
-    return b"".join(pieces) or _EMPTY_TRACE
+    tools = (
+        length_field(6, text_field(1, name) + length_field(2, profile))
+        for name, profile in profiles.items()
+    )
+    return b"".join(tools) or number_field(7, 1)
 
 
 def write_monitor(report: str) -> bytes:
     """Return a `MonitorResponse` that shows this text."""
-    return _length_field(1, report.encode())
+    return text_field(1, report)
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield the numbers and values of fields; a fixed-size one as its bytes."""
-    offset = 0
-    for _ in range(_MOST_FIELDS):
-        if offset == len(message):
-            return
-        tag, offset = _read_varint(message, offset)
-        number, kind = tag >> 3, tag & 7
-        if kind == _VARINT:
-            value, offset = _read_varint(message, offset)
-            yield number, value
-            continue
-        if kind == _LENGTH:
-            size, offset = _read_varint(message, offset)
-        elif (size := _FIXED_SIZES.get(kind, -1)) < 0:
-            raise BadRequest(f"byte {offset - 1} of the message begins no field")
-        if offset + size > len(message):
-            raise BadRequest(f"the message is cut off in field {number}")
-        yield number, message[offset : offset + size]
-        offset += size
-    raise BadRequest(f"the message has more than {_MOST_FIELDS} fields")
-
-
-def _read_varint(message: bytes, offset: int) -> tuple[int, int]:
-    value = 0
-    for place, byte in enumerate(message[offset : offset + _LONGEST_VARINT]):
-        value |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, offset + place + 1
-    raise BadRequest(f"the message has no whole number at byte {offset}")
-
-
-def _length_field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | _LENGTH) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+def _numbers(message: bytes) -> dict[int, int]:
+    """Return the fields that are numbers; the last of repeated ones."""
+    return {
+        number: read_varint(message, start)[0]
+        for number, kind, start, _ in fields(message)
+        if kind == VARINT
+    }

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from time import monotonic
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -35,6 +36,7 @@ class Profiling:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._profiled: list[Backend] = []
+        self._watches: set[asyncio.Event] = set()
 
     async def take(self, asked: ProfileRequest) -> dict[str, bytes]:
         """
@@ -68,24 +70,40 @@ class Profiling:
         }
 
     def end(self) -> None:
-        """Have the profile that is running end now, and be returned."""
+        """Have what is running end now, and be returned as far as it is."""
         for each in self._profiled:
             each.profiler.end()
+        for watch in self._watches:
+            watch.set()
 
     async def watch(self, asked: MonitorRequest) -> str:
         """Return what each version did in these seconds, as lines of text."""
         before = {version: _Seen.of(service) for version, service in self._named()}
-        await asyncio.sleep(asked.seconds)
+        seconds = await self._wait(asked.seconds)
         lines = [f"Timestamp: {datetime.now():%H:%M:%S}"] if asked.timestamp else []
         for version, service in self._named():
             if (seen := before.get(version)) is not None:
-                did = seen.until(_Seen.of(service), asked.seconds, asked.level)
+                did = seen.until(_Seen.of(service), seconds, asked.level)
                 lines.append("{} version {}: {}".format(*version, did))
         return "\n".join(lines) or "no model is served"
 
+    async def _wait(self, seconds: float) -> float:
+        """Wait until `end`, or for that long; return how long it was."""
+        began, end = monotonic(), asyncio.Event()
+        self._watches.add(end)
+        try:
+            await asyncio.wait_for(end.wait(), seconds)
+        except TimeoutError:
+            pass
+        finally:
+            self._watches.discard(end)
+        return max(monotonic() - began, 1e-3)
+
     def _services(self) -> Iterator[tuple[int, Service]]:
+        """Yield the versions of what everybody may call: these calls bring no token."""
         for entry in self._registry:
-            yield from sorted(entry.versions.items())
+            if entry.tokens.public:
+                yield from sorted(entry.versions.items())
 
     def _named(self) -> Iterator[tuple[tuple[str, int], Service]]:
         return (((service.name, number), service) for number, service in self._services())
@@ -119,7 +137,8 @@ class _Seen(NamedTuple):
         """Return what happened between this and `after`; a `level` above 1 tells of the steps."""
         requests, runs = after.requests - self.requests, after.runs - self.runs
         cores = max(0.0, after.processor - self.processor) / seconds
-        did = f"{after.instances} instances, {requests / seconds:.1f} requests/s"
+        instances = "1 instance" if after.instances == 1 else f"{after.instances} instances"
+        did = f"{instances}, {requests / seconds:.1f} requests/s"
         if runs:
             did += f", {(after.rows - self.rows) / runs:.1f} rows a run"
         did += f", {cores:.2f} processor cores"

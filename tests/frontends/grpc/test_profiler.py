@@ -80,8 +80,9 @@ class Routes:
 class Stage:
     """A served registry, and a client of it."""
 
-    def __init__(self, service: Service, channel: grpc.Channel) -> None:
+    def __init__(self, service: Service, server: HttpServer, channel: grpc.Channel) -> None:
         self.service = service
+        self.server = server
         self._channel = channel
 
     def call(self, method: str, message: bytes) -> Any:
@@ -101,8 +102,8 @@ def stage(service: Callable[..., ServiceSettings]) -> Any:
     """Serves these instances as version 1 of the model `a/b` on a port of its own."""
 
     @asynccontextmanager
-    async def serve(*instances: PlayedInstance) -> AsyncIterator[Stage]:
-        settings = service(name="a/b")
+    async def serve(*instances: PlayedInstance, token: str = "") -> AsyncIterator[Stage]:
+        settings = service(name="a/b", token=token)
         budget = Budget(1 << 20, 1 << 20)
         played: Any = PlayedInstances(*instances)
         served = Service(settings, Admission(settings), played, budget, 1 << 20)
@@ -113,7 +114,7 @@ def stage(service: Callable[..., ServiceSettings]) -> Any:
         await server.listen()
         try:
             with grpc.insecure_channel(address) as channel:
-                yield Stage(served, channel)
+                yield Stage(served, server, channel)
         finally:
             server.close()
 
@@ -172,6 +173,14 @@ async def test_without_a_ready_instance_there_is_no_profile(stage: Any) -> None:
     assert (code, "no instance is ready" in text) == (grpc.StatusCode.UNAVAILABLE, True)
 
 
+async def test_a_service_with_a_token_is_neither_profiled_nor_named(stage: Any) -> None:
+    instance = PlayedInstance(1)
+    async with stage(instance, token="t") as on:
+        assert (await on.refused("Profile", HALF_A_SECOND))[0] is grpc.StatusCode.UNAVAILABLE
+        assert await on.ask("Monitor", b"\x08\x01") == b"\x0a\x12no model is served"
+    assert instance.profiler.asked == []
+
+
 async def test_terminate_ends_a_profile_and_a_second_one_waits_for_that(stage: Any) -> None:
     instance = PlayedInstance(1)
     async with stage(instance) as on:
@@ -195,12 +204,25 @@ async def test_a_client_that_leaves_ends_its_profile(stage: Any) -> None:
         assert b"next" in await on.ask("Profile", HALF_A_SECOND)
 
 
+async def test_what_is_running_when_the_engine_ends_is_answered_and_holds_nothing_up(
+    stage: Any,
+) -> None:
+    instance = PlayedInstance(1)
+    async with stage(instance) as on:
+        profile = asyncio.create_task(on.ask("Profile", A_MINUTE))
+        report = asyncio.create_task(on.ask("Monitor", A_MINUTE))
+        await instance.profiler.begun.wait()
+        await asyncio.wait_for(on.server.drain(grace=30, moment=0.1), 10)
+        assert b"until the end" in await profile
+        assert b"a/b version 1: 1 instance, " in await report
+
+
 @pytest.mark.parametrize(
     "message, sentence",
     [
         (b"", "duration_ms is 0, expected 1 to 60000"),
         (b"\x08\xe1\xd4\x03", "duration_ms is 60001, expected 1 to 60000"),
-        (b"\x08", "no whole number"),
+        (b"\x08", "the message cannot be read: "),
     ],
 )
 @pytest.mark.parametrize("method", ["Profile", "Monitor"])
