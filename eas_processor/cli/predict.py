@@ -18,14 +18,23 @@ from eas_processor.cli.values import as_json, read_inputs, write_outputs
 from eas_processor.errors import CallError
 
 _PATH = "/api/predict/"
-_HINTS = {
-    401: "; give the service's token with --token or EAS_TOKEN",
+_GRPC = ("grpc://", "grpcs://")
+_TOKEN = "; give the service's token with --token or EAS_TOKEN"
+_HINTS: dict[str | int, str] = {
+    401: _TOKEN,
+    "UNAUTHENTICATED": _TOKEN,
     404: "; the path is /api/predict/SERVICE",
 }
 
 
 def predict(arguments: Namespace) -> None:
     """Send the inputs to the service at a URL; write or print the outputs."""
+    if arguments.url.startswith(_GRPC):
+        from eas_processor.cli import predict_grpc
+
+        predict_grpc.predict(arguments)
+        return
+    _refuse_signature(arguments)
     with _client(arguments) as client, errors():
         signature = client.signature()
         outputs = client.predict(
@@ -36,8 +45,19 @@ def predict(arguments: Namespace) -> None:
 
 def show_signature(arguments: Namespace) -> None:
     """Print the signature of the service at a URL."""
+    if arguments.url.startswith(_GRPC):
+        from eas_processor.cli import predict_grpc
+
+        predict_grpc.show_signature(arguments)
+        return
+    _refuse_signature(arguments)
     with _client(arguments) as client, errors():
         signature = client.signature()
+    show(arguments, signature)
+
+
+def show(arguments: Namespace, signature: Signature) -> None:
+    """Print a signature as the options say."""
     print(json.dumps(_facts(signature), indent=2) if arguments.json else signature)
 
 
@@ -71,12 +91,25 @@ def warmup_file(arguments: Namespace) -> None:
 
 def _client(arguments: Namespace, url: str = "") -> PredictClient:
     url = url or arguments.url
-    token = arguments.token if arguments.token is not None else os.environ.get("EAS_TOKEN", "")
-    options: dict[str, Any] = {"token": token, "timeout": arguments.timeout * 1000}
+    options: dict[str, Any] = {"token": token_of(arguments), "timeout": arguments.timeout * 1000}
     address, found, name = url.rstrip("/").partition(_PATH)
     if found and name:
         return PredictClient(address, name, **options)
     return PredictClient(custom_url=url, **options)
+
+
+def token_of(arguments: Namespace) -> str:
+    """Return the token of the options, or of the environment."""
+    given: str | None = arguments.token
+    return os.environ.get("EAS_TOKEN", "") if given is None else given
+
+
+def _refuse_signature(arguments: Namespace) -> None:
+    if arguments.signature:
+        raise CallError(
+            "--signature: only a grpc:// address has signatures to choose from; that of a service "
+            "is signature_name of its model_config"
+        )
 
 
 @contextlib.contextmanager
@@ -85,9 +118,10 @@ def errors() -> Iterator[None]:
     try:
         yield
     except PredictException as error:
-        hint = _HINTS.get(error.status or 0, "")
-        said = error.message if error.status is None else f"{error.status}: {error.message}"
-        if error.status == 400 and "signature" in error.message:
+        status = error.grpc_status or error.status
+        hint = _HINTS.get(status or 0, "")
+        said = error.message if status is None else f"{status}: {error.message}"
+        if status == 400 and "signature" in error.message:
             hint = "; a frozen graph has no signature: call it with TFRequest"
         raise CallError(f"{said}{hint}") from error
 

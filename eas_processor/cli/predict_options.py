@@ -11,6 +11,7 @@ from typing import Any
 from eas_processor.cli.option_types import amount, positive
 from eas_processor.cli.saved_model_options import add_run_options, refuse_stray_run_options
 
+_URL = "http://HOST:PORT/api/predict/SERVICE, or grpc://HOST:PORT/MODEL"
 _INPUT = (
     "a value for an input: JSON, a Python literal, or @FILE (.npy, .npz, .json, an image; for an "
     "input of text the bytes of any other file); NAME= can be left out where there is one input"
@@ -20,7 +21,8 @@ _INPUT = (
 def add_commands(commands: Any) -> None:
     """Add the four commands."""
     predict = commands.add_parser("predict", help="send inputs to a service, show the outputs")
-    predict.add_argument("url", metavar="URL", help="http://HOST:PORT/api/predict/SERVICE")
+    predict.add_argument("url", metavar="URL", help=_URL)
+    _add_signature(predict)
     _add_inputs(predict)
     _add_output(predict)
     predict.add_argument("--max-rows", type=positive, metavar="N", help="split larger batches")
@@ -28,7 +30,8 @@ def add_commands(commands: Any) -> None:
     predict.set_defaults(run=_later("predict"))
 
     signature = commands.add_parser("signature", help="show what a service takes and returns")
-    signature.add_argument("url", metavar="URL", help="http://HOST:PORT/api/predict/SERVICE")
+    signature.add_argument("url", metavar="URL", help=_URL)
+    _add_signature(signature)
     _add_connection(signature)
     signature.set_defaults(run=_later("show_signature"))
 
@@ -78,6 +81,12 @@ def _add_inputs(parser: argparse.ArgumentParser, *, required: bool = True) -> No
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="a .npy, .npz or .json file to write"
+    )
+
+
+def _add_signature(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--signature", default="", metavar="NAME", help="which one, of a grpc:// address"
     )
 
 

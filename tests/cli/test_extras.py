@@ -71,6 +71,7 @@ def test_inspect_works(name: str) -> None:
         (["rollback", "x"], "server"),
         (["warmup-file", "x.json", "-i", "1", "-o", "w.bin"], "server"),
         (["run", str(DATA / "tf1_saved_model"), "-i", "images=[[1, 2, 3, 4]]"], "tensorflow"),
+        (["predict", "grpc://127.0.0.1:1/m", "-i", "1"], "grpc"),
         (["completion", "zsh"], "completion"),
     ],
 )
