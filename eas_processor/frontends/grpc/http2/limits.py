@@ -41,8 +41,9 @@ class Noise:
 
     def pay(self) -> None:
         """Allow the frames that come with one call, which is over."""
-        if self._count > _NOISE_OF_A_CALL:
-            self._count -= _NOISE_OF_A_CALL
+        count = self._count
+        if count > _NOISE_OF_A_CALL:
+            self._count = count - _NOISE_OF_A_CALL
 
     def rest(self) -> None:
         """Allow the frames of a second."""

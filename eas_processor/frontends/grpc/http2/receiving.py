@@ -112,14 +112,20 @@ class Receiving:
         connection = self._connection
         while end - pos >= HEAD_SIZE:
             word, flags, number = FRAME_HEAD.unpack_from(data, pos)
+            kind, number = word & 0xFF, number & LARGEST
             start = pos + HEAD_SIZE
             stop = start + (word >> 8)
             if stop > end:
-                if self._take_part(data[start:], word & 0xFF, flags, number & LARGEST, word >> 8):
+                if self._take_part(data[start:], kind, flags, number, word >> 8):
                     return
                 break
             try:
-                self._act(word & 0xFF, flags, number & LARGEST, data, start, stop)
+                if kind > HEADERS or self._block is not None or not self.settled:
+                    self._act(kind, flags, number, data, start, stop)
+                elif kind == DATA:
+                    self._on_data(data, start, stop, flags, number)
+                else:
+                    self._on_headers(data, start, stop, flags, number)
             except StreamFault as fault:
                 self._reset(fault)
             pos = stop
@@ -247,8 +253,8 @@ class Receiving:
             and data[start] == 0
             and U32.unpack_from(data, start + 1)[0] == size - PREFIX
             and size <= stream.window
-            and stream.head.length in (None, size)
             and not stream.streaming
+            and (stream.head.length is None or stream.head.length == size)
         ):
             stream.whole = True
             if not stream.answered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import struct
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -33,6 +34,9 @@ _GZIPPED = _RESPONSE + literal(b"grpc-encoding", b"gzip")
 _OK = literal(b"grpc-status", b"0")
 _RESPONSE_HEAD = FRAME_HEAD.pack(len(_RESPONSE) << 8 | HEADERS, END_HEADERS, 0)[:5]
 _OK_HEAD = FRAME_HEAD.pack(len(_OK) << 8 | HEADERS, END_HEADERS | END_STREAM, 0)[:5]
+_BEFORE_MESSAGE = struct.Struct(f">5sI{len(_RESPONSE)}sIBIBI").pack
+"""HEADERS, and the head of the DATA frame with the prefix of its message."""
+_AFTER_MESSAGE = struct.Struct(f">5sI{len(_OK)}s").pack
 
 _COMPRESSED_FROM = 1024
 _COMPRESSED_UP_TO = 1024 * 1024
@@ -79,7 +83,11 @@ class Sending:
         """Send a message and status 0."""
         stream.answered = True
         stream.body = []
-        stream.give_back()
+        if stream.charged <= BULK_SIZE:
+            self._connection.budget.free += stream.charged
+            stream.charged = 0
+        else:
+            stream.give_back()
         flag, response = b"\0", _RESPONSE
         size = len(message[0]) if len(message) == 1 else sum(map(len, message))
         if stream.compressed and stream.head.takes_gzip:
@@ -99,16 +107,13 @@ class Sending:
             and stream.whole
         ):
             self.credit -= framed
-            number = U32.pack(stream.id)
-            self.out.append(
-                b"".join(
-                    [
-                        *(_RESPONSE_HEAD, number, _RESPONSE),
-                        *(U32.pack(framed << 8), b"\0", number, b"\0", U32.pack(size)),
-                        *message,
-                        *(_OK_HEAD, number, _OK),
-                    ]
-                )
+            number = stream.id
+            self.out += (
+                _BEFORE_MESSAGE(
+                    *(_RESPONSE_HEAD, number, _RESPONSE), *(framed << 8, 0, number, 0, size)
+                ),
+                *message,
+                _AFTER_MESSAGE(_OK_HEAD, number, _OK),
             )
             self._connection.forget(stream)
             self._soon()
