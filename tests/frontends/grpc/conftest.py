@@ -50,6 +50,7 @@ class Front:
         self.services = GrpcServices(self.registry, self.counters)
         self.services.add(metadata_methods(self.services.models))
         self.channel = channel
+        self.server: HttpServer
 
     def model(
         self, name: str, *versions: int, token: str = "", frontends: frozenset[str] = GRPC
@@ -102,7 +103,7 @@ def serve(service: Callable[..., ServiceSettings]) -> Any:
     async def serve() -> AsyncIterator[Front]:
         front = Front(service, None)
         settings = EngineSettings(port=0, host="127.0.0.1")
-        server = HttpServer(
+        front.server = server = HttpServer(
             settings, Router(front.registry), front.budget, speaks=GrpcAlone(front.services)
         )
         address = server.bind().partition("://")[2]
