@@ -17,6 +17,7 @@ import uvloop
 
 from eas_processor.app.directories import Directories
 from eas_processor.app.hosting import Shares, Source
+from eas_processor.app.listeners import Listeners
 from eas_processor.app.models.server import ModelOffer, Models
 from eas_processor.app.open_files import OpenFiles
 from eas_processor.app.plan import ServiceFile
@@ -28,9 +29,6 @@ from eas_processor.config.token import admin_token
 from eas_processor.contracts.backend import Instances
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.frontends.admin import AdminServer, Managed
-from eas_processor.frontends.http.server import HttpServer
-from eas_processor.frontends.router import AnyPathRouter, Router
-from eas_processor.frontends.tfs_rest.routes import TfsRoutes
 from eas_processor.instances.inline import Hooks, InlineInstances
 from eas_processor.instances.machine import Machine
 from eas_processor.instances.supervisor import Supervisor
@@ -121,10 +119,8 @@ class _Engine:
         self._stop_at_once = asyncio.Event()
         self._registry = Registry()
         self._budget = Budget(settings.max_buffered, settings.max_body)
-        tfs = TfsRoutes(self._registry, cors=settings.cors)
-        kind = AnyPathRouter if settings.any_path else Router
-        self._router = kind(self._registry, settings.metrics_token, tfs, settings.monitoring_path)
-        self._server = HttpServer(settings, self._router, self._budget)
+        self._listeners = Listeners(settings, self._registry, self._budget)
+        self._server = self._listeners.http
         shares = Shares(
             settings,
             self._registry,
@@ -138,7 +134,8 @@ class _Engine:
         )
         self._services: Services | Models
         if offer.models is not None:
-            self._services = Models(shares, offer.models)
+            self._services = models = Models(shares, offer.models)
+            self._listeners.follow(models)
         else:
             self._services = Services(shares, watches=offer.watches)
         self._address = ""
@@ -155,7 +152,7 @@ class _Engine:
         self._machine = Machine()
         clock = asyncio.create_task(self._retry_entries())
         try:
-            self._address = self._server.bind()
+            self._address = self._listeners.bind()
             if await _unless(self._stop, self._start()):
                 await self._stop.wait()
             if self._listens:
@@ -163,7 +160,7 @@ class _Engine:
             else:
                 log.info("stopped before anything was ready")
         finally:
-            self._server.close()
+            self._listeners.close()
             await end_tasks([clock])
             await self._services.stop()
             await self._machine.stop()
@@ -196,7 +193,7 @@ class _Engine:
     async def _open(self) -> None:
         """Take admin requests, then connections, and say who serves already."""
         await self._open_admin()
-        await self._server.listen()
+        await self._listeners.listen()
         self._listens = True
         self._offer.on_listening(self._address)
         waiting, self._not_announced = self._not_announced, []
@@ -222,7 +219,7 @@ class _Engine:
 
     async def metrics_text(self) -> bytes:
         """Return what `/metrics` shows to who may see all of it."""
-        return await self._router.metrics_text(self._server)
+        return await self._listeners.router.metrics_text(self._server)
 
     async def _retry_entries(self) -> None:
         """Take the entries of another engine's services once that has ended."""
@@ -234,7 +231,7 @@ class _Engine:
         services = self._services
         await services.end_changes()
         log.info("shutting down: %d request(s) to finish", services.outstanding)
-        drain = self._server.drain(services.most_grace, self._settings.drain_moment)
+        drain = self._listeners.drain(services.most_grace, self._settings.drain_moment)
         await _unless(self._stop_at_once, drain)
 
     def _instances(self, settings: ServiceSettings, admission: Admission) -> Instances:
@@ -260,7 +257,7 @@ class _Engine:
 
     def _leave(self, instances: int, updated: int) -> None:
         most = self._files.most_connections(instances, updated)
-        self._server.settings = replace(self._server.settings, max_connections=most)
+        self._listeners.limit_connections(most)
 
     def _renew_certificate(self) -> None:
         if self._server.tls is not None:

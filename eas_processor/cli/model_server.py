@@ -61,13 +61,14 @@ def _serve(flags: Flags) -> None:
     set_up(verbose=False, readable=True)
     for note in flags.notes():
         log.warning("%s", note)
-    if flags.port or flags.grpc_socket_path:
-        where = flags.grpc_socket_path or f"port {flags.port}"
-        log.warning("gRPC is not built into this release yet: nothing listens on %s", where)
 
-    def announce(address: str) -> None:
-        port = address.rpartition(":")[2]
-        log.info("Exporting HTTP/REST API at:localhost:%s ...", port)
+    def announce(_: str) -> None:
+        if flags.grpc_socket_path:
+            log.info("Running gRPC ModelServer at UDS: %s ...", flags.grpc_socket_path)
+        if flags.port:
+            log.info("Running gRPC ModelServer at 0.0.0.0:%d ...", flags.port)
+        if settings.listens_for_http:
+            log.info("Exporting HTTP/REST API at:localhost:%d ...", flags.rest_api_port)
 
     with Entries() as entries:
         offer = Offer(models=models, on_listening=announce)
@@ -168,28 +169,57 @@ def _session(flags: Flags) -> dict[str, Any]:
 
 
 def _engine_settings(flags: Flags, admin_token: str) -> Any:
-    from eas_processor.contracts.settings import EngineSettings
+    from eas_processor.app.channel_arguments import channel_settings
+    from eas_processor.contracts.settings import EngineSettings, GrpcSettings
 
+    if flags.use_alts_credentials and flags.ssl_config_file:
+        raise StartError(
+            "use_alts_credentials and ssl_config_file exclude each other; ALTS is not built into "
+            "this server"
+        )
     if not flags.port and not flags.grpc_socket_path and not flags.rest_api_port:
         raise StartError(
             "At least one of server_options.grpc_port, server_options.grpc_socket_path or "
             "server_options.http_port must be set."
         )
-    if not flags.rest_api_port or flags.rest_api_port == flags.port:
-        raise StartError(
-            "gRPC is not built into this release yet: name a port for REST, other than --port, "
-            "with --rest_api_port"
-        )
+    same = bool(flags.port) and flags.rest_api_port == flags.port
+    if same and flags.ssl_config_file:
+        log.error("--rest_api_port is that of gRPC, which has TLS: skipped exporting HTTP/REST API")
+    elif same:
+        log.warning("--rest_api_port is that of gRPC, and takes both")
+    beside_http = same and not flags.ssl_config_file
     defaults = EngineSettings()
-    return EngineSettings(
-        host="0.0.0.0",
-        port=flags.rest_api_port,
-        port_option="--rest_api_port",
-        max_body=defaults.max_buffered,
-        cors=flags.rest_api_enable_cors_support,
-        monitoring_path=_monitoring_path(flags),
-        admin_token=admin_token,
+    return channel_settings(
+        flags.grpc_channel_arguments,
+        EngineSettings(
+            host="0.0.0.0",
+            port=flags.rest_api_port,
+            port_option="--rest_api_port",
+            listens_for_http=bool(flags.rest_api_port) and (beside_http or not same),
+            max_body=defaults.max_buffered,
+            grpc=GrpcSettings(
+                beside_http=beside_http,
+                port=None if beside_http else flags.port or None,
+                socket_path=flags.grpc_socket_path,
+                context=_tls(flags),
+                as_content=flags.enable_serialization_as_tensor_content,
+                health=flags.enable_grpc_healthcheck_service,
+                profiler=flags.enable_profiler,
+            ),
+            cors=flags.rest_api_enable_cors_support,
+            monitoring_path=_monitoring_path(flags),
+            admin_token=admin_token,
+        ),
     )
+
+
+def _tls(flags: Flags) -> Any:
+    """Return the TLS context of gRPC, if it is to have one."""
+    if not flags.ssl_config_file:
+        return None
+    from eas_processor.app.certificates import tls_context
+
+    return tls_context(Path(flags.ssl_config_file))
 
 
 def _monitoring_path(flags: Flags) -> str:

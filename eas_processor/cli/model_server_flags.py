@@ -20,7 +20,6 @@ class Flag(NamedTuple):
 _ONE_LOOP = "one event loop serves all connections"
 _OWN_PROCESS = "each version has a process of its own"
 _NOT_BUILT = "is not built into this server"
-_FOR_GRPC = "it is for gRPC, which is not built into this release yet"
 
 FLAGS: dict[str, Flag] = {
     "port": Flag(8500),
@@ -48,11 +47,11 @@ FLAGS: dict[str, Flag] = {
     "tensorflow_intra_op_parallelism": Flag(0),
     "tensorflow_inter_op_parallelism": Flag(0),
     "use_alts_credentials": Flag(False, f"ALTS {_NOT_BUILT}"),
-    "ssl_config_file": Flag("", _FOR_GRPC),
+    "ssl_config_file": Flag(""),
     "platform_config_file": Flag("", "batching and session flags say what it would"),
     "per_process_gpu_memory_fraction": Flag(0.0),
     "saved_model_tags": Flag("serve"),
-    "grpc_channel_arguments": Flag("", _FOR_GRPC),
+    "grpc_channel_arguments": Flag(""),
     "grpc_max_threads": Flag(0, _ONE_LOOP),
     "enable_model_warmup": Flag(True),
     "num_request_iterations_for_warmup": Flag(0),
@@ -65,12 +64,12 @@ FLAGS: dict[str, Flag] = {
     "enable_signature_method_name_check": Flag(False),
     "xla_cpu_compilation_enabled": Flag(False, f"XLA's just-in-time compiler {_NOT_BUILT}"),
     "xla_gpu_compilation_enabled": Flag(False, f"XLA's just-in-time compiler {_NOT_BUILT}"),
-    "enable_profiler": Flag(True, _FOR_GRPC),
+    "enable_profiler": Flag(True),
     "thread_pool_factory_config_file": Flag("", "TensorFlow's own thread pools are used"),
     "mixed_precision": Flag("", f"a rewrite to bfloat16 {_NOT_BUILT}"),
     "skip_initialize_tpu": Flag(False, "there are no TPUs here"),
-    "enable_grpc_healthcheck_service": Flag(False, _FOR_GRPC),
-    "enable_serialization_as_tensor_content": Flag(False, _FOR_GRPC),
+    "enable_grpc_healthcheck_service": Flag(False),
+    "enable_serialization_as_tensor_content": Flag(False),
 }
 
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")

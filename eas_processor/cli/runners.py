@@ -17,7 +17,7 @@ def run_serve(arguments: argparse.Namespace) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from eas_processor.cli.logs import set_up
     from eas_processor.cli.serve import serve
-    from eas_processor.contracts.settings import ENVELOPE, MIB, EngineSettings
+    from eas_processor.contracts.settings import ENVELOPE, MIB, EngineSettings, GrpcSettings
     from eas_processor.errors import StartError
 
     if arguments.tls_key and not arguments.tls_cert:
@@ -37,6 +37,7 @@ def run_serve(arguments: argparse.Namespace) -> None:
         max_buffered=arguments.max_buffered * MIB,
         max_connections=arguments.max_connections,
         idle_timeout=arguments.idle_timeout,
+        grpc=GrpcSettings(beside_http=True, health=True),
         access_log=arguments.access_log,
         traces=arguments.traces or "",
         admin_port=arguments.admin_port,

@@ -15,7 +15,7 @@ from eas_processor.config.models import ModelConfig
 from eas_processor.errors import ServiceFileError
 from eas_processor.model_store.numbered import find_versions
 
-_FRONTENDS = frozenset(["eas", "tfs"])
+_FRONTENDS = frozenset(["eas", "tfs", "grpc"])
 _POLL_S = 1.0
 
 

@@ -62,7 +62,7 @@ Positive = Annotated[int, Meta(ge=1, le=_INT_MAX)]
 Few = Annotated[int, Meta(ge=1, le=1024)]
 TokenText = Annotated[str, Meta(pattern=TOKEN_PATTERN)]
 PeerText = Annotated[str, Meta(pattern=PEER_PATTERN)]
-Frontend = Annotated[str, Meta(pattern=rf"^(eas|tfs){_END}")]
+Frontend = Annotated[str, Meta(pattern=rf"^(eas|tfs|grpc){_END}")]
 Share = Count | Annotated[str, Meta(pattern=rf"^[0-9]+%?{_END}")]
 
 
@@ -310,8 +310,9 @@ class Service(Struct, frozen=True, kw_only=True):
     frontends: Annotated[
         list[Frontend],
         key(
-            "Protocols that answer: `eas`, and `tfs` for TensorFlow Serving's REST routes.",
-            "a list of 'eas' and 'tfs'",
+            "Protocols that answer: `eas`, `tfs` for TensorFlow Serving's REST routes, and `grpc` "
+            "for its gRPC services.",
+            "a list of 'eas', 'tfs' and 'grpc'",
         ),
     ] = msgspec.field(default_factory=lambda: ["eas"])
     metadata: Annotated[Metadata, key("Instances and how they take requests.")] = Metadata()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -103,11 +104,32 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True)
+class GrpcSettings:
+    """How an engine speaks gRPC."""
+
+    beside_http: bool = False
+    """Whether the port of HTTP takes gRPC too."""
+    port: int | None = None
+    """A port of its own, on the same address."""
+    socket_path: str = ""
+    """A Unix socket, whose path is taken over; empty for none."""
+    context: ssl.SSLContext | None = field(default=None, repr=False)
+    """For TLS on the port of its own."""
+    as_content: bool = False
+    """Whether answers have their values in `tensor_content`."""
+    health: bool = False
+    """Whether `grpc.health.v1` answers."""
+    profiler: bool = False
+    """Whether `tensorflow.ProfilerService` answers."""
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """The engine itself. Times are in seconds, sizes in bytes."""
 
     host: str = "127.0.0.1"
     port: int = 8080
+    listens_for_http: bool = True
     port_option: str = "--port"
     """What sets the port on the command line."""
     tls_cert: Path | None = None
@@ -127,6 +149,8 @@ class EngineSettings:
     """Above the 600 s for which a balancer may keep one: a request on its way would be lost."""
     send_timeout: float = 60.0
     """How long a client may take nothing of an answer that is there."""
+    grpc: GrpcSettings | None = None
+    """None where gRPC is not spoken."""
     cors: bool = False
     """Whether browsers of any origin may call the REST routes of TensorFlow Serving."""
     monitoring_path: str = ""

@@ -157,6 +157,10 @@ class Registry:
         several = len(self._entries) > 1
         return several and not all(each.tokens.public for each in self._entries.values())
 
+    def wants(self, frontend: str) -> bool:
+        """Whether a service may be called by this protocol."""
+        return any(frontend in each.frontends for each in self._entries.values())
+
     def find(self, key: bytes) -> Entry | None:
         """Return the entry of the name that is `key` in UTF-8."""
         return self._entries.get(key)

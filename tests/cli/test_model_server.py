@@ -22,8 +22,11 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
             "Both server_options.model_base_path and server_options.model_conf",
         ),
         (["--model_base_path=/m", "--port=0"], "At least one of server_options.grpc_port"),
-        (["--model_base_path=/m"], "gRPC is not built into this release yet: name a port for REST"),
-        (["--model_base_path=/m", "--rest_api_port=8500"], "other than --port"),
+        (["--model_base_path=/m", "--ssl_config_file=/missing"], "/missing: No such file"),
+        (
+            ["--model_base_path=/m", "--use_alts_credentials", "--ssl_config_file=/missing"],
+            "use_alts_credentials and ssl_config_file exclude each other",
+        ),
         (["--rest_api_port=x"], "--rest_api_port: expected a whole number, got 'x'"),
         (
             ["--rest_api_port=1", "--model_base_path=/m", "--batching_parameters_file=/b"],

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from google.protobuf.message import DecodeError
-
 from eas_processor.app.models.server import Models
-from eas_processor.config.text_protos.messages import message_class
-from eas_processor.config.text_protos.models_config import models_of
-from eas_processor.errors import ServiceFileError
-from eas_wire.fields import LENGTH, VARINT, length_field, tag_of
-from eas_wire.varints import write_varint
-
-_METRIC = tag_of(2, LENGTH)
-_NAME = tag_of(1, LENGTH)
-_INCREASE = tag_of(2, VARINT)
+from eas_processor.frontends.grpc.wire import length_field, number_field, text_field
 
 
 class Reloads:
@@ -31,18 +21,9 @@ class Reloads:
 
         Returns the fields `metric` of the answer. Raises SetupError; what served goes on.
         """
-        request = message_class("tensorflow.serving.ReloadConfigRequest")()
-        try:
-            request.ParseFromString(message)
-        except DecodeError as error:
-            raise ServiceFileError(f"the request is no ReloadConfigRequest: {error}") from None
-        if not request.config.HasField("model_config_list"):
-            raise ServiceFileError(
-                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
-                "Only ModelConfigList is currently supported"
-            )
-        config = models_of(request.config, "config")
-        names = list(request.metric_names)
+        from eas_processor.config.text_protos.models_config import read_reload
+
+        config, names = read_reload(message)
         before = self._values(names)
         await self._models.apply(config)
         after = self._values(names)
@@ -61,6 +42,4 @@ class Reloads:
 
 
 def _metric(name: str, increase: int) -> bytes:
-    content = length_field(_NAME, name.encode())
-    content += write_varint(_INCREASE) + write_varint(max(0, increase))
-    return length_field(_METRIC, content)
+    return length_field(2, text_field(1, name) + number_field(2, max(0, increase)))

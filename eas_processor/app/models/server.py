@@ -47,7 +47,7 @@ class ModelOffer:
     config_poll: float = 0.0
     directory_poll: float = 1.0
     any_label: bool = False
-    frontends: frozenset[str] = frozenset(["tfs"])
+    frontends: frozenset[str] = frozenset(["tfs", "grpc"])
 
 
 class Models:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from eas_processor.config.models import All, Latest, ModelConfig, Policy, RequestLog, Specific
+from eas_processor.config.text_protos.messages import message_class
 from eas_processor.config.text_protos.reading import read_message
 from eas_processor.errors import ServiceFileError
 
@@ -17,6 +20,25 @@ def read_models(path: Path) -> list[ModelConfig]:
     """Return the models of a `ModelServerConfig`, in its order. Raises ServiceFileError."""
     message = read_message(path, "tensorflow.serving.ModelServerConfig")
     return models_of(message, str(path))
+
+
+def read_reload(message: bytes) -> tuple[list[ModelConfig], list[str]]:
+    """
+    Return the models and the names of metrics of a serialized `ReloadConfigRequest`.
+
+    Raises ServiceFileError.
+    """
+    request = message_class("tensorflow.serving.ReloadConfigRequest")()
+    try:
+        request.ParseFromString(message)
+    except DecodeError as error:
+        raise ServiceFileError(f"the request is no ReloadConfigRequest: {error}") from None
+    if not request.config.HasField("model_config_list"):
+        raise ServiceFileError(
+            "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+            "Only ModelConfigList is currently supported"
+        )
+    return models_of(request.config, "config"), list(request.metric_names)
 
 
 def models_of(message: Any, source: str) -> list[ModelConfig]:

@@ -59,7 +59,9 @@ class HttpServer:
 
     Without `keep_alive` each connection takes one request. `speaks` makes the protocol of each
     connection, and `alpn` names what it speaks under TLS. The address is a Unix socket where there
-    is a `path`. `context` is for TLS, in the place of the certificate that the settings name.
+    is a `path`. `context` is for TLS, in the place of the certificate that the settings name. One
+    that is `beside` another shares its budget, its turns and its count of connections, whose time
+    limits the other looks at.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class HttpServer:
         alpn: Sequence[str] = ("http/1.1",),
         path: str = "",
         context: ssl.SSLContext | None = None,
+        beside: HttpServer | None = None,
     ) -> None:
         self.settings = settings
         self.routes = routes
@@ -90,6 +93,10 @@ class HttpServer:
         self.budget = budget or Budget(settings.max_buffered, settings.max_body)
         self.turns = Turns()
         self.connections: dict[Connection, None] = {}
+        if beside is not None:
+            self.refused, self.budget = beside.refused, beside.budget
+            self.turns, self.connections = beside.turns, beside.connections
+        self._beside = beside
         self._speaks = speaks
         self._path = path
         self._path_of_ours: tuple[int, int] | None = None
@@ -181,10 +188,13 @@ class HttpServer:
                 self._is_full,
             )
             self._handshakes.listen()
-        self.start_clock()
+        if self._beside is None:
+            self.start_clock()
 
     def start_clock(self) -> None:
         """Look at the time limits of connections from now on."""
+        if self._clock is not None:
+            return
         self._clock = asyncio.create_task(self._watch_times())
 
     async def drain(self, grace: float, moment: float) -> None:

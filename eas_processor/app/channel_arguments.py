@@ -1,0 +1,35 @@
+"""`--grpc_channel_arguments`: those that mean something to a listener that is not gRPC's own."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from eas_processor.contracts.settings import EngineSettings
+
+log = logging.getLogger("eas_processor")
+
+_ALREADY_SO = frozenset(["grpc.so_reuseaddr"])
+_IDLE = "grpc.max_connection_idle_ms"
+_LARGEST = "grpc.max_receive_message_length"
+_UNLIMITED = -1
+
+
+def channel_settings(text: str, settings: EngineSettings) -> EngineSettings:
+    """
+    Return settings with what `text`, a list of `key=value` with commas, changes of them.
+
+    As in TensorFlow Serving, what is not known is ignored; here one line of the log says so.
+    """
+    for each in filter(None, (part.strip() for part in text.split(","))):
+        key, separator, value = each.partition("=")
+        number = int(value) if value.lstrip("-").isdigit() else None
+        if key in _ALREADY_SO:
+            continue
+        if not separator or number is None or key not in (_IDLE, _LARGEST):
+            log.warning("--grpc_channel_arguments: %s has no effect", each)
+        elif key == _IDLE and number > 0:
+            settings = replace(settings, idle_timeout=number / 1000)
+        elif key == _LARGEST and number != _UNLIMITED:
+            settings = replace(settings, max_body=min(max(number, 0), settings.max_body))
+    return settings
