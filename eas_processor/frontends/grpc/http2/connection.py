@@ -25,6 +25,7 @@ from eas_processor.frontends.grpc.http2.receiving import Receiving
 from eas_processor.frontends.grpc.http2.sending import Sending
 from eas_processor.frontends.grpc.http2.stream import GrpcRoutes, Method, Stream
 from eas_processor.frontends.grpc.http2.unserved import BadTimeout, HttpOnly
+from eas_processor.frontends.http.connection import REFUSED_AT_ONCE
 from eas_processor.frontends.http.flow import FlowControl
 
 if TYPE_CHECKING:
@@ -95,9 +96,13 @@ class Http2Connection(asyncio.Protocol):
         self.flow = FlowControl(self.budget, self.transport, self.now)
         self.sending = Sending(self)
         self.receiving = Receiving(self)
-        self.server.connections[self] = None
+        connections, limit = self.server.connections, self.server.settings.max_connections
+        connections[self] = None
+        if len(connections) > limit + REFUSED_AT_ONCE:
+            self.abort()
+            return
         self.sending.out.append(_GREETING)
-        if len(self.server.connections) > self.server.settings.max_connections:
+        if len(connections) > limit:
             self._go_away(frames.ENHANCE_YOUR_CALM, b"too many connections are open")
         self.sending.flush()
 
