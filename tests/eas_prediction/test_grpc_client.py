@@ -11,6 +11,7 @@ from fixtures import need
 
 grpc = need.module("grpc")
 
+from fixtures.certificates import make_pair  # noqa: E402
 from fixtures.grpc_model import GrpcModel  # noqa: E402 - it needs grpcio
 from fixtures.serving_messages import new, tensor  # noqa: E402
 
@@ -315,6 +316,21 @@ class TestSettings:
     def test_a_scheme_may_stand_before_the_address(self, model, scheme):
         with GrpcClient(scheme + model.target, "m") as client:
             assert client.predict({"x": 1.0})["x"] == 1.0
+
+    def test_tls_with_a_certificate_that_the_caller_trusts(self, tmp_path):
+        need.path_of("openssl")
+        pair = make_pair(tmp_path, "server")
+        certificate = pair.cert.read_bytes()
+        key = grpc.ssl_server_credentials([(pair.key.read_bytes(), certificate)])
+        model = GrpcModel(key)
+        trusting = grpc.ssl_channel_credentials(certificate)
+        with GrpcClient(model.target, "m", credentials=trusting, token="s3cret") as client:
+            assert client.predict({"x": 1.0})["x"] == 1.0
+        policy = RetryPolicy(attempts=1)
+        client = GrpcClient(f"https://{model.target}", "m", retry_policy=policy)
+        with client, pytest.raises(ServiceFailed, match=r"(?i)certificate|handshake|ssl"):
+            client.predict({"x": 1.0})
+        model.close()
 
     def test_options_are_channel_arguments(self, model):
         options = [("grpc.max_receive_message_length", 100)]
