@@ -21,6 +21,7 @@ from eas_processor.frontends.grpc.metadata import metadata_methods
 from eas_processor.frontends.grpc.model_service import model_service_methods
 from eas_processor.frontends.grpc.open_streams import OpenStreams
 from eas_processor.frontends.grpc.profiler import profiler_methods
+from eas_processor.frontends.grpc.reflection.service import reflection_methods
 from eas_processor.frontends.grpc.routes import NAME as GRPC
 from eas_processor.frontends.grpc.routes import GrpcServices
 from eas_processor.frontends.http.connection import HttpConnection
@@ -66,6 +67,7 @@ class Listeners:
         if settings.grpc is not None:
             self._grpc = [*self._own_servers(settings.grpc)]
             self.services.add(metadata_methods(self.services.models))
+            self.services.add(reflection_methods(self.services.served, self._open_streams))
             self.services.add(model_service_methods(self.services.models, None))
             self._tell_health(health_of_models(registry, self.services.models))
             if settings.grpc.profiler:

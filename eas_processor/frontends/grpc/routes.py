@@ -92,6 +92,10 @@ class GrpcServices:
         """Take in methods of other services."""
         self._methods.update(methods)
 
+    def served(self) -> set[str]:
+        """Return the full names of the services that have a method here."""
+        return {path.split(b"/")[1].decode() for path in self._methods}
+
     def resolve(self, spec: ModelSpec, head: StreamHead) -> Target:
         """Return the version that `spec` means. Raises Refusal."""
         wanted = spec.wanted

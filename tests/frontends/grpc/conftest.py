@@ -51,6 +51,7 @@ class Front:
         self.services.add(metadata_methods(self.services.models))
         self.channel = channel
         self.server: HttpServer
+        self.address = ""
 
     def model(
         self, name: str, *versions: int, token: str = "", frontends: frozenset[str] = GRPC
@@ -106,10 +107,10 @@ def serve(service: Callable[..., ServiceSettings]) -> Any:
         front.server = server = HttpServer(
             settings, Router(front.registry), front.budget, speaks=GrpcAlone(front.services)
         )
-        address = server.bind().partition("://")[2]
+        front.address = server.bind().partition("://")[2]
         await server.listen()
         try:
-            async with grpc.aio.insecure_channel(address) as front.channel:
+            async with grpc.aio.insecure_channel(front.address) as front.channel:
                 yield front
         finally:
             server.close()

@@ -1,0 +1,1 @@
+"""`grpc.reflection`: clients without `.proto` files learn what the services take and give."""
