@@ -24,30 +24,39 @@ _AUTHORITY = re.compile(rb"[A-Za-z0-9.:\[\]-]+")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*")
 _EXTENDS = (1, 9)
 
-Fields = list[tuple[bytes, bytes]]
 ENGINE, NGHTTP2 = "only the engine hands it over", "only nghttp2 hands it over"
 
 
+Fields = dict[bytes, bytes]
+
+
+class Lists(NamedTuple):
+    """The header lists of a stream."""
+
+    head: Fields
+    trailers: Fields
+
+
 class Difference(NamedTuple):
-    """One that is no fault: who hands the call over, and what its fields have."""
+    """One that is no fault: who hands the call over, and what its head or its trailers have."""
 
     who: str
     what: str
-    applies: Callable[[dict[bytes, bytes]], object]
+    applies: Callable[[Fields, Fields], object]
 
 
 ALLOWED = (
     Difference(
         ENGINE,
         "there is neither :authority nor host",
-        lambda fields: b":authority" not in fields and b"host" not in fields,
+        lambda head, _: b":authority" not in head and b"host" not in head,
     ),
     Difference(
         ENGINE,
         ":authority or host is no host and port",
-        lambda fields: (
+        lambda head, _: (
             not all(
-                _AUTHORITY.fullmatch(fields.get(name, b"localhost"))
+                _AUTHORITY.fullmatch(head.get(name, b"localhost"))
                 for name in (b":authority", b"host")
             )
         ),
@@ -55,17 +64,22 @@ ALLOWED = (
     Difference(
         ENGINE,
         ":scheme is none of RFC 3986",
-        lambda fields: not _SCHEME.fullmatch(fields.get(b":scheme", b"")),
+        lambda head, _: not _SCHEME.fullmatch(head.get(b":scheme", b"")),
+    ),
+    Difference(
+        ENGINE,
+        "trailers have a content-length",
+        lambda _, trailers: b"content-length" in trailers,
     ),
     Difference(
         NGHTTP2,
         ":path has bytes that are not printable ASCII",
-        lambda fields: not _PRINTABLE.fullmatch(fields.get(b":path", b"")),
+        lambda head, _: not _PRINTABLE.fullmatch(head.get(b":path", b"")),
     ),
     Difference(
         NGHTTP2,
         "te is trailers, not all in lower case",
-        lambda fields: fields.get(b"te") != b"trailers",
+        lambda head, _: head.get(b"te") != b"trailers",
     ),
 )
 allowed: Counter[str] = Counter()
@@ -95,9 +109,9 @@ def http2_versus_ngh2(data: bytes) -> None:
         (NGHTTP2, set(other.calls) - set(own.calls)),
     ):
         for stream, path, message in calls:
-            fields = heads.get(stream, [])
-            name = _allowed_name(who, fields)
-            assert name, f"{who}: {path!r} on stream {stream}, {message[:40]!r}, {fields}"
+            lists = heads.get(stream, Lists({}, {}))
+            name = _allowed_name(who, lists)
+            assert name, f"{who}: {path!r} on stream {stream}, {message[:40]!r}, {lists}"
             allowed[name] += 1
 
 
@@ -108,17 +122,17 @@ def _agree_on_common(own: Seen, other: Seen) -> None:
         assert messages.get(stream, (path, message)) == (path, message), stream
 
 
-def _allowed_name(who: str, fields: Fields) -> str:
+def _allowed_name(who: str, lists: Lists) -> str:
     for each in ALLOWED:
-        if each.who == who and each.applies(dict(fields)):
+        if each.who == who and each.applies(*lists):
             return f"{who}: {each.what}"
     return ""
 
 
-def heads_of(stream: bytes) -> dict[int, Fields]:
-    """Return the first header list of each stream in bytes of a client that are valid HTTP/2."""
+def heads_of(stream: bytes) -> dict[int, Lists]:
+    """Return the header lists of each stream in bytes of a client that are valid HTTP/2."""
     decoder = Decoder()
-    heads: dict[int, Fields] = {}
+    heads: dict[int, Lists] = {}
     block = b""
     at = 24
     while at + 9 <= len(stream):
@@ -133,10 +147,12 @@ def heads_of(stream: bytes) -> dict[int, Fields]:
             block += payload
         if flags & 4:
             try:
-                fields = [(bytes(n), bytes(v)) for n, v in decoder.decode(block, raw=True)]
+                fields = {bytes(n): bytes(v) for n, v in decoder.decode(block, raw=True)}
             except HPACKError:
                 return heads
-            heads.setdefault(number & 0x7FFFFFFF, fields)
+            number &= 0x7FFFFFFF
+            head = heads[number].head if number in heads else fields
+            heads[number] = Lists(head, fields if number in heads else {})
     return heads
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
-from frontends.grpc.http2.raw_client import PREFACE, call, data, headers, message, request, settings
+from frontends.grpc.http2.raw_client import PREFACE, data, headers, message, request, settings
 from fuzz.targets import LOGGER, TARGETS, http, http2, http2_versus_ngh2, mutations_for, seeds
 
 RUNS = 5000
@@ -39,7 +39,7 @@ def test_what_is_left_in_the_budget_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
         "eas_processor.frontends.grpc.http2.stream.Stream.give_back", lambda _: None
     )
     with pytest.raises(AssertionError, match="charged"):
-        http2(b"\0" + PREFACE + settings() + call())
+        http2(b"\0" + PREFACE + settings() + headers() + data(message()[:7]))
 
 
 def test_nghttp2_contradicts(monkeypatch: pytest.MonkeyPatch) -> None:
