@@ -56,6 +56,7 @@ class Http2Connection(asyncio.Protocol):
     """
 
     flow: FlowControl
+    receiving: Receiving
     sending: Sending
 
     def __init__(self, server: HttpServer, routes: GrpcRoutes, heads: Heads) -> None:
@@ -114,6 +115,8 @@ class Http2Connection(asyncio.Protocol):
         self.streams.clear()
         self.flow.forget()
         self.sending.release()
+        # They refer to us, which only the garbage collector would find.
+        del self.receiving, self.sending
 
     def eof_received(self) -> bool:
         for stream in list(self.streams.values()):
@@ -326,6 +329,8 @@ class Http2Connection(asyncio.Protocol):
         """Close in the next turn of the loop, when the last answer is written."""
 
         def close() -> None:
+            if self.lost:
+                return
             self.sending.flush()
             if not self.closing and not self.streams and not self.server.draining:
                 self._close()

@@ -290,6 +290,6 @@ class Sending:
         out.clear()
 
     def release(self) -> None:
-        """Let go of the connection, which would wait for the garbage collector; it is closed."""
+        """Let go of what is not sent; the connection is closed."""
         self.out.clear()
         self._queue.clear()

@@ -1,0 +1,75 @@
+"""What becomes of a connection that its client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+from fixtures.engine import FakeTransport
+from frontends.grpc.echo_server import EchoRoutes
+from frontends.grpc.http2.raw_client import (
+    LATE,
+    PREFACE,
+    STREAM,
+    Setting,
+    call,
+    data,
+    headers,
+    message,
+    request,
+    settings,
+)
+
+from eas_processor.contracts.settings import EngineSettings
+from eas_processor.frontends.grpc.http2.connection import Http2Connection
+from eas_processor.frontends.grpc.http2.head import Heads
+from eas_processor.frontends.http.server import HttpServer
+from eas_processor.frontends.router import Router
+from eas_processor.serving.registry import Registry
+
+
+@pytest.fixture
+def server() -> HttpServer:
+    return HttpServer(EngineSettings(), Router(Registry()))
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+CALLS = {
+    "nothing": b"",
+    "an answered call": call(),
+    "a call that is worked on": call(path=LATE),
+    "half a message": headers() + data(message()[:7]),
+    "an answer that is not taken": settings((Setting.INITIAL_WINDOW_SIZE, 0)) + call(),
+    "messages that are held back": settings((Setting.INITIAL_WINDOW_SIZE, 0))
+    + headers(request(path=STREAM))
+    + data(message(bytes(1000)) * 200, end=True),
+}
+
+
+@pytest.mark.parametrize("sent", CALLS.values(), ids=CALLS)
+@pytest.mark.usefixtures("without_collector")
+def test_a_lost_connection_does_not_wait_for_the_collector(server: HttpServer, sent: bytes) -> None:
+    free = server.budget.free
+
+    async def connect_and_leave() -> weakref.ref[Http2Connection]:
+        connection = Http2Connection(server, EchoRoutes(), Heads())
+        connection.connection_made(FakeTransport())  # type: ignore[arg-type]
+        connection.data_received(PREFACE + settings() + sent)
+        connection.connection_lost(None)
+        await asyncio.sleep(0.05)  # longer than a call of LATE takes
+        return weakref.ref(connection)
+
+    gone = asyncio.run(connect_and_leave())
+    assert gone() is None
+    assert server.budget.free == free
+    assert not server.connections
