@@ -67,7 +67,7 @@ def test_a_slip_is_told_what_was_meant(
 
 def test_help_and_version_are_commands_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
-    assert capsys.readouterr().out == f"eascmd {__version__}\n"
+    assert capsys.readouterr().out.startswith(f"eascmd {__version__}\n")
     assert main(["help"]) == 0
     assert "warmup-file" in capsys.readouterr().out
     assert main(["help", "bench"]) == 0
