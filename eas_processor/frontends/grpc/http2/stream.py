@@ -55,7 +55,6 @@ class Stream(Call):
         "headers_sent",
         "held_back",
         "id",
-        "inflating",
         "method",
         "moved_at",
         "refusal",
@@ -91,7 +90,6 @@ class Stream(Call):
         """Bytes of DATA, prefixes included."""
         self.compressed = False
         """Whether its message came compressed: so is the answer, where the client takes that."""
-        self.inflating = False
         self.window = STREAM_WINDOW
         """Bytes that the client may still send."""
         self.credit = connection.sending.first_window
