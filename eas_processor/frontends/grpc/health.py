@@ -157,5 +157,5 @@ def _name(message: bytes) -> str:
             if number == _SERVICE and kind == LENGTH:
                 name = message[start:stop]
         return name.decode()
-    except (MalformedError, IndexError, UnicodeDecodeError) as error:
+    except (MalformedError, UnicodeDecodeError) as error:
         raise BadRequest(f"the message cannot be read: {error}") from None

@@ -58,7 +58,7 @@ def _metadata_fields(message: bytes) -> list[str]:
             for number, kind, start, stop in fields(message)
             if number == _METADATA_FIELD and kind == LENGTH
         ]
-    except (MalformedError, IndexError, UnicodeDecodeError) as error:
+    except (MalformedError, UnicodeDecodeError) as error:
         raise BadRequest(f"metadata_field cannot be read: {error}") from None
 
 

@@ -1,15 +1,12 @@
-"""`GetModelMetadata`, and what it is made of."""
+"""`GetModelMetadata`."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import grpc
 import pytest
 from fixtures.serving_messages import new, parsed
-
-from eas_processor.frontends.grpc.signature_messages import signature_def_map
 
 METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
 
@@ -66,15 +63,3 @@ async def test_what_cannot_be_told_is_refused(
     async with serve() as front:
         front.model("m", 1)
         assert await front.refusal(METADATA, message) == (status, text)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "number"),
-    [("DT_INVALID", 0), ("DT_FLOAT", 1), ("DT_UINT64", 23), ("DT_FLOAT_REF", 101), ("DT_99", 99)],
-)
-def test_dtypes_have_their_numbers(dtype: str, number: int) -> None:
-    inputs = {"x": {"dtype": dtype, "name": "x:0"}}
-    shown = {"s": {"inputs": inputs, "outputs": {}, "method_name": "", "defaults": {}}}
-    (signature,) = parsed("SignatureDefMap", signature_def_map(json.dumps(shown))).signature_def
-    (tensor,) = signature.value.inputs
-    assert tensor.value.dtype == number and not tensor.value.HasField("tensor_shape")

@@ -119,7 +119,7 @@ def _read(message: bytes) -> tuple[str, int, bytes]:
                 host = message[start:stop].decode()
             elif number in _QUESTIONS:
                 question, asked = number, message[start:stop]
-    except (MalformedError, IndexError, UnicodeDecodeError) as error:
+    except (MalformedError, UnicodeDecodeError) as error:
         raise BadRequest(f"the message cannot be read: {error}") from None
     if not question:
         raise BadRequest("the message asks nothing")
