@@ -2,10 +2,11 @@
 
 import pytest
 
-# TensorFlow 2 brings it; the builds of older ones have no use for it.
-flatbuffers = pytest.importorskip("flatbuffers")
-
-from flatbuffers import flexbuffers
+try:
+    import flatbuffers
+    from flatbuffers import flexbuffers
+except ImportError:
+    pytest.skip("TensorFlow 2 brings flatbuffers, and older ones do not", allow_module_level=True)
 
 from eas_processor.tf.lite.flatbuffer import Malformed, Table
 from eas_processor.tf.lite.flexbuffer import read_map
