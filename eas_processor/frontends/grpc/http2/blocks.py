@@ -106,7 +106,7 @@ class Blocks(Generic[Found]):
                         index, pos = _integer(block, pos, first, 0x7F)
                     fields.append(self._field(index, inserted))
                     continue
-                if 0x20 <= first < 0x40:
+                if first == 0x80 or 0x20 <= first < 0x40:
                     return None
                 index, pos = _integer(block, pos, first, 0x3F if first >= 0x40 else 0x0F)
                 if index:

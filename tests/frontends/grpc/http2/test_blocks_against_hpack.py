@@ -85,6 +85,14 @@ def test_broken_blocks(seed: int) -> None:
             assert fields == expected
 
 
+def test_index_0_stands_for_no_field() -> None:
+    """RFC 7541, 6.1: it looks like a literal field whose name follows"""
+    block = b"\x80\x01a\x01b"
+    assert decoded_by(Decoder(), block) is None
+    with pytest.raises(ConnectionFault):
+        Blocks[None]().decode(block)
+
+
 def decoded_by(library: Decoder, block: bytes) -> list[tuple[bytes, bytes]] | None:
     """Return the fields of a block, or None where it cannot be decoded."""
     try:
