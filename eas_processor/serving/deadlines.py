@@ -88,7 +88,9 @@ class Deadlines:
             self._arm(due)
 
     def _next(self) -> Iterator[float]:
-        """Yield the earliest deadline of each line."""
+        """Yield the earliest deadline of each line that has a call."""
         for lines in (self._lines, self._own):
             for line in lines.values():
-                yield next(iter(line.values())).deadline
+                # A call that was late can have ended others, of lines that were looked at before.
+                if line:
+                    yield next(iter(line.values())).deadline

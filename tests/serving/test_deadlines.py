@@ -55,6 +55,21 @@ async def test_what_has_ended_is_not_late() -> None:
     assert [each[0] for each in watched.late] == [calls[2]]
 
 
+async def test_a_late_call_may_end_those_of_lines_that_were_looked_at() -> None:
+    watched = Watched()
+    other, late = watched.begin(10.0), watched.begin(0.02, own=True)
+    after = watched.begin(0.06, own=True)
+    note = watched.deadlines._on_late
+
+    def note_and_end_other(call: Call, limit: float) -> None:
+        watched.deadlines.end(other)
+        note(call, limit)
+
+    watched.deadlines._on_late = note_and_end_other
+    await asyncio.sleep(0.2)
+    assert [each[0] for each in watched.late] == [late, after]
+
+
 async def test_limits_that_vary_share_few_lines() -> None:
     watched = Watched()
     calls = [watched.begin(10.0 + number / 1000, own=True) for number in range(500)]
