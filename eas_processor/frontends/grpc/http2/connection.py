@@ -83,7 +83,6 @@ class Http2Connection(asyncio.Protocol):
         """When the first GOAWAY was sent."""
         self._pong = False
         self._closed_at = 0.0
-        self._block_since = 0.0
         self._looked_at = self._heard_at = self.now
         """When time limits were last looked at, and when the client was last heard of by then."""
         self._asked_at = 0.0
@@ -266,11 +265,8 @@ class Http2Connection(asyncio.Protocol):
             self.sending.out.append(frames.frame(frames.PING, 0, 0, _PRESENCE))
 
     def _check_block(self, now: float, patience: float) -> None:
-        if not self.receiving.in_block:
-            self._block_since = 0.0
-        elif not self._block_since:
-            self._block_since = now
-        elif now - self._block_since > patience:
+        since = self.receiving.waits_since
+        if since and now - since > patience:
             self._go_away(frames.ENHANCE_YOUR_CALM, b"a frame took too long to arrive")
 
     def _check_streams(self, now: float, patience: float) -> None:

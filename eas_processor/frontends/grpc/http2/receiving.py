@@ -45,11 +45,12 @@ _DATA_IN_PIECES_FROM = 256
 
 
 class _Block:
-    """A header block that goes on in CONTINUATION frames."""
+    """A header block that goes on in CONTINUATION frames; it began at `since`."""
 
-    __slots__ = ("count", "data", "flags", "stream")
+    __slots__ = ("count", "data", "flags", "since", "stream")
 
-    def __init__(self, stream: int, flags: int, data: bytes) -> None:
+    def __init__(self, stream: int, flags: int, data: bytes, since: float) -> None:
+        self.since = since
         self.stream = stream
         self.flags = flags
         self.data = data
@@ -57,7 +58,7 @@ class _Block:
 
 
 class Receiving:
-    """The side of a connection that receives. `in_block` is whether a header block goes on."""
+    """The side of a connection that receives."""
 
     __slots__ = (
         "_block",
@@ -68,6 +69,7 @@ class Receiving:
         "_data_stream",
         "_greeted",
         "_held",
+        "_held_since",
         "_last",
         "_missing",
         "_padding",
@@ -83,6 +85,7 @@ class Receiving:
         self._blocks: Blocks[tuple[StreamHead, Method]] = Blocks()
         self._held = b""
         """The beginning of a frame whose rest has not arrived."""
+        self._held_since = 0.0
         self._greeted = False
         self.settled = False
         """Whether the client's first SETTINGS have come."""
@@ -102,11 +105,15 @@ class Receiving:
         return self._last
 
     @property
-    def in_block(self) -> bool:
-        return self._block is not None or bool(self._held)
+    def waits_since(self) -> float:
+        """When the frame or the header block began whose rest has not arrived, 0.0 for none."""
+        if self._block is not None:
+            return self._block.since
+        return self._held_since if self._held else 0.0
 
     def take(self, data: bytes) -> None:
         """Act on what was received. Raises ConnectionFault."""
+        goes_on = bool(self._held)
         data, pos = self._begin(data)
         end = len(data)
         connection = self._connection
@@ -133,6 +140,8 @@ class Receiving:
                 return
         if pos < end:
             self._held = data[pos:]
+            if pos or not goes_on:
+                self._held_since = connection.now
 
     def _begin(self, data: bytes) -> tuple[bytes, int]:
         """Return the bytes with those that waited for them, and where the next frame begins."""
@@ -319,7 +328,7 @@ class Receiving:
         if flags & END_HEADERS:
             self._on_block(number, flags, block)
         else:
-            self._block = _Block(number, flags, block)
+            self._block = _Block(number, flags, block, self._connection.now)
         if depends_on_itself and number in self._connection.streams:
             raise StreamFault(number)
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Iterator
+from time import monotonic
 
 import pytest
 from fixtures.engine import FakeTransport
@@ -42,6 +43,32 @@ def without_collector() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
+
+
+async def connected(server: HttpServer) -> tuple[Http2Connection, FakeTransport]:
+    connection, transport = Http2Connection(server, EchoRoutes(), Heads()), FakeTransport()
+    connection.connection_made(transport)  # type: ignore[arg-type]
+    connection.data_received(PREFACE + settings())
+    return connection, transport
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["many frames", "one frame"])
+async def test_a_frame_that_does_not_arrive_ends_a_connection(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    """One of many that is cut off whenever somebody looks is no slow frame"""
+    now = monotonic()
+    monkeypatch.setattr("eas_processor.frontends.grpc.http2.connection.monotonic", lambda: now)
+    connection, _ = await connected(server)
+    frame, rest = headers(), b""
+    for number in range(1, 41, 2):
+        if busy:
+            frame = call(stream=number)
+        connection.data_received(rest + frame[:7] if busy else frame[number // 2 :][:1])
+        rest = frame[7:]
+        now += 1.0
+        connection.check_time(now)
+    assert connection.closing is not busy
 
 
 CALLS = {
