@@ -88,9 +88,6 @@ class _Method:
         self.routes = routes
         self._stream = stream
 
-    def holds(self) -> bool:
-        return True
-
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:

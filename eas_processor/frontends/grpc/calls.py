@@ -60,9 +60,6 @@ class CallMethod:
         self.codec = codec
         self.complete = complete
 
-    def holds(self) -> bool:
-        return True
-
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:

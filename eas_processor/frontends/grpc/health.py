@@ -67,9 +67,6 @@ class _HealthMethod:
         self._serves = serves
         self.streams = streams
 
-    def holds(self) -> bool:
-        return True
-
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:

@@ -62,9 +62,6 @@ class SimpleMethod:
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
 
-    def holds(self) -> bool:
-        return True
-
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:

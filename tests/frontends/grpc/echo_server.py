@@ -87,9 +87,6 @@ class Echo:
     def __init__(self, kind: type[Stream]) -> None:
         self._kind = kind
 
-    def holds(self) -> bool:
-        return True
-
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:

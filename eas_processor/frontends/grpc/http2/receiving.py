@@ -352,9 +352,6 @@ class Receiving:
         known = self._blocks.known.get(block)
         if known is not None:
             head, method = known
-            if not method.holds():
-                method = connection.method_of(head)
-                self._blocks.learn(block, (head, method))
         else:
             fields, again = self._blocks.decode(block)
             head = connection.heads.find(fields)

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 class Method(Protocol):
     """Who answers the streams that bring one head."""
 
-    def holds(self) -> bool:
-        """Whether the same head would still find this."""
-
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:
@@ -31,7 +28,11 @@ class GrpcRoutes(Protocol):
     """What a server is given: who answers which stream."""
 
     def find(self, head: StreamHead) -> Method:
-        """Return who answers streams with this head; one of no method refuses them."""
+        """
+        Return who answers streams with this head; one of no method refuses them.
+
+        A connection may remember the answer for as long as it is open.
+        """
 
 
 class Stream(Call):

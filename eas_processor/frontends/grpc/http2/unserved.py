@@ -28,9 +28,6 @@ class HttpOnly:
     def __init__(self, status: int) -> None:
         self.status = status
 
-    def holds(self) -> bool:
-        return True
-
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:
@@ -48,9 +45,6 @@ class _BadTimeoutStream(Stream):
 
 class BadTimeout:
     """Refuses a call whose grpc-timeout is none."""
-
-    def holds(self) -> bool:
-        return True
 
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float

@@ -50,9 +50,6 @@ class _ReflectionMethod:
         self._served = served
         self.streams = streams
 
-    def holds(self) -> bool:
-        return True
-
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:
