@@ -121,6 +121,8 @@ class Http2Connection(asyncio.Protocol):
         for stream in list(self.streams.values()):
             if not stream.whole:
                 self.cancel(stream)
+        # What was answered in this turn of the loop is not written yet.
+        self.sending.flush()
         # Its answers are still written; TLS has no half of a connection to keep open.
         if self.streams and not self.closing:
             self.leaves = True

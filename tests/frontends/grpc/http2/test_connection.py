@@ -52,6 +52,16 @@ async def connected(server: HttpServer) -> tuple[Http2Connection, FakeTransport]
     return connection, transport
 
 
+async def test_an_answer_is_written_before_the_end_that_comes_in_the_same_turn(
+    server: HttpServer,
+) -> None:
+    connection, transport = await connected(server)
+    connection.data_received(call(path=LATE))
+    connection.streams[1].respond([b"just in time"])
+    assert not connection.eof_received()
+    assert b"just in time" in transport.written
+
+
 @pytest.mark.parametrize("busy", [True, False], ids=["many frames", "one frame"])
 async def test_a_frame_that_does_not_arrive_ends_a_connection(
     server: HttpServer, monkeypatch: pytest.MonkeyPatch, busy: bool
