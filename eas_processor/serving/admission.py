@@ -79,7 +79,7 @@ class Admission:
         self._deadlines.watch(request, self._settings.keepalive)
 
     def begin_own(self, request: Call, limit: float) -> None:
-        """Watch a call that brings its own limit in seconds, 0.0 for none, and its deadline."""
+        """Watch a call that brings its own deadline, `limit` seconds from now, 0.0 for none."""
         self._deadlines.watch_own(request, limit)
 
     def configure(self, settings: ServiceSettings) -> None:

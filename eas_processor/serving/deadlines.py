@@ -44,7 +44,7 @@ class Deadlines:
         self._join(self._lines, limit, call)
 
     def watch_own(self, call: Call, limit: float) -> None:
-        """Watch a call that brings a limit of its own; 0.0 is none, and it is never late."""
+        """Watch a call whose own deadline is `limit` seconds from now; with 0.0 it has none."""
         if limit:
             part, exponent = math.frexp(limit)
             self._join(self._own, math.ldexp(math.ceil(part * _STEPS), exponent), call)

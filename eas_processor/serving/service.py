@@ -102,7 +102,7 @@ class Service:
         return None
 
     def admit_own(self, call: Call, size: int, limit: float) -> Refusal | None:
-        """Do the same for a call with a deadline of its own, `limit` seconds long; 0.0 is none."""
+        """Do the same for a call with a deadline of its own, `limit` seconds from now."""
         if refusal := self._refusal(size):
             return refusal
         self.admission.begin_own(call, limit)

@@ -19,6 +19,9 @@ from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, unpack_status
 from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.service import Service
 
+_LEAST_LEFT_S = 0.001
+"""Of a call whose deadline has passed: 0.0 would be one without."""
+
 
 class Target(NamedTuple):
     """
@@ -100,7 +103,9 @@ class PredictionCall(Stream):
             # From here on its service pays for it.
             self.give_back()
         self.target = target
-        refusal_of_service = target.service.admit_own(self, size, self.head.timeout)
+        # A message can take most of its call's time to arrive.
+        left = max(self.deadline - now, _LEAST_LEFT_S) if self.deadline else 0.0
+        refusal_of_service = target.service.admit_own(self, size, left)
         if refusal_of_service is not None:
             self.target = None
             target.counters.requests[name_of(refusal_of_service.code)] += 1

@@ -218,6 +218,22 @@ async def test_a_call_has_the_deadline_that_it_brings_or_none(serve: Any) -> Non
             await call
 
 
+async def test_a_call_has_less_time_where_its_message_has_taken_some(serve: Any) -> None:
+    """Calls of one limit are looked at in the order of their deadlines"""
+    async with serve() as front:
+        entry = front.model("m", 1)
+        call = front.channel.stream_unary(PREDICT)(timeout=20)
+        await eventually_async(lambda: any(each.streams for each in front.server.connections))
+        (stream,) = [s for each in front.server.connections for s in each.streams.values()]
+        stream.deadline -= 10
+        await call.write(ASK)
+        await call.done_writing()
+        (submitted,) = await front.arrived(entry.versions[1])
+        assert 5 < submitted.deadline < 11
+        submitted.answer(codes.OK, [b""])
+        await call
+
+
 async def test_a_call_that_its_client_cancels_is_withdrawn(serve: Any) -> None:
     async with serve() as front:
         entry = front.model("m", 1)
