@@ -27,7 +27,7 @@ PREFIX = 5
 _SMALL_PIECE = 4096
 """Pieces below this are joined: a list of single bytes takes 8 times their memory."""
 _MESSAGES_AT_ONCE = 32
-"""Of one stream, before others are served: a message takes the service up to 100 us."""
+"""Of one connection, before others are served: a message takes the service up to 100 us."""
 _MOST_UNSENT = 64 * 1024
 """Bytes of answers that wait, above which a stream's messages do too."""
 _INTERNAL, _UNIMPLEMENTED = 13, 12
@@ -37,10 +37,13 @@ _ENCODINGS = (b"grpc-accept-encoding", b"identity,gzip")
 class Messages:
     """The messages of one connection's streams."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_handed_over", "_turn")
 
     def __init__(self, connection: Http2Connection) -> None:
         self._connection = connection
+        self._turn = 0.0
+        self._handed_over = 0
+        """Messages of streams that were handed over since `_turn` began."""
 
     def receive(self, stream: Stream, piece: bytes, framed: int) -> None:
         """Take a piece of DATA, which took `framed` bytes of the stream's window."""
@@ -218,7 +221,9 @@ class Messages:
     def _hand_over_some(self, stream: Stream, data: bytes) -> int:
         """Hand over messages until others are to have their turn; return where the next begins."""
         limit, pos = self._connection.server.settings.max_body, 0
-        for _ in range(_MESSAGES_AT_ONCE):
+        if self._turn != self._connection.now:
+            self._turn, self._handed_over = self._connection.now, 0
+        while self._handed_over < _MESSAGES_AT_ONCE:
             if stream.answered or len(data) - pos < PREFIX:
                 return pos
             flag, length = data[pos], U32.unpack_from(data, pos + 1)[0]
@@ -239,6 +244,7 @@ class Messages:
             if message is None:
                 return pos
             pos = stop
+            self._handed_over += 1
             stream.message(message, self._connection.now)
         self.resume(stream)
         return pos

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from time import monotonic
 
 import pytest
-from fixtures.engine import FakeTransport
+from fixtures.engine import FakeTransport, eventually_async
 from frontends.grpc.echo_server import EchoRoutes
 from frontends.grpc.http2.raw_client import (
     LATE,
@@ -60,6 +60,19 @@ async def test_an_answer_is_written_before_the_end_that_comes_in_the_same_turn(
     connection.streams[1].respond([b"just in time"])
     assert not connection.eof_received()
     assert b"just in time" in transport.written
+
+
+async def test_messages_of_many_streams_are_handed_over_in_turns(server: HttpServer) -> None:
+    """One read of 250 KB can bring 30,000 questions, of which some are answered with 10 KB"""
+    connection, transport = await connected(server)
+    streams = [
+        headers(request(path=STREAM), number) + data(message() * 4, number, end=True)
+        for number in range(1, 41, 2)
+    ]
+    connection.data_received(b"".join(streams))
+    assert transport.written.count(b"hello") == 32
+    await eventually_async(lambda: not connection.streams)
+    assert transport.written.count(b"hello") == 80
 
 
 @pytest.mark.parametrize("busy", [True, False], ids=["many frames", "one frame"])
