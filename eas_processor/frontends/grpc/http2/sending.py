@@ -126,7 +126,7 @@ class Sending:
         """End a stream with a status, its text and more fields: trailers, perhaps alone."""
         stream.answered = True
         stream.body = []
-        stream.give_back()
+        stream.settle()
         block = literal(b"grpc-status", b"%d" % status)
         if text:
             block += literal(b"grpc-message", quote(text, safe=_TEXT_SAFE).encode())

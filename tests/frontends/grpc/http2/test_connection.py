@@ -22,6 +22,7 @@ from frontends.grpc.http2.raw_client import (
     message,
     request,
     settings,
+    window_update,
 )
 
 from eas_processor.contracts.settings import EngineSettings
@@ -73,6 +74,17 @@ async def test_messages_of_many_streams_are_handed_over_in_turns(server: HttpSer
     assert transport.written.count(b"hello") == 32
     await eventually_async(lambda: not connection.streams)
     assert transport.written.count(b"hello") == 80
+
+
+async def test_what_is_not_sent_of_a_failed_stream_stays_charged(server: HttpServer) -> None:
+    connection, _ = await connected(server)
+    free = server.budget.free
+    opened = settings((Setting.INITIAL_WINDOW_SIZE, 0)) + headers(request(path=STREAM))
+    connection.data_received(opened + data(message(bytes(1000)) * 3 + message(flag=2)))
+    (stream,) = connection.streams.values()
+    assert stream.answered and server.budget.free <= free - 3000
+    connection.data_received(window_update(1 << 20, 1))
+    assert not connection.streams and server.budget.free == free
 
 
 @pytest.mark.parametrize("busy", [True, False], ids=["many frames", "one frame"])
