@@ -585,8 +585,8 @@ async def test_a_first_start_that_somebody_kills_is_tried_again(
         await eventually_async(gate.reached)
         (pid,) = desk.pids
         os.kill(pid, signal.SIGKILL)
+        gate.open()  # before the next one is there, which is to wait at it
         await eventually_async(lambda pid=pid: pid not in desk.pids)
-        gate.open()
     await eventually_async(gate.reached)
     assert not start.done() and not waiting.done()
     gate.open()
