@@ -12,10 +12,11 @@ from eas_processor.frontends.grpc.http2.connection import Http2Connection
 from eas_processor.frontends.grpc.http2.head import StreamHead
 from eas_processor.frontends.grpc.http2.stream import Stream
 from eas_processor.frontends.grpc.statuses import STATUSES, refusal_text, shown
+from eas_processor.frontends.grpc.wire import MalformedError
 from eas_processor.frontends.tfs_counters import GRPC, ModelCounters
 from eas_processor.frontends.tfs_rest.statuses import STATUSES as HTTP_STATUSES
 from eas_processor.frontends.tfs_rest.statuses import name_of
-from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, unpack_status
+from eas_processor.link.codes import CANCELLED, MODEL_FAULT, OK, PROCESSOR, unpack_status
 from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.service import Service
 
@@ -127,7 +128,12 @@ class PredictionCall(Stream):
         if code != OK:
             self._fail(code, payload, target)
             return
-        answer = self.method.complete(payload, target)
+        try:
+            answer = self.method.complete(payload, target)
+        except MalformedError as error:
+            sentence = f"the answer of the processor cannot be read: {error}"
+            self._fail(MODEL_FAULT, [sentence.encode()], target)
+            return
         size = len(answer[0]) if len(answer) == 1 else sum(map(len, answer))
         budget = self.connection.budget
         if size > BULK_SIZE and not budget.make_fit(size, self.account):

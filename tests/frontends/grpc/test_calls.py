@@ -70,6 +70,21 @@ async def test_inferences_have_the_version_in_each_result(serve: Any) -> None:
     assert refusal == (Status.INVALID_ARGUMENT, "MultiInferenceRequest has no tasks.")
 
 
+async def test_an_answer_that_is_no_message_is_the_fault_of_its_processor(serve: Any) -> None:
+    task = new("InferenceTask", model_spec=new("ModelSpec", name="m"))
+    message = new("MultiInferenceRequest", tasks=[task]).SerializeToString()
+    async with serve() as front:
+        entry = front.model("m", 5)
+        call = front.ask(PREDICTION + "MultiInference", message)
+        (submitted,) = await front.arrived(entry.versions[5])
+        submitted.answer(codes.OK, [b"\x0a\x7f"])
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call
+    assert raised.value.code() == Status.INTERNAL
+    assert "the answer of the processor cannot be read" in raised.value.details()
+    assert front.counters.of("m").requests == {"INTERNAL": 1}
+
+
 async def test_a_call_may_name_a_version_or_a_label(serve: Any) -> None:
     async with serve() as front:
         entry = front.model("m", 123, 124)
