@@ -287,9 +287,11 @@ async def test_a_worker_that_dies_is_replaced(
         assert len(desk.machine.launchers) <= 1
 
 
-async def _kill(desk: Desk, eventually_async: Any) -> None:
+async def _kill(desk: Desk, gate: Any, eventually_async: Any) -> None:
+    """Kill the worker at the gate, which is opened before the next one can stand there."""
     (pid,) = desk.pids
     os.kill(pid, signal.SIGKILL)
+    gate.open()
     await eventually_async(lambda: pid not in desk.pids)
 
 
@@ -299,8 +301,7 @@ async def test_requests_caught_in_a_death_are_tried_again(
     async with supervised(real_service(hooks=gate_hooks, threads=1)) as desk:
         caught, waiting = desk.ask(gate.command.encode()), desk.ask(b"hello")
         await eventually_async(gate.reached)
-        await _kill(desk, eventually_async)
-        gate.open()
+        await _kill(desk, gate, eventually_async)
         await eventually_async(gate.reached)
         gate.open()
         assert await waiting == (codes.OK, b"hello")
@@ -382,8 +383,7 @@ async def test_only_the_second_kill_from_outside_condemns_a_request(
         for _ in range(3):
             await eventually_async(gate.reached)
             assert not asked.done()
-            await _kill(desk, eventually_async)
-            gate.open()
+            await _kill(desk, gate, eventually_async)
         assert (await asked)[0] == codes.INTERNAL
         assert await desk.ask(b"hello") == (codes.OK, b"hello")
 
@@ -432,8 +432,7 @@ async def test_a_suspect_whose_instance_had_no_more_time_is_tried_alone_again(
     async with supervised(settings) as desk:
         asked = desk.ask(gate.command.encode())
         await eventually_async(gate.reached)
-        await _kill(desk, eventually_async)
-        gate.open()
+        await _kill(desk, gate, eventually_async)
         await eventually_async(gate.reached)
         (alone,) = desk.instances
         assert alone.state is State.ISOLATED
@@ -583,10 +582,7 @@ async def test_a_first_start_that_somebody_kills_is_tried_again(
     waiting = desk.ask(b"hello")
     for _ in range(3):
         await eventually_async(gate.reached)
-        (pid,) = desk.pids
-        os.kill(pid, signal.SIGKILL)
-        gate.open()  # before the next one is there, which is to wait at it
-        await eventually_async(lambda pid=pid: pid not in desk.pids)
+        await _kill(desk, gate, eventually_async)
     await eventually_async(gate.reached)
     assert not start.done() and not waiting.done()
     gate.open()
@@ -613,10 +609,7 @@ async def test_calls_wait_while_replacements_are_killed(
         waiting = desk.ask(b"hello")
         for _ in range(5):
             await eventually_async(gate.reached)
-            (pid,) = desk.pids
-            os.kill(pid, signal.SIGKILL)
-            await eventually_async(lambda pid=pid: pid not in desk.pids)
-            gate.open()
+            await _kill(desk, gate, eventually_async)
         await eventually_async(gate.reached)
         assert not waiting.done()
         gate.open()
