@@ -73,18 +73,15 @@ def _model_status(models: TfsModels, message: bytes, head: StreamHead) -> bytes:
         raise BadRequest("Missing ModelSpec")
     spec = read_spec(content)
     entry = models.listed(spec.wanted, asker(head))
-    states = states_of(entry)
+    states = states_of(entry, spec.version)
     if spec.label:
         number = entry.labels.get(spec.label)
         if number is None:
             raise BadRequest(f"Unrecognized servable version label: {spec.label}")
-        states = {number: states[number]} if number in states else {}
-    elif spec.version is not None:
-        if spec.version not in states:
-            raise NotFound(f"Could not find version {spec.version} of model {entry.name}")
-        states = {spec.version: states[spec.version]}
+        states = states_of(entry, number)
     if not states:
-        raise NotFound(f"Could not find any versions of model {entry.name}")
+        missing = f"version {spec.version}" if spec.version else "any versions"
+        raise NotFound(f"Could not find {missing} of model {entry.name}")
     return b"".join(
         length_field(_MODEL_VERSION_STATUS, _version_status(number, state))
         for number, state in sorted(states.items(), reverse=True)

@@ -16,7 +16,19 @@ from eas_processor.serving.version_states import Stage, VersionState
 _REMEMBERED = 64
 
 
-def states_of(entry: Entry) -> dict[int, VersionState]:
+def states_of(entry: Entry, version: int | None = None) -> dict[int, VersionState]:
+    """
+    Return how far each version has come, or only `version`; empty where there is no such version.
+
+    Version 0 stands for all where none has that number: some clients send it where they name none.
+    """
+    states = _all_states(entry)
+    if version is None or (version == 0 and 0 not in states):
+        return states
+    return {version: states[version]} if version in states else {}
+
+
+def _all_states(entry: Entry) -> dict[int, VersionState]:
     """Return how far each version has come, also of a service that tells of none."""
     if entry.states:
         return entry.states

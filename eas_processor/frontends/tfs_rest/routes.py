@@ -176,12 +176,8 @@ def _unknown(sentence: str, request: HttpRequest) -> Reply:
 
 
 def _status(entry: Entry, asked: Target) -> Reply:
-    states = states_of(entry)
-    name = entry.name
-    if asked.version is not None:
-        if asked.version not in states:
-            raise HttpRefusal(f"Could not find version {asked.version} of model {name}", 404)
-        states = {asked.version: states[asked.version]}
+    states = states_of(entry, asked.version)
     if not states:
-        raise HttpRefusal(f"Could not find any versions of model {name}", 404)
+        missing = f"version {asked.version}" if asked.version else "any versions"
+        raise HttpRefusal(f"Could not find {missing} of model {entry.name}", 404)
     return Reply(200, JSON_TYPE, [status_text(states)])

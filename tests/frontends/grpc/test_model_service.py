@@ -49,6 +49,14 @@ async def test_the_states_of_all_versions_or_of_one_are_told(serve: Any) -> None
         assert await states(front, name="m", version_label="stable") == every[3:]
 
 
+async def test_version_0_is_all_where_none_has_that_number(serve: Any) -> None:
+    async with serve() as front:
+        tell(front)
+        front.model("m", 1, 2)
+        both = [(2, 30, 0, ""), (1, 30, 0, "")]
+        assert await states(front, name="m", version=new("Int64Value")) == both
+
+
 @pytest.mark.parametrize(
     ("spec", "status", "text"),
     [

@@ -178,6 +178,16 @@ def test_what_the_worker_says_has_the_status_of_its_code(
     assert entry.versions[1].metrics.codes == {status: 1}
 
 
+def test_the_status_of_version_0_is_that_of_all_where_none_has_that_number(front: Front) -> None:
+    front.model("m", 1, 2)
+    every = front.ask("GET", "/v1/models/m").response.body
+    assert front.ask("GET", "/v1/models/m/versions/0").response.body == every
+    front.model("with_0", 0, 1)
+    body = front.ask("GET", "/v1/models/with_0/versions/0").response.body
+    (shown,) = json.loads(body)["model_version_status"]
+    assert shown["version"] == "0"
+
+
 def test_a_model_that_has_gone_still_tells_of_its_versions(front: Front) -> None:
     entry = front.model("m", 1)
     front.model("other", 1)
