@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from importlib import import_module
 from typing import Any, Iterable, Mapping, NamedTuple, Sequence, Tuple, Union
@@ -29,6 +30,8 @@ _OPTIONS = (
 )
 _PLAIN = ("grpc", "http")
 _SECURE = ("grpcs", "https")
+_NAME = re.compile(r"[0-9a-z_.-]+").fullmatch
+_TEXT = re.compile(r"[ -~]*").fullmatch
 _HIGHEST_VERSION = (1 << 63) - 1
 
 
@@ -145,14 +148,26 @@ def _target(endpoint: str) -> tuple[str, bool]:
 
 
 def _metadata(headers: Mapping[str, str] | None) -> Metadata:
-    # gRPC takes names in lower case alone.
-    checked = _checks.headers("headers", headers)
-    return tuple(
-        [
-            (name.lower(), value if isinstance(value, bytes) else str(value))
-            for name, value in checked.items()
-        ]
-    )
+    return tuple([_entry(*each) for each in _checks.headers("headers", headers).items()])
+
+
+def _entry(header: str, value: Any) -> tuple[str, str | bytes]:
+    """Return what grpcio takes, which says of anything else that the service has failed."""
+    name = header.lower()
+    if not _NAME(name):
+        raise InvalidRequest(
+            f"headers: expected names of ASCII letters, digits, '-', '_' and '.', got {header!r}"
+        )
+    if name.endswith("-bin"):
+        if not isinstance(value, bytes):
+            raise InvalidRequest(
+                f"headers: expected bytes for {header!r}, got {type(value).__name__}"
+            )
+        return name, value
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    if not _TEXT(text):
+        raise InvalidRequest(f"headers: expected printable ASCII for {header!r}")
+    return name, text
 
 
 def _load(module: str) -> Any:

@@ -287,10 +287,11 @@ class TestFailures:
 class TestSettings:
     def test_token_and_headers_are_metadata(self, model):
         with GrpcClient(model.target, "m", token="s3cret\n", headers={"X-Mine": "1"}) as client:
-            client.predict({"x": 1.0}, headers={"X-Call": "2"})
+            client.predict({"x": 1.0}, headers={"X-Call": b"2", "X-Bin": b"\0"})
         metadata = model.received[0].metadata
         assert metadata["authorization"] == "s3cret"
         assert (metadata["x-mine"], metadata["x-call"]) == ("1", "2")
+        assert metadata["x-bin"] == b"\0"
 
     def test_the_timeout_is_the_deadline_of_the_call(self, client, model):
         client.predict({"x": 1.0}, timeout=2000)
@@ -306,6 +307,10 @@ class TestSettings:
             ({"timeout": 0}, "timeout: expected milliseconds"),
             ({"token": b"a"}, "token: expected a str, got bytes"),
             ({"retry_policy": 3}, "retry policy: expected a RetryPolicy"),
+            ({"headers": {"two words": "1"}}, "headers: expected names of ASCII letters"),
+            ({"headers": {"x": "\u00e9"}}, "headers: expected printable ASCII for 'x'"),
+            ({"headers": {"x": b"a\n"}}, "headers: expected printable ASCII for 'x'"),
+            ({"headers": {"x-bin": "1"}}, "headers: expected bytes for 'x-bin', got str"),
         ],
     )
     def test_wrong_ones_are_refused(self, settings, said):
