@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 
 from eas_processor.contracts.settings import EngineSettings
@@ -13,6 +14,7 @@ _ALREADY_SO = frozenset(["grpc.so_reuseaddr"])
 _IDLE = "grpc.max_connection_idle_ms"
 _LARGEST = "grpc.max_receive_message_length"
 _UNLIMITED = -1
+_NUMBER = re.compile(r"-?[0-9]{1,10}").fullmatch
 
 
 def channel_settings(text: str, settings: EngineSettings) -> EngineSettings:
@@ -23,7 +25,7 @@ def channel_settings(text: str, settings: EngineSettings) -> EngineSettings:
     """
     for each in filter(None, (part.strip() for part in text.split(","))):
         key, separator, value = each.partition("=")
-        number = int(value) if value.lstrip("-").isdigit() else None
+        number = int(value) if _NUMBER(value) else None
         if key in _ALREADY_SO:
             continue
         if not separator or number is None or key not in (_IDLE, _LARGEST):

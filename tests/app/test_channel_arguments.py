@@ -27,7 +27,13 @@ def test_what_is_so_already_changes_nothing(text: str, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize(
-    "text", ["grpc.http2.hpack=1", "nonsense", "grpc.max_connection_idle_ms=x"]
+    "text",
+    [
+        "grpc.http2.hpack=1",
+        "nonsense",
+        "grpc.max_connection_idle_ms=x",
+        "grpc.max_connection_idle_ms=--5",
+    ],
 )
 def test_what_has_no_effect_is_said(text: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
