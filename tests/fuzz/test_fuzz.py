@@ -35,9 +35,10 @@ def test_a_target_sees_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_left_in_the_budget_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "eas_processor.frontends.grpc.http2.stream.Stream.give_back", lambda _: None
-    )
+    for name in ("give_back", "settle"):
+        monkeypatch.setattr(
+            f"eas_processor.frontends.grpc.http2.stream.Stream.{name}", lambda _: None
+        )
     with pytest.raises(AssertionError, match="charged"):
         http2(b"\0" + PREFACE + settings() + headers() + data(message()[:7]))
 

@@ -248,6 +248,8 @@ class Http2Connection(asyncio.Protocol):
         if self.streams and flow.reading:
             self._check_presence(now)
         self._check_block(now, settings.head_timeout)
+        if self.closing:
+            return
         self._check_streams(now, settings.head_timeout)
         for stream in self.sending.stalled(now - settings.send_timeout):
             self.cancel(stream)

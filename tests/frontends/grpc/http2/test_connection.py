@@ -87,6 +87,14 @@ async def test_what_is_not_sent_of_a_failed_stream_stays_charged(server: HttpSer
     assert not connection.streams and server.budget.free == free
 
 
+async def test_a_connection_ends_once_whatever_limits_it_has_passed(server: HttpServer) -> None:
+    """Half a frame and nothing else for long: both end it, and after the end nothing is written"""
+    connection, transport = await connected(server)
+    connection.data_received(headers()[:7])
+    connection.check_time(monotonic() + server.settings.idle_timeout + 1)
+    assert connection.closing and b"too long to arrive" in transport.written
+
+
 @pytest.mark.parametrize("busy", [True, False], ids=["many frames", "one frame"])
 async def test_a_frame_that_does_not_arrive_ends_a_connection(
     server: HttpServer, monkeypatch: pytest.MonkeyPatch, busy: bool
