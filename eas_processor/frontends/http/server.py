@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import errno
+import logging
 import socket
 import ssl
 import struct
@@ -33,6 +34,8 @@ from eas_processor.frontends.http.turns import Turns
 from eas_processor.log_queue import dropped_records
 from eas_processor.serving.background import end_tasks
 from eas_processor.serving.budget import Budget
+
+log = logging.getLogger("eas_processor.engine")
 
 _BACKLOG = 4096
 # Of linux/socket.h and linux/bpf_common.h.
@@ -282,7 +285,12 @@ class HttpServer:
             await asyncio.sleep(1.0)
             now = monotonic()
             for connection in list(self.connections):
-                connection.check_time(now)
+                try:
+                    connection.check_time(now)
+                except Exception:
+                    # Those of the others are looked at all the same.
+                    log.exception("the time limits of a connection failed; it is closed")
+                    connection.abort()
 
 
 def _drop_arrivals(listener: socket.socket) -> None:

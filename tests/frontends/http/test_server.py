@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from fixtures.engine import eventually_async
 
 from eas_processor.contracts.counters import EngineMetric
 from eas_processor.contracts.settings import EngineSettings
@@ -196,3 +197,33 @@ def test_metrics_show_the_engine_beside_the_services(make_desk: Any) -> None:
     for line in ("eas_connections 2", "eas_answers_dropped_total 0", "eas_more 1.5"):
         assert f"\n{line}\n" in text
     assert "\neas_log_dropped_total " in text
+
+
+class _Connection:
+    """One whose time limits cannot be looked at, where it is `broken`."""
+
+    def __init__(self, *, broken: bool) -> None:
+        self._broken = broken
+        self.looks = 0
+        self.aborted = False
+
+    def check_time(self, now: float) -> None:
+        self.looks += 1
+        if self._broken:
+            raise RuntimeError("broken")
+
+    def close_if_idle(self, since: float) -> None:
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_a_connection_that_fails_does_not_end_the_clock_of_the_others() -> None:
+    server = new_server()
+    broken, sound = _Connection(broken=True), _Connection(broken=False)
+    server.connections.update({broken: None, sound: None})
+    server.start_clock()
+    await eventually_async(lambda: sound.looks >= 2)
+    assert broken.aborted and not sound.aborted
+    server.close()
