@@ -49,6 +49,14 @@ def failure_of(error: Any) -> PredictException:
     return failure
 
 
+def closed() -> ConnectionLost:
+    """Return what a call raises whose client is closed before its answer."""
+    failure = ConnectionLost(499, "the client was closed before the answer")
+    failure.status = 499
+    failure.grpc_status = "CANCELLED"
+    return failure
+
+
 def is_without_metadata(failure: PredictException) -> bool:
     """Whether a refused `GetModelMetadata` leaves a chance that `Predict` is answered."""
     return failure.grpc_status in _CANNOT_SAY

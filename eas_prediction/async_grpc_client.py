@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from types import TracebackType
 from typing import Any, Iterable, Mapping
@@ -9,7 +10,7 @@ from typing import Any, Iterable, Mapping
 import numpy as np
 
 from . import _checks
-from ._grpc_failures import failure_of, is_without_metadata, may_be_outdated
+from ._grpc_failures import closed, failure_of, is_without_metadata, may_be_outdated
 from ._grpc_messages import (
     GET_MODEL_METADATA,
     PREDICT,
@@ -182,6 +183,11 @@ class AsyncGrpcClient:
             answer: bytes = await send(body, timeout=call.left(), metadata=call.metadata)
         except self._settings.rpc_error as error:
             raise failure_of(error) from error
+        except asyncio.CancelledError:
+            # grpcio raises it for a channel that is closed, too: nobody has cancelled the task.
+            if self._methods.get(method) is send or _is_cancelled():
+                raise
+            raise closed() from None
         return answer
 
     def _open(self, method: str) -> Any:
@@ -189,3 +195,9 @@ class AsyncGrpcClient:
             self._channel = self._settings.open("grpc.aio")
         send = self._methods[method] = self._channel.unary_unary(method)
         return send
+
+
+def _is_cancelled() -> bool:
+    """Whether the task that runs is cancelled; before Python 3.11 none can tell, and may be."""
+    task: Any = asyncio.current_task()
+    return task.cancelling() > 0 if hasattr(task, "cancelling") else True

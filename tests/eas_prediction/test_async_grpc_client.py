@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 
 import numpy as np
@@ -15,6 +16,7 @@ from fixtures.serving_messages import new  # noqa: E402
 import eas_wire as wire  # noqa: E402
 from eas_prediction import (  # noqa: E402
     AsyncGrpcClient,
+    ConnectionLost,
     InvalidRequest,
     Refused,
     RetryPolicy,
@@ -115,6 +117,37 @@ def test_it_is_done_without_where_the_service_has_none(model):
     model.metadata_failure = (grpc.StatusCode.NOT_FOUND, "no model 'm'")
     with pytest.raises(Refused, match="no model 'm'"):
         run(model, lambda client: client.predict({"x": 1.0}))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks do not tell who cancelled them")
+def test_to_close_the_client_ends_its_calls_and_not_their_tasks(model):
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def answer(request):
+        begun.set()
+        goes_on.wait(10)
+        return new("PredictResponse")
+
+    model.answer = answer
+
+    async def use(client, end):
+        task = asyncio.ensure_future(client.predict({"x": 1.0}))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait, 10)
+        await end(client, task)
+        return (await asyncio.gather(task, return_exceptions=True))[0]
+
+    async def close(client, task):
+        await client.close()
+
+    async def cancel(client, task):
+        task.cancel()
+
+    try:
+        lost = run(model, lambda client: use(client, close))
+        assert isinstance(lost, ConnectionLost) and lost.grpc_status == "CANCELLED"
+        assert isinstance(run(model, lambda client: use(client, cancel)), asyncio.CancelledError)
+    finally:
+        goes_on.set()
 
 
 def test_a_closed_client_opens_anew(model):
