@@ -44,7 +44,7 @@ class StreamHead:
     )
 
     def __init__(self, fields: Fields, timeout: bytes | None = None) -> None:
-        self.key: object = self
+        self.key = object()  # the head itself would be a cycle, for the garbage collector to find
         self.headers = dict(fields)
         self.malformed = is_malformed(fields)
         self.path = self.headers.get(b":path", b"")

@@ -27,7 +27,7 @@ from frontends.grpc.http2.raw_client import (
 
 from eas_processor.contracts.settings import EngineSettings
 from eas_processor.frontends.grpc.http2.connection import Http2Connection
-from eas_processor.frontends.grpc.http2.head import Heads
+from eas_processor.frontends.grpc.http2.head import Heads, StreamHead
 from eas_processor.frontends.http.server import HttpServer
 from eas_processor.frontends.router import Router
 from eas_processor.serving.registry import Registry
@@ -112,6 +112,13 @@ async def test_a_frame_that_does_not_arrive_ends_a_connection(
         now += 1.0
         connection.check_time(now)
     assert connection.closing is not busy
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_head_that_does_not_come_again_does_not_wait_for_the_collector() -> None:
+    """Tracing gives each call a head of its own"""
+    StreamHead([(b":path", b"/test.Echo/Echo"), (b"traceparent", b"00-1")])
+    assert gc.collect() == 0
 
 
 CALLS = {
