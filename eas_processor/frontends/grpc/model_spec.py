@@ -9,6 +9,7 @@ from eas_processor.contracts.refusals import BadRequest
 from eas_processor.frontends.grpc.wire import (
     LENGTH,
     LONGEST_HEAD,
+    MOST_FIELDS,
     MalformedError,
     field_at,
     fields,
@@ -19,7 +20,6 @@ from eas_processor.frontends.grpc.wire import (
 )
 from eas_processor.frontends.tfs_models import Wanted
 
-_MOST_FIELDS = 10_000
 _NAME, _VERSION, _SIGNATURE_NAME, _LABEL = 1, 2, 3, 4
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -125,7 +125,7 @@ class _Pieces:
         """Return the content of each field 1. Raises MalformedError."""
         found: list[bytes] = []
         pos = 0
-        for _ in range(_MOST_FIELDS):
+        for _ in range(MOST_FIELDS):
             if pos == self._size:
                 return found
             number, kind, start, stop = field_at(self._read(pos, LONGEST_HEAD), 0)
@@ -134,7 +134,7 @@ class _Pieces:
             if number == 1 and kind == LENGTH:
                 found.append(self._read(pos + start, stop - start))
             pos += stop
-        raise MalformedError(f"the message has more than {_MOST_FIELDS} fields")
+        raise MalformedError(f"the message has more than {MOST_FIELDS} fields")
 
     def _read(self, pos: int, size: int) -> bytes:
         """Return `size` bytes from `pos` on, or what there is; `pos` never goes back."""
