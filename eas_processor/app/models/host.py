@@ -49,6 +49,7 @@ class ModelHost:
         self._everything: set[Version] = set()
         """Also those that go."""
         self._is_removed = False
+        self._changes_end = False
 
     def __str__(self) -> str:
         return self.config.name
@@ -123,8 +124,8 @@ class ModelHost:
         self._settle()
 
     async def wait_until_settled(self) -> None:
-        """Wait until a version serves, or those that are wanted cannot be loaded."""
-        while not self.settled:
+        """Wait until it is `settled`, or `end_changes` has been called."""
+        while not (self.settled or self._changes_end):
             self._changed.clear()
             await self._changed.wait()
 
@@ -238,6 +239,8 @@ class ModelHost:
     async def end_changes(self) -> None:
         """Load and unload nothing any more."""
         await end_tasks(self._tasks)
+        self._changes_end = True
+        self._changed.set()
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(job)

@@ -106,8 +106,8 @@ class Models:
         """
         Serve these models and no others, and wait until new ones serve.
 
-        Raises UpdateError where that cannot be, StartError where a model cannot be loaded; what
-        served goes on.
+        Raises UpdateError where that cannot be, StartError where a model cannot be loaded or the
+        server shuts down before; what served goes on.
         """
         await self._wait(await self._adopt(list(config)))
 
@@ -176,6 +176,8 @@ class Models:
     async def _wait(self, hosts: Iterable[ModelHost]) -> None:
         hosts = list(hosts)
         await asyncio.gather(*(each.wait_until_settled() for each in hosts))
+        if waiting := [each.name for each in hosts if not each.settled]:
+            raise StartError(f"the server shuts down before it has loaded {', '.join(waiting)}")
         # One that has been removed meanwhile has none.
         failed = [each for each in hosts if each.failures and not each.available]
         if failed:

@@ -86,6 +86,22 @@ async def test_room_is_made_for_all_versions_also_while_they_load(yard: Yard) ->
     await models.stop()
 
 
+async def test_a_shutdown_does_not_wait_for_a_change(yard: Yard) -> None:
+    """Its call would hold up the drain until the time for that is over"""
+    yard.make("a", 1)
+    yard.make("b", 1)
+    models = models_of(yard, Config(model(yard, "a")))
+    await models.start()
+    yard.desk.may_start.clear()
+    change = asyncio.create_task(models.apply([model(yard, "a"), model(yard, "b")]))
+    await until(lambda: models.instances == 2)
+    await models.end_changes()
+    with pytest.raises(StartError, match="shuts down before it has loaded b"):
+        await asyncio.wait_for(change, 5)
+    yard.desk.may_start.set()
+    await models.stop()
+
+
 async def test_new_versions_are_found_while_it_serves(yard: Yard) -> None:
     yard.make("a", 1)
     models = models_of(yard, Config(model(yard, "a")))
