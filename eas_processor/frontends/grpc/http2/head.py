@@ -17,6 +17,8 @@ _ODD_PSEUDO = re.compile(rb"[\0-\x20\x7f-\xff]").search
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])").fullmatch
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _REMEMBERED = 1024
+_UNREAD = frozenset([b"traceparent", b"tracestate", b"baggage", b"grpc-trace-bin"])
+"""Fields of tracing: each call has others, and nobody here reads them."""
 
 GRPC = b"application/grpc"
 
@@ -94,7 +96,11 @@ class StreamHead:
 
 
 class Heads:
-    """The heads that connections have seen, so that a varying timeout costs no new one."""
+    """
+    The heads that connections have seen, so that what varies costs no new one.
+
+    That is the timeout, and what tracing adds: with a new head a call takes 35 us longer.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[tuple[bytes, bytes], ...], StreamHead] = {}
@@ -104,19 +110,33 @@ class Heads:
         timeout = None
         for place, field in enumerate(fields):
             if field[0] == b"grpc-timeout":
-                # Before a pseudo-header it is malformed, and left where that is seen.
-                if not fields[place + 1 : place + 2] or fields[place + 1][0][:1] != b":":
+                if not _precedes_pseudo(fields, place):
                     timeout = field[1]
                     del fields[place]
                 break
-        key = tuple(fields)
+        head = self._known.get(tuple(fields)) or self._find_read(fields)
+        return head if timeout is None else head.within(timeout)
+
+    def _find_read(self, fields: Fields) -> StreamHead:
+        """Return the head of a list that is not known, without the fields that nobody reads."""
+        read = [
+            field
+            for place, field in enumerate(fields)
+            if field[0] not in _UNREAD or _ODD_VALUE(field[1]) or _precedes_pseudo(fields, place)
+        ]
+        key = tuple(read)
         head = self._known.get(key)
         if head is None:
-            head = StreamHead(fields)
+            head = StreamHead(read)
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[key] = head
-        return head if timeout is None else head.within(timeout)
+        return head
+
+
+def _precedes_pseudo(fields: Fields, place: int) -> bool:
+    """Whether a pseudo-header follows, which is malformed, and is to be seen."""
+    return bool(fields[place + 1 : place + 2]) and fields[place + 1][0][:1] == b":"
 
 
 def is_malformed(fields: Fields) -> bool:
