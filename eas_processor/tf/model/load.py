@@ -276,8 +276,8 @@ def _log_signatures(signatures: Dict[str, Signature]) -> None:
             log.info("signature '%s': output '%s' %s", signature.name, spec.name, spec)
             if spec.dtype not in WIRE_DTYPES:
                 log.warning(
-                    "signature '%s': a response cannot carry output '%s' %s; requests have to "
-                    "name others in output_filter",
+                    "signature '%s': a response of EAS cannot carry output '%s' %s; its requests "
+                    "have to name others in output_filter",
                     signature.name,
                     spec.name,
                     spec,

@@ -216,7 +216,7 @@ def test_signatures_are_logged_and_what_cannot_be_sent_is_a_warning(save_model, 
     hooks.initialize(save_model(ids), "")
     assert "signature 'serving_default': input 'x' DT_FLOAT [-1]" in caplog.text
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert "a response cannot carry output 'ids' DT_UINT32 [-1]" in warning.getMessage()
+    assert "a response of EAS cannot carry output 'ids' DT_UINT32 [-1]" in warning.getMessage()
 
 
 def test_missing_variables(save_model):
