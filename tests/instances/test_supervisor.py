@@ -439,6 +439,8 @@ async def test_a_suspect_whose_instance_had_no_more_time_is_tried_alone_again(
         await desk.supervisor.retire(alone)
         await eventually_async(lambda: [each.alone for each in desk.instances] == [True])
         gate.open()
+        # The next one may not have stood there yet, and then waits for the gate to be there.
+        await eventually_async(lambda: asked.done() or (gate.reached() and gate.open()))
         assert await asked == (codes.OK, gate.command.encode())
 
 
