@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "build" / "docs"
@@ -29,7 +33,13 @@ def gather(pages: Path) -> None:
             shutil.copy(source, pages / source.name)
     for name, page in _ALSO.items():
         (pages / page).write_text(_on_the_site(ROOT / name), "utf-8")
-    (pages / "commands.md").write_text(commands_page(), "utf-8")
+    for name, page_text in (
+        ("commands.md", commands_page),
+        ("reference-keys.md", keys_page),
+        ("reference-metrics.md", metrics_page),
+        ("reference-statuses.md", statuses_page),
+    ):
+        (pages / name).write_text(page_text(), "utf-8")
 
 
 def _on_the_site(source: Path) -> str:
@@ -69,6 +79,119 @@ def commands_page() -> str:
 def _shown(parser: object) -> str:
     text: str = parser.format_help()  # type: ignore[attr-defined]
     return f"```text\n{text.rstrip()}\n```\n"
+
+
+def keys_page() -> str:
+    """Return the page of every key that a service file can have."""
+    from eas_processor.config.keys import KEYS
+    from eas_processor.config.schema import Effect, Service
+
+    effects = {
+        Effect.USED: "",
+        Effect.ADVISORY: "Advisory.",
+        Effect.CLOUD: "For the vendor's cloud only.",
+        Effect.LATER: "Not yet.",
+        Effect.NONE: "No effect.",
+    }
+    unset = Service(name="")
+    rows = []
+    for path, key in KEYS.items():
+        if not key.children:
+            default: object = unset
+            for name in path.split("."):
+                default = getattr(default, name)
+            rows.append(
+                (
+                    f"`{path}`",
+                    "any" if key.takes_object else key.expected,
+                    "not set" if default in (None, "", []) else f"`{json.dumps(default)}`",
+                    f"{key.description} {effects[key.effect]}".strip(),
+                )
+            )
+    return "\n".join(
+        [
+            "# Keys of the service file\n",
+            "Every key, as the schema has it.",
+            "[The service file](configuration.md) explains how they work together.\n",
+            *_table(("key", "type", "default", "meaning"), rows),
+        ]
+    )
+
+
+def metrics_page() -> str:
+    """Return the page of every metric, as a server that has one service shows them."""
+    from eas_processor.contracts.counters import ServiceMetrics
+    from eas_processor.contracts.settings import EngineSettings
+    from eas_processor.frontends.admin import AdminServer
+    from eas_processor.frontends.http.server import HttpServer
+    from eas_processor.frontends.http.tls import Tls
+    from eas_processor.frontends.metrics import ServiceSample, exposition
+    from eas_processor.frontends.router import Router
+    from eas_processor.serving.registry import Registry
+
+    gauges = {"in_flight": 0, "queue_length": 0, "instances_ready": 1}
+    sample = ServiceSample({"service": "digits"}, ServiceMetrics(), gauges, {"ready": 1})
+    sample.metrics.codes[200] += 1
+    server = HttpServer(EngineSettings(), Router(Registry()))
+    # A certificate and an admin port need files and a loop; what they show is of these numbers.
+    shown = SimpleNamespace(not_after=0.0, connections=0, dropped=0)
+    also = [*AdminServer.metrics(shown), *Tls.metrics(shown)]  # type: ignore[arg-type]
+    lines = list(exposition([sample], {401: 1}, [*server.metrics(), *also], {"digits": True}))
+    return "\n".join(
+        [
+            "# Metrics\n",
+            "Every metric of `/metrics`, with its labels.",
+            "[Server behaviour](server-behaviour.md#metrics) says who may read them.\n",
+            *_table(("name", "kind", "labels", "what it tells"), _metric_rows(lines)),
+        ]
+    )
+
+
+def _metric_rows(lines: list[str]) -> Iterator[tuple[str, ...]]:
+    """Yield name, kind, labels and help of each family of the exposition."""
+    for head, of_type in pairwise(lines):
+        if head.startswith("# HELP "):
+            _, _, name, text = head.split(" ", 3)
+            kind = of_type.split(" ")[3]
+            sample = re.compile(rf"{name}(?:_count)?\{{(.*)\}}")
+            found = next((each[1] for line in lines if (each := sample.match(line))), "")
+            labels = ", ".join(f"`{each}`" for each in re.findall(r'(\w+)="', found))
+            yield f"`{name}`", kind, labels, text
+
+
+def statuses_page() -> str:
+    """Return the page that has what comes of a call beside its number in each protocol."""
+    from eas_processor.frontends.eas import statuses as eas
+    from eas_processor.frontends.grpc import statuses as grpc
+    from eas_processor.frontends.tfs_rest import statuses as rest
+    from eas_processor.link import codes
+
+    meanings = dict(re.findall(r"^    ([A-Z_]+) +(.+)$", codes.__doc__ or "", re.MULTILINE))
+    own = "the processor's own"
+    rows = [
+        (
+            f"`{name}`",
+            meanings[name].split(", in the first")[0],
+            str(eas.STATUSES.get(code, own)),
+            str(rest.STATUSES.get(code, own)),
+            f"{grpc.STATUSES[code]} {rest.name_of(code)}",
+        )
+        for code, name in codes.NAMES.items()
+    ]
+    return "\n".join(
+        [
+            "# Statuses and codes\n",
+            "What comes of a call, and its number in each protocol. HTTP has a few statuses of its",
+            "own; [server behaviour](server-behaviour.md#statuses) says what to do about each.\n",
+            *_table(("what came of it", "meaning", "EAS", "REST", "gRPC"), rows),
+        ]
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for cells in (head, ("---",) * len(head), *rows):
+        yield f"| {' | '.join(each.replace('|', chr(92) + '|') for each in cells)} |"
+    yield ""
 
 
 if __name__ == "__main__":

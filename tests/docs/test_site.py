@@ -15,6 +15,8 @@ import pytest
 from fixtures import need
 
 from eas_processor.cli.parser import make_parser
+from eas_processor.config.keys import KEYS
+from eas_processor.link.codes import BY_NAME
 
 ROOT = Path(__file__).parents[2]
 CONFIG = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]
@@ -44,6 +46,30 @@ def test_every_command_is_shown(pages: Path) -> None:
     shown = re.findall(r"^## eascmd (\S+)$", text, re.MULTILINE)
     assert shown == list(make_parser().commands)
     assert "--port" in text
+
+
+def first_cells(page: Path) -> list[str]:
+    return re.findall(r"^\| `([\w.]+)`", page.read_text(), re.MULTILINE)
+
+
+def test_the_reference_has_every_key(pages: Path) -> None:
+    named = first_cells(pages / "reference-keys.md")
+    assert named == [path for path, key in KEYS.items() if not key.children]
+    row = "| `metadata.rpc.batching` | true or false | `false` |"
+    assert row in (pages / "reference-keys.md").read_text()
+
+
+def test_the_reference_has_the_metrics_that_server_behaviour_explains(pages: Path) -> None:
+    explained = (pages / "server-behaviour.md").read_text()
+    table = explained[explained.index("## Metrics") : explained.index("## Traces")]
+    named = re.findall(r"`(eas_\w+)(?:\{[\w,]+\})?`", table)
+    assert sorted(first_cells(pages / "reference-metrics.md")) == sorted(named)
+
+
+def test_the_reference_has_every_code_in_each_protocol(pages: Path) -> None:
+    assert sorted(first_cells(pages / "reference-statuses.md")) == sorted(BY_NAME)
+    rows = (pages / "reference-statuses.md").read_text()
+    assert "| 450 | 503 | 14 UNAVAILABLE |" in rows
 
 
 def test_no_page_links_to_what_is_not_on_the_site(pages: Path) -> None:
