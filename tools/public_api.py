@@ -109,7 +109,7 @@ _GAUGES = ("in_flight", "queue_length", "instances_ready")
 
 def _statuses() -> Iterator[str]:
     from eas_processor.frontends.eas.statuses import STATUSES as EAS
-    from eas_processor.frontends.tfs_rest.statuses import STATUSES as REST
+    from eas_processor.frontends.tfs_statuses import STATUSES as REST
     from eas_processor.link import codes
 
     for code, status in EAS.items():

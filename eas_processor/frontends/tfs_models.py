@@ -1,4 +1,4 @@
-"""Which model, and which version of it, a request of TensorFlow Serving's protocols is for."""
+"""Models as TensorFlow Serving's protocols see them: which one is asked for, and how it is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from eas_processor.contracts.refusals import BadRequest, NotFound, Refusal
-from eas_processor.serving.registry import Entry, Registry
+from eas_processor.serving.registry import Entry, Phase, Registry
 from eas_processor.serving.service import Service
 from eas_processor.serving.tokens import Tokens
+from eas_processor.serving.version_states import Stage, VersionState
 
 AskToken = Callable[[Tokens, str], Refusal | None]
 """Says why whoever asks has none of the tokens of a service, which is named too."""
@@ -81,3 +82,33 @@ class TfsModels:
         if number is None or service is None:
             raise NotFound(wanted._replace(version=number).not_found)
         return number, service
+
+
+def states_of(entry: Entry, version: int | None = None) -> dict[int, VersionState]:
+    """
+    Return how far each version has come, or only `version`; empty where there is no such version.
+
+    Version 0 stands for all where none has that number: some clients send it where they name none.
+    """
+    states = _all_states(entry)
+    if version is None or (version == 0 and 0 not in states):
+        return states
+    return {version: states[version]} if version in states else {}
+
+
+def _all_states(entry: Entry) -> dict[int, VersionState]:
+    """Return how far each version has come, also of a service that tells of none."""
+    if entry.states:
+        return entry.states
+    if entry.versions:
+        stage = {True: Stage.AVAILABLE, False: Stage.LOADING}
+        return {number: VersionState(stage[each.ready]) for number, each in entry.versions.items()}
+    return {1: VersionState(Stage.END if entry.phase is Phase.FAILED else Stage.LOADING)}
+
+
+def signatures_of(service: Service) -> str:
+    """Return the signatures of a version, which its worker has told as JSON. Raises NotFound."""
+    text = service.instances.info.get("metadata")
+    if not text:
+        raise NotFound("this model tells of no signatures")
+    return str(text)

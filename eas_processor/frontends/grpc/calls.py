@@ -14,8 +14,8 @@ from eas_processor.frontends.grpc.http2.stream import Stream
 from eas_processor.frontends.grpc.statuses import STATUSES, refusal_text, shown
 from eas_processor.frontends.grpc.wire import MalformedError
 from eas_processor.frontends.tfs_counters import GRPC, ModelCounters
-from eas_processor.frontends.tfs_rest.statuses import STATUSES as HTTP_STATUSES
-from eas_processor.frontends.tfs_rest.statuses import name_of
+from eas_processor.frontends.tfs_statuses import STATUSES as HTTP_STATUSES
+from eas_processor.frontends.tfs_statuses import name_of
 from eas_processor.link.codes import CANCELLED, MODEL_FAULT, OK, PROCESSOR, unpack_status
 from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.service import Service

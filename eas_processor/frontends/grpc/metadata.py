@@ -18,8 +18,7 @@ from eas_processor.frontends.grpc.wire import (
     length_field,
     text_field,
 )
-from eas_processor.frontends.tfs_models import TfsModels
-from eas_processor.frontends.tfs_rest.model_status import signatures_of
+from eas_processor.frontends.tfs_models import TfsModels, signatures_of
 
 _FIELD = "signature_def"
 _TYPE = "type.googleapis.com/tensorflow.serving.SignatureDefMap"

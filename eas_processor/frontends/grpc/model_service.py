@@ -15,8 +15,7 @@ from eas_processor.frontends.grpc.routes import asker
 from eas_processor.frontends.grpc.simple import SimpleMethod
 from eas_processor.frontends.grpc.statuses import STATUSES
 from eas_processor.frontends.grpc.wire import length_field, number_field, text_field
-from eas_processor.frontends.tfs_models import TfsModels
-from eas_processor.frontends.tfs_rest.model_status import states_of
+from eas_processor.frontends.tfs_models import TfsModels, states_of
 from eas_processor.link import codes
 from eas_processor.serving.version_states import Stage, VersionState
 

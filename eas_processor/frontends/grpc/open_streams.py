@@ -48,13 +48,13 @@ class OpenStreams:
         self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
 
     def _look(self) -> None:
+        self._timer = None
         now = monotonic()
         for stream in list(self._streams):
             if not stream.answered:
                 _look_at(stream, now)
             if stream.answered:
                 self._streams.discard(stream)
-        self._timer = None
         if self._streams:
             self._set_timer()
 

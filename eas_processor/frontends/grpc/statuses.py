@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eas_processor.contracts.refusals import Refusal
-from eas_processor.frontends.tfs_rest.statuses import text_of
+from eas_processor.frontends.tfs_statuses import text_of
 from eas_processor.link import codes
 
 STATUSES = {

@@ -99,5 +99,6 @@ class FlowControl:
 
     def client(self) -> str:
         """Return the address of the client."""
-        host, port, *_ = self._transport.get_extra_info("peername") or ("unknown", 0)
-        return f"{host}:{port}"
+        name = self._transport.get_extra_info("peername")
+        # A client of a Unix socket has a path, mostly an empty one.
+        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unknown:0"

@@ -13,7 +13,7 @@ from eas_processor.frontends.http.request import HttpRequest
 from eas_processor.frontends.http.routes import Refused, SlowRequest, SlowRoute
 from eas_processor.frontends.service_call import ServiceCall, ServiceRoute
 from eas_processor.frontends.tfs_counters import REST, ModelCounters
-from eas_processor.frontends.tfs_rest.statuses import STATUSES, name_of, status_of, text_of
+from eas_processor.frontends.tfs_statuses import STATUSES, name_of, status_of, text_of
 from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, unpack_status
 from eas_processor.link.frames import TFS_CLASSIFY_JSON, TFS_PREDICT_JSON, TFS_REGRESS_JSON
 from eas_processor.serving.service import Service

@@ -6,36 +6,11 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from eas_processor.contracts.refusals import NotFound
 from eas_processor.contracts.shown import for_clients
-from eas_processor.frontends.tfs_rest.statuses import name_of
-from eas_processor.serving.registry import Entry, Phase
-from eas_processor.serving.service import Service
-from eas_processor.serving.version_states import Stage, VersionState
+from eas_processor.frontends.tfs_statuses import name_of
+from eas_processor.serving.version_states import VersionState
 
 _REMEMBERED = 64
-
-
-def states_of(entry: Entry, version: int | None = None) -> dict[int, VersionState]:
-    """
-    Return how far each version has come, or only `version`; empty where there is no such version.
-
-    Version 0 stands for all where none has that number: some clients send it where they name none.
-    """
-    states = _all_states(entry)
-    if version is None or (version == 0 and 0 not in states):
-        return states
-    return {version: states[version]} if version in states else {}
-
-
-def _all_states(entry: Entry) -> dict[int, VersionState]:
-    """Return how far each version has come, also of a service that tells of none."""
-    if entry.states:
-        return entry.states
-    if entry.versions:
-        stage = {True: Stage.AVAILABLE, False: Stage.LOADING}
-        return {number: VersionState(stage[each.ready]) for number, each in entry.versions.items()}
-    return {1: VersionState(Stage.END if entry.phase is Phase.FAILED else Stage.LOADING)}
 
 
 def status_text(states: dict[int, VersionState]) -> bytes:
@@ -52,14 +27,6 @@ def status_text(states: dict[int, VersionState]) -> bytes:
         for number, state in sorted(states.items(), reverse=True)
     ]
     return _written({"model_version_status": shown})
-
-
-def signatures_of(service: Service) -> str:
-    """Return the signatures of a version, which its worker has told as JSON. Raises NotFound."""
-    text = service.instances.info.get("metadata")
-    if not text:
-        raise NotFound("this model tells of no signatures")
-    return str(text)
 
 
 @lru_cache(_REMEMBERED)

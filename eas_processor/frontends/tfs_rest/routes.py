@@ -13,7 +13,7 @@ from eas_processor.frontends.http.refusals import HttpRefusal
 from eas_processor.frontends.http.request import HttpRequest, Reply
 from eas_processor.frontends.http.routes import Route
 from eas_processor.frontends.tfs_counters import TfsCounters
-from eas_processor.frontends.tfs_models import AskToken, TfsModels
+from eas_processor.frontends.tfs_models import AskToken, TfsModels, signatures_of, states_of
 from eas_processor.frontends.tfs_rest.call import (
     CODECS,
     CORS_LINES,
@@ -22,14 +22,9 @@ from eas_processor.frontends.tfs_rest.call import (
     TfsSlowRoute,
 )
 from eas_processor.frontends.tfs_rest.metrics import VersionSample, exposition
-from eas_processor.frontends.tfs_rest.model_status import (
-    metadata_text,
-    signatures_of,
-    states_of,
-    status_text,
-)
+from eas_processor.frontends.tfs_rest.model_status import metadata_text, status_text
 from eas_processor.frontends.tfs_rest.paths import Target, parse
-from eas_processor.frontends.tfs_rest.statuses import status_of
+from eas_processor.frontends.tfs_statuses import status_of
 from eas_processor.frontends.token_check import token_refusal
 from eas_processor.link import codes
 from eas_processor.serving.registry import Entry, Registry

@@ -60,6 +60,7 @@ class Sending:
         "_queue",
         "_scheduled",
         "_size_update",
+        "_unwritten",
         "credit",
         "first_window",
         "frame_size",
@@ -74,6 +75,8 @@ class Sending:
         self._scheduled = False
         self._size_update = b""
         self.out: list[bytes | memoryview] = []
+        self._unwritten = 0
+        """Bytes of answers in `out`: those of one large read are not all held until its end."""
         self.credit = self.first_window = frames.FIRST_WINDOW
         self.frame_size = frames.FIRST_FRAME
 
@@ -102,6 +105,7 @@ class Sending:
             and framed <= stream.credit
             and framed <= self.frame_size
             and not self._queue
+            and not self._connection.flow.blocked
             and response is _RESPONSE
             and not self._size_update
             and stream.whole
@@ -116,7 +120,11 @@ class Sending:
                 _AFTER_MESSAGE(_OK_HEAD, number, _OK),
             )
             self._connection.forget(stream)
-            self._soon()
+            self._unwritten += framed
+            if self._unwritten > _WRITTEN_AT_ONCE:
+                self.flush()
+            else:
+                self._soon()
             return
         self._headers(stream, response)
         stream.trailers = frame(HEADERS, END_HEADERS | END_STREAM, stream.id, _OK)
@@ -288,6 +296,7 @@ class Sending:
             if connection.flow.blocked:
                 connection.flow.charge_unread()
         out.clear()
+        self._unwritten = 0
 
     def release(self) -> None:
         """Let go of what is not sent; the connection is closed."""

@@ -76,6 +76,23 @@ async def test_messages_of_many_streams_are_handed_over_in_turns(server: HttpSer
     assert transport.written.count(b"hello") == 80
 
 
+async def test_answers_of_one_large_read_are_not_held_until_its_end(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, transport = await connected(server)
+    windows = settings((Setting.INITIAL_WINDOW_SIZE, 2**24), (Setting.MAX_FRAME_SIZE, 2**20))
+    connection.data_received(window_update(2**30) + windows)
+    written: list[int] = []
+    write = transport.writelines
+    monkeypatch.setattr(
+        transport, "writelines", lambda parts: (written.append(sum(map(len, parts))), write(parts))
+    )
+    calls = [call(bytes(200_000), number) for number in range(1, 41, 2)]
+    connection.data_received(b"".join(calls))
+    assert transport.written.count(b"grpc-status") == len(calls)
+    assert max(written) < 1_300_000 < sum(written)
+
+
 async def test_what_is_not_sent_of_a_failed_stream_stays_charged(server: HttpServer) -> None:
     connection, _ = await connected(server)
     free = server.budget.free
