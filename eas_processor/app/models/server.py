@@ -61,6 +61,7 @@ class Models:
         self._config: list[ModelConfig] = []
         self._said = ""
         self._lock = asyncio.Lock()
+        self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -114,6 +115,8 @@ class Models:
     async def _adopt(self, config: list[ModelConfig]) -> list[ModelHost]:
         """Begin to serve these models and no others; return those that are new."""
         async with self._lock:
+            if self._ended:
+                raise UpdateError("the server is shutting down")
             if not config and self._config:
                 raise UpdateError("Cannot transition to requested config: it names no model.")
             self._check(config)
@@ -129,6 +132,7 @@ class Models:
 
     async def end_changes(self) -> None:
         """Load and unload nothing any more."""
+        self._ended = True
         await end_tasks(self._tasks)
         for each in self._hosts.values():
             await each.end_changes()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from eas_processor.contracts.refusals import BadRequest, InternalError, Refusal
+from eas_processor.contracts.refusals import (
+    BadRequest,
+    DeadlineExceeded,
+    InternalError,
+    Refusal,
+)
 from eas_processor.frontends.grpc.http2.head import StreamHead
 from eas_processor.frontends.grpc.http2.stream import Stream
 from eas_processor.frontends.grpc.statuses import STATUSES, refusal_text
@@ -37,6 +43,13 @@ class SimpleStream(Stream):
             self.respond([outcome])
         else:
             self.connection.server.spawn(self._finish(outcome))
+            if self.deadline:
+                asyncio.get_running_loop().call_later(self.deadline - now, self._be_late)
+
+    def _be_late(self) -> None:
+        """Refuse a call whose time is over; what it has asked for goes on."""
+        if not self.answered:
+            self.refuse(DeadlineExceeded("not answered within its deadline"))
 
     async def _finish(self, outcome: Coroutine[Any, Any, bytes]) -> None:
         try:

@@ -98,6 +98,8 @@ async def test_a_shutdown_does_not_wait_for_a_change(yard: Yard) -> None:
     await models.end_changes()
     with pytest.raises(StartError, match="shuts down before it has loaded b"):
         await asyncio.wait_for(change, 5)
+    with pytest.raises(UpdateError, match="the server is shutting down"):
+        await models.apply([model(yard, "a")])
     yard.desk.may_start.set()
     await models.stop()
 
