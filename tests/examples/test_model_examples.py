@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from pathlib import Path
 import pytest
 from fixtures import need
 from fixtures.many import EASCMD, Many
+
+from eas_prediction import PredictClient, TFRequest
+from eas_prediction.exception import PredictException
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 pytestmark = pytest.mark.slow
@@ -57,3 +61,33 @@ def test_strings_are_taken_as_they_are(tmp_path: Path) -> None:
     assert response.status == 200, answer
     assert answer["outputs"]["topic"] == ["sport", "business", "business", "weather"]
     assert answer["outputs"]["share"] == [1.0, 1.0, 0.0, 0.75]
+
+
+def test_picture_files_are_classified(tmp_path: Path) -> None:
+    names = ["circle.png", "square.png", "triangle.jpg"]
+    with served("image_classifier", tmp_path) as (engine, copy):
+        host, port = engine.address
+        token = engine.token("shapes")
+        done = subprocess.run(
+            [sys.executable, "classify.py", "--server", f"http://{host}:{port}"]
+            + [str(copy / "build" / name) for name in names],
+            cwd=copy,
+            env=os.environ | {"EAS_TOKEN": token},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        client = PredictClient(f"http://{host}:{port}", "shapes")
+        client.set_token(token)
+        request = TFRequest("serving_default")
+        request.add_feed("image", [1], TFRequest.DT_STRING, [b"no picture"])
+        with pytest.raises(PredictException, match="Unknown image file format"):
+            client.predict(request)
+        client.destroy()
+    lines = done.stdout.splitlines()
+    assert [line.split(", ")[0] for line in lines] == [
+        "circle.png: circle",
+        "square.png: square",
+        "triangle.jpg: triangle",
+    ]
+    assert all(0.5 < float(line.split()[-1]) <= 1 for line in lines)
