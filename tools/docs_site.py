@@ -161,9 +161,9 @@ def _metric_rows(lines: list[str]) -> Iterator[tuple[str, ...]]:
 
 def statuses_page() -> str:
     """Return the page that has what comes of a call beside its number in each protocol."""
+    from eas_processor.frontends import tfs_statuses as rest
     from eas_processor.frontends.eas import statuses as eas
     from eas_processor.frontends.grpc import statuses as grpc
-    from eas_processor.frontends.tfs_rest import statuses as rest
     from eas_processor.link import codes
 
     meanings = dict(re.findall(r"^    ([A-Z_]+) +(.+)$", codes.__doc__ or "", re.MULTILINE))
@@ -182,7 +182,8 @@ def statuses_page() -> str:
         [
             "# Statuses and codes\n",
             "What comes of a call, and its number in each protocol. HTTP has a few statuses of its",
-            "own; [server behaviour](server-behaviour.md#statuses) says what to do about each.\n",
+            "own; [server behaviour](server-behaviour.md#statuses) has those too.",
+            "[Find out why a request was refused](howto-refusals.md) says what to do.\n",
             *_table(("what came of it", "meaning", "EAS", "REST", "gRPC"), rows),
         ]
     )
