@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 NOT_TESTED := test -z "$$CI"; exit $$?
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install hooks run bench bench-quick bench-versus test coverage test-services test-fast test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels docs lint format clean
+.PHONY: help install hooks run bench bench-quick bench-versus test coverage test-services test-fast test-fast-engine test-fast-rest test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels docs lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,8 +60,29 @@ fuzz: install  ## fuzz HTTP, HTTP/2, frames and codec, guided by coverage, FUZZ_
 	fi
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS) $(addprefix --target ,$(FUZZ_TARGET))
 
-test-fast: install  ## run the tests that take no more than a few seconds
-	$(BIN)/python -m pytest -m 'not slow and not chaos'
+# What `make test-fast` leaves out: each takes more than a few seconds of a core.
+SLOWER := $(addprefix --ignore=tests/, \
+	app/test_engine.py builds/test_export.py builds/test_extended.py builds/test_locks.py builds/test_provision.py \
+	builds/test_sbom.py cli/test_admin.py cli/test_bench.py cli/test_extras.py cli/test_logs.py cli/test_model_server.py \
+	cli/test_predict.py codecs/eas_json/test_limits.py codecs/eas_json/test_pieces.py eas_prediction/test_async_client.py \
+	eas_prediction/test_direct.py eas_prediction/test_direct_under_attack.py eas_prediction/test_like_a_gateway.py \
+	eas_prediction/test_stale_connections.py eas_wire/test_decode.py frontends/grpc/clients \
+	frontends/grpc/http2/test_attacks.py instances/test_kills_at_random.py instances/test_supervisor.py \
+	model_store/objects model_store/test_archive_attacks.py model_store/test_tar_file.py processors/test_environment.py \
+	serving/test_fair_parts.py tf/rows/test_loops.py tf/rows/test_property.py tf/test_json_bodies.py tf/test_runtime.py \
+	worker/test_codecs.py worker/test_launcher.py worker/test_misbehaviour.py worker/test_shared_object.py \
+	worker/test_worker.py)
+FAST_ENGINE := $(addprefix tests/,app config contracts frontends instances link serving)
+FAST_REST := $(filter-out $(FAST_ENGINE),$(IN_PROCESS))
+
+test-fast: install  ## run the tests that are quick and start no service, in two processes; about a minute
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-fast-engine test-fast-rest
+
+test-fast-engine:
+	$(BIN)/python -m pytest -q -m 'not slow and not chaos' $(SLOWER) $(FAST_ENGINE)
+
+test-fast-rest:
+	$(BIN)/python -m pytest -q -m 'not slow and not chaos' $(SLOWER) $(FAST_REST)
 
 # What runs inside old TensorFlow builds; these tests need no TensorFlow.
 PY36_VENV := .venv-py36
