@@ -45,6 +45,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = Server(directory, f"--port={port}", f"--model_config_file={config}", labels)
     try:
         server.wait()
+        # The port opens with the first version that serves.
+        eventually(lambda: server.states("half") == {"1": "AVAILABLE", "2": "AVAILABLE"})
         yield f"127.0.0.1:{port}"
     finally:
         server.stop()
