@@ -77,6 +77,7 @@ class TestArrays:
         assert got.dtype == values.dtype.newbyteorder("=")
         np.testing.assert_array_equal(got, values)
 
+    @pytest.mark.skipif(sys.version_info < (3, 9), reason="ml_dtypes needs Python 3.9")
     def test_bfloat16_is_sent_as_such(self, client, model):
         ml_dtypes = need.module("ml_dtypes")
         got = client.predict({"x": np.array([1.5, -2.0], ml_dtypes.bfloat16)})["x"]
