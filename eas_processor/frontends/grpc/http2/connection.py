@@ -24,7 +24,7 @@ from eas_processor.frontends.grpc.http2.limits import (
 from eas_processor.frontends.grpc.http2.receiving import Receiving
 from eas_processor.frontends.grpc.http2.sending import Sending
 from eas_processor.frontends.grpc.http2.stream import GrpcRoutes, Method, Stream
-from eas_processor.frontends.grpc.http2.unserved import BadTimeout, HttpOnly
+from eas_processor.frontends.grpc.http2.unserved import bad_timeout, http_only
 from eas_processor.frontends.http.connection import REFUSED_AT_ONCE
 from eas_processor.frontends.http.flow import FlowControl
 
@@ -158,13 +158,13 @@ class Http2Connection(asyncio.Protocol):
     def method_of(self, head: StreamHead) -> Method:
         """Return who answers a head; what is no call of gRPC is told so."""
         if head.malformed:
-            return HttpOnly(0)
+            return http_only(0)
         if not head.is_grpc:
-            return HttpOnly(415)
+            return http_only(415)
         if head.headers[b":method"] != b"POST":
-            return HttpOnly(405)
+            return http_only(405)
         if head.bad_timeout:
-            return BadTimeout()
+            return bad_timeout()
         return self.routes.find(head)
 
     def begin(self, number: int, head: StreamHead, method: Method, *, ends: bool) -> None:

@@ -1,7 +1,8 @@
-"""Streams that no service answers: they are refused whatever their messages are."""
+"""Streams that no service answers: they are ended whatever their messages are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eas_processor.contracts.refusals import BadRequest, Refusal
@@ -12,43 +13,38 @@ if TYPE_CHECKING:
     from eas_processor.frontends.grpc.http2.connection import Http2Connection
 
 _INTERNAL = 13
+_NOT_SERVED = BadRequest("no service answers this")
+"""Has the connection read no message; what the client is told is the method's to say."""
 
 
-class _HttpStream(Stream):
+class _UnservedStream(Stream):
     __slots__ = ()
-    method: HttpOnly
+    method: Unserved
 
     def refuse(self, refusal: Refusal) -> None:
-        self.connection.sending.refuse_http(self, self.method.status)
+        self.method.end(self)
 
 
-class HttpOnly:
-    """Answers what is no call of gRPC with a status of HTTP."""
+class Unserved:
+    """Ends every stream with `end`, at once."""
 
-    def __init__(self, status: int) -> None:
-        self.status = status
+    def __init__(self, end: Callable[[Stream], None]) -> None:
+        self.end = end
 
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:
-        stream = _HttpStream(self, connection, stream_id, head, now)
-        stream.refusal = BadRequest("not a call of gRPC")
+        stream = _UnservedStream(self, connection, stream_id, head, now)
+        stream.refusal = _NOT_SERVED
         return stream
 
 
-class _BadTimeoutStream(Stream):
-    __slots__ = ()
-
-    def refuse(self, refusal: Refusal) -> None:
-        self.fail(_INTERNAL, str(refusal))
+def http_only(status: int) -> Unserved:
+    """Return what answers something that is no call of gRPC with a status of HTTP."""
+    return Unserved(lambda stream: stream.connection.sending.refuse_http(stream, status))
 
 
-class BadTimeout:
-    """Refuses a call whose grpc-timeout is none."""
-
-    def open(
-        self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
-    ) -> Stream:
-        stream = _BadTimeoutStream(self, connection, stream_id, head, now)
-        stream.refusal = BadRequest("grpc-timeout is 1 to 8 digits and one of H, M, S, m, u, n")
-        return stream
+def bad_timeout() -> Unserved:
+    """Return what refuses calls whose grpc-timeout is none."""
+    text = "grpc-timeout is 1 to 8 digits and one of H, M, S, m, u, n"
+    return Unserved(lambda stream: stream.fail(_INTERNAL, text))
