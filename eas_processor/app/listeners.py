@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 
 from eas_processor.app.models.reload import Reloads
@@ -31,8 +30,6 @@ from eas_processor.frontends.tfs_counters import TfsCounters
 from eas_processor.frontends.tfs_rest.routes import TfsRoutes
 from eas_processor.serving.budget import Budget
 from eas_processor.serving.registry import Registry
-
-log = logging.getLogger("eas_processor.engine")
 
 # Whoever takes both gets HTTP/1.1: no route but those of gRPC is there in HTTP/2.
 _BOTH = ("http/1.1", "h2")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,6 @@ from eas_processor.builds.worker_code import worker_code_directory
 from eas_processor.config.batching import BatchingParameters
 from eas_processor.config.models import ModelConfig
 from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
-
-log = logging.getLogger("eas_processor")
 
 _NO_LIMIT = 2**31 - 1
 _FEWEST_THREADS = 5

@@ -20,7 +20,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 WINDOW = 65_535
 FRAME_SIZE = 16_384
 """What both sides may assume before the other's SETTINGS."""
-LARGEST_WINDOW = LAST_STREAM = 2**31 - 1
+LAST_STREAM = 2**31 - 1
 
 HEAD = struct.Struct(">BHBBL")
 HEAD_SIZE = HEAD.size
