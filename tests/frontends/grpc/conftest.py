@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
-from fixtures.engine import FakeAdmission, eventually_async
+from fixtures.engine import eventually_async
+from fixtures.tfs_models import ModelsWithoutWorkers
 
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.frontends.grpc.first_bytes import GrpcAlone
@@ -20,11 +19,8 @@ from eas_processor.frontends.http.server import HttpServer
 from eas_processor.frontends.router import Router
 from eas_processor.frontends.tfs_counters import TfsCounters
 from eas_processor.link import codes
-from eas_processor.serving.budget import Budget
-from eas_processor.serving.registry import Entry, Phase, Registry
+from eas_processor.serving.registry import Entry
 from eas_processor.serving.service import Service
-from eas_processor.serving.tokens import Tokens
-from eas_processor.serving.version_states import Stage, VersionState
 
 GRPC = frozenset(["grpc"])
 PREDICTION = "/tensorflow.serving.PredictionService/"
@@ -43,33 +39,15 @@ class Front:
     """The services over models whose versions have no workers, and a client of them."""
 
     def __init__(self, settings: Callable[..., ServiceSettings], channel: Any) -> None:
-        self._settings = settings
-        self.registry = Registry()
-        self.budget = Budget(1 << 26, 1 << 25)
+        models = ModelsWithoutWorkers(settings, SIGNATURES, GRPC)
+        self.registry, self.budget = models.registry, models.budget
+        self.model, self.version = models.model, models.version
         self.counters = TfsCounters()
         self.services = GrpcServices(self.registry, self.counters)
         self.services.add(metadata_methods(self.services.models))
         self.channel = channel
         self.server: HttpServer
         self.address = ""
-
-    def model(
-        self, name: str, *versions: int, token: str = "", frontends: frozenset[str] = GRPC
-    ) -> Entry:
-        entry = Entry(name, Tokens(token), frontends)
-        self.registry.add(entry)
-        for number in versions:
-            entry.publish(number, self.version(name, token))
-            entry.states[number] = VersionState(Stage.AVAILABLE)
-        entry.phase = Phase.SERVING
-        return entry
-
-    def version(self, name: str, token: str = "") -> Service:
-        info = {"metadata": json.dumps(SIGNATURES)}
-        instances: Any = SimpleNamespace(info=info, instances=[])
-        admission: Any = FakeAdmission()
-        settings = self._settings(name=name, token=token)
-        return Service(settings, admission, instances, self.budget, 1 << 25)
 
     def ask(self, path: str, message: bytes, **options: Any) -> Any:
         """Begin a call, whose answer is to be awaited."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fixtures.engine import FakeAdmission, FakeClient, TurnsWithoutLoop
+from fixtures.engine import FakeClient, TurnsWithoutLoop
+from fixtures.tfs_models import ModelsWithoutWorkers
 
 from eas_processor.contracts.refusals import DeadlineExceeded, QueueFull
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
@@ -18,10 +18,7 @@ from eas_processor.frontends.tfs_rest.metrics import exposition
 from eas_processor.frontends.tfs_rest.routes import TfsRoutes
 from eas_processor.link import codes
 from eas_processor.link.frames import TFS_CLASSIFY_JSON, TFS_PREDICT_JSON, TFS_REGRESS_JSON
-from eas_processor.serving.budget import Budget
-from eas_processor.serving.registry import Entry, Phase, Registry
 from eas_processor.serving.service import Service
-from eas_processor.serving.tokens import Tokens
 from eas_processor.serving.version_states import Stage, VersionState
 
 TFS = frozenset(["tfs"])
@@ -33,28 +30,11 @@ class Front:
     """The routes over models whose versions have no workers, and a client of them."""
 
     def __init__(self, service: Callable[..., ServiceSettings], *, cors: bool = False) -> None:
-        self._service = service
-        self.registry = Registry()
-        self.budget = Budget(1 << 26, 1 << 25)
+        models = ModelsWithoutWorkers(service, METADATA, TFS)
+        self.registry, self.budget = models.registry, models.budget
+        self.model, self.version = models.model, models.version
         self.server = HttpServer(EngineSettings(), TfsRoutes(self.registry, cors=cors), self.budget)
         self.server.turns = TurnsWithoutLoop()
-
-    def model(
-        self, name: str, *versions: int, token: str = "", frontends: frozenset[str] = TFS
-    ) -> Entry:
-        entry = Entry(name, Tokens(token), frontends)
-        self.registry.add(entry)
-        for number in versions:
-            entry.publish(number, self.version(name, token))
-            entry.states[number] = VersionState(Stage.AVAILABLE)
-        entry.phase = Phase.SERVING
-        return entry
-
-    def version(self, name: str, token: str = "") -> Service:
-        instances: Any = SimpleNamespace(info={"metadata": json.dumps(METADATA)}, instances=[])
-        admission: Any = FakeAdmission()
-        settings = self._service(name=name, token=token)
-        return Service(settings, admission, instances, self.budget, 1 << 25)
 
     def ask(self, method: str, path: str, body: bytes = b"", *lines: str) -> FakeClient:
         client = FakeClient(self.server)
