@@ -112,8 +112,10 @@ def test_a_reset_is_counted_and_the_lane_goes_on() -> None:
     def answer(stream: int, number: int) -> bytes:
         return frames.reset(stream, 7) if number % 4 == 0 else good(stream)
 
+    # On one connection the first 40 that are answered are those of the numbers 0 to 39.
+    one = Plan(connections=1, concurrency=7, duration=60.0, warm_up=0.0, timeout=60.0, requests=40)
     with frame_server(answer) as target:
-        result = load(target)
+        result = load(target, one)
     assert dict(result.errors) == {"the stream was reset (REFUSED_STREAM)": 10}
     assert result.answers == 30
 
