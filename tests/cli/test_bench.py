@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.listening import listening
 
 from eas_processor.bench.load import Plan, run_load
 from eas_processor.bench.summary import histogram, percentile
@@ -35,7 +36,6 @@ Answer = Callable[[bytes, int], bytes]
 @contextlib.contextmanager
 def answering(answer: Answer) -> Iterator[str]:
     """A server of fixed answers: `answer` gets head and number of a request; b"" cuts it off."""
-    listener = socket.create_server(("127.0.0.1", 0))
     count = iter(range(10**9))
 
     def talk(connection: socket.socket) -> None:
@@ -54,17 +54,8 @@ def answering(answer: Answer) -> Iterator[str]:
                     return
                 connection.sendall(reply)
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=talk, args=listener.accept()[:1], daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/predict/model"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+    with listening(talk) as port:
+        yield f"http://127.0.0.1:{port}/api/predict/model"
 
 
 @pytest.fixture
