@@ -11,7 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+_DOCS = ROOT / "docs"
 PAGES = ROOT / "build" / "docs"
 _ALSO = {
     "CHANGELOG.md": "changelog.md",
@@ -26,13 +27,15 @@ def gather(pages: Path) -> None:
     """Write every page of the site to the directory `pages`, which is made anew."""
     shutil.rmtree(pages, ignore_errors=True)
     pages.mkdir(parents=True)
-    for source in sorted((ROOT / "docs").iterdir()):
+    for source in sorted(path for path in _DOCS.rglob("*") if path.is_file()):
+        page = pages / source.relative_to(_DOCS)
+        page.parent.mkdir(exist_ok=True)
         if source.suffix == ".md":
-            (pages / source.name).write_text(_on_the_site(source), "utf-8")
-        elif source.is_file():
-            shutil.copy(source, pages / source.name)
-    for name, page in _ALSO.items():
-        (pages / page).write_text(_on_the_site(ROOT / name), "utf-8")
+            page.write_text(_on_the_site(source), "utf-8")
+        else:
+            shutil.copy(source, page)
+    for name, also in _ALSO.items():
+        (pages / also).write_text(_on_the_site(ROOT / name), "utf-8")
     for name, page_text in (
         ("commands.md", commands_page),
         ("reference-keys.md", keys_page),
@@ -48,15 +51,23 @@ def _on_the_site(source: Path) -> str:
     def link(found: re.Match[str]) -> str:
         text, target = found.groups()
         path, _, anchor = target.partition("#")
-        where = (source.parent / path).resolve()
-        name = _ALSO.get(where.name) if where.parent == ROOT else None
-        if where.parent == ROOT / "docs":
-            name = where.name
-        if name is None:
+        page = _page_of((source.parent / path).resolve())
+        if page is None:
             return text
+        name = os.path.relpath(page, own_page.parent)
         return f"[{text}]({name}{'#' + anchor if anchor else ''})"
 
+    own_page = _page_of(source) or Path()
     return _LINK.sub(link, source.read_text("utf-8"))
+
+
+def _page_of(source: Path) -> Path | None:
+    """Return where a file is on the site, relative to its root; None for one that is not there."""
+    if source.is_relative_to(_DOCS):
+        return source.relative_to(_DOCS)
+    if source.parent == ROOT and source.name in _ALSO:
+        return Path(_ALSO[source.name])
+    return None
 
 
 def commands_page() -> str:

@@ -1,15 +1,23 @@
 """
 A reader of the documentation, who does what a page says.
 
-Blocks with a `title` are written to that file, `sh` ones are run in order, one of `sh server` is
-left running, and each line of a `text` block stands in what the commands before it printed. Blocks
-of another kind (`yaml`, `nginx`, `console`) are for programs that a test has not.
+The first word after three backticks is the kind of a block, and words may follow it:
+
+    title="NAME"   is written to that file, whatever its kind
+    sh             each command is run, and has to succeed
+    sh fails       the last command has to fail
+    sh server      is left running; the reader goes on when its port takes connections
+    text           each line stands in what the commands of the block before it printed; "..."
+                   stands for any text within a line
+
+Blocks of another kind (`yaml`, `nginx`, `console`) are for programs that a test has not.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,8 +26,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 _START_S = 120
+_PORTS = "8080", "8500", "8501"
+"""The ports of the pages, for each of which the reader takes one that is free."""
+_CLONED = "eas_processor", "eas_prediction", "eas_wire"
 _BLOCK = re.compile(r"^```(\w+)(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 _TITLE = re.compile(r'title="(.+)"')
 
@@ -38,13 +50,11 @@ def blocks(page: str) -> list[Block]:
 
 
 class Reader:
-    """Does what the page says, in a directory of its own and on a port that is free."""
+    """Does what a page says, in a directory of its own and on ports that are free."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = str(free.getsockname()[1])
+        self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
         self._environment = {
             **os.environ,
             "EAS_HOME": str(directory / "home"),
@@ -53,20 +63,33 @@ class Reader:
         self._server: subprocess.Popen[str] | None = None
         self.printed = ""
 
+    def clone(self) -> None:
+        """Make the reader's directory a copy of the code, and run that from now on."""
+        for each in _CLONED:
+            shutil.copytree(
+                ROOT / each,
+                self._directory / each,
+                ignore=shutil.ignore_patterns("__pycache__"),
+            )
+        self._environment["PYTHONPATH"] = str(self._directory)
+
     def follow(self, page: str) -> None:
         """Do what a page says; AssertionError names the line that does something else."""
         for kind, rest, text in blocks(page):
             if title := _TITLE.search(rest):
                 self.write(title[1], text)
             elif kind == "sh" and "server" in rest:
-                self.leave_running(text.strip())
+                self.leave_running(_commands(text)[0])
             elif kind == "sh":
                 self.printed = ""
-                for line in text.strip().splitlines():
-                    self.run(line)
+                *first, last = _commands(text)
+                for command in first:
+                    self.run(command)
+                self.run(last, fails="fails" in rest)
             elif kind == "text":
                 for line in text.strip().splitlines():
-                    assert line in self.printed, f"{line!r} is not in:\n{self.printed}"
+                    shown = ".*".join(re.escape(part.strip()) for part in line.split("..."))
+                    assert re.search(shown, self.printed), f"{line!r} is not in:\n{self.printed}"
 
     def write(self, name: str, text: str) -> None:
         """Write a file, and the directories that it is in."""
@@ -74,10 +97,10 @@ class Reader:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self._here(text))
 
-    def run(self, line: str) -> None:
-        """Run a line, and keep what it prints; AssertionError where it fails."""
+    def run(self, command: str, *, fails: bool = False) -> None:
+        """Run a command and add what it prints to `printed`; AssertionError where it fails."""
         done = subprocess.run(
-            ["bash", "-c", self._here(line)],
+            ["bash", "-c", self._here(command)],
             cwd=self._directory,
             env=self._environment,
             stdout=subprocess.PIPE,
@@ -86,21 +109,23 @@ class Reader:
             timeout=_START_S,
             check=False,
         )
-        assert done.returncode == 0, f"{line}\n{done.stdout}"
-        self.printed += done.stdout
+        assert (done.returncode != 0) == fails, f"{command}\n{done.stdout}"
+        self.printed += self._as_on_the_page(done.stdout)
 
-    def leave_running(self, line: str) -> None:
+    def leave_running(self, command: str) -> None:
         """Start a server, and wait until its port takes connections."""
         self._server = subprocess.Popen(
-            ["bash", "-c", "exec " + self._here(line)],
+            ["bash", "-c", "exec " + self._here(command)],
             cwd=self._directory,
             env=self._environment,
             text=True,
         )
+        named = [port for port in _PORTS if port in command]
+        port = self._ports[named[-1] if named else _PORTS[0]]
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and self._server.poll() is None:
             with socket.socket() as asked:
-                if asked.connect_ex(("127.0.0.1", int(self._port))) == 0:
+                if asked.connect_ex(("127.0.0.1", int(port))) == 0:
                     return
             time.sleep(0.1)
         raise AssertionError("the service did not start")
@@ -117,4 +142,29 @@ class Reader:
             raise
 
     def _here(self, text: str) -> str:
-        return text.replace("8080", self._port)
+        """Return a text of the page with the reader's ports."""
+        for port, own in self._ports.items():
+            text = text.replace(port, own)
+        return text
+
+    def _as_on_the_page(self, text: str) -> str:
+        """Return what a command printed with the ports of the page."""
+        for port, own in self._ports.items():
+            text = re.sub(rf"\b{own}\b", port, text)
+        return text
+
+
+def _commands(text: str) -> list[str]:
+    """Return the commands of a block: its lines, joined where one ends in a backslash."""
+    return text.strip().replace("\\\n", "").splitlines()
+
+
+def _free_ports(count: int) -> list[str]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [str(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
