@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
+from uv import find_uv_bin
 
 from eas_processor.bench.load import Plan, Result, run_load
 from eas_processor.bench.summary import percentile
@@ -199,14 +200,11 @@ def environment_python(name: str, packages: Sequence[str]) -> Path:
     stamp = directory / ".installed"
     if stamp.exists():
         return python
-    uv = shutil.which("uv")
-    base = os.path.realpath(HERE.parent / ".venv" / "bin" / "python")
-    make = [uv, "venv", "-q", "--clear"] if uv else [base, "-m", "venv", "--clear"]
-    install = (
-        [uv, "pip", "install", "-q", "-p", str(python)]
-        if uv
-        else [str(python), "-m", "pip", "install", "-q"]
-    )
+    # The interpreter of this benchmark: another build of Python is up to 1.4 times as fast.
+    base = os.path.realpath(sys.executable)
+    uv = find_uv_bin()
+    make = [uv, "venv", "-q", "--clear", "-p", base]
+    install = [uv, "pip", "install", "-q", "-p", str(python)]
     for command in ([*make, str(directory)], [*install, *packages]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

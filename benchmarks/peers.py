@@ -135,6 +135,24 @@ def _mlserver(python: Path, port: int, scratch: Path, batch: int) -> list[str]:
     return [str(python.parent / "mlserver"), "start", str(scratch)]
 
 
+def _miraserver(python: Path, port: int, scratch: Path, batch: int) -> list[str]:
+    folder = scratch / "models" / "mlp" / "1"
+    folder.mkdir(parents=True)
+    (folder / "model.py").write_text((SERVERS / "miraserver_model.py").read_text())
+    batching = f"max_batch_size: {batch}\nbatch_timeout: 0.001\n" if batch > 1 else ""
+    (folder / "config.yaml").write_text(f"{batching}startup_timeout: 300.0\n")
+    settings = {
+        "server": {"host": "127.0.0.1", "http_port": port},
+        "model_repository": {"path": str(scratch / "models")},
+        "orchestration": {"control_mode": "explicit", "load_models": ["mlp"]},
+    }
+    # JSON is YAML too.
+    (scratch / "server.yaml").write_text(json.dumps(settings))
+    options = ["--no-grpc", "--no-metrics", "--log-level", "warn"]
+    program = str(python.parent / "lite-server")
+    return [program, "serve", *options, "--config", str(scratch / "server.yaml")]
+
+
 def _bentoml(python: Path, port: int, _: Path, __: int) -> list[str]:
     program = str(python.parent / "bentoml")
     where = ["--working-dir", str(SERVERS), "--host", "127.0.0.1", "--port", str(port)]
@@ -166,6 +184,14 @@ PEERS = [
         _script("fastapi_server.py"),
         _json("/v1/models/mlp:predict", lambda row: {"instances": row.tolist()}, "predictions"),
         "TensorFlow Serving's JSON, by orjson",
+        "32, 1 ms",
+    ),
+    Peer(
+        "miraserver",
+        ["miraserver==0.8.12"],
+        _miraserver,
+        _raw("/v2/models/mlp/infer"),
+        "raw float32",
         "32, 1 ms",
     ),
     Peer("MLServer", ["mlserver==1.7.1"], _mlserver, _v2, "v2 JSON", "32, 1 ms"),
