@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import footprint, report
+from benchmarks import footprint, grpc, report
 from benchmarks.budget import budget
 from benchmarks.console import machine, tell
 from benchmarks.contender import HERE, Cell, Contender, Unavailable
@@ -155,6 +155,8 @@ def measure(run: Run, peers: Sequence[Any], *, quick: bool, long: bool) -> Itera
     run.group([echo(work, row), *own, *first], LARGE)
     yield
     run.part("budget", lambda: budget(work, row, run.seconds, run.rounds))
+    yield
+    run.part("grpc", lambda: grpc.predict(work, run.rounds, run.seconds)[0])
     yield
     requests = 10_000_000 if long else 50_000
     rounds = 1 if quick or long else 3

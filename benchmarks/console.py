@@ -17,7 +17,7 @@ def machine() -> str:
         model = next(line for line in lines if line.startswith("model name")).partition(": ")[2]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     system = f"{platform.system()} {platform.release()}"
-    python = f"Python {platform.python_version()}"
+    python = f"Python {platform.python_version()} from {sys.base_prefix}"
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB; {system}; {python}"
 
 

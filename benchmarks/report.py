@@ -13,6 +13,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from benchmarks import budget
+from benchmarks.in_turn import Rounds, median
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -192,6 +193,24 @@ ROW_HEAD = [
 ]
 
 
+GRPC_HEAD = ["gRPC Predict", "in flight", "requests/s", "server µs", "worker µs", "/ grpcio"]
+_GRPCIO = "grpcio, asyncio"
+
+
+def grpc_rows(results: Results) -> list[list[str]]:
+    """Return the servers of gRPC, and `/api/predict` of the same engine; medians of the rounds."""
+    lines = []
+    parts: dict[str, Rounds] = results.get("grpc", {})
+    for part, found in parts.items():
+        floor = median(found, "throughput", _GRPCIO)
+        for name in found:
+            rate, *times = (median(found, key, name) for key in ("throughput", "server", "worker"))
+            count = part.split()[1]
+            shown = [f"{each:.1f}" for each in times]
+            lines.append([name, count, f"{rate:,.0f}", *shown, f"{rate / floor:.2f}"])
+    return lines
+
+
 def rows(results: Results) -> list[list[str]]:
     """Return every measured cell; medians of the rounds."""
     lines = []
@@ -218,6 +237,7 @@ def figures(results: Results) -> str:
         f"{results['seconds']:g} s a cell, {results.get('took_s', 0)} s in all.",
         markdown(HEAD, targets(results)),
         markdown(ROW_HEAD, rows(results)),
+        *_grpc(results, markdown),
         *_budget(results, markdown),
         "Settings of each row:\n\n" + "\n".join(f"- {n}: `{s}`" for n, s in settings.items()),
     ]
@@ -236,10 +256,16 @@ def text(results: Results) -> str:
         [
             columns(ROW_HEAD, rows(results)),
             columns(HEAD, targets(results)),
+            *_grpc(results, columns),
             *_budget(results, columns),
             figures(results).rpartition("Settings of each row:")[2].strip(),
         ]
     )
+
+
+def _grpc(results: Results, table: Callable[[list[str], list[list[str]]], str]) -> list[str]:
+    lines = grpc_rows(results)
+    return [table(GRPC_HEAD, lines)] if lines else []
 
 
 def _budget(results: Results, table: Callable[[list[str], list[list[str]]], str]) -> list[str]:

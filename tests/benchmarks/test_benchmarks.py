@@ -125,3 +125,18 @@ def test_a_page_shows_no_picture_that_is_not_there() -> None:
     for page in (report.ROOT / "README.md", report.PAGE):
         for link in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
             assert link.startswith("http") or (page.parent / link).exists(), (page, link)
+
+
+def test_grpc_is_shown_beside_grpcio():
+    def measured(rate: float) -> list[dict[str, float]]:
+        return [{"throughput": rate, "server": 20.0, "worker": 3.5}]
+
+    part = {"eas, gRPC": measured(9000.0), "grpcio, asyncio": measured(1000.0)}
+    lines = report.grpc_rows({"grpc": {"predict, 32 in flight": part}})
+
+    assert lines[0] == ["eas, gRPC", "32", "9,000", "20.0", "3.5", "9.00"]
+    assert lines[1] == ["grpcio, asyncio", "32", "1,000", "20.0", "3.5", "1.00"]
+
+
+def test_a_run_without_h2load_shows_no_grpc():
+    assert report.grpc_rows(results()) == []
