@@ -6,7 +6,8 @@ The first word after three backticks is the kind of a block, and words may follo
     title="NAME"   is written to that file, whatever its kind
     sh             each command is run, and has to succeed
     sh fails       the last command has to fail
-    sh server      is left running; the reader goes on when its port takes connections
+    sh server      is left running, in place of the one before, and the reader goes on when its
+                   port takes connections
     text           each line stands in what the commands of the block before it printed; "..."
                    stands for any text within a line
 
@@ -113,7 +114,8 @@ class Reader:
         self.printed += self._as_on_the_page(done.stdout)
 
     def leave_running(self, command: str) -> None:
-        """Start a server, and wait until its port takes connections."""
+        """Start a server in place of the one before; wait until its port takes connections."""
+        assert self.stop() in (None, 0)
         self._server = subprocess.Popen(
             ["bash", "-c", "exec " + self._here(command)],
             cwd=self._directory,
