@@ -1,7 +1,7 @@
 """
-The bodies of requests and responses as numpy arrays, and back.
+Convert the bodies of EAS requests and responses to numpy arrays, and back.
 
-The only place that knows the encoding of `proto/predict.proto`. It needs numpy alone; the
+No other package knows the encoding of `proto/predict.proto`. This one needs only numpy. The
 protobuf classes of the same messages are in `eas_wire.schema`.
 """
 

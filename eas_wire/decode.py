@@ -1,11 +1,11 @@
 """
-From the bytes of a request or response to arrays.
+Decode the bytes of a request or response into arrays.
 
-The body is walked in place and its floats become views of it, so the cost does not grow with their
-number: an input of 784 or of 4 million takes 6 µs. Protobuf's C parser, given a schema whose packed
-fields are bytes, takes 4 and 1,550 µs for these; on Python 3.6 it takes 27 µs for the small one,
-this 10. With one reader for all sizes, what is accepted does not depend on the size. A request like
-an earlier one is not even walked: see `outlines`.
+The decoder walks the body in place, and floats become views of it. So the cost does not grow with
+their number: an input of 784 or of 4 million takes 6 µs. Protobuf's C parser, given a schema whose
+packed fields are bytes, takes 4 and 1,550 µs for these; on Python 3.6 it takes 27 µs for the small
+one, this 10. All sizes share one decoder, so a large request is as strictly checked as a small
+one. A request that resembles an earlier one is not walked at all: see `outlines`.
 """
 
 from functools import lru_cache
@@ -40,7 +40,7 @@ from eas_wire.text import LIMIT, cut
 from eas_wire.values import unpack_values
 from eas_wire.varints import read_varint, unpack_varints
 
-# A repeated number comes packed, or one element at a time with its own wire type.
+# Repeated numbers are either packed, or sent as one field each with the wire type of their dtype.
 _NUMBERS = {tag_of(field, LENGTH): field for field in VALUE_FIELDS}
 del _NUMBERS[tags.STRING]
 _NUMBERS.update(
@@ -53,11 +53,11 @@ _NUMBERS.update(
     }
 )
 
-MAX_RANK = 32  # numpy 1.x has no more
-_MAX_SHAPE_BYTES = MAX_RANK * 12  # each dimension alone in a field, as ten bytes
+MAX_RANK = 32  # the limit of numpy 1.x
+_MAX_SHAPE_BYTES = MAX_RANK * 12  # each dimension in a field of its own, with ten bytes of content
 
 MAX_NAME_BYTES = 4096
-"""Bytes of a name in a request. One of 60 MB held up the requests beside it for 0.4 s."""
+"""Longest name in a request. A name of 60 MB delayed concurrent requests by 0.4 s."""
 
 _outlines = Outlines()
 
@@ -65,7 +65,12 @@ Body = Union[bytes, bytearray, memoryview]
 
 
 def decode_request(data: Body) -> Request:
-    """Read a `PredictRequest`; its arrays may view `data`."""
+    """
+    Decode a `PredictRequest`.
+
+    Its arrays may be views of `data`, so `data` must not change while they are in use. Raises
+    WireError, with a sentence for the client.
+    """
     view = memoryview(data).cast("B")
     request = _outlines.recall(view)
     if request is None:
@@ -75,7 +80,12 @@ def decode_request(data: Body) -> Request:
 
 
 def stack_requests(bodies: Sequence[Body], places: Sequence[int]) -> Tuple[List[Stack], List[int]]:
-    """Read those of the bodies at `places` together that are alike; return the other places too."""
+    """
+    Decode together the requests that differ in their floats alone.
+
+    Only `bodies[place]` for each of `places` is looked at. Returns one `Stack` for each group of
+    two or more such requests, and the places of all other bodies, which are not decoded.
+    """
     return _outlines.stacks(bodies, places)
 
 
@@ -97,7 +107,11 @@ def _read_request(view: memoryview) -> Request:
 
 
 def decode_response(data: Body) -> Dict[str, Tensor]:
-    """Read the outputs of a `PredictResponse`; the arrays may view `data`."""
+    """
+    Decode the outputs of a `PredictResponse`, by name.
+
+    The arrays may be views of `data`. Raises WireError.
+    """
     view = memoryview(data).cast("B")
     outputs = {}
     try:
@@ -131,7 +145,7 @@ def _read_entry(
 
 
 def _read_tensor(view: memoryview, pieces: List[Tuple[int, int]], allowed: Allowance) -> Tensor:
-    """Read an `ArrayProto`; protobuf merges a message that comes in several pieces."""
+    """Decode an `ArrayProto` from its pieces, which are merged as protobuf merges them."""
     dtype = dtypes.DT_INVALID
     shape = b""
     values: Dict[int, Any] = {}
@@ -168,7 +182,7 @@ def _assemble(dtype: int, shape: bytes, values: Dict[int, Any]) -> Tensor:
     except MalformedMessage as error:
         raise MalformedMessage(f"array_shape: {error}") from None
     if not dims:
-        # Senders leave the shape out for a scalar, and for a vector too.
+        # Clients omit the shape for scalars, and some omit it for vectors.
         return Tensor(dtype, array.reshape(()) if array.size == 1 else array)
     if array.size != count:
         needed = cut(str(count))
@@ -179,14 +193,14 @@ def _assemble(dtype: int, shape: bytes, values: Dict[int, Any]) -> Tensor:
 def _reshape(array: "np.ndarray[Any, Any]", dims: Tuple[int, ...]) -> "np.ndarray[Any, Any]":
     try:
         return array.reshape(dims)
-    except ValueError:  # no values, and a dimension that numpy cannot represent
+    except ValueError:  # an empty array with a dimension that numpy cannot represent
         raise ShapeMismatch(f"shape {_show(dims)} is too large") from None
 
 
-# A service sees few shapes; the cache saves 2 µs an input.
+# A service sees few distinct shapes. The cache saves 2 µs an input.
 @lru_cache(maxsize=1024)
 def _read_shape(raw: bytes) -> Tuple[Tuple[int, ...], int]:
-    """Read an `ArrayShape`, and how many values it needs."""
+    """Return the dimensions of an `ArrayShape`, and their product."""
     view = memoryview(raw)
     dims: List[int] = []
     for tag, start, stop in fields(view, 0, len(view)):

@@ -1,4 +1,4 @@
-"""The numbers of `ArrayDataType`, and how each is stored in numpy and sent on the wire."""
+"""Dtype numbers of `ArrayDataType`, with the numpy storage and the wire field of each."""
 
 from typing import Any, Dict, NamedTuple
 
@@ -55,10 +55,10 @@ VALUE_FIELDS: Dict[int, str] = {
 
 class Layout(NamedTuple):
     """
-    Where the values of one dtype live.
+    How the values of one dtype are sent and stored.
 
-    They are in field number `field` of `ArrayProto`, and in arrays of dtype `storage`; for the
-    fields of floats, `packed` is the dtype that views the bytes of the field.
+    `field` is the number of their field in `ArrayProto`. `storage` is the dtype of their numpy
+    array. For fields of floats, `packed` is the numpy dtype of the bytes in the field.
     """
 
     name: str
@@ -71,7 +71,7 @@ _STORAGE = {
     FLOAT_VAL: {
         DT_FLOAT: "<f4",
         DT_HALF: "<f2",
-        DT_BFLOAT16: "<f4",  # numpy has no bfloat16; float32 holds each of its values
+        DT_BFLOAT16: "<f4",  # numpy has no bfloat16, and float32 represents each of its values
         DT_COMPLEX64: "<c8",
     },
     DOUBLE_VAL: {DT_DOUBLE: "<f8", DT_COMPLEX128: "<c16"},
@@ -102,12 +102,16 @@ LAYOUTS[DT_HALF] = LAYOUTS[DT_HALF]._replace(packed=np.dtype("<f4"))
 
 
 def dtype_name(number: int) -> str:
-    """The name of a dtype number, such as `DT_FLOAT`; an unknown number reads `dtype 99`."""
+    """Return the name of a dtype number, such as `DT_FLOAT`, or `dtype 99` for an unknown one."""
     return NAMES.get(number) or f"dtype {number}"
 
 
 def dtype_number(name: str) -> int:
-    """The number of a dtype name, such as 1 for `DT_FLOAT`."""
+    """
+    Return the number of a dtype name, such as 1 for `DT_FLOAT`.
+
+    Raises UnsupportedDtype for an unknown name.
+    """
     try:
         return NUMBERS[name]
     except KeyError:
@@ -115,12 +119,16 @@ def dtype_number(name: str) -> int:
 
 
 def storage_dtype(number: int) -> "np.dtype[Any]":
-    """The numpy dtype that arrays of this dtype have."""
+    """
+    Return the numpy dtype of arrays that hold this dtype.
+
+    Raises UnsupportedDtype for a dtype that has no values on the wire.
+    """
     return layout_of(number).storage
 
 
 def layout_of(number: int) -> Layout:
-    """The layout of a dtype that has values on the wire."""
+    """Return the layout of a dtype. Raises UnsupportedDtype if it has no values on the wire."""
     layout = LAYOUTS.get(number)
     if layout is not None:
         return layout

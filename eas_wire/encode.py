@@ -1,4 +1,4 @@
-"""From arrays to the bytes of a request or response, byte for byte as protobuf writes them."""
+"""Encode arrays as the bytes of a request or response, exactly as protobuf writes them."""
 
 from functools import lru_cache
 from typing import Dict, List, Tuple, Union
@@ -14,12 +14,12 @@ from eas_wire.varints import write_varint
 
 Parts = List[Union[bytes, memoryview]]
 
-# The fields where every value takes the same number of bytes.
+# Fields whose values all take the same number of bytes.
 _FIXED_SIZE = (dtypes.FLOAT_VAL, dtypes.DOUBLE_VAL, dtypes.BOOL_VAL)
 
 
 def encode_request(request: Request) -> bytes:
-    """Write a `PredictRequest`; the inputs keep their order."""
+    """Encode a `PredictRequest`, with its inputs in their order. Raises EncodeError."""
     parts: Parts = []
     if request.signature_name:
         parts.append(length_field(tags.SIGNATURE_NAME, _text(request.signature_name)))
@@ -31,7 +31,7 @@ def encode_request(request: Request) -> bytes:
 
 
 def encode_response(outputs: Dict[str, Tensor]) -> bytes:
-    """Write a `PredictResponse`; the outputs keep their order."""
+    """Encode a `PredictResponse`, with its outputs in their order. Raises EncodeError."""
     parts: Parts = []
     for name, tensor in outputs.items():
         _add_entry(parts, "output", tags.OUTPUTS, name, tensor)
@@ -40,9 +40,9 @@ def encode_response(outputs: Dict[str, Tensor]) -> bytes:
 
 def encode_responses(outputs: Dict[str, Tensor], count: int) -> List[bytes]:
     """
-    Write `count` responses, each with its equal share of the rows of every output, in order.
+    Encode `count` responses, which share the rows of every output equally and in order.
 
-    The first dimension of each output is a multiple of `count`.
+    The first dimension of each output must be a multiple of `count`. Raises EncodeError.
     """
     columns = []
     for name, tensor in outputs.items():
@@ -65,7 +65,7 @@ def _add_entry(parts: Parts, role: str, tag: int, name: str, tensor: Tensor) -> 
 def _encode(
     role: str, tag: int, name: str, tensor: Tensor, shape: Tuple[int, ...], shares: int = 1
 ) -> Tuple[bytes, Union[bytes, memoryview], int]:
-    """The head of each share, the values of all, and how many bytes of them each share has."""
+    """Return the bytes before the values of a share, all values, and the value bytes per share."""
     try:
         values = pack_values(layout_of(tensor.dtype), tensor.array)
         size = len(values) // shares
@@ -74,10 +74,10 @@ def _encode(
         raise EncodeError(f"{role} {cut(name)!r}: {error}") from None
 
 
-# A service writes few combinations; the cache saves 5 µs an output.
+# A service sends few distinct combinations. The cache saves 5 µs an output.
 @lru_cache(maxsize=1024)
 def _head(tag: int, name: str, dtype: int, shape: Tuple[int, ...], size: int) -> bytes:
-    """All bytes of a map entry that come before its `size` bytes of values."""
+    """Return the bytes of a map entry that precede its `size` bytes of values."""
     dims = b"".join([write_varint(dim) for dim in shape])
     array = write_varint(tags.DTYPE) + write_varint(dtype)
     array += length_field(tags.SHAPE, length_field(tags.PACKED_DIM, dims) if dims else b"")

@@ -1,20 +1,20 @@
 """
-What `eas_wire` refuses, in one tree.
+The errors of `eas_wire`, with their status codes.
 
-    WireError              INVALID_ARGUMENT  a body, or a tensor in it, that cannot be read
-    ├── MalformedMessage   INVALID_ARGUMENT  cut off, or not protobuf at all
-    │   └── TooManyFields  INVALID_ARGUMENT  more fields than are walked
-    ├── UnsupportedDtype   INVALID_ARGUMENT  none, an unknown one, or one without values
-    ├── MisplacedValues    INVALID_ARGUMENT  the values are in another field than the dtype's
-    ├── ShapeMismatch      INVALID_ARGUMENT  impossible, or not for so many values
-    ├── ValueOutOfRange    INVALID_ARGUMENT  a value that the dtype cannot hold
-    ├── NameTooLong        INVALID_ARGUMENT  a name in a request, of more than 4,096 bytes
-    └── EncodeError        INTERNAL          an array that cannot be sent as that dtype
+    WireError              INVALID_ARGUMENT  the body, or a tensor in it, cannot be decoded
+    ├── MalformedMessage   INVALID_ARGUMENT  the body is cut off, or is not protobuf
+    │   └── TooManyFields  INVALID_ARGUMENT  the request has more than 2,097,152 fields
+    ├── UnsupportedDtype   INVALID_ARGUMENT  the dtype is missing, unknown or without values
+    ├── MisplacedValues    INVALID_ARGUMENT  the values are in the field of another dtype
+    ├── ShapeMismatch      INVALID_ARGUMENT  the shape is invalid, or does not match the values
+    ├── ValueOutOfRange    INVALID_ARGUMENT  the dtype cannot represent a value
+    ├── NameTooLong        INVALID_ARGUMENT  a name in the request exceeds 4,096 bytes
+    └── EncodeError        INTERNAL          an array or a name cannot be encoded
 """
 
 
 class WireError(ValueError):
-    """A request or response cannot be read or written, said in one sentence."""
+    """A request or response cannot be decoded or encoded; its message is one sentence."""
 
     code = "INVALID_ARGUMENT"
 
@@ -24,7 +24,7 @@ class MalformedMessage(WireError):
 
 
 class TooManyFields(MalformedMessage):
-    """The message has more fields than are walked."""
+    """The message has more than `fields.MAX_FIELDS` fields."""
 
 
 class UnsupportedDtype(WireError):
@@ -32,22 +32,22 @@ class UnsupportedDtype(WireError):
 
 
 class MisplacedValues(WireError):
-    """The values are in a field that belongs to other dtypes."""
+    """The values are in the field of another dtype."""
 
 
 class ShapeMismatch(WireError):
-    """The shape is impossible, or asks for another number of values."""
+    """The shape is invalid, or its size is not the number of values."""
 
 
 class ValueOutOfRange(WireError):
-    """A value is outside the range of the dtype it is sent as."""
+    """A value is outside the range of its dtype."""
 
 
 class NameTooLong(WireError):
-    """A request has a name that is longer than any is read."""
+    """A name in a request is longer than `decode.MAX_NAME_BYTES`."""
 
 
 class EncodeError(WireError):
-    """An array or name cannot be written as the caller asks."""
+    """The caller's array or name cannot be encoded."""
 
     code = "INTERNAL"

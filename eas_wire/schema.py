@@ -1,9 +1,9 @@
 """
-The messages of `proto/predict.proto` as protobuf classes, for those who want messages, not arrays.
+The messages of `proto/predict.proto` as protobuf classes.
 
-They live in a descriptor pool of their own, so that another copy of the same file, such as the
-vendor's, can be loaded beside them. Built here and not generated, for generated code is tied to one
-major version of protobuf.
+They have their own descriptor pool, so that a process can also load another copy of the file, such
+as the vendor's. They are built at import, because generated code is tied to one major version of
+protobuf.
 """
 
 from typing import Any

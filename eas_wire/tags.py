@@ -1,4 +1,4 @@
-"""The tags of the messages of `proto/predict.proto`."""
+"""The field tags of the messages in `proto/predict.proto`."""
 
 from eas_wire.dtypes import STRING_VAL
 from eas_wire.fields import LENGTH, VARINT, tag_of
@@ -11,11 +11,11 @@ OUTPUT_FILTER = tag_of(3, LENGTH)
 # PredictResponse
 OUTPUTS = tag_of(1, LENGTH)
 
-# An entry of a map
+# A map entry
 KEY = tag_of(1, LENGTH)
 VALUE = tag_of(2, LENGTH)
 
-# ArrayProto, but for its packed numbers
+# ArrayProto, except its fields of numbers
 DTYPE = tag_of(1, VARINT)
 SHAPE = tag_of(2, LENGTH)
 STRING = tag_of(STRING_VAL, LENGTH)

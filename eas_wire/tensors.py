@@ -1,4 +1,4 @@
-"""What a decoded body consists of."""
+"""The contents of a decoded body: tensors and requests."""
 
 from typing import Any, Dict, List
 
@@ -9,11 +9,11 @@ from eas_wire.dtypes import dtype_name
 
 class Tensor:
     """
-    One array and the dtype it has on the wire.
+    One array and its dtype number on the wire.
 
-    `array` has the dtype's storage dtype: bfloat16 as float32, quantized dtypes as plain integers,
-    strings as an object array of bytes. A decoded array may view the body it came from: it is then
-    read-only where the body is, and not aligned to its item size.
+    `array` has the storage dtype: float32 for bfloat16, plain integers for quantized dtypes, and
+    objects of type bytes for strings. A decoded array may be a view of its body. Such an array is
+    not aligned to its item size, and it is read-only if the body is.
     """
 
     __slots__ = ("array", "dtype")
@@ -27,7 +27,7 @@ class Tensor:
 
 
 class Request:
-    """The contents of a `PredictRequest`."""
+    """The contents of a `PredictRequest`; `inputs` are tensors by name."""
 
     __slots__ = ("inputs", "output_filter", "signature_name")
 
@@ -43,7 +43,7 @@ class Request:
 
 
 def share(outputs: Dict[str, Tensor], count: int, each: int) -> Dict[str, Tensor]:
-    """Return the rows of `outputs` that belong to number `each` of `count` equal shares."""
+    """Return share number `each` when the rows of `outputs` are cut into `count` equal shares."""
     shares = {}
     for name, tensor in outputs.items():
         rows = len(tensor.array) // count

@@ -1,4 +1,4 @@
-"""The values of one tensor: a flat array here, the bytes of a field of `ArrayProto` there."""
+"""Convert the values of one tensor between a flat array and a field of `ArrayProto`."""
 
 from typing import Any, List, Union
 
@@ -10,12 +10,16 @@ from eas_wire.errors import EncodeError, MalformedMessage, ShapeMismatch, ValueO
 from eas_wire.fields import length_field
 from eas_wire.varints import pack_varints, unpack_varints
 
-# From here on a copy of the values costs more than the two extra calls that avoid it.
+# From this size on, copying the values costs more than the two calls that avoid the copy.
 _VIEW_BYTES = 65536
 
 
 def unpack_values(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
-    """The flat array of a field's content: a buffer, or for strings a list of bytes."""
+    """
+    Return the values in the content of a field, as a flat array of the storage dtype.
+
+    `raw` is a buffer, or for strings a list of bytes. Raises WireError.
+    """
     return _UNPACK[layout.field](layout, raw)
 
 
@@ -28,7 +32,7 @@ def _unpack_floats(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
 
 
 def _no_floats(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
-    if not len(raw):  # which numpy before 1.20 refuses to view
+    if not len(raw):  # numpy before 1.20 cannot view an empty buffer
         return np.empty(0, layout.packed)
     item = 4 if layout.field == dtypes.FLOAT_VAL else 8
     if len(raw) % item:
@@ -60,7 +64,7 @@ def _to_half(floats: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 
 
 def _unpack_int32s(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
-    # Protobuf reads an int32 from the low 32 bits of what came, and some senders rely on it.
+    # Protobuf takes the low 32 bits of an int32's varint, and some clients rely on that.
     int32s = unpack_varints(raw).astype(np.int32)
     if layout.storage == int32s.dtype:
         return int32s
@@ -85,7 +89,11 @@ _UNPACK = {
 
 
 def pack_values(layout: Layout, array: "np.ndarray[Any, Any]") -> Union[bytes, memoryview]:
-    """The content of a field, in row-major order; for strings, one field each with its tag."""
+    """
+    Return the content of the field with these values, in row-major order.
+
+    Strings become a field each, with tags and lengths. Raises EncodeError.
+    """
     if layout.field == dtypes.STRING_VAL:
         return _pack_strings(array)
     if array.dtype != layout.storage and not np.can_cast(array.dtype, layout.storage, "safe"):

@@ -1,6 +1,6 @@
 """
-The `TensorProto` of TensorFlow, read and written without TensorFlow.
+Read and write TensorFlow's `TensorProto` without TensorFlow.
 
-It is what the services of TensorFlow Serving carry; `eas_wire.decode` and `eas_wire.encode` are for
-the messages of `proto/predict.proto`.
+The requests of TensorFlow Serving carry this message. `eas_wire.decode` and `eas_wire.encode`
+handle the messages of `proto/predict.proto`.
 """

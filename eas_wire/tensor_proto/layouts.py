@@ -1,4 +1,4 @@
-"""Where a `TensorProto` has the values of each dtype, and what its fields are."""
+"""The fields of a `TensorProto`, and how each dtype is sent in them."""
 
 from typing import Any, Dict, NamedTuple
 
@@ -41,12 +41,12 @@ SHAPE = tag_of(2, LENGTH)
 CONTENT = tag_of(4, LENGTH)
 STRING = tag_of(STRING_VAL, LENGTH)
 
-# A field of fixed size has numbers of as many bytes as its wire type says.
+# The bytes of one number in the fields whose wire type has a fixed size.
 FIXED_SIZES = {FLOAT_VAL: 4, DOUBLE_VAL: 8, SCOMPLEX_VAL: 4, DCOMPLEX_VAL: 8}
 _WIRE_TYPES = {field: FIXED32 if size == 4 else FIXED64 for field, size in FIXED_SIZES.items()}
 
 NUMBERS: Dict[int, int] = {}
-"""From a tag to the field of numbers that it begins, packed or one by one."""
+"""Field numbers by tag, for packed numbers and for numbers that are one field each."""
 for _field in VALUE_FIELDS:
     if _field != STRING_VAL:
         NUMBERS[tag_of(_field, LENGTH)] = _field
@@ -55,10 +55,10 @@ for _field in VALUE_FIELDS:
 
 class Layout(NamedTuple):
     """
-    Where the values of one dtype live.
+    How the values of one dtype are sent and stored.
 
-    They are in `field`, or in `tensor_content` as items of dtype `raw`. Arrays of `Tensor` have
-    dtype `storage`.
+    `field` is the number of their typed field, `raw` the numpy dtype of their items in
+    `tensor_content`, and `storage` the dtype of the array in a `Tensor`.
     """
 
     field: int
@@ -67,7 +67,7 @@ class Layout(NamedTuple):
 
     @property
     def is_fixed(self) -> bool:
-        """Whether each value takes as many bytes in the field as any other."""
+        """Whether all values take the same number of bytes in the typed field."""
         return self.field in FIXED_SIZES or self.field == BOOL_VAL
 
 
@@ -89,7 +89,7 @@ LAYOUTS: Dict[int, Layout] = {
     dtypes.DT_QINT8: _layout(INT_VAL, "i1"),
     dtypes.DT_QUINT8: _layout(INT_VAL, "u1"),
     dtypes.DT_QINT32: _layout(INT_VAL, "<i4"),
-    dtypes.DT_BFLOAT16: _layout(HALF_VAL, "<f4", "<u2"),  # numpy has none: float32 holds each value
+    dtypes.DT_BFLOAT16: _layout(HALF_VAL, "<f4", "<u2"),  # stored as float32: numpy has no bfloat16
     dtypes.DT_QINT16: _layout(INT_VAL, "<i2"),
     dtypes.DT_QUINT16: _layout(INT_VAL, "<u2"),
     dtypes.DT_UINT16: _layout(INT_VAL, "<u2"),
@@ -98,7 +98,7 @@ LAYOUTS: Dict[int, Layout] = {
     DT_UINT32: _layout(UINT32_VAL, "<u4"),
     DT_UINT64: _layout(UINT64_VAL, "<u8"),
 }
-"""The dtypes that a `TensorProto` can carry as numbers or bytes."""
+"""The layouts of the dtypes whose values a `TensorProto` can hold."""
 
 
 def dtype_name(dtype: int) -> str:

@@ -1,7 +1,7 @@
 """
-From a `TensorProto` to an array, as TensorFlow reads it.
+Decode a `TensorProto` into an array, with the same result as TensorFlow.
 
-The bytes are walked in place. Floats, and whatever comes as `tensor_content`, become views of them.
+The decoder walks the bytes in place. Floats and `tensor_content` become views of the bytes.
 """
 
 from functools import lru_cache
@@ -33,13 +33,13 @@ from eas_wire.varints import read_varint, unpack_varints
 
 MAX_FILLED_BYTES = 1 << 28
 """
-Bytes that an array may have of which a request sends but the first values.
+Largest array, in bytes, of which a request may send only the first values.
 
-A body of 30 bytes could ask for all memory otherwise. TensorFlow's own writers shorten constants of
-a graph, and no client is known to send more than a few megabytes in this way.
+Without this limit, a body of 30 bytes could claim all memory. TensorFlow itself shortens constants
+of a graph in this way, and no known client sends more than a few megabytes so.
 """
 
-_MAX_RANK = 32  # numpy 1.x has no more
+_MAX_RANK = 32  # the limit of numpy 1.x
 _MAX_SHAPE_BYTES = 4096
 _DIM = tag_of(2, wire_type=2)
 _UNKNOWN_RANK = tag_of(3, VARINT)
@@ -49,16 +49,17 @@ _Raw = Union[memoryview, bytearray, List[bytes]]
 
 
 class NoTensor(ValueError):
-    """A `TensorProto` that TensorFlow would not read, with the reason."""
+    """TensorFlow would refuse this `TensorProto`; the message is the reason."""
 
 
 def read_tensor(
     view: memoryview, pieces: Sequence[Tuple[int, int]], allowed: Allowance = UNLIMITED
 ) -> Tensor:
     """
-    Read a `TensorProto`, which protobuf merges from all its pieces, as (start, stop).
+    Decode a `TensorProto` from its pieces, which are merged as protobuf merges them.
 
-    Raises NoTensor, and `eas_wire.MalformedMessage` for bytes that are no protobuf.
+    Each piece is (start, stop) in `view`. Raises NoTensor, and `eas_wire.MalformedMessage` for
+    bytes that are not protobuf.
     """
     dtype, shape, content, values = _scan(view, pieces, allowed)
     layout = LAYOUTS.get(dtype)
@@ -69,7 +70,7 @@ def read_tensor(
     dims, count = _read_shape(shape)
     try:
         return Tensor(dtype, _flat(dtype, layout, content, values, count).reshape(dims))
-    except ValueError as error:  # a dimension of 0, beside one that numpy cannot represent
+    except ValueError as error:  # an empty array with a dimension that numpy cannot represent
         if isinstance(error, (NoTensor, WireError)):
             raise
         raise NoTensor("shape %s is too large" % cut(str(list(dims)))) from None
@@ -78,7 +79,7 @@ def read_tensor(
 def _scan(
     view: memoryview, pieces: Sequence[Tuple[int, int]], allowed: Allowance
 ) -> Tuple[int, bytes, Any, Dict[int, Any]]:
-    """Return dtype, shape, `tensor_content`, and the content of each typed field."""
+    """Return the dtype, the shape, `tensor_content`, and the content of typed fields by number."""
     dtype = dtypes.DT_INVALID
     shape = b""
     content: Any = b""
@@ -99,10 +100,10 @@ def _scan(
     return dtype, shape, content, values
 
 
-# A service sees few shapes; the cache saves 3 µs an input.
+# A service sees few distinct shapes. The cache saves 3 µs an input.
 @lru_cache(maxsize=1024)
 def _read_shape(raw: bytes) -> Tuple[Tuple[int, ...], int]:
-    """Read a `TensorShapeProto`, and how many values it needs."""
+    """Return the dimensions of a `TensorShapeProto`, and their product."""
     view = memoryview(raw)
     dims: List[int] = []
     for tag, start, stop in fields(view, 0, len(view)):
@@ -160,7 +161,7 @@ def _from_content(layout: Layout, content: memoryview, count: int) -> "np.ndarra
 
 
 def _from_field(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
-    """Return the values of a typed field: as many as there are."""
+    """Return all values of a typed field."""
     if layout.field == STRING_VAL:
         return _strings(raw)
     if layout.field in FIXED_SIZES:
@@ -170,7 +171,7 @@ def _from_field(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
             raise MalformedMessage("%s: %d bytes are not a multiple of %d" % (name, len(raw), size))
         whole = len(raw) - len(raw) % layout.raw.itemsize
         return np.frombuffer(raw[:whole] if whole != len(raw) else raw, layout.raw)
-    # Always a copy: small numbers come as a view of the varints.
+    # `astype` always copies, because `unpack_varints` may return a view of the request.
     numbers = unpack_varints(raw)
     if layout.field == HALF_VAL:
         bits = numbers.astype(np.uint16)
@@ -179,16 +180,16 @@ def _from_field(layout: Layout, raw: Any) -> "np.ndarray[Any, Any]":
 
 
 def _widened(bits: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """Return bfloat16s, given by their bits, as float32."""
+    """Convert the bits of bfloat16 values to float32."""
     wide: "np.ndarray[Any, Any]" = bits.astype(np.uint32) << np.uint32(16)
     return wide.view(np.float32)
 
 
 def _filled(layout: Layout, array: "np.ndarray[Any, Any]", count: int) -> "np.ndarray[Any, Any]":
-    """Return `count` values: those of `array` and then its last again, or zeros without any."""
+    """Extend `array` to `count` values by repeating its last one, or zeros if it is empty."""
     if count * layout.storage.itemsize > MAX_FILLED_BYTES:
         raise NoTensor(
-            "the shape needs %s values, got %d: no more than %d bytes are filled up"
+            "the shape needs %s values, got %d: at most %d bytes are filled with the last value"
             % (cut(str(count)), len(array), MAX_FILLED_BYTES)
         )
     full = np.empty(count, layout.storage)
@@ -205,7 +206,7 @@ def _strings(items: Sequence[bytes]) -> "np.ndarray[Any, Any]":
 
 
 def _split(content: memoryview, count: int) -> List[bytes]:
-    """Return the strings of a `tensor_content`: their lengths as varints, then their bytes."""
+    """Return the strings in `tensor_content`, which has all lengths as varints, then all bytes."""
     if count > len(content):
         raise NoTensor("tensor_content has %d bytes for %d strings" % (len(content), count))
     pos = 0

@@ -1,4 +1,4 @@
-"""From arrays to the entries of a map of `TensorProto`s, byte for byte as protobuf writes them."""
+"""Encode arrays as map entries of `TensorProto`s, exactly as protobuf writes them."""
 
 from functools import lru_cache
 from typing import Any, Dict, List, Tuple, Union
@@ -24,7 +24,7 @@ from eas_wire.tensors import Tensor, share
 from eas_wire.text import cut
 from eas_wire.varints import pack_varints, write_varint
 
-# From here on a copy of the values costs more than the two extra calls that avoid it.
+# From this size on, copying the values costs more than the two calls that avoid the copy.
 _VIEW_BYTES = 65536
 _KEY = tag_of(1, LENGTH)
 _VALUE = tag_of(2, LENGTH)
@@ -36,14 +36,18 @@ Parts = List[_Values]
 
 
 def add_tensor(parts: Parts, tag: int, name: str, tensor: Tensor, as_content: bool) -> None:
-    """Append a map entry, a field with this `tag`; raises WireError."""
+    """
+    Append one map entry, in a field with this `tag`.
+
+    The values go in `tensor_content` if `as_content`, else in the typed field. Raises WireError.
+    """
     head, values, _ = _entry(tag, name, tensor, tensor.array.shape, as_content)
     parts.append(head)
     parts.append(values)
 
 
 def write_tensors(tag: int, tensors: Dict[str, Tensor], as_content: bool) -> bytes:
-    """Return a map of tensors, in its order."""
+    """Encode a map of tensors, in its order. Raises WireError."""
     parts: Parts = []
     for name, tensor in tensors.items():
         add_tensor(parts, tag, name, tensor, as_content)
@@ -51,7 +55,11 @@ def write_tensors(tag: int, tensors: Dict[str, Tensor], as_content: bool) -> byt
 
 
 def write_shares(tag: int, tensors: Dict[str, Tensor], count: int, as_content: bool) -> List[bytes]:
-    """Return `count` maps, each with its equal share of the rows of every tensor, in order."""
+    """
+    Encode `count` maps, which share the rows of every tensor equally and in order.
+
+    The first dimension of each tensor must be a multiple of `count`. Raises WireError.
+    """
     columns = []
     for name, tensor in tensors.items():
         layout = _layout_of(name, tensor)
@@ -70,7 +78,7 @@ def write_shares(tag: int, tensors: Dict[str, Tensor], count: int, as_content: b
 def _entry(
     tag: int, name: str, tensor: Tensor, shape: Tuple[int, ...], as_content: bool, shares: int = 1
 ) -> Tuple[bytes, _Values, int]:
-    """Return the head of each share, the values of all, and how many bytes each share has."""
+    """Return the bytes before the values of a share, all values, and the value bytes per share."""
     layout = _layout_of(name, tensor)
     if layout.field == STRING_VAL:
         values: _Values = _write_strings(name, tensor.array, as_content)
@@ -92,13 +100,13 @@ def _layout_of(name: str, tensor: Tensor) -> Layout:
     return layout
 
 
-# A service writes few combinations; the cache saves 8 µs an output.
+# A service sends few distinct combinations. The cache saves 8 µs an output.
 @lru_cache(maxsize=1024)
 def _head(tag: int, name: str, dtype: int, shape: Tuple[int, ...], field: int, size: int) -> bytes:
     """
-    Return all bytes of a map entry that come before its `size` bytes of values.
+    Return the bytes of a map entry that precede its `size` bytes of values.
 
-    `field` is the tag of the values, 0 where they have tags of their own.
+    `field` is the tag of the values, or 0 if they include their own tags.
     """
     dims = b"".join(
         [length_field(_DIM, bytes([_SIZE]) + write_varint(dim) if dim else b"") for dim in shape]
@@ -112,7 +120,7 @@ def _head(tag: int, name: str, dtype: int, shape: Tuple[int, ...], field: int, s
 
 
 def _raw(layout: Layout, array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """Return the values as `tensor_content` has them."""
+    """Convert the values to the dtype of `tensor_content`."""
     stored = array.astype(layout.storage, copy=False)
     if layout.raw == layout.storage:
         return stored

@@ -160,8 +160,8 @@ def test_what_is_no_tensor():
 
 def test_a_small_body_takes_no_large_memory():
     for size in (2**27, 2**40, 2**62):
-        assert "filled up" in refusal(tensor(wire.DT_FLOAT, [size], float_val=[1]))
-    assert "filled up" in refusal(tensor(wire.DT_STRING, [2**30]))
+        assert "are filled with" in refusal(tensor(wire.DT_FLOAT, [size], float_val=[1]))
+    assert "are filled with" in refusal(tensor(wire.DT_STRING, [2**30]))
     assert "for 1073741824 strings" in refusal(
         tensor(wire.DT_STRING, [2**30], tensor_content=b"\x00")
     )
