@@ -6,9 +6,10 @@ from time import monotonic
 
 from eas_processor.contracts.counters import server_timing
 from eas_processor.contracts.refusals import Refusal
+from eas_processor.frontends.eas.content_types import CODECS, TYPES
 from eas_processor.frontends.eas.statuses import STATUSES, status_of
 from eas_processor.frontends.http.connection import HttpConnection
-from eas_processor.frontends.http.head import JSON_TYPE, Head
+from eas_processor.frontends.http.head import Head
 from eas_processor.frontends.http.heads import BYTES, TEXT
 from eas_processor.frontends.service_call import ServiceCall, ServiceRoute
 from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, UNIMPLEMENTED, unpack_status
@@ -34,7 +35,7 @@ class PredictRoute(ServiceRoute):
         super().__init__(head, service)
         self.posts = head.method == b"POST"
         self.guesses = head.content_type == _FORM_TYPE
-        self.codec = EAS_JSON if head.content_type == JSON_TYPE else ARRAY_PROTO
+        self.codec = CODECS.get(head.content_type, ARRAY_PROTO)
         self.timed = timed
         self.usual = self.posts and not timed
 
@@ -85,7 +86,7 @@ class EasCall(ServiceCall):
             else:
                 self.settle(200, BYTES, payload)
         elif code == OK:
-            self.settle(200, JSON_TYPE, payload)
+            self.settle(200, TYPES[self.codec], payload)
         elif code == PROCESSOR:
             status, body = unpack_status(b"".join(payload))
             self.settle(status, TEXT, [body], own=True)
