@@ -17,7 +17,9 @@ def version() -> str:
     # Read, not imported: numpy may be missing here.
     found = {
         re.search(
-            '^__version__ = "(.+)"$', (HERE / package / "__init__.py").read_text("utf-8"), re.M
+            '^__version__ = "(.+)"$',
+            (HERE / package / "__init__.py").read_text("utf-8"),
+            re.MULTILINE,
         )[1]
         for package in ("eas_processor", "eas_prediction")
     }

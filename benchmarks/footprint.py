@@ -174,7 +174,8 @@ def resnet(work: Path, seconds: float, rounds: int) -> dict[str, Any]:
             text=True,
         ) as process,
     ):
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdout.readline()
         endpoint = Endpoint(service.url, request, token=service.token)
         endpoint.ask()

@@ -48,7 +48,7 @@ class Discovery:
 
     def __init__(self, domain: str, service_name: str, transport: Transport) -> None:
         self.domain = domain
-        self._name = quote(service_name.split("/")[0], safe="")
+        self._name = quote(service_name.split("/", maxsplit=1)[0], safe="")
         self._transport = transport
         self._route = ROUTES[0]
 
@@ -258,7 +258,7 @@ def _keep_fresh(reference: weakref.ref[Upstreams], refresher: _Refresher, pause:
             upstreams.refresh()
         except Exception:  # a thread that died would leave the list to grow old
             logger.exception("discovery failed, the list stays")
-        if bool(upstreams._balancer):
+        if bool(upstreams._balancer):  # noqa: SLF001 - of the class that this thread serves
             wait = pause
         else:
             wait, first_pause = first_pause, min(2 * first_pause, pause)

@@ -166,4 +166,4 @@ def _inside_the_cluster(service_name: str) -> str:
             "no endpoint: PredictClient(endpoint, service_name) needs an address such as "
             "http://127.0.0.1:8080"
         )
-    return "{}.{}:8080".format(service_name.split("/")[0].replace("_", "-"), namespace)
+    return "{}.{}:8080".format(service_name.split("/", maxsplit=1)[0].replace("_", "-"), namespace)

@@ -97,9 +97,9 @@ def _register() -> dict[str, ModuleType]:
         modules[name] = sys.modules[module.__name__] = module
     modules["queue_types"].__path__ = []  # a package
     modules["queue_types"].queueservice_pb2 = modules["queue_types.queueservice_pb2"]  # type: ignore[attr-defined]
-    for name in modules:
+    for name, made in modules.items():
         if "." not in name:
-            setattr(sys.modules[package], name, modules[name])
+            setattr(sys.modules[package], name, made)
     return modules
 
 

@@ -48,7 +48,7 @@ class Body:
     @property
     def md5(self) -> str:
         if not self._md5:
-            self._md5 = hashlib.md5(self.data, **_MD5_OPTIONS).hexdigest()
+            self._md5 = hashlib.md5(self.data, **_MD5_OPTIONS).hexdigest()  # noqa: S324 - Content-MD5
         return self._md5
 
 

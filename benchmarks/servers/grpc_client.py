@@ -1,4 +1,5 @@
-"""A stub of grpcio, one call after the other: `grpc_client.py HOST:PORT TOKEN SECONDS < MESSAGE`.
+"""
+A stub of grpcio, one call after the other: `grpc_client.py HOST:PORT TOKEN SECONDS < MESSAGE`.
 
 It prints the p50 in milliseconds. Each call has a deadline of 10 s.
 """

@@ -1,4 +1,5 @@
-"""`PredictRequest` and `PredictResponse` of TensorFlow Serving, on TensorFlow's own `TensorProto`.
+"""
+`PredictRequest` and `PredictResponse` of TensorFlow Serving, on TensorFlow's own `TensorProto`.
 
 The package tensorflow-serving-api would bring a second TensorFlow.
 """

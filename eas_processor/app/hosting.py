@@ -290,9 +290,9 @@ class Host:
 
     def watch(self, on_rename: Callable[[Host], None]) -> None:
         """
-        Reload whenever the source has changed and then stayed as it is for a moment; call this
-        before `start`.
+        Reload whenever the source has changed and then stayed as it is for a moment.
 
+        Call this before `start`.
         `on_rename` is called instead when it tells another name than the one that serves.
         """
         self._is_watched = True

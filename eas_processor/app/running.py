@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from eas_processor.config.token import engine_admin_token
 from eas_processor.errors import HomeError
@@ -21,9 +22,9 @@ _SERVICES, _ENGINES = "admin", "engines"
 
 class Entries:
     """
-    The address of this engine's admin routes, where `eascmd` finds it: a file for the engine, and
-    one for each service.
+    The address of this engine's admin routes, where `eascmd` finds it.
 
+    There is a file for the engine, and one for each service.
     A file belongs to the engine that holds its lock, which the kernel takes away from one that is
     killed. A second engine that serves the same name waits for the file until the first has gone.
     """
@@ -37,7 +38,7 @@ class Entries:
         self._wanted: dict[str, str] = {}
         """The names without a file, and what was said of that last."""
 
-    def __enter__(self) -> Entries:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

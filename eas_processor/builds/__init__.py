@@ -1,0 +1,1 @@
+"""Processor builds: which there are, how each is made, kept and checked."""

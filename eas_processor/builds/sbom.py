@@ -11,7 +11,9 @@ from typing import Any
 
 from eas_processor.builds.catalogue import Entry
 
-_PACKAGE = re.compile(r"^([\w.-]+)==([\w.+!-]+)((?:[ \\]*\n +--hash=sha256:[0-9a-f]{64})*)", re.M)
+_PACKAGE = re.compile(
+    r"^([\w.-]+)==([\w.+!-]+)((?:[ \\]*\n +--hash=sha256:[0-9a-f]{64})*)", re.MULTILINE
+)
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # of URLs, RFC 9562
 

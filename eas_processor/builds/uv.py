@@ -56,8 +56,9 @@ def run_uv(
     failure: str = "cannot be made",
 ) -> None:
     """
-    Run uv in `directory` for the build `name`; it holds the lock file, where there is
-    one, open as long as it lives.
+    Run uv in `directory` for the build `name`.
+
+    It holds the lock file, where there is one, open as long as it lives.
 
     Raises BuildError with what uv says.
     """

@@ -25,7 +25,9 @@ _OTHERS = {
     "xgboost": "XGBoost models",
     "xnn": "XNN models",
 }
-_TENSORFLOW = re.compile(r"(?:tensorflow|tf)(?:[_-]?(cpu|gpu))?(?:[_-]?(\d+\.\d+)\S*)?", re.I)
+_TENSORFLOW = re.compile(
+    r"(?:tensorflow|tf)(?:[_-]?(cpu|gpu))?(?:[_-]?(\d+\.\d+)\S*)?", re.IGNORECASE
+)
 
 
 def _blade(name: str) -> str:

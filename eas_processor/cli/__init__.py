@@ -1,0 +1,1 @@
+"""The commands `eascmd` and `tensorflow_model_server`."""

@@ -14,4 +14,4 @@ def run_in_utf8_mode() -> None:
     Python takes that mode by itself with `LC_ALL=C`, unless `PYTHONUTF8=0` forbids it.
     """
     if codecs.lookup(sys.getfilesystemencoding()).name == "ascii" and sys.executable:
-        os.execv(sys.executable, [sys.orig_argv[0], "-X", "utf8", *sys.orig_argv[1:]])
+        os.execv(sys.executable, [sys.orig_argv[0], "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606

@@ -192,7 +192,7 @@ def _engine_settings(flags: Flags, admin_token: str) -> Any:
     return channel_settings(
         flags.grpc_channel_arguments,
         EngineSettings(
-            host="0.0.0.0",
+            host="0.0.0.0",  # noqa: S104 - as TensorFlow Serving
             port=flags.rest_api_port,
             port_option="--rest_api_port",
             listens_for_http=bool(flags.rest_api_port) and (beside_http or not same),

@@ -128,7 +128,7 @@ def read_flags(words: Sequence[str]) -> Flags:
     return Flags(values, list(values), unknown)
 
 
-def _read(name: str, default: bool | int | float | str, text: str) -> bool | int | float | str:
+def _read(name: str, default: bool | float | str, text: str) -> bool | int | float | str:
     if isinstance(default, bool):
         if text.lower() in (*_TRUE, *_FALSE):
             return text.lower() in _TRUE

@@ -7,6 +7,7 @@ from typing import Any
 
 
 def amount(text: str) -> float:
+    """Return a number from 0 on."""
     try:
         amount = float(text)
     except ValueError:
@@ -17,18 +18,21 @@ def amount(text: str) -> float:
 
 
 def host(text: str) -> str:
+    """Return an address to listen on."""
     if text:
         return text
     raise argparse.ArgumentTypeError("expected an address, got ''; 0.0.0.0 is all interfaces")
 
 
 def port(text: str) -> int:
+    """Return a port, 0 for any that is free."""
     if text.isdigit() and int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
 
 
 def peers(text: str) -> tuple[Any, ...]:
+    """Return the engines that `--peers` lists."""
     from eas_processor.app.peers import peer_of
 
     try:
@@ -38,18 +42,21 @@ def peers(text: str) -> tuple[Any, ...]:
 
 
 def http_url(text: str) -> str:
+    """Return a URL of HTTP."""
     if text.startswith(("http://", "https://")):
         return text
     raise argparse.ArgumentTypeError(f"expected http://HOST:PORT or https://..., got {text!r}")
 
 
 def positive(text: str) -> int:
+    """Return a whole number above 0."""
     if text.isdigit() and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
 
 
 def share(text: str) -> float:
+    """Return a number from 0 to 1."""
     try:
         share = float(text)
     except ValueError:

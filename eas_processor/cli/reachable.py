@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 # Of those for documentation (RFC 5737, RFC 3849). To connect a datagram socket sends nothing: the
 # kernel picks the address that this machine has on the way there.
 _FAR = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
-_ALL = {"0.0.0.0": (socket.AF_INET,), "::": (socket.AF_INET6, socket.AF_INET)}
+_ALL = {"0.0.0.0": (socket.AF_INET,), "::": (socket.AF_INET6, socket.AF_INET)}  # noqa: S104
 
 
 def reachable(address: str) -> str:

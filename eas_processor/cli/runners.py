@@ -13,6 +13,7 @@ from pathlib import Path
 
 
 def run_serve(arguments: argparse.Namespace) -> None:
+    """Run `eascmd serve`."""
     # Read when numpy is imported: a thread for each core, of which the engine has no use.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from eas_processor.cli.logs import set_up
@@ -47,12 +48,14 @@ def run_serve(arguments: argparse.Namespace) -> None:
 
 
 def run_change(arguments: argparse.Namespace) -> None:
+    """Run `eascmd reload` and `eascmd rollback`."""
     from eas_processor.cli.admin import change
 
     change(arguments.service, arguments.what)
 
 
 def run_instances(arguments: argparse.Namespace) -> None:
+    """Run `eascmd w`."""
     from eas_processor.cli.admin import instances, services
 
     if arguments.service is None:
@@ -62,6 +65,7 @@ def run_instances(arguments: argparse.Namespace) -> None:
 
 
 def run_inspect(arguments: argparse.Namespace) -> None:
+    """Run `eascmd inspect`."""
     from eas_processor.cli.inspect import inspect
     from eas_processor.cli.saved_model_options import refuse_stray_show_options
     from eas_processor.errors import CallError
@@ -84,12 +88,14 @@ def run_inspect(arguments: argparse.Namespace) -> None:
 
 
 def run_builds(arguments: argparse.Namespace) -> None:
+    """Run `eascmd builds`."""
     from eas_processor.cli.builds import print_builds
 
     print_builds(as_json=arguments.json)
 
 
 def run_build(arguments: argparse.Namespace) -> None:
+    """Run `eascmd build`."""
     from eas_processor.cli.build import build
     from eas_processor.home import have_temporary_directory
 
@@ -98,6 +104,7 @@ def run_build(arguments: argparse.Namespace) -> None:
 
 
 def run_bench(arguments: argparse.Namespace) -> None:
+    """Run `eascmd bench`."""
     from eas_processor.bench.load import Plan
     from eas_processor.cli.bench import Options, bench
     from eas_processor.home import have_temporary_directory
@@ -127,12 +134,14 @@ def run_bench(arguments: argparse.Namespace) -> None:
 
 
 def run_schema(_: argparse.Namespace) -> None:
+    """Run `eascmd schema`."""
     from eas_processor.cli.schema import print_schema
 
     print_schema()
 
 
 def run_completion(arguments: argparse.Namespace) -> None:
+    """Run `eascmd completion`."""
     from importlib import import_module
 
     from eas_processor.cli.parser import make_parser

@@ -67,6 +67,8 @@ Share = Count | Annotated[str, Meta(pattern=rf"^[0-9]+%?{_END}")]
 
 
 class Rpc(Struct, frozen=True, kw_only=True):
+    """`metadata.rpc`: how requests wait, run together and end."""
+
     batching: Annotated[
         bool,
         key("Compute several requests in one run; only for models whose rows are independent."),
@@ -126,6 +128,8 @@ class Rpc(Struct, frozen=True, kw_only=True):
 
 
 class RollingStrategy(Struct, frozen=True, kw_only=True):
+    """`metadata.rolling_strategy`: how many instances an update adds and removes at a time."""
+
     max_surge: Annotated[
         Share,
         key("Extra instances during an update.", _SHARE_RULE),
@@ -137,6 +141,8 @@ class RollingStrategy(Struct, frozen=True, kw_only=True):
 
 
 class Eas(Struct, frozen=True, kw_only=True):
+    """`metadata.eas`: what the vendor's files write as `eas.NAME`."""
+
     termination_grace_period: Annotated[
         Count,
         key(
@@ -147,6 +153,8 @@ class Eas(Struct, frozen=True, kw_only=True):
 
 
 class Metadata(Struct, frozen=True, kw_only=True):
+    """`metadata`: instances, what each may use, and how they are called."""
+
     instance: Annotated[
         Few,
         key("Running copies of the service.", "a number of instances from 1 to 1024"),
@@ -211,6 +219,8 @@ class Metadata(Struct, frozen=True, kw_only=True):
 
 
 class Runtime(Struct, frozen=True, kw_only=True):
+    """`runtime`: what happens to an instance that crashed."""
+
     enable_crash_block: Annotated[
         bool,
         key("Leave a crashed instance dead, to look at it; otherwise it is started again."),
@@ -218,6 +228,8 @@ class Runtime(Struct, frozen=True, kw_only=True):
 
 
 class GatewayLimit(Struct, frozen=True, kw_only=True):
+    """A limit of `networking.gateway_policy`, and whether it holds."""
+
     enable: Annotated[bool, key("Whether the limit holds.")] = False
     limit: Annotated[
         Count,
@@ -226,6 +238,8 @@ class GatewayLimit(Struct, frozen=True, kw_only=True):
 
 
 class GatewayPolicy(Struct, frozen=True, kw_only=True):
+    """`networking.gateway_policy`: limits over all instances together."""
+
     rate_limit: Annotated[
         GatewayLimit,
         key("Requests a second over all instances."),
@@ -237,6 +251,8 @@ class GatewayPolicy(Struct, frozen=True, kw_only=True):
 
 
 class Networking(Struct, frozen=True, kw_only=True):
+    """`networking`: the gateway in front, and other engines of the same service."""
+
     gateway: Annotated[Any, key("Gateway that the service is behind.", effect=Effect.CLOUD)] = None
     gateway_policy: Annotated[
         GatewayPolicy,

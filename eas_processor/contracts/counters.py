@@ -85,7 +85,7 @@ class RowHistogram:
     def add(self, rows: int) -> None:
         """Count one run of `rows` rows."""
         bucket = (rows - 1).bit_length() if rows > 1 else 0
-        self.counts[bucket if bucket < _ROW_BUCKETS else _ROW_BUCKETS] += 1
+        self.counts[min(_ROW_BUCKETS, bucket)] += 1
         self.rows += rows
 
     @property

@@ -178,7 +178,7 @@ class Instance:
                 size,
                 PREDICT,
                 request.codec,
-                count if count < 0xFFFF else 0xFFFF,
+                min(65535, count),
                 number,
                 request.deadline,
             )

@@ -78,7 +78,7 @@ class Launcher:
         try:
             # Of this thread, which lives as long as the engine: the kernel ends the process with
             # the thread that has started it.
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
                 [
                     str(settings.python),
                     *python_options(settings.python),

@@ -50,6 +50,7 @@ OnEnd = Callable[[Ending], None]
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL_S = 0.05
 """Where the kernel has no pidfd_open (before 5.3, or in a sandbox)."""
+_ANY_THAT_ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 _BURY_S = 1.0
 _UNBURIED_S = 5.0
 """Threads of the engine wait for processes that they start themselves (`subprocess.run`)."""
@@ -142,7 +143,7 @@ class Processes:
             await asyncio.sleep(_BURY_S)
             self._memory.look()
             with contextlib.suppress(ChildProcessError):
-                if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                if os.waitid(os.P_ALL, 0, _ANY_THAT_ENDED) is not None:  # noqa: ASYNC222 - WNOHANG
                     self._bury()
 
     def _bury(self) -> None:

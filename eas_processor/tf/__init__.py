@@ -1,0 +1,1 @@
+"""The TensorFlow processor, which runs in workers."""

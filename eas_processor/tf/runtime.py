@@ -37,7 +37,7 @@ def _import_quietly() -> Any:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                import tensorflow
+                import tensorflow  # noqa: ICN001 - what follows sets it as `tf`
         finally:
             sys.stderr.flush()
             os.dup2(stderr, 2)

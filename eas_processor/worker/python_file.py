@@ -91,7 +91,7 @@ def _run(path: str) -> ModuleType:
     # Where pickles look for classes that were written by a script of this kind.
     sys.modules[module.__name__] = module
     sys.argv = [path, *json.loads(os.environ.get(ARGUMENTS, "[]"))]
-    exec(compile(tree, path, "exec", dont_inherit=True), vars(module))
+    exec(compile(tree, path, "exec", dont_inherit=True), vars(module))  # noqa: S102 - the user's file
     return module
 
 

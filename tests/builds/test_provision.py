@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -160,8 +160,8 @@ def test_a_directory_of_wheels_that_is_not_there(tiny, tmp_path):
 
 
 def test_a_disk_that_is_full(tiny, monkeypatch):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: usage(9e9, 9e9, 5e5))
+    usage = SimpleNamespace(total=9e9, used=9e9, free=5e5)
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(BuildError, match=r"takes about 1 MB, and .* has 0 MB free; make room, or"):
         provision.provision(tiny)
 

@@ -17,7 +17,9 @@ from fixtures import need
 from frontends.grpc.clients.node_packages import node_packages
 
 ENDS_WITHIN_S = 60
-_NOBODY_LISTENS = re.compile(r"refused|failed to connect|connections to all backends failing", re.I)
+_NOBODY_LISTENS = re.compile(
+    r"refused|failed to connect|connections to all backends failing", re.IGNORECASE
+)
 
 
 class Target(NamedTuple):

@@ -13,7 +13,9 @@ from eas_processor.tf.model.find import SavedModelSummary, read_model
 
 PAGE = Path(__file__).parents[2] / "docs" / "exporting.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^## ", TEXT, flags=re.M)[1:]}
+SECTIONS = {
+    part.partition("\n")[0]: part for part in re.split(r"^## ", TEXT, flags=re.MULTILINE)[1:]
+}
 
 
 def blocks(section: str) -> list[str]:

@@ -17,7 +17,9 @@ def test_every_path_exists(path: str) -> None:
 
 
 def test_what_the_fast_tests_leave_out_exists() -> None:
-    found = re.search(r"^SLOWER := \$\(addprefix --ignore=tests/,(.*?)\)$", TEXT, re.M | re.S)
+    found = re.search(
+        r"^SLOWER := \$\(addprefix --ignore=tests/,(.*?)\)$", TEXT, re.MULTILINE | re.DOTALL
+    )
     assert found
     left_out = found[1].replace("\\", " ").split()
     assert len(left_out) > 30

@@ -31,7 +31,7 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def sign(md5: str, path: str, token: bytes = TOKEN) -> str:
     """Both sign `application/octet-stream`, whatever they send."""
-    text = "\n".join(["POST", md5, OCTETS, DATE, path]).encode()
+    text = f"POST\n{md5}\n{OCTETS}\n{DATE}\n{path}".encode()
     return "EAS " + base64.b64encode(hmac.new(token, text, hashlib.sha1).digest()).decode()
 
 

@@ -62,7 +62,9 @@ def test_numbers_are_packed():
 
 
 def test_java_classes_have_the_published_names():
-    options = dict(re.findall(r'^option (\w+) = "?([^";]+)"?;', PROTO.read_text("utf-8"), re.M))
+    options = dict(
+        re.findall(r'^option (\w+) = "?([^";]+)"?;', PROTO.read_text("utf-8"), re.MULTILINE)
+    )
     assert options == {
         "cc_enable_arenas": "true",
         "java_package": "com.aliyun.openservices.eas.predict.proto",

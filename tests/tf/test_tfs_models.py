@@ -45,7 +45,7 @@ def model(folder):
     if folder in OF_TENSORFLOW_2 and tf.__version__ < "2":
         pytest.skip("it has ops that TensorFlow 1 lacks")
     if folder not in _loaded:
-        _loaded[folder] = hooks.initialize(str(sorted((DATA / folder).iterdir())[0]), "")
+        _loaded[folder] = hooks.initialize(str(min((DATA / folder).iterdir())), "")
     return _loaded[folder]
 
 
@@ -129,7 +129,7 @@ def test_methods_are_checked_where_that_is_asked_for():
     """All of this model's signatures are to predict."""
     if tf.__version__ < "2":
         pytest.skip("it has ops that TensorFlow 1 lacks")
-    path = sorted((DATA / "saved_model_half_plus_two_tf2_cpu").iterdir())[0]
+    path = min((DATA / "saved_model_half_plus_two_tf2_cpu").iterdir())
     checked = hooks.initialize(str(path), {"enable_signature_method_name_check": True})
 
     def refused(name, codec):

@@ -64,7 +64,7 @@ def test_an_end_that_comes_without_a_profile_ends_none_that_follows(worker):
 
 
 def test_hooks_without_profiles_say_so(worker):
-    worker = worker(PROFILED_HOOKS.split("def take_profile")[0])
+    worker = worker(PROFILED_HOOKS.split("def take_profile", maxsplit=1)[0])
     ask(worker, 60)
     assert answer(worker) == (1, UNIMPLEMENTED, b"this processor cannot be profiled")
 

@@ -42,7 +42,7 @@ def read_or_explain(spec: Spec, value: Any, by_rows: bool, refusal: CodecError) 
         shape = _shape_of_first(value)
         flat = []
         _collect(spec, value, shape, 0, flat)
-    if spec.dtype == wire.DT_STRING or spec.dtype == wire.DT_BOOL:
+    if spec.dtype in (wire.DT_STRING, wire.DT_BOOL):
         raise refusal  # nothing else can be wrong with them
     with np.errstate(over="ignore"):
         wide = np.float64 if spec.dtype in _FLOATS else np.int64

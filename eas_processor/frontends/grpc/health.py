@@ -60,9 +60,7 @@ def health_of_models(registry: Registry, models: TfsModels) -> Serves:
 class _HealthMethod:
     """One method of the service."""
 
-    def __init__(
-        self, kind: type[_Check] | type[_Watch], serves: Serves, streams: OpenStreams
-    ) -> None:
+    def __init__(self, kind: type[_Check | _Watch], serves: Serves, streams: OpenStreams) -> None:
         self._kind = kind
         self._serves = serves
         self.streams = streams

@@ -80,7 +80,7 @@ class Profiling:
         """Return what each version did in these seconds, as lines of text."""
         before = {version: _Seen.of(service) for version, service in self._named()}
         seconds = await self._wait(asked.seconds)
-        lines = [f"Timestamp: {datetime.now():%H:%M:%S}"] if asked.timestamp else []
+        lines = [f"Timestamp: {datetime.now().astimezone():%H:%M:%S}"] if asked.timestamp else []
         for version, service in self._named():
             if (seen := before.get(version)) is not None:
                 did = seen.until(_Seen.of(service), seconds, asked.level)

@@ -14,9 +14,11 @@ _LARGEST = 2**63 - 1
 _MOST_DIGITS = len(str(_LARGEST))
 _VERSION = rb"(?:/(?:versions/(?P<version>[0-9]+)|labels/(?P<label>[^/:]+)))?"
 # Whole targets, whose query string is a part; the verb is looked at afterwards, letter by letter.
-_POST = re.compile(rb"/v1/models/(?P<name>[^/:]+)" + _VERSION + rb":(?P<verb>[a-z]+)", re.I)
+_POST = re.compile(
+    rb"/v1/models/(?P<name>[^/:]+)" + _VERSION + rb":(?P<verb>[a-z]+)", re.IGNORECASE
+)
 _GET = re.compile(
-    rb"/v1/models(?:/(?P<name>[^/:]+))?" + _VERSION + rb"(?P<metadata>/metadata)?", re.I
+    rb"/v1/models(?:/(?P<name>[^/:]+))?" + _VERSION + rb"(?P<metadata>/metadata)?", re.IGNORECASE
 )
 
 

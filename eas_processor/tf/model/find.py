@@ -83,9 +83,9 @@ class SavedModelSummary:
 
 class FrozenGraphSummary:
     """
-    A frozen graph: its placeholders, and the tensors that nothing in it consumes, which are likely
-    outputs.
+    A frozen graph: its placeholders, and the tensors that nothing in it consumes.
 
+    The latter are likely outputs.
     The dtype of an output is 0 (`DT_INVALID`): the file does not say it.
     """
 

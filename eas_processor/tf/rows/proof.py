@@ -179,7 +179,7 @@ class RowProof:
         if not self._has_said_why:
             self._has_said_why = True
             level = logging.ERROR if exc_info else logging.INFO
-            log.log(level, f"%s: {sentence}", self._label, *values, exc_info=exc_info)
+            log.log(level, "%s: " + sentence, self._label, *values, exc_info=exc_info)  # noqa: G003
 
 
 def _fed(place: int, shape: Optional[Shape], rank: int) -> Value:

@@ -30,6 +30,7 @@ Rule = Callable[[Any, List[Value]], Value]
 
 
 def parts(node: Any, ins: List[Value]) -> Tuple[List[Value], Value]:
+    """Return the values that a concatenation joins, and its axis."""
     return (ins[1:], ins[0]) if node.type == "Concat" else (ins[:-1], ins[-1])
 
 
@@ -42,6 +43,7 @@ def _axis(axis: int, rank: int) -> int:
 
 
 def shape_of(_: Any, ins: List[Value]) -> Value:
+    """Return the value of `Shape`: a list of sizes that are known."""
     shape = ins[0].shape
     if shape is None:
         return None
@@ -54,6 +56,7 @@ def _rank(_: Any, ins: List[Value]) -> Value:
 
 
 def whole_size(_: Any, ins: List[Value]) -> Value:
+    """Return the value of `Size`: how many elements a tensor has."""
     if ins[0].shape is None:
         return None
     counts = not isinstance(ins[0], Plain) or ins[0].counts

@@ -35,7 +35,7 @@ class Resolver:
     def __init__(self, graph: Any, saver_filename: str, bare: bool) -> None:
         self._graph = graph
         self._bare = bare
-        self._saver = saver_filename.split(":")[0]
+        self._saver = saver_filename.split(":", maxsplit=1)[0]
 
     def feeds(self, signature: Optional[Signature], names: Sequence[str]) -> List[TensorSpec]:
         """Return the tensors to feed, one for each name and in the same order."""

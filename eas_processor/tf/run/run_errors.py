@@ -43,7 +43,7 @@ _NODE = re.compile(r"\{\{(function_)?node [^}]*\}\}\s*")
 _TAIL = re.compile(
     r"(\[\[\{?\{?(function_)?node |\n\s*\[\[[\w./<>-]+\]\]|Original stack trace|\(1\) [\w ]+: "
     r"|Caused by op |Errors may have|Traceback \(most recent|=== Source Location Trace).*",
-    re.S,
+    re.DOTALL,
 )
 
 # Before the sentence: a guess that is wrong for most errors, and where the op was made.

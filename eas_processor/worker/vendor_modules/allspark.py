@@ -151,7 +151,7 @@ def _become_engine(wishes: Dict[str, str]) -> NoReturn:
     command += ["--python", sys.executable, "--asked", json.dumps(wishes), "--args"]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(python, command + sys.argv[1:])
+    os.execv(python, command + sys.argv[1:])  # noqa: S606 - this program goes on as `eascmd`
 
 
 def _engine_python() -> str:

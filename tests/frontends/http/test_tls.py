@@ -110,7 +110,7 @@ async def test_what_is_older_than_tls_1_2_is_refused(
 ) -> None:
     context = ssl.create_default_context(cafile=str(pair.cert))
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     async with Served(service(token="t"), *pair) as address:
         port = int(address.rpartition(":")[2])
