@@ -32,7 +32,7 @@ DOCS = ROOT / "docs"
 _START_S = 120
 _PORTS = "8080", "8500", "8501"
 """The ports of the pages, for each of which the reader takes one that is free."""
-_CLONED = "eas_processor", "eas_prediction", "eas_wire"
+_CODE = "eas_processor", "eas_prediction", "eas_wire"
 _BLOCK = re.compile(r"^```(\w+)(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 _TITLE = re.compile(r'title="(.+)"')
 
@@ -64,19 +64,12 @@ class Reader:
         self._server: subprocess.Popen[str] | None = None
         self.printed = ""
 
-    def clone(self) -> None:
-        """Make the reader's directory a copy of the code, and run that from now on."""
-        for each in _CLONED:
-            shutil.copytree(
-                ROOT / each,
-                self._directory / each,
-                ignore=shutil.ignore_patterns("__pycache__"),
-            )
-        self._environment["PYTHONPATH"] = str(self._directory)
-
     def follow(self, page: str) -> None:
         """Do what a page says; AssertionError names the line that does something else."""
-        for kind, rest, text in blocks(page):
+        found = blocks(page)
+        if any(f'title="{each}/' in block.rest for each in _CODE for block in found):
+            self._clone()
+        for kind, rest, text in found:
             if title := _TITLE.search(rest):
                 self.write(title[1], text)
             elif kind == "sh" and "server" in rest:
@@ -91,6 +84,13 @@ class Reader:
                 for line in text.strip().splitlines():
                     shown = ".*".join(re.escape(part.strip()) for part in line.split("..."))
                     assert re.search(shown, self.printed), f"{line!r} is not in:\n{self.printed}"
+
+    def _clone(self) -> None:
+        """Copy the code, which the page changes, and run the copy from now on."""
+        for each in _CODE:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / each, self._directory / each, ignore=ignored)
+        self._environment["PYTHONPATH"] = str(self._directory)
 
     def write(self, name: str, text: str) -> None:
         """Write a file, and the directories that it is in."""
