@@ -1,13 +1,13 @@
 """
-Numpy arrays in and out, for processors of your own: see docs/processors.md.
+Helpers for custom processors that work with numpy arrays: see docs/processors.md.
 
     @arrays(inputs={"x": ("float32", [-1, 4])}, outputs={"y": ("int64", [-1])})
     def process(model, x):
         return model.predict(x)
 
-`arrays` makes the hook of a plain function. `Signature` says what a model takes and gives, and
-reads and writes the bodies of both encodings. `decode` and `encode` do so for ArrayProto alone,
-without a signature. `BadRequest` is what to raise for a request that is wrong.
+`arrays` turns a plain function into the hook `process`. `Signature` describes the inputs and
+outputs of a model, and decodes and encodes bodies of both encodings. `decode` and `encode` handle
+ArrayProto bodies without a signature. Raise `BadRequest` to refuse a request.
 """
 
 from eas_processor.hooks.arrays import arrays

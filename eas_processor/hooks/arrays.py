@@ -1,4 +1,4 @@
-"""From a plain function of arrays to the hooks that a worker calls."""
+"""Turn a plain function of arrays into the hooks that a worker calls."""
 
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple, Union
 
@@ -16,18 +16,20 @@ def arrays(
     inputs: Declared, outputs: Declared, by_row: bool = False
 ) -> Callable[[Function], "Hook"]:
     """
-    Make the hook `process` of a function that gets the model and one array for each input, by name.
+    Decorate a function as the hook `process`.
 
-    It returns a dict of arrays by name, or the array of the only output. `inputs` and `outputs` are
-    those of a `Signature`, which answers empty requests. Where each row of the outputs comes of its
-    own row of the inputs alone, `by_row` lets requests run together.
+    The function is called with the model and one array for each input, as a keyword argument. It
+    returns a dict of arrays by output name, or the array itself if there is one output. `inputs`
+    and `outputs` make the `Signature` that checks requests and answers empty ones. With `by_row`,
+    requests may be joined in one run: each row of the outputs must depend only on the same row of
+    the inputs. Raises TypeError for a declaration that is not `(dtype, shape)`.
     """
     signature = Signature(inputs, outputs)
     return lambda function: Hook(function, signature, by_row)
 
 
 class Hook:
-    """The hooks of a function of arrays, as a worker asks for them."""
+    """The hooks of a function of arrays: `process` when called, and optional ones."""
 
     TAKES_CODECS = True
 
@@ -39,12 +41,12 @@ class Hook:
             self.batch_process = self._batch_process
 
     def __call__(self, model: Any, request: Any, codec: int = ARRAY_PROTO) -> bytes:
-        """Answer one request body in the encoding of that number."""
+        """Answer one request body, whose encoding is number `codec`."""
         given, asked = self.signature.decode(request, codec)
         return self.signature.encode(self._run(model, given), asked)
 
     def get_serving_model_info(self, model: Any) -> bytes:
-        """Return the answer to an empty request."""
+        """Return the answer to an empty request: the signature as JSON."""
         return self.signature.to_json()
 
     def _run(self, model: Any, given: Arrays) -> Mapping[str, Any]:
@@ -61,7 +63,7 @@ class Hook:
     def _batch_process(
         self, model: Any, requests: Sequence[Any], codecs: Sequence[int] = ()
     ) -> List[Union[bytes, Exception]]:
-        """Answer several requests: those whose rows can be joined in one run."""
+        """Answer several requests, with one run for all whose rows can be joined."""
         answers: List[Any] = [None] * len(requests)
         joined: Dict[Any, List[Tuple[int, Arrays, Asked]]] = {}
         for place, request in enumerate(requests):
@@ -89,7 +91,7 @@ class Hook:
     def _run_joined(
         self, model: Any, group: List[Tuple[int, Arrays, Asked]], answers: List[Any]
     ) -> bool:
-        """Return whether one run gave the answers; where it fails, each runs alone."""
+        """Answer a group with one run. Return False if that fails: each must then run alone."""
         names = group[0][1]
         together = {name: np.concatenate([given[name] for _, given, _ in group]) for name in names}
         counts = [len(next(iter(given.values()))) for _, given, _ in group]
@@ -110,7 +112,7 @@ class Hook:
 
 
 def _likeness(place: int, given: Arrays) -> Any:
-    """Return what is equal for requests whose rows can be joined."""
+    """Return a key that is equal for requests whose rows can be joined, else unique."""
     if not given or any(each.ndim == 0 for each in given.values()):
         return place
     if len({len(each) for each in given.values()}) > 1:

@@ -1,4 +1,4 @@
-"""The dtypes of numpy, and the numbers that they have on the wire."""
+"""Convert between numpy dtypes and the dtype numbers of the wire."""
 
 from typing import Any
 
@@ -20,16 +20,20 @@ _NUMBERS = {
     "complex64": wire.DT_COMPLEX64,
     "complex128": wire.DT_COMPLEX128,
 }
-# The kinds of numpy's own strings, and objects, which are strings here.
+# The kinds of numpy dtypes that are sent as strings: objects, bytes and text.
 _STRINGS = "OSU"
 
 
 def number_of(dtype: Any) -> int:
-    """Return the number of a numpy dtype, or of its name; `str` and `bytes` are strings."""
+    """
+    Return the wire number of a numpy dtype or of its name.
+
+    `str`, `bytes` and `object` are DT_STRING. Raises TypeError for a dtype that cannot be sent.
+    """
     try:
         known = np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"{dtype!r} is no dtype: expected one such as 'float32'") from None
+        raise TypeError(f"{dtype!r} is not a dtype: expected one such as 'float32'") from None
     if known.kind in _STRINGS:
         return wire.DT_STRING
     number = _NUMBERS.get(known.name)
@@ -42,15 +46,19 @@ def number_of(dtype: Any) -> int:
 
 
 def as_array(value: Any) -> "np.ndarray[Any, Any]":
-    """Return an array, or what numpy makes one of; lists of strings as an array of objects."""
+    """Convert a value to an array; strings in lists become objects."""
     array = np.asarray(value)
     if array.dtype.kind in "SU" and not isinstance(value, np.ndarray):
-        return np.asarray(value, object)  # numpy's own strings lose the zero bytes at their ends
+        return np.asarray(value, object)  # numpy's own strings lose trailing zero bytes
     return array
 
 
 def to_storage(number: int, array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """Return an array whose dtype has this number as it is written; text becomes UTF-8."""
+    """
+    Return an array of dtype `number` as contiguous memory, or strings as `bytes` objects.
+
+    Text becomes UTF-8. Raises TypeError for an object that is neither text nor bytes.
+    """
     if number != wire.DT_STRING:
         return np.ascontiguousarray(array).reshape(array.shape)
     strings = np.empty(array.size, object)
@@ -63,4 +71,4 @@ def _bytes(value: Any) -> bytes:
         return value.encode("utf-8")
     if isinstance(value, bytes):
         return value
-    raise TypeError(f"a string is {type(value).__name__}: expected text or bytes")
+    raise TypeError(f"an array of strings holds {type(value).__name__}: expected str or bytes")

@@ -1,18 +1,18 @@
 """
-What the hooks of arrays refuse, in one tree.
+The errors of array hooks, with their status codes.
 
-    BadRequest    INVALID_ARGUMENT  a request does not fit what the processor takes
-    OutputError   MODEL_FAULT       the function's own answer is not what is declared
+    BadRequest    INVALID_ARGUMENT  the request does not match the declared inputs
+    OutputError   MODEL_FAULT       the function's result does not match the declared outputs
 """
 
 
 class BadRequest(Exception):
-    """A request is wrong: one sentence, which its client is shown."""
+    """A request is wrong; the client receives the message, which is one sentence."""
 
     code = "INVALID_ARGUMENT"
 
 
 class OutputError(Exception):
-    """A function of arrays returned what its declaration does not allow."""
+    """A function's result does not match its declared outputs."""
 
     code = "MODEL_FAULT"

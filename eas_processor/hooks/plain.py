@@ -1,4 +1,4 @@
-"""ArrayProto bodies to numpy arrays and back, without a signature."""
+"""Convert ArrayProto bodies to numpy arrays and back, without a signature."""
 
 from typing import Any, Dict, Mapping
 
@@ -10,19 +10,19 @@ from eas_processor.hooks.dtypes import as_array, number_of, to_storage
 
 def decode(body: Any) -> "Dict[str, np.ndarray[Any, Any]]":
     """
-    Return the inputs of a `PredictRequest` by name; strings are arrays of `bytes` objects.
+    Decode the inputs of a `PredictRequest`, by name.
 
-    Arrays may view `body`, and are then read-only. Raises `eas_wire.WireError`, which a service
-    answers with 400.
+    Strings become arrays of `bytes` objects. Other arrays may be read-only views of `body`. Raises
+    `eas_wire.WireError`, which a service answers with 400.
     """
     return {name: tensor.array for name, tensor in wire.decode_request(body).inputs.items()}
 
 
 def encode(outputs: Mapping[str, Any]) -> bytes:
     """
-    Return a `PredictResponse` with these arrays, or what numpy makes arrays of.
+    Encode a `PredictResponse` with these arrays, or values that numpy can convert to arrays.
 
-    Raises TypeError for a dtype that has no place in it.
+    Raises TypeError for a dtype that cannot be sent.
     """
     tensors = {}
     for name, value in outputs.items():

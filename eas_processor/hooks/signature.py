@@ -1,4 +1,4 @@
-"""What a processor of arrays takes and gives, and its requests and answers in both encodings."""
+"""The declared inputs and outputs of a processor of arrays, and its bodies in both encodings."""
 
 import json
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
@@ -18,7 +18,7 @@ _DEFAULT_NAME = "serving_default"
 
 
 class Declaration(Spec):
-    """One input or output: its dtype, and its shape with -1 for any size, None for any rank."""
+    """One input or output: name, dtype number, and shape with -1 for any size, None for any."""
 
     __slots__ = ("dtype", "name", "shape")
 
@@ -44,13 +44,13 @@ class Declaration(Spec):
         )
 
     def to_json(self) -> Dict[str, Any]:
-        """Return what the answer to an empty request says of it."""
+        """Return its part of the answer to an empty request."""
         shape = None if self.shape is None else list(self.shape)
         return {"name": self.name, "shape": shape, "type": self.dtype_name}
 
 
 class Asked:
-    """What an answer has to know of its request."""
+    """The facts of a request that decide its answer: codec, form, and names of outputs."""
 
     __slots__ = ("codec", "form", "outputs")
 
@@ -64,7 +64,8 @@ class Signature(Target):
     """
     Named inputs and outputs, each with a dtype and a shape: `{"x": ("float32", [-1, 4])}`.
 
-    A shape has -1 for any size, and is None for any rank.
+    -1 in a shape allows any size, and None as shape allows any rank. Raises TypeError for a
+    declaration that is not `(dtype, shape)`, or for a dtype that cannot be sent.
     """
 
     def __init__(self, inputs: Declared, outputs: Declared, name: str = _DEFAULT_NAME) -> None:
@@ -74,11 +75,11 @@ class Signature(Target):
 
     def decode(self, body: Any, codec: int = ARRAY_PROTO) -> Tuple[Arrays, Asked]:
         """
-        Return the inputs of a request by name, and what `encode` has to know of it.
+        Decode a request into its inputs by name, and the facts that `encode` needs.
 
-        `codec` is the number of the request's encoding. Strings are arrays of `bytes` objects.
-        Raises BadRequest, `eas_wire.WireError` or `codecs.errors.CodecError`: each is answered with
-        400.
+        `codec` is the number of the request's encoding. Strings become arrays of `bytes` objects.
+        Raises BadRequest, `eas_wire.WireError` or `codecs.errors.CodecError`, which a service
+        answers with 400.
         """
         request, form = find(codec).decode(body, self)
         self._check_name(request.signature_name)
@@ -92,15 +93,15 @@ class Signature(Target):
 
     def encode(self, outputs: Mapping[str, Any], asked: Asked) -> bytes:
         """
-        Return the answer with those of the outputs that were asked for.
+        Encode the answer, with the outputs that the request asks for.
 
-        Raises OutputError where they are not what is declared.
+        Raises OutputError if an output is missing or does not match its declaration.
         """
         tensors = {name: self._tensor(name, outputs) for name in asked.outputs}
         return find(asked.codec).encode(tensors, asked.form)
 
     def to_json(self) -> bytes:
-        """Return the answer to an empty request."""
+        """Return the answer to an empty request: names, dtypes and shapes."""
         return json.dumps(
             {
                 "signature_name": self.name,
@@ -110,29 +111,31 @@ class Signature(Target):
         ).encode()
 
     def input_names(self, signature_name: str) -> Sequence[str]:
-        """Return the inputs of the signature of that name."""
+        """Return the names of the inputs. Raises BadRequest for another signature's name."""
         self._check_name(signature_name)
         return list(self.inputs)
 
     def describe_inputs(self, signature_name: str) -> str:
-        """Return what the signature takes, for the end of a sentence."""
+        """Return a clause for messages that lists the inputs."""
         inputs = ", ".join(f"{quote(name)} {each}" for name, each in self.inputs.items())
         return f"signature {quote(self.name)} takes {inputs or 'no inputs'}"
 
     def example_outputs(self, signature_name: str, method: str) -> Sequence[str]:
-        """Refuse examples: arrays are taken here."""
-        raise BadRequest(f"examples are not taken here: {self.describe_inputs(signature_name)}")
+        """Refuse TensorFlow examples, because this processor takes arrays."""
+        raise BadRequest(
+            f"this processor takes arrays, not examples: {self.describe_inputs(signature_name)}"
+        )
 
     def specs(
         self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
     ) -> Sequence[Declaration]:
-        """Return each of the inputs that a request names."""
+        """Return the declarations of the named inputs. Raises BadRequest for an unknown one."""
         self._check_name(signature_name)
         return [self._input(name) for name in inputs]
 
     def _check_name(self, name: str) -> None:
         if name not in ("", self.name):
-            raise BadRequest(f"unknown signature {quote(name)}: there is {quote(self.name)}")
+            raise BadRequest(f"unknown signature {quote(name)}: expected {quote(self.name)}")
 
     def _input(self, name: str) -> Declaration:
         declared = self.inputs.get(name)
@@ -150,7 +153,7 @@ class Signature(Target):
         unknown = sorted(set(output_filter).difference(self.outputs))
         if unknown:
             raise BadRequest(
-                f"unknown output {list_names(unknown)}: signature {quote(self.name)} gives "
+                f"unknown output {list_names(unknown)}: signature {quote(self.name)} returns "
                 f"{list_names(self.outputs)}"
             )
         return list(output_filter) or list(self.outputs)
@@ -159,8 +162,8 @@ class Signature(Target):
         declared = self.outputs[name]
         if name not in outputs:
             raise OutputError(
-                f"the processor gave no output {quote(name)}, expected {declared}; it gave "
-                f"{list_names(outputs) or 'nothing'}"
+                f"the processor returned no output {quote(name)}, expected {declared}; it returned "
+                f"{list_names(outputs)}"
             )
         array = as_array(outputs[name])
         try:
@@ -173,7 +176,7 @@ class Signature(Target):
             raise OutputError(f"output {quote(name)}: expected {declared}: {error}") from None
         if not declared.fits(array.shape):
             raise OutputError(
-                f"output {quote(name)}: expected {declared}, the processor gave the shape "
+                f"output {quote(name)}: expected {declared}, the processor returned shape "
                 f"{list(array.shape)}"
             )
         return wire.Tensor(declared.dtype, array)

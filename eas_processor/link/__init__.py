@@ -1,5 +1,5 @@
 """
-The frames that engine, launcher and worker exchange over Unix sockets.
+The frames that engine, launchers and workers exchange over Unix sockets.
 
-Python 3.6 and newer, standard library only.
+This package runs on Python 3.6 and newer. Only `blocking`, the workers' side, needs numpy.
 """

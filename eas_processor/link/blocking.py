@@ -1,4 +1,4 @@
-"""Frames over a blocking socket: the side of the launcher and of the worker's threads."""
+"""Read frames from blocking sockets, as launchers and the threads of workers do."""
 
 import json
 import os
@@ -20,18 +20,14 @@ from eas_processor.link.frames import (
     pack,
 )
 
-# Holds twenty requests of 3 KB, and any frame of the data channel whole.
+# Room for any frame of the data channel, or for dozens of usual requests.
 _READ_SIZE = 256 * 1024
-_MOST_DESCRIPTORS = len(CHANNELS)
+_MAX_DESCRIPTORS = len(CHANNELS)
 _DESCRIPTOR_SIZE = array("i").itemsize
 
 
 def introduce(sock: socket.socket, **facts: Any) -> None:
-    """
-    Send the HELLO of this process.
-
-    Raises LinkError when the engine is gone.
-    """
+    """Send the HELLO of this process, with `facts`. Raises LinkError when the engine is gone."""
     hello: Dict[str, Any] = dict(facts, link=LINK_VERSION, pid=os.getpid())
     try:
         sock.sendall(pack(HELLO, json.dumps(hello).encode()))
@@ -40,7 +36,7 @@ def introduce(sock: socket.socket, **facts: Any) -> None:
 
 
 class DescriptorReader:
-    """Reads frames, and the open descriptors that come with some of them, in the same order."""
+    """Reads frames, and the open sockets that some of them bring, in the order they were sent."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -48,9 +44,14 @@ class DescriptorReader:
         self._descriptors: List[int] = []
 
     def read(self) -> List[Frame]:
-        """Block until something is there; return the whole frames. Raises LinkError at the end."""
-        space = socket.CMSG_SPACE(_MOST_DESCRIPTORS * _DESCRIPTOR_SIZE)
-        # Not for what the hooks start: it would keep the sockets open after the worker's end.
+        """
+        Block until bytes arrive, and return the frames that they complete.
+
+        Raises LinkError when the other side has closed.
+        """
+        space = socket.CMSG_SPACE(_MAX_DESCRIPTORS * _DESCRIPTOR_SIZE)
+        # Programs that the hooks start must not inherit the sockets: they would keep them open
+        # after the worker's end.
         data, ancillary, _, _ = self._sock.recvmsg(_READ_SIZE, space, socket.MSG_CMSG_CLOEXEC)
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
@@ -62,18 +63,18 @@ class DescriptorReader:
 
     def take(self, count: int) -> List[socket.socket]:
         """
-        Return the next sockets that have come.
+        Return the next `count` sockets that were received.
 
-        Raises LinkError where this process may open no more: what they were for is lost.
+        Raises LinkError if the kernel dropped some, because this process may open no more files.
         """
         taken, self._descriptors = self._descriptors[:count], self._descriptors[count:]
         if len(taken) < count:
-            raise LinkError("too many open files: descriptors were lost")
+            raise LinkError("too many open files: a socket from the engine was lost")
         return [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=each) for each in taken]
 
 
 class FrameReader:
-    """Reads frames in bursts: one system call brings whatever has arrived."""
+    """Reads frames in bursts: one system call receives all that have arrived."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -83,7 +84,7 @@ class FrameReader:
 
     def read(self) -> List[Frame]:
         """
-        Block until a whole frame is there; return it and those that came with it.
+        Block until a frame is complete, and return all complete frames.
 
         Raises LinkError when the other side has closed.
         """
@@ -94,7 +95,7 @@ class FrameReader:
         return frames
 
     def read_arrived(self) -> List[Frame]:
-        """Return the frames that have arrived, without waiting for one; raises as `read` does."""
+        """Return the frames that are already complete, without blocking; raises as `read` does."""
         try:
             self._filled += self._receive(self._view[self._filled :], socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -130,9 +131,10 @@ class FrameReader:
         return frames
 
     def _read_large(self, length: int, head: memoryview) -> memoryview:
-        """Read the rest of a payload straight into memory of its own."""
-        # Memory that nobody zeroes: bytearray(64 MiB) holds the GIL for 15 ms and stops every
-        # thread. From malloc, not mapped anew: the page faults of 600 KB take 100 us.
+        """Receive the rest of a payload into its own memory; `head` has its first bytes."""
+        # This memory is not zeroed: bytearray(64 MiB) would hold the GIL for 15 ms and stop every
+        # thread. It comes from malloc, because the page faults of a new mapping take 100 us for
+        # 600 KB.
         payload: memoryview = np.empty(length, np.uint8).data
         payload[: len(head)] = head
         done = len(head)

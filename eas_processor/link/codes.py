@@ -1,25 +1,25 @@
 """
-Status codes: what can come of a call, the same on the link and in the engine.
+The status codes of calls, on the link and in the engine.
 
-They belong to no protocol: each frontend has one table from these to its own numbers. Those below
-32 have the numbers that gRPC gives them.
+They belong to no protocol: each frontend has one table that maps them to its own statuses. Codes
+below 32 have the same numbers as in gRPC.
 
-    OK                  answered
-    CANCELLED           nobody waits for the answer any more
+    OK                  the call was answered
+    CANCELLED           the client no longer waits for the answer
     INVALID_ARGUMENT    the request is wrong, whatever the state of the model
-    DEADLINE_EXCEEDED   not answered in time
-    NOT_FOUND           no such service, version or route
-    FAILED_PRECONDITION what the call asks for is not to be had in the model's present state
-    UNIMPLEMENTED       the processor does not do this, such as an encoding that it does not know
-    INTERNAL            a fault of this project, or of a processor that says nothing more of it
+    DEADLINE_EXCEEDED   the call was not answered in time
+    NOT_FOUND           there is no such service, version or route
+    FAILED_PRECONDITION the model's present state does not allow the call
+    UNIMPLEMENTED       the processor does not support this, such as the encoding of the request
+    INTERNAL            this project failed, or a processor failed without a code of its own
     UNAVAILABLE         no instance can answer now
     UNAUTHENTICATED     the token is missing or wrong
-    QUEUE_FULL          every instance is busy and the queue, or the memory for bodies, is full
-    RATE_LIMITED        more calls came than the service lets in
-    TOO_LARGE           a body or an answer is larger than the engine holds
-    MODEL_FAULT         the model fails for a reason that is not the request's
-    PROCESSOR           a processor's own HTTP status, in the first two bytes of the payload
-                        (little-endian), and its own body behind them
+    QUEUE_FULL          every instance is busy, and the queue or the memory for bodies is full
+    RATE_LIMITED        more calls arrived than the service admits
+    TOO_LARGE           a body or an answer exceeds the engine's limit
+    MODEL_FAULT         the model failed, and the request is not the cause
+    PROCESSOR           the processor chose an HTTP status: the first two bytes of the payload are
+                        that status (little-endian), and its body follows
 """
 
 from typing import Dict, Tuple
@@ -43,16 +43,16 @@ PROCESSOR = 36
 BY_NAME: Dict[str, int] = {
     name: value for name, value in sorted(globals().items()) if name.isupper() and name != "BY_NAME"
 }
-"""Errors of `eas_wire`, `codecs` and `tf` carry a name as `code`, so that they import nothing."""
+"""Codes by name. Errors of `eas_wire`, `codecs` and `tf` have a name as `code`."""
 
 NAMES: Dict[int, str] = {value: name for name, value in BY_NAME.items()}
 
 
 def pack_status(status: int, body: bytes) -> bytes:
-    """Return the payload of `PROCESSOR`."""
+    """Return the payload of a `PROCESSOR` answer."""
     return status.to_bytes(2, "little") + body
 
 
 def unpack_status(payload: bytes) -> Tuple[int, bytes]:
-    """Return the status and the body in the payload of `PROCESSOR`."""
+    """Return the HTTP status and the body in the payload of a `PROCESSOR` answer."""
     return int.from_bytes(payload[:2], "little"), payload[2:]

@@ -1,4 +1,4 @@
-"""A hash over the code of workers: engine and launcher compare theirs, to be of one release."""
+"""A hash of the worker code, by which an engine recognises launchers of its own release."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ PACKAGES = (
 
 
 def code_files(root: str) -> List[str]:
-    """Return the source files of these packages below `root`, as relative paths, in one order."""
+    """Return the source files of `PACKAGES` below `root`, as relative paths in a fixed order."""
     found = ["eas_processor/__init__.py"]
     for package in PACKAGES:
         for directory, _, names in sorted(os.walk(os.path.join(root, package))):
@@ -26,7 +26,7 @@ def code_files(root: str) -> List[str]:
 
 
 def content_hash(root: str) -> str:
-    """Return 16 hexadecimal digits over names and content of the packages below `root`."""
+    """Return a hash of the names and contents of `code_files`, as 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in code_files(root):
         with open(os.path.join(root, name), "rb") as file:

@@ -1,4 +1,4 @@
-"""Frames out of a stream that arrives in pieces: the side of the engine's event loop."""
+"""Cut a stream of bytes into frames, as the engine's event loop receives it."""
 
 from typing import List, Tuple
 
@@ -9,7 +9,8 @@ class Deframer:
     """
     Cuts received bytes into frames.
 
-    The payload of a frame is the list of the pieces it arrived in: a large one is never joined.
+    The payload of each frame is a list of the pieces it was received in, so that large payloads are
+    not copied.
     """
 
     def __init__(self) -> None:
@@ -19,7 +20,7 @@ class Deframer:
         self._keeps = True
         self._head: Tuple[int, int, int, int, float] = (0, 0, 0, 0, 0.0)
         self.arriving = 0
-        """The size of the payload that has arrived in part, unless `complete`."""
+        """The full size of the payload that is being received, unless `complete`."""
 
     def feed(self, data: bytes) -> List[Frame]:
         """Return the frames that `data` completes, in order."""
@@ -55,16 +56,16 @@ class Deframer:
 
     @property
     def complete(self) -> bool:
-        """Whether no payload has arrived in part."""
+        """Whether no payload is partly received."""
         return not self._missing
 
     @property
     def number(self) -> int:
-        """The number of the frame that has arrived in part."""
+        """The request number of the frame that is being received."""
         return self._head[3]
 
     def replace(self, status: int, payload: bytes) -> None:
-        """Throw away the payload that is arriving; its frame has these instead once it is over."""
+        """Discard the payload that is being received; `feed` returns its frame with this one."""
         kind, codec, _, number, deadline = self._head
         self._head = (kind, codec, status, number, deadline)
         self._pieces = [payload]

@@ -1,4 +1,4 @@
-"""What a worker loads and how it runs: the payload of a LAUNCH frame."""
+"""The payload of a LAUNCH frame: what a worker loads, and how it runs."""
 
 import json
 from typing import Any, Dict, NamedTuple
@@ -6,13 +6,17 @@ from typing import Any, Dict, NamedTuple
 
 class WorkerSpec(NamedTuple):
     """
-    One worker, as the engine asks for it.
+    The settings of one worker.
 
-    `instance` is its number; `model_entry` and `model_config` are the arguments of `initialize`;
-    `threads` run calls side by side on each channel; `batch_size` calls run together at the most,
-    and a batch that is not full waits `batch_wait` seconds for more; `sigterm` is whether the
-    processor's handler of SIGTERM runs before the end; `environment` is added to the process's;
-    `gently` is whether it loads beside others that serve, and gives way to them.
+        instance       the number of the instance
+        model_entry    the first argument of the hook `initialize`
+        model_config   the second one, JSON as text
+        threads        threads that run calls in parallel, on each channel
+        batch_size     the most calls in one batch
+        batch_wait     seconds that a batch waits for more calls unless it is full
+        sigterm        whether the processor's SIGTERM handler runs before the worker ends
+        environment    variables that are added to the environment
+        gently         whether to load at a lower priority, because other workers serve meanwhile
     """
 
     instance: int
@@ -26,10 +30,10 @@ class WorkerSpec(NamedTuple):
     gently: bool = False
 
     def pack(self) -> bytes:
-        """Return the payload."""
+        """Return the payload of the frame."""
         return json.dumps(self._asdict()).encode()
 
     @classmethod
     def unpack(cls, payload: Any) -> "WorkerSpec":
-        """Return what `pack` made a payload of."""
+        """Return the settings in a payload."""
         return cls(**json.loads(bytes(payload).decode()))

@@ -249,7 +249,7 @@ TO_A_MODEL = [
          400, "unexpected input 'more'"),
     Case("no input", protobuf(asking()), 400, "missing input 'images'"),
     Case("another output", protobuf(asking(fetch="score", images=IMAGE)),
-         400, "unknown output 'score': signature 'predict_images' gives 'scores'"),
+         400, "unknown output 'score': signature 'predict_images' returns 'scores'"),
     Case("another dtype", protobuf(asking(images=INTS)),
          400, "expected DT_FLOAT [-1, 784], got DT_INT32 [1, 2]"),
     Case("no dtype", protobuf(asking(images=floats(784, 1, 784, dtype=0))),

@@ -60,7 +60,7 @@ def test_json_is_answered_in_json():
 @pytest.mark.parametrize("codec", [TFS_CLASSIFY_JSON, TFS_REGRESS_JSON])
 def test_examples_are_refused(codec):
     code, body = processor(sums).process(b'{"examples": [{"x": 1.0}]}', codec)
-    assert code == INVALID_ARGUMENT and body.startswith(b"examples are not taken here")
+    assert code == INVALID_ARGUMENT and body.startswith(b"this processor takes arrays, ")
 
 
 def test_the_output_filter_chooses():
@@ -89,14 +89,14 @@ def test_an_empty_request_gets_the_declaration():
     ("body", "said"),
     [
         (request([1, 2]), "input 'x': expected DT_FLOAT [-1, 2], got DT_FLOAT [2]"),
-        (request([[1, 2]], ["no"]), "unknown output 'no': signature 'serving_default' gives "),
+        (request([[1, 2]], ["no"]), "unknown output 'no': signature 'serving_default' returns "),
         (
             request([[1, 2]], y=wire.Tensor(wire.DT_FLOAT, np.zeros(1, np.float32))),
             "unexpected input 'y': signature 'serving_default' takes 'x' DT_FLOAT [-1, 2]",
         ),
         (
             wire.encode_request(wire.Request("other", {}, [])),
-            "unknown signature 'other': there is 'serving_default'",
+            "unknown signature 'other': expected 'serving_default'",
         ),
         (wire.encode_request(wire.Request("", {}, [])), "missing input 'x': signature "),
         (b"no protobuf", ""),
@@ -117,10 +117,10 @@ def test_the_function_may_refuse_a_request():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"sum": [1.0]}, "the processor gave no output 'label', expected DT_STRING [-1]"),
+        ({"sum": [1.0]}, "the processor returned no output 'label', expected DT_STRING [-1]"),
         ({"sum": ["a"], "label": [""]}, "output 'sum': expected DT_FLOAT [-1]: "),
         ({"sum": [[1.0]], "label": [""]}, "output 'sum': expected DT_FLOAT [-1], the processor"),
-        ({"sum": [1.0], "label": [1]}, "output 'label': expected DT_STRING [-1]: a string is int"),
+        ({"sum": [1.0], "label": [1]}, "output 'label': expected DT_STRING [-1]: an array"),
         ([1.0], "the processor returned list, expected a dict of its 2 outputs"),
     ],
 )

@@ -199,7 +199,7 @@ def test_descriptors_that_are_missing_are_an_error(pipe):
     pipe.ours.sendall(frame(2, b""))
     reader = DescriptorReader(pipe.theirs)
     reader.read()
-    with pytest.raises(LinkError, match="descriptors were lost"):
+    with pytest.raises(LinkError, match="a socket from the engine was lost"):
         reader.take(4)
 
 

@@ -187,7 +187,7 @@ def describe_outputs(signature: Optional[Signature]) -> str:
     """Return what a signature gives, as messages say it."""
     if signature is None:
         return _NO_SIGNATURE
-    return f"signature {quote(signature.name)} gives {_list_specs(signature.outputs)}"
+    return f"signature {quote(signature.name)} returns {_list_specs(signature.outputs)}"
 
 
 def _list_specs(specs: Dict[str, TensorSpec]) -> str:

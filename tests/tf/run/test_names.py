@@ -50,7 +50,7 @@ def test_names(model, predict, inputs, output_filter, expected):
 
 
 TAKES = ": signature 'plain' takes 'x' DT_FLOAT [-1, 2]"
-GIVES = ": signature 'plain' gives 'double' DT_FLOAT [-1, 2], 'total' DT_FLOAT [-1]"
+GIVES = ": signature 'plain' returns 'double' DT_FLOAT [-1, 2], 'total' DT_FLOAT [-1]"
 
 
 @pytest.mark.parametrize(
