@@ -20,6 +20,8 @@ _ALSO = {
     "SECURITY.md": "security.md",
 }
 """Pages that lie beside docs/, and their names on the site."""
+_WORDS = re.compile(r"^(```\w+)(?: \w+)+(?= \w+=|$)", re.MULTILINE)
+"""What follows on a fence for the tests, and what the site would not take for a fence."""
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|#)([^)\s]+)\)")
 
 
@@ -58,7 +60,7 @@ def _on_the_site(source: Path) -> str:
         return f"[{text}]({name}{'#' + anchor if anchor else ''})"
 
     own_page = _page_of(source) or Path()
-    return _LINK.sub(link, source.read_text("utf-8"))
+    return _LINK.sub(link, _WORDS.sub(r"\1", source.read_text("utf-8")))
 
 
 def _page_of(source: Path) -> Path | None:

@@ -110,3 +110,4 @@ def test_it_is_built_without_a_warning_and_loads_nothing_from_elsewhere(
             r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', page.read_text()
         )
         assert loaded == [], page.name
+        assert "```" not in page.read_text(), page.name
