@@ -15,7 +15,7 @@ help:  ## show this list
 
 install: $(STAMP)  ## create .venv with the server, the newest TensorFlow processor and the tools
 
-$(STAMP): setup.py
+$(STAMP): pyproject.toml
 	@python=''; \
 	for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 		if "$$candidate" -c '$(SUPPORTED)' >/dev/null 2>&1; then python="$$candidate"; break; fi; \

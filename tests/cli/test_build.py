@@ -67,7 +67,7 @@ runpy.run_path("setup.py", run_name="__main__")
 def test_setup_py_makes_one_in_a_bare_clone(tmp_path: Path) -> None:
     """What is missing goes into an environment of its own, once, where `eascmd build` runs."""
     root = Path(__file__).parents[2]
-    for name in ("setup.py", "eas_processor", "eas_prediction", "eas_wire", "README.md"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "eas_processor", "eas_prediction"):
         (tmp_path / name).symlink_to(root / name)
     (tmp_path / "build" / "eascmd").mkdir(parents=True)
     program = f"""{HIDE}

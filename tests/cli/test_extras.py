@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "tf" / "data"
 PROGRAM = """
 import sys
+import tomllib
 hidden = {hidden!r}
 class Hide:
     def find_spec(self, name, path=None, target=None):
@@ -91,15 +92,9 @@ def test_an_image_says_so_too(url: str, tmp_path: Path) -> None:
 
 
 def test_each_package_of_the_extras_is_known_here() -> None:
-    tree = ast.parse((ROOT / "setup.py").read_text())
-    lists = {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and node.targets[0].id.lower() in _EXTRAS
-    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lists = project["optional-dependencies"]
     modules = {"grpcio": "grpc", "pillow": "PIL", "tensorflow-cpu": "tensorflow"}
     for extra, packages in _EXTRAS.items():
-        names = [re.split("[<>=]", each)[0] for each in lists[extra.upper()]]
+        names = [re.split("[<>=]", each)[0] for each in lists[extra]]
         assert {modules.get(each, each) for each in names} == set(packages)
