@@ -52,6 +52,11 @@ def test_the_menu_has_every_page_once(pages: Path) -> None:
     assert sorted([*menu, *by_index]) == sorted(there)
 
 
+def test_the_first_page_leads_to_every_other_of_the_menu(pages: Path) -> None:
+    others = set(listed(CONFIG["nav"])) - {"index.md"}
+    assert sorted(others.difference(targets(pages / "index.md"))) == []
+
+
 def test_every_command_is_shown(pages: Path) -> None:
     text = (pages / "commands.md").read_text()
     shown = re.findall(r"^## eascmd (\S+)$", text, re.MULTILINE)
