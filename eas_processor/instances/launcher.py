@@ -130,12 +130,12 @@ class Launcher:
         environment: dict[str, str],
         sockets: Sequence[socket.socket],
         *,
-        gently: bool = False,
+        low_priority: bool = False,
     ) -> None:
         """
         Ask for a worker that has `environment` beside the launcher's, and these ends of sockets.
 
-        It loads `gently` where others serve meanwhile.
+        It loads at `low_priority` where others serve meanwhile.
         Where nothing comes of it, the sockets are closed at the other end too.
         """
         spec = WorkerSpec(
@@ -147,7 +147,7 @@ class Launcher:
             settings.batch_wait,
             settings.sigterm,
             environment,
-            gently,
+            low_priority,
         )
         await self._send(LAUNCH, spec.pack(), sockets)
 

@@ -235,7 +235,11 @@ class Supervisor:
             on_control = partial(self._control, instance)
             await open_sockets(sockets, instance, self._budget, on_control, self._link_lost)
             await launcher.launch(
-                instance.number, worker, environment, sockets, gently=bool(self._machine.serving)
+                instance.number,
+                worker,
+                environment,
+                sockets,
+                low_priority=bool(self._machine.serving),
             )
         except BaseException:
             # Whatever was launched all the same ends with its sockets.

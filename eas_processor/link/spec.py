@@ -16,7 +16,7 @@ class WorkerSpec(NamedTuple):
         batch_wait     seconds that a batch waits for more calls unless it is full
         sigterm        whether the processor's SIGTERM handler runs before the worker ends
         environment    variables that are added to the environment
-        gently         whether to load at a lower priority, because other workers serve meanwhile
+        low_priority   whether to load at a lower priority, because other workers serve meanwhile
     """
 
     instance: int
@@ -27,7 +27,7 @@ class WorkerSpec(NamedTuple):
     batch_wait: float
     sigterm: bool
     environment: Dict[str, str]
-    gently: bool = False
+    low_priority: bool = False
 
     def pack(self) -> bytes:
         """Return the payload of the frame."""

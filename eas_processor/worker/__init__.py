@@ -1,6 +1,6 @@
 """
-The processes that run a processor build's own interpreter. Python 3.6 and newer.
+The processes that run on a processor build's own interpreter, Python 3.6 or newer.
 
-`start.py` is the program; `launcher.py` imports the hooks once and forks; `worker.py` is one
-instance.
+`start.py` is their program. `launcher.py` imports the hooks once and forks workers. `worker.py`
+runs one instance.
 """

@@ -1,4 +1,4 @@
-"""One data socket of a worker: bursts of requests in, bursts of answers out."""
+"""Serve the requests of one data socket of a worker: bursts of requests in, of answers out."""
 
 import logging
 import select
@@ -28,30 +28,30 @@ from eas_processor.worker.polling import Poller
 
 log = logging.getLogger("eas_processor.worker")
 
-# Handing the socket to another thread costs about 50 us (a wake-up and a change of the GIL's
-# owner): worth it when requests run longer than this, so that several run side by side. A batch has
-# less of it, since what arrives during its run makes the next one larger: with 64 connections, runs
-# of 0.2-0.5 ms and two cores, requests/s went from 42,000 to 51,000 without it.
+# Handing the socket to another thread costs about 50 us: a wake-up, and a switch of the GIL. It is
+# worth that when runs take longer than this, because several then run in parallel. Batches gain
+# less, since requests that arrive during a run make the next batch larger: with 64 connections,
+# runs of 0.2-0.5 ms and two cores, requests/s went from 42,000 to 51,000 without the handover.
 _INLINE_RUN_S = 0.0005
 _INLINE_BATCH_S = 0.002
-# Longer runs count as this, so that 2,500 short ones at most are run the slower way after them.
+# Longer runs count as this much, so that the average falls again within 2,500 short runs.
 _LONG_RUN_S = 0.1
-# Answers leave together while runs are shorter than a system call, but after a run that ends later
-# than this they go: the engine works on them while the next run goes on.
+# Answers of runs that are shorter than a system call are sent together. They are not held back
+# longer than this, so that the engine can handle them during the next run.
 _HOLD_BACK_S = 0.0001
 _EXPIRED: Answer = (DEADLINE_EXCEEDED, b"the request's deadline passed before it was run")
-_CANCELLED: Answer = (CANCELLED, b"the client left before the request was run")
+_CANCELLED: Answer = (CANCELLED, b"the client disconnected before the request was run")
 
 
 class Outlet:
-    """The sending half of a socket, shared by all threads that send there."""
+    """The sending side of a socket that several threads share."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._lock = threading.Lock()
 
     def send(self, *parts: bytes) -> None:
-        """Send `parts` one after the other, with nothing of another thread's between them."""
+        """Send `parts` in order, without interleaving those of other threads."""
         with self._lock:
             for part in parts:
                 self.sock.sendall(part)
@@ -59,11 +59,11 @@ class Outlet:
 
 class Channel:
     """
-    Serves the requests of one socket with a few threads, one of which leads.
+    Serves the requests of one socket with several threads, one of which leads.
 
-    The leader alone reads. While runs are short it also runs what it read, and no other thread
-    wakes. When they are long it hands the lead to the next thread before it runs, so that as many
-    requests run at once as there are threads.
+    Only the leader reads. While runs are short, it also runs the requests itself, and no other
+    thread wakes up. When runs are long, it hands the lead to another thread before it runs a
+    request, so that all threads can run requests in parallel.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class Channel:
         self._batch_size = batch_size
         self._batch_wait = batch_wait
         self._threads = threads
-        # To receive a large body takes as long as a short run, so the bulk channel hands on early.
+        # Receiving a large body takes as long as a short run, so the bulk channel hands over early.
         joins = batch_size > 1 and outlet is not bulk
         self._short_s = _INLINE_BATCH_S if joins else _INLINE_RUN_S
-        """Runs that take less are the leader's own."""
+        """While runs take less than this, the leader runs them itself."""
         self._is_bulk = outlet is bulk
         self._lead = threading.Lock()
         self._reader = FrameReader(outlet.sock)
@@ -97,7 +97,7 @@ class Channel:
         self.served = 0
 
     def start(self, on_lost: Callable[[], None]) -> None:
-        """Start the threads; each calls `on_lost` when it finds the link closed."""
+        """Start the threads. Each calls `on_lost` when the other side has closed the socket."""
         for _ in range(self._threads):
             threading.Thread(target=self._serve, args=(on_lost,), daemon=True).start()
 
@@ -109,7 +109,7 @@ class Channel:
             on_lost()
         except BaseException:
             log.exception(
-                "a thread of the worker failed; the worker ends so that the engine replaces it"
+                "a thread of the worker failed; the worker exits so that the engine replaces it"
             )
             process.end(process.FAILED_STATUS)
 
@@ -129,7 +129,7 @@ class Channel:
         self._outlet.send(b"".join(self._run(batch)[0]))
 
     def _take(self) -> List[Frame]:
-        """Return the next requests to run together; the caller leads."""
+        """Return the next requests to run together. The caller must hold the lead."""
         batch: List[Frame] = []
         while not batch:
             if not self._waiting:
@@ -144,7 +144,7 @@ class Channel:
         return batch
 
     def _is_slow(self, *frames: Frame) -> bool:
-        """Tell whether one takes so long to decode that the others do not wait for it."""
+        """Return whether decoding one of them takes so long that other requests must not wait."""
         return self._is_bulk and any(
             len(payload) > inline_bytes(codec) for _, codec, _, _, _, payload in frames
         )
@@ -153,7 +153,7 @@ class Channel:
         now = time.monotonic()
         while self._waiting and len(batch) < self._batch_size:
             if self._is_bulk and batch and self._is_slow(self._waiting[0], batch[0]):
-                return  # Such a one runs alone: the answers of a batch leave together.
+                return  # A slow request runs alone, because answers of a batch are sent together.
             frame = self._waiting.popleft()
             _, _, _, number, deadline, _ = frame
             if deadline and now > deadline:
@@ -162,7 +162,7 @@ class Channel:
                 batch.append(frame)
 
     def _wait_for_more(self, batch: List[Frame]) -> None:
-        """Wait until `batch` is full, or its time (`max_batch_timeout`) is over."""
+        """Wait until `batch` is full, or until `max_batch_timeout` is over."""
         self._flush()
         end = time.monotonic() + self._batch_wait
         while len(batch) < self._batch_size and not self._waiting:
@@ -189,7 +189,7 @@ class Channel:
                 return
 
     def _run(self, batch: List[Frame]) -> Tuple[List[bytes], float, float]:
-        """Return what to send, and when the run began and ended."""
+        """Run a batch; return the frames to send, and when the run began and ended."""
         start = time.perf_counter()
         if len(batch) == 1:
             _, codec, _, number, _, payload = batch[0]
@@ -214,18 +214,19 @@ class Channel:
         return replies, start, end
 
     def _note_run(self, seconds: float) -> None:
-        # Quicker to rise than to fall: a few long runs among many short ones keep the lead changing
-        # hands, or each of them would hold up all that is read after it. Not so quick that a short
-        # run which the kernel interrupts for some milliseconds is taken for a long one.
+        # The average rises faster than it falls. A few long runs among many short ones then keep
+        # the handover on; otherwise each long run would delay all requests read after it. One short
+        # run that the kernel interrupts for some milliseconds does not turn it on.
         seconds = min(seconds, _LONG_RUN_S)
         weight = 0.02 if seconds > self._typical_run_s else 0.002
         self._typical_run_s += weight * (seconds - self._typical_run_s)
 
     def _times(self, requests: int, seconds: float) -> Tuple[bytes, bytes]:
         """
-        Return the frames that say where the time of the last batch went, one for each run in it.
+        Return the TIMES frames of the last batch, for its answers here and on the bulk channel.
 
-        The second is for the answers that leave by the bulk channel: it counts nothing again.
+        The first are one frame for each run of the model. The second counts no rows or requests,
+        because these must be counted once.
         """
         rows, decode, run, encode = self._processor.take_times(requests, seconds)
         in_turn = self._typical_run_s < self._short_s
@@ -241,11 +242,11 @@ class Channel:
         self._replies += [HEAD.pack(len(text), REPLY, 0, code, number, 0.0), text]
 
     def _send_large(self, number: int, answer: Answer, times: bytes) -> None:
-        """Send a large answer by the bulk channel, so that it does not delay the small ones."""
+        """Send a large answer on the bulk channel, so that it does not delay small ones."""
         code, payload = answer
         if len(payload) > MAX_PAYLOAD:
             code = TOO_LARGE
-            payload = b"the answer has %d bytes, more than 4 GiB" % len(payload)
+            payload = b"the answer has %d bytes, more than the limit of 4 GiB" % len(payload)
         head = HEAD.pack(len(payload), REPLY, 0, code, number, 0.0)
         self._bulk.send(times + head, payload)
 

@@ -1,4 +1,4 @@
-"""The hooks of a processor of the vendor's class style."""
+"""The hooks of a processor that is a class, as the vendor's module `allspark` defines it."""
 
 import logging
 import operator
@@ -12,16 +12,16 @@ from eas_processor.worker.sentences import said_by
 log = logging.getLogger("eas_processor.worker")
 
 _RAISED = 400
-"""What an exception is answered with, as at the vendor's."""
+"""The status for an exception from `process`, which is the vendor's choice."""
 _EXPECTED = "(bytes, status)"
 _NO_STATUS = -1
 
 
 class ClassHooks:
     """
-    The hooks of one instance of `BaseProcessor`, as attributes; `allspark` is its module.
+    The hooks of one instance of `allspark.BaseProcessor`, as attributes.
 
-    `name` is that of its file, for sentences. Raises HooksError where `process` cannot be called.
+    `name` is its file name, for messages. Raises HooksError if a method cannot be called.
     """
 
     def __init__(self, instance: Any, allspark: Any, name: str) -> None:
@@ -39,13 +39,13 @@ class ClassHooks:
             self.shutdown = lambda model: instance.shutdown()
 
     def initialize(self, model_entry: str, model_config: str) -> Any:
-        """Have the instance load its model; return its `process`."""
+        """Let the instance load its model; return its method `process`."""
         self._allspark.set_model_path(model_entry)
         self._instance.initialize()
         return self._instance.process
 
     def process(self, model: Any, request: Any) -> bytes:
-        """Answer one request. Raises OwnStatus for what is no success, WrongAnswer."""
+        """Answer one request. Raises OwnStatus for any status but success, and WrongAnswer."""
         try:
             answer = model(request if type(request) is bytes else bytes(request))
         except BaseException as error:
@@ -64,7 +64,7 @@ class ClassHooks:
         raise wrong_answer(self._shown, type(answer).__name__, _EXPECTED)
 
     def asked(self) -> Dict[str, str]:
-        """Return what the processor asks for of the service that runs it, by name."""
+        """Return the settings that the processor asks its service for, by name."""
         wishes: Dict[str, str] = self._allspark.asked(self._instance)
         return wishes
 
@@ -72,7 +72,7 @@ class ClassHooks:
         if isinstance(body, str):
             if not self._warned_of_text:
                 self._warned_of_text = True
-                log.warning("%s returns text, which is sent as UTF-8", self._shown)
+                log.warning("%s returns str, which is sent as UTF-8; return bytes", self._shown)
             return body.encode(errors="replace")
         if isinstance(body, (bytearray, memoryview)):
             return bytes(body)
@@ -80,7 +80,7 @@ class ClassHooks:
 
     @staticmethod
     def _refuses(error: BaseException) -> bool:
-        """Whether an exception says itself what it is to be answered with."""
+        """Return whether an exception has its own code or status."""
         code, status = getattr(error, "code", None), getattr(error, "status", None)
         return isinstance(error, Exception) and (
             isinstance(status, int) or (isinstance(code, str) and code in BY_NAME)

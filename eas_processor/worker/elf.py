@@ -1,4 +1,4 @@
-"""What the head of a shared object tells before the dynamic linker trusts it."""
+"""Check the ELF header of a shared object before the dynamic linker loads it."""
 
 import os
 import struct
@@ -7,8 +7,8 @@ from eas_processor.worker.errors import HooksError
 
 _OURS = "/proc/self/exe"
 
-# Of elf(5): the identification with class and byte order, type, machine, and where the program
-# headers are, how large, and how many.
+# The fields of elf(5) that are used: magic, class, byte order, type, machine, then the offset, size
+# and number of the program headers.
 _HEAD = struct.Struct("<4sBB10xHH12xQ14xHH")
 _MAGIC = b"\x7fELF"
 _SHARED_OBJECT = 3
@@ -36,10 +36,10 @@ _OTHERS = (
 
 def check_shared_object(path: str) -> None:
     """
-    Refuse a file that is no shared object of this machine, or not all of one.
+    Raise HooksError unless `path` is a complete shared object for this machine.
 
-    The dynamic linker's own words name neither the machine nor the kind of file, and it crashes
-    where the end of the file is missing. Raises HooksError.
+    The dynamic linker's own messages name neither the machine nor the kind of file, and the linker
+    crashes if the end of the file is missing.
     """
     try:
         with open(path, "rb") as file, open(_OURS, "rb") as own:
@@ -56,7 +56,7 @@ def check_shared_object(path: str) -> None:
 def _fault(head: bytes, ours: bytes) -> str:
     if len(head) < _HEAD.size or not head.startswith(_MAGIC):
         kinds = [kind for magic, kind in _OTHERS if head.startswith(magic)]
-        found = kinds[0] if kinds else "no library" if head else "empty"
+        found = kinds[0] if kinds else "not a library" if head else "empty"
         return f"is {found}, expected a shared object (ELF)"
     if _machine(head) != _machine(ours):
         return f"is for {_machine(head)}, expected {_machine(ours)}"
@@ -68,7 +68,7 @@ def _fault(head: bytes, ours: bytes) -> str:
 
 
 def _machine(head: bytes) -> str:
-    """Return the machine in words; those of a big-endian one are read in that order."""
+    """Return the machine's name, width and byte order."""
     _, bits, order, _, machine, *_ = _HEAD.unpack(head)
     if order != 1:
         machine = (machine >> 8) | ((machine & 0xFF) << 8)
@@ -87,5 +87,5 @@ def _what_is_missing(head: bytes, descriptor: int) -> str:
             if kind == _LOADED:
                 end = max(end, offset + length)
     if there < end:
-        return f"is cut short: it has {there} bytes, and lists {end}"
+        return f"is incomplete: it has {there} bytes, expected {end}; copy it again"
     return ""

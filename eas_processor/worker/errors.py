@@ -1,17 +1,17 @@
-"""How a processor says no: at its load, or to one request."""
+"""The errors by which a processor refuses to load, or refuses one request."""
 
 _OK = (0, 200)
 _UNRECOGNISED = 400
-# An answer with one of these has no body: a client would take it for the next answer's head.
+# HTTP answers with these statuses have no body. A client would read it as the next answer.
 _WITHOUT_BODY = (204, 205, 304)
 
 
 class HooksError(Exception):
-    """The processor cannot be loaded, or `initialize` refused the model: one sentence."""
+    """The processor cannot be loaded, or `initialize` refused the model; the message says why."""
 
 
 class OwnStatus(Exception):
-    """What a processor answers in place of a success: an HTTP status, and a body of its own."""
+    """A processor answered with an HTTP status other than success, and its own body."""
 
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(status)
@@ -21,9 +21,9 @@ class OwnStatus(Exception):
 
 def own_answer(status: int, body: bytes) -> bytes:
     """
-    Return `body` where a processor's `status` is a success, which 0 and 200 are.
+    Return `body` if a processor's `status` is 0 or 200, which mean success.
 
-    Raises OwnStatus for any other. A number that is no status of a final answer becomes 400.
+    Raises OwnStatus for any other. A number outside 200 to 599 becomes 400.
     """
     if status in _OK:
         return body

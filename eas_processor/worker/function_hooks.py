@@ -1,4 +1,4 @@
-"""Hooks that are the functions of a module: checked when it is loaded, and on each answer."""
+"""The hooks of a processor that is a module: its functions, and the checks of their results."""
 
 import functools
 import inspect
@@ -27,7 +27,7 @@ _WITH_CODECS = {
 
 
 class WrongAnswer(Exception):
-    """A hook has returned what is no answer: one sentence."""
+    """A hook returned a value that is not an answer; the message says what was expected."""
 
     code = "INTERNAL"
 
@@ -36,8 +36,9 @@ class FunctionHooks:
     """
     The hooks that a module defines, as attributes.
 
-    Those that know no codecs get requests as `bytes`, also large ones, which arrive as views. The
-    `name` is for sentences. Raises HooksError where a hook cannot be called as it will be.
+    Hooks without `TAKES_CODECS` always get requests as `bytes`, although the worker receives large
+    ones as memoryviews. `name` is for messages. Raises HooksError if a hook does not take its
+    arguments.
     """
 
     def __init__(self, module: ModuleType, name: str) -> None:
@@ -61,7 +62,7 @@ class FunctionHooks:
 
 
 def check_call(function: Any, shown: str, expected: Tuple[str, ...]) -> None:
-    """Raise HooksError unless `function` can be called with the `expected` parameters."""
+    """Raise HooksError unless `function` can be called with `expected` as positional arguments."""
     takes = f"expected a function of ({', '.join(expected)})"
     if not callable(function):
         raise HooksError(f"{shown} is of type {type(function).__name__}, {takes}")
@@ -70,7 +71,7 @@ def check_call(function: Any, shown: str, expected: Tuple[str, ...]) -> None:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # a function in C may have none
+        return  # functions in C may have no signature
     try:
         signature.bind(*expected)
     except TypeError:
@@ -78,7 +79,7 @@ def check_call(function: Any, shown: str, expected: Tuple[str, ...]) -> None:
 
 
 def wrong_answer(shown: str, returned: str, expected: str) -> WrongAnswer:
-    """Return the exception for what a hook returned, and log it."""
+    """Log a wrong return value of a hook, and return the exception for it."""
     sentence = f"{shown} returned {returned}, expected {expected}"
     log.error("%s", sentence)
     return WrongAnswer(sentence)

@@ -1,24 +1,25 @@
 """
-The processor's hooks: loading them, and calling them so that an exception becomes a code.
+Load a processor's hooks, and call them so that each exception becomes a status code.
 
-    initialize(model_entry, model_config)   the model, which the other hooks get
-    process(model, request)                 the answer to a request body, both as bytes
-    batch_process(model, requests)          optional: one answer or exception for each, in order
-    process_json(model, request)            optional: the same as `process` for a body in JSON
-    get_serving_model_info(model)           optional: what the model takes and gives, as JSON
-    shutdown(model)                         optional: the worker ends
-    take_times()                            optional: the rows of each run, and the seconds of
-                                            decoding, running and encoding, of this thread since the
-                                            last call
-    take_profile(model, levels, wait)       optional: what the process did while `wait()` ran, for
-                                            the processor's own tools; b"" where that was nothing
+    initialize(model_entry, model_config)   returns the model, which the other hooks get
+    process(model, request)                 returns the answer to a request body, both as bytes
+    batch_process(model, requests)          optional: returns one answer or exception per request
+    process_json(model, request)            optional: like `process`, for JSON bodies
+    get_serving_model_info(model)           optional: returns the model's signature as JSON
+    shutdown(model)                         optional: called before the worker ends
+    take_times()                            optional: returns the rows of each run, and the seconds
+                                            of decoding, running and encoding, of this thread since
+                                            the last call
+    take_profile(model, levels, wait)       optional: calls `wait()`, and returns a profile of that
+                                            time for the processor's own tools; b"" if nothing ran
 
-Each request comes in a codec, a number in its frame's head. Hooks that read codecs themselves have
-`TAKES_CODECS = True`, no `process_json`, and one more argument: `process(model, request, codec)`
-and `batch_process(model, requests, codecs)`. `eas_processor.codecs.registry.find` turns a number
-into what decodes and encodes. For hooks without it the worker chooses by the number: `process_json`
-gets what is sent as JSON, `process` and `batch_process` the rest, and all of it where there is no
-`process_json`. Without `get_serving_model_info` a request without a body is theirs too.
+Each request has a codec, whose number is in the head of its frame. Hooks that handle codecs
+themselves set `TAKES_CODECS = True`, have no `process_json`, and take one more argument:
+`process(model, request, codec)` and `batch_process(model, requests, codecs)`.
+`eas_processor.codecs.registry.find` returns the codec with a number. For other hooks the worker
+chooses: JSON bodies go to `process_json`, ArrayProto bodies to `process` and `batch_process`.
+Without `process_json`, JSON bodies go there too. Without `get_serving_model_info`, so do requests
+without a body.
 """
 
 import importlib
@@ -43,19 +44,19 @@ from eas_processor.worker.sentences import cut, said_by, text_of
 log = logging.getLogger("eas_processor.worker")
 
 Answer = Tuple[int, bytes]
-"""Status code (`link.codes`), and the response body or one sentence of UTF-8 text."""
+"""A status code (`link.codes`), and the response body or one sentence of UTF-8 text."""
 
-_NO_CODEC = b"this processor does not take this encoding"
+_NO_CODEC = b"this processor does not support the encoding of this request"
 
-# What an exception can stand for: the others are no refusals, or say more than a sentence.
+# The codes that an exception may name. The others are not refusals, or need more than a sentence.
 _REFUSALS = frozenset(BY_NAME) - {"OK", "CANCELLED", "PROCESSOR"}
 
 
 def import_hooks(name: str) -> Any:
     """
-    Load the hooks by dotted name, from a `.py` file, or from a `.so` of the C ABI.
+    Load hooks by dotted module name, from a `.py` file, or from a `.so` with the C ABI.
 
-    Returned is an object that has them as attributes. Raises HooksError.
+    Returns an object with the hooks as attributes. Raises HooksError.
     """
     if name.endswith(".so"):
         return shared_object.load(name)
@@ -76,18 +77,22 @@ def import_hooks(name: str) -> Any:
 
 
 def _optional(hooks: Any, name: str, default: Any = None) -> Any:
-    """Return an optional hook: of the module, or of its `process`, which may be more than one."""
+    """Return an optional hook of the module, or of `process` if that is an object with hooks."""
     return getattr(hooks, name, getattr(hooks.process, name, default))
 
 
 class Processor:
-    """An object that has the hooks, with the model that its `initialize` returned."""
+    """
+    The loaded hooks of a processor, and the model that its `initialize` returned.
+
+    Raises HooksError if `initialize` fails.
+    """
 
     def __init__(self, hooks: Any, model_entry: str, model_config: str) -> None:
         self._takes_codecs = _optional(hooks, "TAKES_CODECS", False)
         self._process = hooks.process
         self._process_json = getattr(hooks, "process_json", hooks.process)
-        # Those whose bodies `process` and `batch_process` get.
+        # The codecs whose bodies go to `process` and `batch_process`.
         joins_json = not hasattr(hooks, "process_json")
         self._joined = {ARRAY_PROTO, EAS_JSON} if joins_json else {ARRAY_PROTO}
         self._batch_process: Any = _optional(hooks, "batch_process")
@@ -107,11 +112,11 @@ class Processor:
 
     @property
     def says_farewell(self) -> bool:
-        """Whether the hooks have something to do when the worker ends."""
+        """Whether there is a hook to call when the worker ends."""
         return self._shutdown is not None
 
     def shutdown(self) -> None:
-        """Tell the hooks that the worker ends; what goes wrong then is logged."""
+        """Call the hook `shutdown` if there is one; its exceptions are logged."""
         if self._shutdown is not None:
             try:
                 self._shutdown(self._model)
@@ -119,22 +124,22 @@ class Processor:
                 log.exception("shutdown failed")
 
     def asked(self) -> Dict[str, str]:
-        """Return what the processor asks for of its service, by name."""
+        """Return the settings that the processor asks its service for, by name."""
         return self._asked() if self._asked is not None else {}
 
     @property
     def batches(self) -> bool:
-        """Whether the hooks can run several requests at once."""
+        """Whether the hooks can run several requests in one call."""
         return self._batch_process is not None
 
     def take_times(
         self, requests: int, seconds: float
     ) -> Tuple[Sequence[int], float, float, float]:
         """
-        Return the rows of each run, and the seconds of decoding, running and encoding, since.
+        Return the rows of each run, and the seconds of decoding, running and encoding.
 
-        That is of this thread. Hooks that do not tell have spent all of the `seconds` in one run,
-        with one row a request.
+        They cover this thread since the last call. Without the hook `take_times`, all `requests`
+        count as one run that took all `seconds`, with one row each.
         """
         if self._take_times is None:
             return [requests], 0.0, seconds, 0.0
@@ -142,7 +147,7 @@ class Processor:
         return rows, decode, run, encode
 
     def describe(self) -> Answer:
-        """Return the signature JSON, or why there is none: UNIMPLEMENTED where no hook gives it."""
+        """Return the model's signature as JSON, or UNIMPLEMENTED without a hook for it."""
         if self._describe is None:
             return UNIMPLEMENTED, b"this processor does not describe its model"
         try:
@@ -151,15 +156,15 @@ class Processor:
             return refusal(error)
 
     def metadata(self) -> str:
-        """Return what TensorFlow Serving's `/metadata` shows of the signatures, "" for nothing."""
+        """Return the signatures for TensorFlow Serving's `/metadata` as JSON, or ""."""
         return "" if self._get_metadata is None else self._get_metadata(self._model).decode()
 
     def load_facts(self) -> Dict[str, float]:
-        """Return what loading the model took, by name, as far as the hooks tell."""
+        """Return measurements of the model's load by name, if the hooks provide them."""
         return {} if self._get_load_facts is None else self._get_load_facts(self._model)
 
     def profile(self, levels: Dict[str, int], wait: Callable[[], Any]) -> Answer:
-        """Return a profile of what runs while `wait` does; `levels` say how much it tells."""
+        """Profile the processor while `wait` runs; `levels` choose the detail."""
         if self._take_profile is None:
             return UNIMPLEMENTED, b"this processor cannot be profiled"
         try:
@@ -168,7 +173,7 @@ class Processor:
             return refusal(error)
 
     def process(self, request: Any, codec: int = ARRAY_PROTO) -> Answer:
-        """Answer one request body."""
+        """Answer one request body, whose encoding is number `codec`."""
         try:
             if self._takes_codecs:
                 return OK, _body(self._process(self._model, request, codec))
@@ -177,11 +182,11 @@ class Processor:
             if codec != ARRAY_PROTO:
                 return UNIMPLEMENTED, _NO_CODEC
             return OK, _body(self._process(self._model, request))
-        except BaseException as error:  # `sys.exit()` too: the others go on
+        except BaseException as error:  # `sys.exit()` too must not end the other requests
             return refusal(error)
 
     def batch_process(self, requests: List[Any], codecs: Sequence[int]) -> List[Answer]:
-        """Answer several request bodies, each in the codec of the number beside it, in order."""
+        """Answer several request bodies in order; `codecs` are the numbers of their encodings."""
         if self._batch_process is None or len(requests) == 1:
             return list(map(self.process, requests, codecs))
         if self._takes_codecs:
@@ -198,7 +203,7 @@ class Processor:
     def _run_batch(
         self, requests: List[Any], codecs: Sequence[int], *arguments: Any
     ) -> List[Answer]:
-        """Answer requests with one call of the hook, to which `arguments` go too."""
+        """Answer requests with one call of `batch_process`, which also gets `arguments`."""
         try:
             results = self._batch_process(self._model, requests, *arguments)
             if len(results) != len(requests):
@@ -206,23 +211,23 @@ class Processor:
                     f"batch_process returned {len(results)} results for {len(requests)} requests"
                 )
         except BaseException:
-            log.exception("a batch failed; its requests are run one by one")
+            log.exception("batch_process failed; the requests are run one by one")
             return list(map(self.process, requests, codecs))
         return [(OK, each) if type(each) is bytes else _outcome(each) for each in results]
 
 
 def refusal(error: BaseException) -> Answer:
     """
-    Return the code and the sentence that an exception of the hooks stands for.
+    Convert an exception from the hooks to a code and a sentence.
 
-    Those of a custom processor may have an HTTP `status`, which is passed on. Errors of this
-    project have the name of a code as `code`. Any other is INTERNAL.
+    Exceptions of custom processors may have an HTTP status as `status`, which is passed on. Errors
+    of this project have the name of a code as `code`. Any other exception is INTERNAL.
     """
     if isinstance(error, OwnStatus):
         return PROCESSOR, pack_status(error.status, error.body)
     code: Any = getattr(error, "code", None)
     status: Any = getattr(error, "status", None)
-    # Exceptions of other libraries have a `code` or `status` too, and it can be anything.
+    # Exceptions of other libraries may have any value as `code` or `status`.
     if isinstance(status, int) and 400 <= status <= 599:
         return PROCESSOR, pack_status(status, cut(text_of(error)).encode(errors="replace"))
     if isinstance(code, str) and code in _REFUSALS:
@@ -233,7 +238,7 @@ def refusal(error: BaseException) -> Answer:
 
 
 def info_facts(code: int, payload: bytes) -> Dict[str, Any]:
-    """Return what `describe` says in a form that JSON can hold."""
+    """Return an answer of `describe` as values that JSON can represent."""
     status = 0
     if code == PROCESSOR:
         status, payload = unpack_status(payload)

@@ -1,4 +1,4 @@
-"""The process that imports a processor build once and forks each worker from there."""
+"""The process that imports a processor's hooks once, and forks workers from itself."""
 
 import logging
 import os
@@ -20,16 +20,16 @@ _ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 log = logging.getLogger("eas_processor.worker")
 
 _POINTS = 100
-"""Workers have these too: they are forked from here."""
+"""See `offer_to_the_kernel`. Workers inherit these points."""
 
 
 class Launcher:
     """
-    Forks workers, and copies of itself, for the engine; it ends with the engine.
+    Forks workers, and spares of itself, for the engine, and ends with the engine.
 
-    All that it forks are the engine's children: its own end is nothing to them. A build whose
-    import starts threads cannot be forked from. Then this process becomes the one worker that it is
-    asked for, and the engine starts a launcher for each instance.
+    All processes that it forks are children of the engine, so they outlive the launcher. If the
+    import of the hooks starts threads, forking is unsafe. The launcher then becomes the first
+    worker itself, and the engine starts one launcher for each instance.
     """
 
     def __init__(self, link: socket.socket, hooks: str, engine: int) -> None:
@@ -50,7 +50,7 @@ class Launcher:
         except HooksError as error:
             failure = str(error)
         process.keep_standard_descriptors()
-        # Before the fork: a worker's collector must not touch, and so copy, the pages it shares.
+        # Before the fork: a worker's collector would touch the shared pages, and so copy them.
         process.GarbageCollector().settle()
         self._forks = process.thread_count() == 1
         try:
@@ -59,7 +59,7 @@ class Launcher:
                 return 1
             self._serve(hooks)
         except ConnectionError:
-            pass  # the engine has no use for it any more
+            pass  # the engine has closed the link
         return 0
 
     def _introduce(self, failure: str = "") -> None:
@@ -72,7 +72,7 @@ class Launcher:
                 if kind == LAUNCH:
                     self._launch(hooks, WorkerSpec.unpack(b"".join(payload)))
                 elif kind == FORK and self._fork():
-                    break  # What else has come is for the process that this one is a copy of.
+                    break  # This is the spare; the remaining frames are for the launcher.
 
     def _launch(self, hooks: ModuleType, spec: WorkerSpec) -> None:
         sockets = self._reader.take(len(CHANNELS))
@@ -88,7 +88,7 @@ class Launcher:
             each.close()
 
     def _become(self, hooks: ModuleType, spec: WorkerSpec, *sockets: socket.socket) -> NoReturn:
-        """Turn this process, newly forked, into the worker."""
+        """Turn this newly forked process into the worker."""
         try:
             self._link.close()
             os.setsid()
@@ -97,13 +97,13 @@ class Launcher:
             os._exit(process.FAILED_STATUS)
 
     def _fork(self) -> bool:
-        """Fork a copy of this launcher with a link of its own; return whether this is it."""
+        """Fork a spare with its own link; return True in the spare."""
         link, output = self._reader.take(2)
         copied = False
         try:
             copied = process.fork_to(self._engine)
         except OSError as error:
-            log.error("a copy of the launcher cannot be forked: %s", error.strerror)
+            log.error("a spare cannot be forked: %s", error.strerror)
         if copied:
             self._link.close()
             self._link, self._reader = link, DescriptorReader(link)
@@ -118,7 +118,7 @@ class Launcher:
 
 
 def main() -> int:
-    """Run the launcher of the command line: the hooks, the number of its link, the engine's pid."""
+    """Run a launcher; the arguments are the hooks, its link's descriptor, and the engine's pid."""
     hooks, descriptor, engine = sys.argv[1:]
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=int(descriptor))
     return Launcher(link, hooks, int(engine)).run()

@@ -1,4 +1,4 @@
-"""Polling a socket for a moment before blocking on it, while that is likely to be quicker."""
+"""Poll a socket for a moment before blocking on it, when that is likely to be faster."""
 
 import os
 import time
@@ -7,22 +7,22 @@ from typing import List
 from eas_processor.link.blocking import FrameReader
 from eas_processor.link.frames import Frame
 
-# To block and be woken takes about 40 us on a virtual machine, and what runs then finds its caches
-# cold. With one connection, where the next request comes within 100 us of the answer, polling took
-# p50 from 232 to 146 us; with 8 connections and batches, requests/s from 19,000 to 27,000; with 32,
-# from 43,000 to 57,000: see docs/profile.md.
+# Blocking and waking up takes about 40 us on a virtual machine, and leaves the caches cold. With
+# one connection, where the next request arrives within 100 us of the answer, polling took p50 from
+# 232 to 146 us; with 8 connections and batches, requests/s from 19,000 to 27,000; with 32, from
+# 43,000 to 57,000: see docs/profile.md.
 _POLL_S = 0.0002
-# Without batches, requests that arrive while the worker is blocked are cheaper to answer than those
-# that it fetches one by one. With more of them on their way than this it is better to block.
-_FEW = 8
-# After this many polls in a row that found nothing, only each 64th wait polls: the next request
-# comes from far away, or seldom.
-_MISSES = 3
-_NOW_AND_THEN = 64
+# Without batches, a worker that blocks answers several requests at once, which is cheaper than
+# fetching them one by one. So it polls only while it holds at most this many.
+_MAX_HELD = 8
+# After this many polls in a row without a request, only every 64th wait polls: the clients are far
+# away, or send seldom.
+_MAX_MISSES = 3
+_SELDOM = 64
 
 
 class Poller:
-    """Reads a socket again and again for a moment, where a core is left for it."""
+    """Polls a socket for a short time before the worker blocks on it, if there is a second core."""
 
     def __init__(self, reader: FrameReader, *, batches: bool) -> None:
         self._reader = reader
@@ -32,16 +32,17 @@ class Poller:
 
     def read(self, held_when_sent: int) -> List[Frame]:
         """
-        Return the frames that arrive soon; nothing if none does, or if it is better to block.
+        Return the frames that arrive within 0.2 ms; nothing if none does, or if blocking is better.
 
-        `held_when_sent` is how many requests the worker held when the last one was sent to it.
+        `held_when_sent` is the number of requests that the worker held when the engine sent the
+        latest one.
         """
-        many = held_when_sent > _FEW and not self._batches
+        many = held_when_sent > _MAX_HELD and not self._batches
         if many or not self._has_a_core:
             return []
-        if self._misses >= _MISSES:
+        if self._misses >= _MAX_MISSES:
             self._misses += 1
-            if self._misses % _NOW_AND_THEN:
+            if self._misses % _SELDOM:
                 return []
         end = time.perf_counter() + _POLL_S
         while time.perf_counter() < end:
@@ -49,13 +50,13 @@ class Poller:
             if frames:
                 self._misses = 0
                 return frames
-            os.sched_yield()  # to the engine or the client, if one of them waits for this core
+            os.sched_yield()  # The engine or the client may be waiting for this core.
         self._misses += 1
         return []
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may run on; 1 where the system does not say."""
+    """Return the number of cores that this process may use, or 1 if the system does not tell."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return 1  # without sched_yield either
+    return 1  # Such a system has no sched_yield, either.

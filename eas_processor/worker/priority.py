@@ -1,26 +1,27 @@
-"""Loading a model with less of the processor than what serves, where that can be undone."""
+"""Load a model at a lower priority than the workers that serve."""
 
 import contextlib
 import os
 from typing import Iterator
 
-# A third of the processor's time beside one process of the usual priority; 10 would be a tenth.
+# This niceness gets a third of a core that is shared with one process of niceness 0; 10 gets a
+# tenth.
 _LOADING = 5
 _CAP_SYS_NICE = 23
-_PLAIN = 20
-"""A limit of RLIMIT_NICE from which on a process may have the usual priority."""
+_NICE_BASE = 20
+"""A process may lower its niceness to this number minus its RLIMIT_NICE: getrlimit(2)."""
 
 
 @contextlib.contextmanager
-def giving_way(gently: bool = True) -> Iterator[None]:
+def lowered_priority(wanted: bool = True) -> Iterator[None]:
     """
-    Run the body, and the threads that it starts, at a lower priority than what serves.
+    Run the body, and the threads that it starts, at a lower priority if `wanted`.
 
-    All threads of the process have the one from before in the end. Nothing is lowered without
-    `gently`, nor by who may not raise a priority again, as in most containers.
+    Afterwards all threads of the process have the former priority again. The priority stays as it
+    is if this process may not raise it again, as in most containers.
     """
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    if not gently or before >= _LOADING or not _may_raise(before):
+    if not wanted or before >= _LOADING or not _may_raise(before):
         yield
         return
     _set(_LOADING)
@@ -31,9 +32,9 @@ def giving_way(gently: bool = True) -> Iterator[None]:
 
 
 def _set(priority: int) -> None:
-    """Give a priority to all threads of this process, and to its session where those are groups."""
+    """Set the niceness of all threads of this process, and of its autogroup if it has one."""
     for thread in os.listdir("/proc/self/task"):
-        # One that has ended meanwhile needs none.
+        # A thread may have ended meanwhile.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, int(thread), priority)
     with contextlib.suppress(OSError):
@@ -44,7 +45,7 @@ def _set(priority: int) -> None:
 def _may_raise(priority: int) -> bool:
     import resource
 
-    if resource.getrlimit(resource.RLIMIT_NICE)[0] >= _PLAIN - priority:
+    if resource.getrlimit(resource.RLIMIT_NICE)[0] >= _NICE_BASE - priority:
         return True
     with contextlib.suppress(OSError, ValueError):
         with open("/proc/self/status") as file:

@@ -1,4 +1,4 @@
-"""What a worker or launcher asks of the operating system and of the interpreter."""
+"""Operating system and interpreter functions of launchers and workers."""
 
 import contextlib
 import ctypes
@@ -13,20 +13,20 @@ import time
 from typing import NoReturn, Sequence
 
 FAILED_STATUS = 70
-"""Exit status after an error that is this project's own: EX_SOFTWARE of sysexits.h."""
+"""The exit status after an internal error: EX_SOFTWARE of sysexits.h."""
 
 _PR_SET_PDEATHSIG = 1
 _IDLE_COLLECTION_S = 60.0
 _ORPHANED_S = 0.0005
-_MOST_POINTS = 1000
+_MAX_POINTS = 1000
 _NEVER = 1 << 30
 
 
 def die_with_parent(parent: int) -> None:
     """
-    Ask the kernel to kill this process when its parent dies, however that happens.
+    Ask the kernel to kill this process when its parent, process `parent`, dies.
 
-    If it is gone already, this ends here.
+    If the parent is already dead, this function exits.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -35,9 +35,10 @@ def die_with_parent(parent: int) -> None:
 
 def fork_to(engine: int) -> bool:
     """
-    Fork a process that is a child of the engine and dies with it; return whether this is it.
+    Fork a child of the engine, which outlives this process; return True in the child.
 
-    It survives the process that forks it, which waits for the one in between. Raises OSError.
+    It is forked twice. This process waits only for the process in between, and the kernel kills
+    the child when the engine dies. Raises OSError.
     """
     _flush_streams()
     between = os.fork()
@@ -53,8 +54,8 @@ def fork_to(engine: int) -> bool:
             os._exit(0)
     except OSError as error:
         os._exit(error.errno or errno.EAGAIN)
-    # The kernel gives orphans to the engine, their nearest ancestor that has asked for them. Only
-    # then does the death of the parent mean the engine's.
+    # The kernel makes the engine the parent of this orphan, because the engine is the nearest
+    # subreaper. Until then, the parent's death does not mean the engine's.
     while os.getppid() == between:
         time.sleep(_ORPHANED_S)
     die_with_parent(engine)
@@ -63,52 +64,51 @@ def fork_to(engine: int) -> bool:
 
 def offer_to_the_kernel(points: int) -> None:
     """
-    Have the kernel, where memory is short, kill this process before the engine.
+    Let the kernel kill this process before the engine when memory runs out.
 
-    `points` are thousandths of the memory there is (`oom_score_adj` in proc(5)), beside those that
-    this process has already.
+    `points` are added to its `oom_score_adj` (proc(5)), which is in thousandths of all memory.
     """
-    with contextlib.suppress(OSError, ValueError):  # not every sandbox has the file
+    with contextlib.suppress(OSError, ValueError):  # Some sandboxes do not have the file.
         with open("/proc/self/oom_score_adj") as file:
             before = int(file.read())
         with open("/proc/self/oom_score_adj", "w") as file:
-            file.write(str(min(_MOST_POINTS, before + points)))
+            file.write(str(min(_MAX_POINTS, before + points)))
 
 
 def thread_count() -> int:
-    """Return the threads of this process, TensorFlow's own included."""
+    """Return the number of threads in this process, those of C++ code included."""
     return len(os.listdir("/proc/self/task"))
 
 
 def leave_signals_to_engine() -> None:
     """
-    Ignore what asks the whole service to stop.
+    Ignore SIGTERM and SIGINT, because the engine ends its workers itself.
 
     Ctrl-C reaches every process of a terminal, and systemd sends SIGTERM to every process of a
-    unit; the engine finishes requests with the workers' help first, and ends them then.
+    unit. The engine needs its workers to finish the accepted requests first.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
-        # Not SIG_IGN, which every program that the hooks start would inherit.
+        # Programs that the hooks start would inherit SIG_IGN, so this is a handler.
         signal.signal(number, lambda *_: None)
         signal.siginterrupt(number, False)
 
 
 def keep_standard_descriptors() -> None:
-    """Open what is closed of the descriptors 0 to 2, so that no socket becomes one of them."""
+    """Open those of descriptors 0 to 2 that are closed, so that no socket gets their numbers."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            # The lowest number that is free.
+            # `open` takes the lowest free number, which is this one.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def keep_from_children(sockets: Sequence[socket.socket]) -> None:
     """
-    Take `sockets` from each process that is forked from this one from now on.
+    Replace `sockets`, in each process that is forked from now on, by closed ones.
 
-    It finds them closed by the other side. So it does not read this one's requests, ends when it
-    comes back from the hook that has forked it, and does not keep them open.
+    Such a process cannot read this one's requests or keep its sockets open. It ends when it returns
+    from the hook that forked it, because it then finds its link closed.
     """
 
     def take_away() -> None:
@@ -134,40 +134,41 @@ def keep_from_children(sockets: Sequence[socket.socket]) -> None:
 
 
 def redirect_output(sock: socket.socket) -> None:
-    """Send what Python and C++ code print, and the log, to `sock`, each line as soon as it ends."""
+    """Send the output of Python and C++ code, and the log, to `sock`, line by line."""
     for fd in (1, 2):
         os.dup2(sock.fileno(), fd)
-    # The interpreter's own follow the locale, and hold back up to 8 KB, which os._exit loses.
+    # The interpreter's own streams use the locale's encoding, and buffer up to 8 KB, which
+    # os._exit loses.
     _flush_streams()
     sys.stdout, sys.stderr = (
         os.fdopen(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         for fd in (1, 2)
     )
     root = logging.getLogger()
-    root.handlers = []  # TensorFlow 1 brings absl, which adds its own at import
+    root.handlers = []  # absl, which TensorFlow 1 imports, adds its own handler
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
 
 
 def end(status: int = 0) -> NoReturn:
-    """End the process at once, without waiting for TensorFlow's threads, which may be in a run."""
+    """End the process at once, without waiting for threads of TensorFlow that may be in a run."""
     _flush_streams()
     os._exit(status)
 
 
 def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
-        # Nobody may be left to read it, and hooks may have put anything in their place, None too.
+        # The reader may be gone, and hooks may have replaced the stream by anything, even None.
         with contextlib.suppress(Exception):
             stream.flush()
 
 
 class GarbageCollector:
     """
-    Keeps full collections away from requests.
+    Prevents full garbage collections while requests run.
 
-    One full collection over TensorFlow's 269,000 objects stops the worker for 132 ms. From Python
-    3.7 on they are frozen, and it takes 0.005 ms. 3.6 cannot freeze: there only young objects are
-    collected while requests run, and all of them in idle moments.
+    One full collection over TensorFlow's 269,000 objects stops the worker for 132 ms. Python 3.7
+    and newer can freeze these objects, and a collection then takes 0.005 ms. On Python 3.6, only
+    young objects are collected while requests run, and all objects when the worker is idle.
     """
 
     def __init__(self) -> None:
@@ -175,7 +176,7 @@ class GarbageCollector:
         self._last = time.monotonic()
 
     def settle(self) -> None:
-        """Call when what lives as long as the process has been loaded; again when there is more."""
+        """Freeze all present objects. Call it after long-lived objects were loaded."""
         gc.collect()
         if self._freezes:
             gc.freeze()
@@ -184,7 +185,7 @@ class GarbageCollector:
         self._last = time.monotonic()
 
     def idle(self) -> None:
-        """Call in an idle moment."""
+        """Collect all objects on Python 3.6, once a minute. Call it while no request runs."""
         if not self._freezes and time.monotonic() - self._last > _IDLE_COLLECTION_S:
             gc.collect()
             self._last = time.monotonic()

@@ -1,4 +1,4 @@
-"""A profile of the processor: for some seconds, on a thread of its own, one at a time."""
+"""Profile the processor for some seconds, on a separate thread, one profile at a time."""
 
 import contextlib
 import threading
@@ -8,12 +8,12 @@ from eas_processor.link.codes import TOO_LARGE, UNAVAILABLE
 from eas_processor.link.frames import PROFILED, pack
 from eas_processor.worker.hooks import Answer, Processor
 
-_MOST_BYTES = 64 * 1024 * 1024
-"""The engine holds what comes on `control` whole, and a profile of each instance at a time."""
+_MAX_BYTES = 64 * 1024 * 1024
+"""The engine holds a whole profile of each instance in memory."""
 
 
 class Profiling:
-    """Answers each PROFILE by one PROFILED, which `tell` sends."""
+    """Answers each PROFILE frame with one PROFILED frame, which it passes to `tell`."""
 
     def __init__(self, tell: Callable[[bytes], None]) -> None:
         self._tell = tell
@@ -21,7 +21,7 @@ class Profiling:
         self._ended = threading.Event()
 
     def start(self, processor: Optional[Processor], number: int, asked: Dict[str, Any]) -> None:
-        """Profile `processor` for the seconds that are asked for, unless another profile runs."""
+        """Profile `processor` as PROFILE frame `number` asks, unless another profile runs."""
         if processor is None:
             self._answer(number, (UNAVAILABLE, b"the model is not loaded yet; try again"))
         elif not self._running.acquire(blocking=False):
@@ -32,7 +32,7 @@ class Profiling:
             threading.Thread(target=self._run, args=arguments, daemon=True).start()
 
     def end(self) -> None:
-        """Have a running profile end now, and be answered."""
+        """End a running profile early; it is then answered."""
         self._ended.set()
 
     def _run(self, processor: Processor, number: int, asked: Dict[str, Any]) -> None:
@@ -40,16 +40,16 @@ class Profiling:
             answer = processor.profile(asked["levels"], lambda: self._ended.wait(asked["seconds"]))
         finally:
             self._running.release()
-        # Without the engine the worker ends anyway.
+        # If the engine is gone, the worker ends anyway.
         with contextlib.suppress(ConnectionError):
             self._answer(number, answer)
 
     def _answer(self, number: int, answer: Answer) -> None:
         status, payload = answer
-        if len(payload) > _MOST_BYTES:
+        if len(payload) > _MAX_BYTES:
             status = TOO_LARGE
-            payload = (
-                b"the profile has %d bytes, and at most %d are taken; profile for a shorter time"
-                % (len(payload), _MOST_BYTES)
+            payload = b"the profile has %d bytes (limit %d); profile for a shorter time" % (
+                len(payload),
+                _MAX_BYTES,
             )
         self._tell(pack(PROFILED, payload, number, status))

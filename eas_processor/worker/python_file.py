@@ -1,9 +1,9 @@
 """
-Processors in Python files: functions that are the hooks, or a class of the vendor's kind.
+Load a processor from a Python file: hooks as functions, or a class as for the vendor's platform.
 
-A file that defines `initialize` and `process` is run under a name of its own. Any other is run as a
-script is, as `__main__`, so that its last lines tell with `MyProcessor(...).run()` which instance
-serves. Where none of them does, the only subclass of `allspark.BaseProcessor` is taken.
+A file that defines `initialize` and `process` is imported as a module. Any other file runs as a
+script, with the name `__main__`, and chooses the instance that serves by `MyProcessor(...).run()`.
+If no instance is run, the only subclass of `allspark.BaseProcessor` is instantiated.
 """
 
 import ast
@@ -22,12 +22,12 @@ from eas_processor.worker.function_hooks import FunctionHooks
 log = logging.getLogger("eas_processor.worker")
 
 ARGUMENTS = "EAS_SCRIPT_ARGUMENTS"
-"""The environment variable with the script's arguments, a list in JSON."""
+"""The environment variable with the script's arguments, as a JSON list."""
 
 MODULES = "EAS_SCRIPT_MODULES"
-"""The same for where the script finds modules beside its own: a list like PYTHONPATH."""
+"""The environment variable with further directories of the script's modules, like PYTHONPATH."""
 
-# Not the file's own name, which may be that of a module which others import.
+# The file's own name might be the name of a module that is imported elsewhere.
 _HOOKS_MODULE = "processor_hooks"
 _SCRIPT = "__main__"
 _NEEDED = ("initialize", "process")
@@ -36,16 +36,16 @@ _VENDOR_MODULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vend
 
 def load(path: str) -> Any:
     """
-    Run the file at `path`, and return an object that has its hooks as attributes.
+    Run the file at `path`, and return an object with its hooks as attributes.
 
-    Its directory is the first in which modules are looked for. Raises HooksError.
+    The file's directory becomes the first of `sys.path`. Raises HooksError.
     """
     name = os.path.basename(path)
     allspark = _find_modules_of(path)
     try:
         module = _run(path)
     except BaseException as error:
-        # It may end like `sys.exit(processor.run())`, too.
+        # `run()` leaves the script by SystemExit.
         if not (isinstance(error, SystemExit) and allspark.served):
             raise _import_failure(path, error) from error
         module = sys.modules[_SCRIPT]
@@ -55,13 +55,13 @@ def load(path: str) -> Any:
 
 
 def defines_hooks(tree: ast.Module) -> bool:
-    """Whether a file binds `initialize` and `process` itself, so that it is no script."""
+    """Return whether a file defines the hooks `initialize` and `process`, so is not a script."""
     names = set(_bound(tree))
     return "*" in names or names.issuperset(_NEEDED)
 
 
 def _bound(tree: ast.Module) -> Iterator[str]:
-    """Yield the names that a file's own statements bind; `*` for all of a module's."""
+    """Yield the names that the file's top-level statements bind; `*` for `from m import *`."""
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node.name
@@ -72,7 +72,11 @@ def _bound(tree: ast.Module) -> Iterator[str]:
 
 
 def _find_modules_of(path: str) -> Any:
-    """Have the processor find its own modules first, and ours as the vendor's; return that."""
+    """
+    Prepare `sys.path` for the processor at `path`, and return the module `allspark`.
+
+    The processor's own modules come first. Our `allspark` replaces the vendor's.
+    """
     if _VENDOR_MODULES not in sys.path:
         sys.path.insert(0, _VENDOR_MODULES)
     allspark: Any = importlib.import_module("allspark")
@@ -88,7 +92,7 @@ def _run(path: str) -> ModuleType:
         tree = ast.parse(file.read(), path)
     module = ModuleType(_HOOKS_MODULE if defines_hooks(tree) else _SCRIPT)
     module.__file__ = path
-    # Where pickles look for classes that were written by a script of this kind.
+    # Pickles that were made by such a script look for their classes here.
     sys.modules[module.__name__] = module
     sys.argv = [path, *json.loads(os.environ.get(ARGUMENTS, "[]"))]
     exec(compile(tree, path, "exec", dont_inherit=True), vars(module))  # noqa: S102 - the user's file
@@ -98,8 +102,8 @@ def _run(path: str) -> ModuleType:
 def _import_failure(path: str, error: BaseException) -> HooksError:
     if isinstance(error, SystemExit):
         return HooksError(
-            f"the processor {path} ended itself while it was imported ({error!r}), expected hooks "
-            "or a call of run()"
+            f"the processor {path} exited during its import ({error!r}), expected the hooks "
+            "`initialize` and `process` or a call of run()"
         )
     if not isinstance(error, (ImportError, OSError)):
         log.error("import of %s failed", path, exc_info=error)
@@ -107,7 +111,7 @@ def _import_failure(path: str, error: BaseException) -> HooksError:
 
 
 def _instance_of(module: ModuleType, allspark: Any, path: str) -> Any:
-    """Return the instance of the vendor's base class that is to serve."""
+    """Return the instance of `allspark.BaseProcessor` that serves. Raises HooksError."""
     if allspark.served:
         return allspark.served[-1]
     classes = list(_subclasses(module, allspark.BaseProcessor))
@@ -122,7 +126,7 @@ def _instance_of(module: ModuleType, allspark: Any, path: str) -> Any:
         names = ", ".join(each.__name__ for each in own)
         raise HooksError(
             f"the processor {path} has {len(own)} subclasses of allspark.BaseProcessor ({names}) "
-            "and runs none; call run() of the one that serves"
+            "and runs none; call run() on an instance of one"
         )
     try:
         return own[0]()

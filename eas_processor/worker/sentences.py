@@ -1,32 +1,34 @@
-"""What clients are told of an exception in a processor's own code."""
+"""Turn exceptions from a processor's code into sentences for clients."""
 
 import re
 
-_LONGEST = 2000
-"""Characters that are sent: messages may quote a request of any size."""
+_MAX_CHARACTERS = 2000
+"""The longest sentence that is sent, because a message may quote a request of any size."""
 
-# The directories of an absolute path. Not what follows a letter or a colon: types of content, URLs.
+# The directories of an absolute path. Slashes in URLs and content types follow a letter or colon.
 _DIRECTORIES = re.compile(r"(?<![\w:/.~])/(?:[^\s/'\"]+/)+")
 
-# TensorFlow has stacks in its messages, and the traceback of a Python function that it has called.
+# TensorFlow's messages may include its stack, or the traceback of a Python function in the graph.
 _STACK = re.compile(r"Traceback \(most recent call last\)|Original stack trace for")
 
 
 def cut(sentence: str) -> str:
-    """Return the sentence, or the first 2,000 characters of it."""
-    return sentence if len(sentence) <= _LONGEST else sentence[: _LONGEST - 3] + "..."
+    """Return the sentence, shortened to 2,000 characters if it is longer."""
+    if len(sentence) <= _MAX_CHARACTERS:
+        return sentence
+    return sentence[: _MAX_CHARACTERS - 3] + "..."
 
 
 def text_of(error: BaseException) -> str:
-    """Return the message of an exception, also of one whose own `__str__` fails."""
+    """Return the message of an exception, or a substitute if its `__str__` fails."""
     try:
         return str(error)
     except Exception as failure:
-        return f"its message cannot be had: {type(failure).__name__}"
+        return f"its message cannot be shown: __str__ raised {type(failure).__name__}"
 
 
 def said_by(error: BaseException) -> str:
-    """Return the type and message of an exception, without the directories of this machine."""
-    # Cut before it is searched: it may be of any size.
+    """Return the type and message of an exception, without paths and stacks of this machine."""
+    # The message may be of any size, so it is cut before the search.
     message = _DIRECTORIES.sub("", _STACK.split(cut(text_of(error)), 1)[0].strip())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -1,14 +1,14 @@
 """
-Processors in C and C++: the hooks of a shared object with the vendor's ABI, by ctypes.
+Load a processor in C or C++: a shared object with the vendor's ABI, called through ctypes.
 
     void *initialize(const char *model_entry, const char *model_config, int *state)
     int process(void *model, const void *input, int size, void **output, int *output_size)
     int batch_process(void *model, const void *inputs[], int *sizes,
                       void *outputs[], int *output_sizes)                       optional
 
-The calls are made without the GIL. Inputs are read where they lie. An output is on the heap, and
-is freed here. An empty request goes to `process` with a size of 0, as the vendor's own processors
-expect it; their `get_serving_model_info` is therefore not called.
+Calls release the GIL. Inputs are passed without a copy. The library allocates outputs with malloc,
+and this module frees them. An empty request goes to `process` with size 0, as the vendor's own
+processors expect, so their `get_serving_model_info` is not called.
 """
 
 import ctypes
@@ -19,22 +19,21 @@ from typing import Any, Callable, List, Union
 from eas_processor.worker.elf import check_shared_object
 from eas_processor.worker.errors import HooksError, OwnStatus, own_answer
 
-_LARGEST = 2**31 - 1
+_MAX_SIZE = 2**31 - 1
 _LINE_BUFFERED = 1
 
-# A slice of such a pointer is `bytes`, copied once: a call takes 0.75 us, and 1.0 with
-# `string_at`.
+# Slicing such a pointer copies the bytes once: a call takes 0.75 us, and 1.0 with `string_at`.
 _Chars: Any = ctypes.POINTER(ctypes.c_char)
 _Int = ctypes.c_int
 _byref = ctypes.byref
-# The global `free`, which is that of a preloaded allocator, with the GIL: to give it up and take
-# it again costs more than the call.
+# The global `free` belongs to the preloaded allocator, if there is one. It is called with the GIL,
+# because releasing and taking the GIL costs more than the call.
 _free: Any = ctypes.PyDLL(None).free
 
-# What a C++ compiler makes of the names, where they are not declared extern "C".
+# The symbols that a C++ compiler writes for these functions without extern "C".
 _MANGLED = {"initialize": "_Z10initializePKcS0_Pi", "process": "_Z7processPvPKviPS_Pi"}
 
-# What a library may remember pointers to, as long as the process lives.
+# Libraries may keep pointers to these strings, so they live as long as the process.
 _kept: List[bytes] = []
 
 _ADVICE = (
@@ -45,16 +44,16 @@ _ADVICE = (
 
 
 class OutputFault(Exception):
-    """A call has returned an output that cannot be."""
+    """A call returned an output with an impossible address or size."""
 
     code = "INTERNAL"
 
 
 class SharedObject:
     """
-    A loaded shared object, with the hooks that it exports as attributes.
+    A loaded shared object, with its hooks as attributes.
 
-    `library` has `initialize` and `process`. `name` is for sentences.
+    `library` must export `initialize` and `process`. `name` is for messages.
     """
 
     def __init__(self, library: Any, name: str) -> None:
@@ -65,19 +64,21 @@ class SharedObject:
             self.batch_process = _make_batch_process(library.batch_process, self.process, name)
 
     def initialize(self, model_entry: str, model_config: str) -> ctypes.c_void_p:
-        """Return the model's handle, which may be NULL. Raises HooksError."""
+        """Call `initialize`, and return its handle, which may be NULL. Raises HooksError."""
         call = self._library.initialize
         call.restype = ctypes.c_void_p
         entry, config = os.fsencode(model_entry), model_config.encode()
         if b"\0" in config:
-            raise HooksError(f"model_config has a NUL character, which {self._name} cannot be told")
+            raise HooksError(
+                f"model_config has a NUL character, which cannot be passed to {self._name}"
+            )
         _kept.extend((entry, config))
         state = _Int()
         model = call(entry, config, _byref(state))
         if state.value:
             raise HooksError(
-                f"{self._name} refused the model {model_entry}: `initialize` set the state "
-                f"{state.value}; what it printed is in the log"
+                f"{self._name} refused the model {model_entry}: `initialize` set state "
+                f"{state.value}; its output is in the log"
             )
         return ctypes.c_void_p(model)
 
@@ -86,14 +87,14 @@ def load(path: str) -> SharedObject:
     """Load the shared object at `path`. Raises HooksError."""
     check_shared_object(path)
     program = ctypes.CDLL(None)
-    # Standard output is no terminal: what is printed would be seen 4 KB later, and after a crash
-    # not at all.
+    # Standard output is not a terminal, so C code would buffer 4 KB of it, and lose that in a
+    # crash.
     program.setvbuf(ctypes.c_void_p.in_dll(program, "stdout"), None, _LINE_BUFFERED, 0)
     try:
         library = ctypes.CDLL(path)
     except OSError as error:
         raise HooksError(_why_not_loaded(path, str(error))) from error
-    # Workers are forked from here, and would print it once more.
+    # Each forked worker would print the buffered output again.
     program.fflush(None)
     for name in ("initialize", "process"):
         if not hasattr(library, name):
@@ -109,7 +110,7 @@ def _why_not_loaded(path: str, error: str) -> str:
 
 
 def _instead(library: Any, name: str) -> str:
-    """Return what a library without the symbol has in its place."""
+    """Return a hint if the library exports something else in place of `name`."""
     if hasattr(library, _MANGLED[name]):
         return ' but a C++ function of that name: declare it extern "C"'
     if name == "process" and hasattr(library, "async_process"):
@@ -118,7 +119,7 @@ def _instead(library: Any, name: str) -> str:
 
 
 def _make_process(call: Any, name: str) -> Callable[[Any, Any], bytes]:
-    """Return the hook that calls the exported function."""
+    """Return the hook `process` for the exported function `call`."""
 
     def process(model: Any, request: Any) -> bytes:
         given = request if type(request) is bytes else ctypes.c_char_p(_place(request, name))
@@ -127,7 +128,7 @@ def _make_process(call: Any, name: str) -> Callable[[Any, Any], bytes]:
         try:
             size: int = output_size.value
             if status == 200 and output and size >= 0:
-                answer: bytes = output[:size]  # what the rest comes to, in half of its time
+                answer: bytes = output[:size]  # the usual case, in half the time of `own_answer`
                 return answer
             return own_answer(status, _bytes(output, size, status, name))
         finally:
@@ -139,7 +140,7 @@ def _make_process(call: Any, name: str) -> Callable[[Any, Any], bytes]:
 def _make_batch_process(
     call: Any, process: Callable[[Any, Any], bytes], name: str
 ) -> Callable[[Any, List[Any]], List[Any]]:
-    """Return the hook that calls the exported function, and `process` for each where it fails."""
+    """Return the hook `batch_process`; if the batch fails, it calls `process` for each request."""
 
     def one(model: Any, request: Any) -> Any:
         try:
@@ -150,7 +151,7 @@ def _make_batch_process(
     def batch_process(model: Any, requests: List[Any]) -> List[Any]:
         count = len(requests)
         places: Any = [each if type(each) is bytes else _place(each, name) for each in requests]
-        # One more than there are: a NULL ends them.
+        # The arrays end with a NULL.
         inputs = (ctypes.c_char_p * (count + 1))(*places)
         sizes = (_Int * (count + 1))(*map(len, requests))
         outputs, output_sizes = (_Chars * (count + 1))(), (_Int * (count + 1))()
@@ -167,9 +168,9 @@ def _make_batch_process(
 
 
 def _place(request: Any, name: str) -> Union[bytes, int]:
-    """Return the address of a buffer, or bytes that are a copy of one that is not writable."""
-    if len(request) > _LARGEST:
-        said = f"the request has {len(request)} bytes, {name} takes up to {_LARGEST}"
+    """Return the address of a writable buffer, or a copy of any other. Raises OwnStatus."""
+    if len(request) > _MAX_SIZE:
+        said = f"the request has {len(request)} bytes; {name} takes at most {_MAX_SIZE}"
         raise OwnStatus(413, said.encode())
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(request))

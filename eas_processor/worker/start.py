@@ -1,9 +1,9 @@
 """
-The program of a launcher: `python PACKAGES HOOKS LINK ENGINE`, with `-sE` in a build.
+The program of a launcher: `python CODE HOOKS LINK ENGINE`, with `-sE` in a processor build.
 
-It is copied to CODE/__main__.py, so that CODE, which holds the packages for workers alone, is
-the first place that Python looks for modules, whatever the current directory or the build's
-site-packages hold.
+CODE is the directory with the worker packages, and this file is copied to CODE/__main__.py. Python
+then looks for modules in CODE first, before the current directory and the build's site-packages.
+HOOKS are a name or path, LINK is a descriptor, and ENGINE is the engine's pid.
 """
 
 import os
@@ -11,22 +11,22 @@ import sys
 
 
 def main() -> int:
-    """Run the launcher until the engine closes the link."""
-    # Read by OpenBLAS when numpy is imported: its threads would make fork unsafe, and TensorFlow
-    # has its own.
+    """Run the launcher until the engine closes the link; return the exit status."""
+    # OpenBLAS reads this when numpy is imported. Its threads would make fork unsafe, and
+    # TensorFlow has its own.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from eas_processor.worker import process
 
-    # Before numpy is imported, which takes longer than an engine that is killed may leave this.
+    # Before the import of numpy, which takes a while: the engine may be killed meanwhile.
     process.die_with_parent(int(sys.argv[-1]))
     try:
         from eas_processor.worker import launcher
     except ImportError as error:
         if error.name != "numpy":
             raise
-        # The last line is what the engine tells.
+        # The engine shows the last line of the output.
         sys.exit(
-            f"{sys.executable} has no numpy, which workers need: install it there, or name it in "
+            f"{sys.executable} has no numpy, which workers need: install it there, or list it in "
             "the processor's requirements.txt"
         )
     return launcher.main()

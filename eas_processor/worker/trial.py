@@ -1,9 +1,9 @@
 """
-One request to a processor's hooks, without a service: the program of `eascmd processor test`.
+Send one request to a processor's hooks without a service, for `eascmd processor test`.
 
-Its arguments are the hooks, the model, `model_config`, the number of the codec, and a descriptor to
-which the answer goes: a line with the name of its code, or with a processor's own status, and its
-payload. The request comes on stdin.
+The arguments are the hooks, the model, `model_config`, the number of the codec, and a descriptor
+for the answer. The request is read from stdin. The answer is one line with the name of its code or
+the processor's own status, and then the payload.
 """
 
 import os
@@ -34,7 +34,7 @@ def _answer(hooks: str, model: str, config: str, codec: int, request: bytes) -> 
     except HooksError as error:
         return MODEL_FAULT, str(error).encode("utf-8", "replace")
     if not request:
-        # As the engine does: it answers by what the processor says of its model.
+        # The engine, too, answers empty requests with the processor's description of its model.
         described = processor.describe()
         if described[0] != UNIMPLEMENTED:
             return described

@@ -1,4 +1,4 @@
-"""One instance: the process that holds the model."""
+"""The process of one instance: it loads the model, and answers the engine's calls."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ from eas_processor.link.spec import WorkerSpec
 from eas_processor.worker import process
 from eas_processor.worker.channel import Channel, Outlet
 from eas_processor.worker.hooks import HooksError, Processor, info_facts
-from eas_processor.worker.priority import giving_way
+from eas_processor.worker.priority import lowered_priority
 from eas_processor.worker.profiling import Profiling
 
 log = logging.getLogger("eas_processor.worker")
@@ -35,7 +35,7 @@ _POINTS = 200
 
 
 class Worker:
-    """Runs the hooks for the engine's calls until the link closes."""
+    """Loads the model, and runs the hooks for the engine's calls until the engine ends it."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Worker:
         self._hooks = hooks
         self._spec = spec
         self._control = control
-        self._telling = threading.Lock()
+        self._control_lock = threading.Lock()
         self._profiling = Profiling(self._tell)
         self._data, self._bulk = data, bulk
         self._output = output
@@ -68,11 +68,11 @@ class Worker:
             process.keep_from_children([self._control, self._data, self._bulk])
             introduce(self._control)
             threading.Thread(target=self._watch, daemon=True).start()
-            # Before the processor's first call: CUDA reads CUDA_VISIBLE_DEVICES when it starts.
+            # Before the hooks run, because CUDA reads CUDA_VISIBLE_DEVICES when it starts.
             os.environ.update(self._spec.environment)
             self._load()
             self._asked_to_stop.wait()
-            # To this thread, where Python's handlers run: it has run when the call is over.
+            # Python runs handlers in this thread, so the handler has returned when the call does.
             if self._spec.sigterm:
                 with contextlib.suppress(SystemExit):
                     signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
@@ -80,19 +80,19 @@ class Worker:
                 self._processor.shutdown()
             process.end()
         except ConnectionError:
-            process.end()  # the engine is gone, or has no use for it any more
+            process.end()  # the engine is gone, or has closed the sockets
         except BaseException:
-            log.exception("the worker failed and ends")
+            log.exception("the worker failed, and exits")
         process.end(process.FAILED_STATUS)
 
     def _load(self) -> None:
         try:
-            with giving_way(self._spec.gently):
+            with lowered_priority(self._spec.low_priority):
                 processor = Processor(self._hooks, self._spec.model_entry, self._spec.model_config)
         except HooksError as error:
             self._tell(pack(FAILED, str(error).encode(errors="replace")))
             return
-        # Once more when WARMED comes, in a moment then, because nearly everything is frozen here.
+        # This runs again after the warm-up, and is quick then, because it freezes most objects now.
         self._collector.settle()
         self._processor = processor
         self._serve(processor)
@@ -105,8 +105,8 @@ class Worker:
         self._tell(pack(READY, json.dumps(facts).encode()))
 
     def _tell(self, frame: bytes) -> None:
-        """Send a frame on `control`; several threads do, and a profile does not fit at once."""
-        with self._telling:
+        """Send a frame on `control`, without interleaving those of other threads."""
+        with self._control_lock:
             self._control.sendall(frame)
 
     def _serve(self, processor: Processor) -> None:
@@ -128,12 +128,12 @@ class Worker:
 
     @property
     def _has_last_words(self) -> bool:
-        """Whether the processor does something before the end, for which the engine waits 2 s."""
+        """Whether the processor runs code before the end; the engine waits 2 s for it."""
         says_farewell = self._processor is not None and self._processor.says_farewell
         return self._spec.sigterm or says_farewell
 
     def _watch(self) -> None:
-        """Beat, obey, and end the process when the engine is gone; runs in a thread of its own."""
+        """Send heartbeats and follow the frames on `control`, until the engine is gone."""
         control = self._control
         reader = FrameReader(control)
         served = -1

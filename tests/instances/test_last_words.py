@@ -38,7 +38,7 @@ F0000 00:00:1795860624.478525   28726 tensor_shape.cc:587] {CHECK}
         "Fatal Python error: Segmentation fault",
     ),
     "an exception of Python": (
-        "ERROR the worker failed and ends\nTraceback (most recent call last):\n"
+        "ERROR the worker failed, and exits\nTraceback (most recent call last):\n"
         '  File "/a/b.py", line 3, in load\n'
         '    raise SystemExit("no licence")\nSystemExit: no licence',
         "SystemExit: no licence",

@@ -711,9 +711,9 @@ async def test_a_model_gives_way_while_it_loads_where_others_serve(
     asked: list[bool] = []
     launch = Launcher.launch
 
-    async def note(self: Launcher, *arguments: Any, gently: bool = False) -> None:
-        asked.append(gently)
-        await launch(self, *arguments, gently=gently)
+    async def note(self: Launcher, *arguments: Any, low_priority: bool = False) -> None:
+        asked.append(low_priority)
+        await launch(self, *arguments, low_priority=low_priority)
 
     monkeypatch.setattr(Launcher, "launch", note)
     settings = real_service()

@@ -403,7 +403,7 @@ def test_an_answer_that_no_frame_can_hold_is_refused(serve, monkeypatch):
     monkeypatch.setattr(channel_module, "MAX_PAYLOAD", BULK_SIZE + 100)
     peer = serve()
     peer.send(predict(1, b"123456789"), predict(2, b"fits"))
-    sentence = b"the answer has %d bytes, more than 4 GiB" % (9 * BULK_SIZE // 8)
+    sentence = b"the answer has %d bytes, more than the limit of 4 GiB" % (9 * BULK_SIZE // 8)
     assert peer.answers(1, "bulk") == {1: (TOO_LARGE, sentence)}
     assert peer.answers(1)[2][0] == OK
 

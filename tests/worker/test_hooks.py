@@ -56,17 +56,22 @@ class Coded(Exception):
 def test_an_exception_without_a_message_of_its_own_ends_no_worker():
     code, text = processor(process=raising(Wordless())).process(b"")
     assert code == INTERNAL
-    assert text.startswith(b"the processor failed with Wordless: its message cannot be had: Value")
+    assert text.startswith(
+        b"the processor failed with Wordless: its message cannot be shown: __str__ raised Value"
+    )
     wordless = Wordless()
     wordless.status = 404
     answer = processor(process=raising(wordless)).process(b"")
-    assert answer == (PROCESSOR, pack_status(404, b"its message cannot be had: ValueError"))
+    assert answer == (
+        PROCESSOR,
+        pack_status(404, b"its message cannot be shown: __str__ raised ValueError"),
+    )
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (Wordless(), "Wordless: its message cannot be had: ValueError"),
+        (Wordless(), "Wordless: its message cannot be shown: __str__ raised ValueError"),
         (Coded("bad"), "Coded: bad"),
         (SystemExit({}), r"SystemExit: {}"),
     ],
@@ -215,7 +220,7 @@ def test_json_without_that_hook_is_batched_too():
 
 
 def test_any_other_codec_is_unimplemented():
-    expected = UNIMPLEMENTED, b"this processor does not take this encoding"
+    expected = UNIMPLEMENTED, b"this processor does not support the encoding of this request"
     assert processor(process_json=lambda model, request: b"{}").process(b"", 9) == expected
 
 
@@ -303,7 +308,7 @@ def test_the_requests_of_a_batch_that_fails_are_run_one_by_one(batch_process, ca
         (PROCESSOR, pack_status(400, b"poison")),
         (OK, b"2"),
     ]
-    assert "a batch failed" in caplog.text
+    assert "batch_process failed" in caplog.text
 
 
 def test_describe_passes_on_what_the_hook_says():

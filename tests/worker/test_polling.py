@@ -52,7 +52,7 @@ def test_it_is_given_up_after_a_moment():
 @pytest.mark.parametrize("batches, looks", [(False, 0), (True, 1)])
 def test_while_the_worker_holds_many_only_batches_are_polled_for(batches, looks):
     reader = Reader(1)
-    found = Poller(reader, batches=batches).read(polling._FEW + 1)
+    found = Poller(reader, batches=batches).read(polling._MAX_HELD + 1)
     assert found == [FRAME] * looks
     assert reader.looks == looks
 

@@ -27,7 +27,7 @@ def test_threads_that_are_started_meanwhile_have_the_usual_one_in_the_end(may_ra
         over.wait(20)
         found["serving"] = of(0)
 
-    with priority.giving_way():
+    with priority.lowered_priority():
         thread = threading.Thread(target=work)
         thread.start()
         while "loading" not in found:
@@ -39,7 +39,7 @@ def test_threads_that_are_started_meanwhile_have_the_usual_one_in_the_end(may_ra
 
 def test_it_is_raised_again_where_loading_fails(may_raise):
     before = of(0)
-    with pytest.raises(ValueError), priority.giving_way():
+    with pytest.raises(ValueError), priority.lowered_priority():
         assert of(0) == priority._LOADING
         raise ValueError
     assert of(0) == before
@@ -47,12 +47,12 @@ def test_it_is_raised_again_where_loading_fails(may_raise):
 
 def test_without_others_that_serve_nothing_is_lowered():
     before = of(0)
-    with priority.giving_way(gently=False):
+    with priority.lowered_priority(wanted=False):
         assert of(0) == before
 
 
 def test_who_may_not_raise_it_again_does_not_lower_it(monkeypatch):
     monkeypatch.setattr(priority, "_may_raise", lambda _: False)
     before = of(0)
-    with priority.giving_way():
+    with priority.lowered_priority():
         assert of(0) == before

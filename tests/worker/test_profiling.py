@@ -86,7 +86,6 @@ def test_a_profile_of_more_than_64_mib_is_refused_and_beats_go_on_beside_a_large
         _, answered, payload = answer(worker)
         assert answered == code
     assert payload == (
-        b"the profile has 67108865 bytes, and at most 67108864 are taken; "
-        b"profile for a shorter time"
+        b"the profile has 67108865 bytes (limit 67108864); profile for a shorter time"
     )
     assert worker.control.next()[0] == HEARTBEAT

@@ -274,7 +274,7 @@ def test_its_own_modules_are_found_first(write):
     [
         ("", "app.py has no hook `initialize`, and no subclass of allspark.BaseProcessor"),
         ("initialize = len", "app.py has no hook `process`"),
-        ("import sys; sys.exit(2)", r"app.py ended itself while it was imported .SystemExit"),
+        ("import sys; sys.exit(2)", r"app.py exited during its import .SystemExit"),
         ("raise KeyboardInterrupt", "app.py cannot be imported: KeyboardInterrupt"),
         ("print 'two'", "app.py cannot be imported: SyntaxError"),
         ("import no_such_module", "cannot be imported: ModuleNotFoundError: No module named"),

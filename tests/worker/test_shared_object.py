@@ -180,8 +180,8 @@ def test_a_state_that_is_not_0_refuses_the_model(plain):
     with pytest.raises(HooksError) as caught:
         Processor(import_hooks(plain), "/models/rank", "refuse")
     assert str(caught.value) == (
-        "plain.so refused the model /models/rank: `initialize` set the state 400; what it printed "
-        "is in the log"
+        "plain.so refused the model /models/rank: `initialize` set state 400; its output is in the "
+        "log"
     )
 
 
@@ -253,11 +253,11 @@ def head(**changes):
     "content, sentence",
     [
         (b"", "is empty, expected a shared object (ELF)"),
-        (b"print('hello')\n" * 9, "is no library, expected a shared object (ELF)"),
+        (b"print('hello')\n" * 9, "is not a library, expected a shared object (ELF)"),
         (b"\xcf\xfa\xed\xfe" * 99, "is a library of macOS, expected a shared object (ELF)"),
         (b"MZ" * 99, "is a library of Windows, expected a shared object (ELF)"),
         (b"!<arch>\n" * 99, "is a static library, expected a shared object (ELF)"),
-        (b"\x7fELF", "is no library, expected a shared object (ELF)"),
+        (b"\x7fELF", "is not a library, expected a shared object (ELF)"),
         (head(machine=243), "is for riscv (64 bits, little-endian), expected "),
         (head(machine=22, order=2), "is for s390x (64 bits, big-endian), expected "),
         (head(machine=3, bits=1), "is for x86 (32 bits, little-endian), expected "),
@@ -281,7 +281,8 @@ def test_a_library_that_is_cut_short_is_refused(plain, tmp_path, part):
     path = tmp_path / "rank.so"
     path.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(
-        HooksError, match=r"rank\.so is cut short: it has \d+ bytes, and lists \d+$"
+        HooksError,
+        match=r"rank\.so is incomplete: it has \d+ bytes, expected \d+; copy it again$",
     ):
         import_hooks(str(path))
 

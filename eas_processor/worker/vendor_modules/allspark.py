@@ -1,13 +1,14 @@
 """
-The vendor's module for processors in Python, as far as its documentation tells of it.
+A replacement for the vendor's module `allspark`, with the interface that its docs describe.
 
     class MyProcessor(allspark.BaseProcessor):
-        def initialize(self): ...               once in each worker
+        def initialize(self): ...               called once in each worker
         def process(self, data): ...            returns (bytes, status)
 
     MyProcessor(worker_threads=10).run()
 
-In a worker `run` says which instance serves. In a script it starts the engine in front of it.
+In a worker, `run` marks the instance that serves. In a script, `run` starts the engine, which then
+runs the script in its workers.
 """
 
 import json
@@ -18,26 +19,26 @@ from typing import Any, Dict, List, NoReturn, Optional
 
 log = logging.getLogger("allspark")
 
-# Outside of workers only this file is there: nothing of this project can be imported.
+# Outside of workers only this file is available, so it imports nothing of this project.
 PROBE = "EAS_ALLSPARK_PROBE"
-"""The number of a descriptor: who runs the script wants to know what it asks for, no more."""
+"""An environment variable: `run` writes the script's settings to this descriptor, and ends."""
 
 ENGINE_FILE = "engine"
-"""Beside this file, where `eascmd processor path` has written it: the engine's interpreter."""
+"""The file beside this one in which `eascmd processor path` stores the engine's interpreter."""
 
 _KEEPALIVE = "rpc.keepalive"
 
 served: "List[BaseProcessor]" = []
-"""The instances whose `run` was called in a worker's launcher."""
+"""The instances whose `run` was called in a launcher."""
 
 in_worker = False
-"""Set by the launcher of a worker."""
+"""Whether this is a launcher or a worker."""
 
 _model: Dict[str, str] = {}
 
 
 class Served(SystemExit):
-    """Leaves the script at `run`, which does not return at the vendor's either."""
+    """Ends the script in `run`, which does not return in the vendor's module either."""
 
 
 class Properties:
@@ -51,7 +52,7 @@ class Properties:
         self._values[str(name)] = value
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a property, `default` where it is not set."""
+        """Return a property, or `default` if it is not set."""
         return self._values.get(str(name), default)
 
     def __repr__(self) -> str:
@@ -67,26 +68,29 @@ def default_properties() -> Properties:
 
 
 def get_model_path() -> str:
-    """Return where the model is, from `initialize` on."""
+    """Return the path of the model. Raises RuntimeError before `initialize` is called."""
     if "path" not in _model:
-        raise RuntimeError("get_model_path() is known from initialize() on")
+        raise RuntimeError(
+            "get_model_path() was called too early: call it in initialize() or later"
+        )
     return _model["path"]
 
 
 def set_model_path(path: str) -> None:
-    """Note where the model is: the worker calls it."""
+    """Set the path of the model; the worker calls this before `initialize`."""
     _model["path"] = path
 
 
 class BaseProcessor:
     """
-    What a processor derives from.
+    The base class of processors.
 
-    `worker_threads` call `process` at a time, in each of `worker_processes`. `endpoint` is where a
-    script listens. As a service, the service file's `metadata` decides instead.
+    Each of `worker_processes` workers calls `process` in `worker_threads` threads at once.
+    `endpoint` is the address on which a script listens. In a service, `metadata` of the service
+    file decides instead. `io_threads` has no effect.
     """
 
-    # For a class whose own `__init__` does not call this one's.
+    # Defaults for a subclass whose `__init__` does not call this one.
     worker_threads: Optional[int] = None
     worker_processes: Optional[int] = None
     io_threads: Optional[int] = None
@@ -105,21 +109,21 @@ class BaseProcessor:
         self.io_threads = io_threads
         self.endpoint = endpoint
         if others:
-            log.warning("not known here, and ignored: %s", ", ".join(sorted(others)))
+            log.warning("unknown arguments are ignored: %s", ", ".join(sorted(others)))
 
     def initialize(self) -> None:
         """Load the model; called once in each worker."""
 
     def process(self, data: bytes) -> Any:
-        """Return the answer to a request body, and its status: 0 and 200 are success."""
+        """Return the answer to a request body, and its status, where 0 and 200 mean success."""
         raise NotImplementedError("process(self, data)")
 
     def get_model_path(self) -> str:
-        """Return where the model is, from `initialize` on."""
+        """Return the path of the model. Raises RuntimeError before `initialize` is called."""
         return get_model_path()
 
     def run(self) -> NoReturn:
-        """Serve with this instance; nothing that comes after it is run."""
+        """Serve with this instance. The statements after the call do not run."""
         if in_worker:
             served.append(self)
         elif PROBE in os.environ:
@@ -131,7 +135,7 @@ class BaseProcessor:
 
 
 def asked(processor: BaseProcessor) -> Dict[str, str]:
-    """Return what a processor and the properties ask for, as JSON can hold it; no defaults."""
+    """Return the settings of a processor and the properties as text, without unset ones."""
     wishes = {
         "worker_threads": processor.worker_threads,
         "worker_processes": processor.worker_processes,
@@ -142,10 +146,10 @@ def asked(processor: BaseProcessor) -> Dict[str, str]:
 
 
 def _become_engine(wishes: Dict[str, str]) -> NoReturn:
-    """Go on as the engine, which runs this script in its workers."""
+    """Replace this process by an engine that runs the script in its workers."""
     script = getattr(sys.modules["__main__"], "__file__", None)
     if script is None:
-        raise RuntimeError("allspark: run() serves a file; this is an interactive session")
+        raise RuntimeError("allspark: run() works in a script file, not in an interactive session")
     python = _engine_python()
     command = [python, "-P", "-m", "eas_processor.cli", "processor", "run", os.path.abspath(script)]
     command += ["--python", sys.executable, "--asked", json.dumps(wishes), "--args"]
@@ -162,6 +166,6 @@ def _engine_python() -> str:
     if sys.version_info >= (3, 11):
         return sys.executable
     raise RuntimeError(
-        "allspark: the engine needs another Python than this one; start the script with "
-        "PYTHONPATH=$(eascmd processor path)"
+        f"allspark: the engine needs Python 3.11 or newer, and this is {sys.version.split()[0]}; "
+        "start the script with PYTHONPATH=$(eascmd processor path)"
     )
