@@ -139,7 +139,7 @@ def test_initialize_runs_in_the_worker_alone(write):
 
 
 def test_the_model_path_is_not_known_before(write):
-    with pytest.raises(HooksError, match="is known from initialize"):
+    with pytest.raises(HooksError, match="was called too early"):
         import_hooks(write(APP + "allspark.get_model_path()\n"))
 
 
