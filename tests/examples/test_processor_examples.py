@@ -1,80 +1,52 @@
-"""The examples of processors of one's own, each served from an empty data directory."""
+"""The examples of processors of one's own, each followed from an empty data directory."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
-from fixtures.many import EASCMD, Many
+from docs.examples import ExampleReader, followed
+from fixtures import need
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def make(example: str, directory: Path, packages: list[str], program: str) -> Path:
-    """Return a copy of the example whose model has been made, as its README says."""
-    copy = directory / example
-    shutil.copytree(EXAMPLES / example, copy, ignore=shutil.ignore_patterns("build", ".venv"))
-    uv = [sys.executable, "-m", "uv"]
-    commands = [
-        [*uv, "venv", "--quiet", ".venv"],
-        [*uv, "pip", "install", "--quiet", "--python", ".venv", *packages],
-        [".venv/bin/python", program],
-    ]
-    for command in commands:
-        subprocess.run(command, cwd=copy, check=True, timeout=300)
-    return copy / "service.json"
+pytestmark = pytest.mark.slow
 
 
-def ask(engine: Many, name: str, rows: list[list[float]]) -> tuple[int, Any]:
-    host, port = engine.address
-    connection = http.client.HTTPConnection(host, port, timeout=60)
-    head = {"Authorization": engine.token(name), "Content-Type": "application/json"}
-    with contextlib.closing(connection):
-        connection.request(
-            "POST", f"/api/predict/{name}", json.dumps({"instances": rows}).encode(), head
-        )
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
+def ask(reader: ExampleReader, name: str, rows: list[list[float]] | None) -> tuple[int, Any]:
+    """Return the status and the answer to these rows; without rows, to an empty request."""
+    head = {"Authorization": reader.token, "Content-Type": "application/json"}
+    body = None if rows is None else json.dumps({"instances": rows}).encode()
+    try:
+        with urlopen(Request(f"{reader.address}/api/predict/{name}", body, head), timeout=60) as it:
+            return it.status, json.loads(it.read())
+    except HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
 
 
 @pytest.mark.parametrize(
-    ("example", "packages", "program", "name", "rows", "expected"),
+    ("example", "name", "rows", "expected"),
     [
-        (
-            "sklearn_iris",
-            ["-r", "requirements.txt"],
-            "train.py",
-            "iris",
-            [[5.1, 3.5, 1.4, 0.2], [6.7, 3.1, 5.6, 2.4]],
-            [0, 2],
-        ),
-        ("onnx_linear", ["onnx"], "make_model.py", "linear", [[1, 2, 3]], [[4.5, -1.5]]),
+        ("sklearn_iris", "iris", [[5.1, 3.5, 1.4, 0.2], [6.7, 3.1, 5.6, 2.4]], [0, 2]),
+        ("onnx_linear", "linear", [[1, 2, 3]], [[4.5, -1.5]]),
     ],
 )
 def test_an_example_answers_from_an_environment_of_its_own(
-    tmp_path: Path,
-    example: str,
-    packages: list[str],
-    program: str,
-    name: str,
-    rows: list[list[float]],
-    expected: list[Any],
+    tmp_path: Path, example: str, name: str, rows: list[list[float]], expected: list[Any]
 ) -> None:
-    service = make(example, tmp_path, packages, program)
-    engine = Many(tmp_path / "home", service, program=EASCMD)
-    try:
-        status, answer = ask(engine, name, rows)
+    need.path_of("curl")
+    with followed(example, tmp_path) as reader:
+        status, answer = ask(reader, name, rows)
         assert (status, answer["predictions"]) == (200, expected)
-        declared = json.loads(engine.get(f"/api/predict/{name}", engine.token(name))[1])
-        assert declared["inputs"][0]["type"] == "DT_FLOAT"
-        status, answer = ask(engine, name, [[1]])
+        assert ask(reader, name, None)[1]["inputs"][0]["type"] == "DT_FLOAT"
+        status, answer = ask(reader, name, [[1]])
         assert status == 400 and "expected DT_FLOAT" in answer["error"]
-    finally:
-        engine.stop()
+
+
+def test_the_example_in_c_answers_as_its_readme_says(tmp_path: Path) -> None:
+    need.path_of("cc")
+    with followed("c_processor", tmp_path):
+        pass
