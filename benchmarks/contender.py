@@ -200,7 +200,7 @@ def environment_python(name: str, packages: Sequence[str]) -> Path:
     stamp = directory / ".installed"
     if stamp.exists():
         return python
-    # The interpreter of this benchmark: another build of Python is up to 1.4 times as fast.
+    # The interpreter of this benchmark: builds of Python differ. See docs/decisions/plain-python.md
     base = os.path.realpath(sys.executable)
     uv = find_uv_bin()
     make = [uv, "venv", "-q", "--clear", "-p", base]

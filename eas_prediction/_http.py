@@ -1,4 +1,8 @@
-"""One request and its answer on an open connection, as HTTP/1.1 writes them."""
+"""
+One request and its answer on an open connection, as HTTP/1.1 writes them.
+
+docs/decisions/client-http.md says why the client does this itself.
+"""
 
 from __future__ import annotations
 

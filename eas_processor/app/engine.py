@@ -187,6 +187,7 @@ class _Engine:
 
     def _freeze(self) -> None:
         """Have the collector not look again at what lives as long as the process."""
+        # The figures are in docs/decisions/frozen-collector.md.
         gc.collect()
         gc.freeze()
 

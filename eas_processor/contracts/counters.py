@@ -32,8 +32,8 @@ class TimeHistogram:
     """
     Durations in buckets of powers of two microseconds; one below 0 counts as 0.
 
-    Each request has three of its own. They are only appended to `noted`, 0.03 us each, and counted
-    a thousand at a time, 0.08 us each; to count one alone takes 0.25.
+    Each request has three of its own. They are only appended to `noted`, and counted a thousand at
+    a time. The figures are in docs/decisions/counting-durations.md.
     """
 
     __slots__ = ("counts", "noted", "seconds")

@@ -24,7 +24,8 @@ from eas_processor.worker.hooks import info_facts
 from eas_processor.worker.polling import usable_cores
 
 # Requests that are run one by one are answered together while that takes no longer than this: a
-# client that wakes for each answer takes the caches. 6,400 requests/s became 9,400.
+# client that wakes for each answer takes the caches.
+# The figures are in docs/decisions/sending-in-bursts.md and docs/decisions/inline.md.
 _HOLD_BACK_S = 0.00025
 _POLL_S = 0.0002
 _FEW = 8

@@ -38,10 +38,11 @@ BYTE_CREDIT = 64 * 1024 * 1024
 _NO_TIMES = 0.0, 0.0, 0.0
 # A worker whose runs are shorter than a trip to the engine and back would wait for its next request
 # after each of them: these lie ready in its socket, and count as waiting in the queue.
+# The figures are in docs/decisions/calls-sent-ahead.md.
 _AHEAD = 32
-# As many requests are written together: more would keep a worker waiting that could have begun, and
-# one that has nothing at all to do waits for fewer. With 32 connections this took requests/s from
-# 40,000 to 43,500, against writing all that a turn of the loop has brought.
+# At most this many requests are written together: more would keep a worker waiting that could have
+# begun. An idle worker gets the first few at once.
+# The figures are in docs/decisions/sending-in-bursts.md.
 _BURST = 16
 _FIRST_BURST = 4
 _ANSWERING_LINKS = {"data", "bulk"}

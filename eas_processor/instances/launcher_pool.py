@@ -1,4 +1,8 @@
-"""The launchers of an engine: one for each interpreter, code, hooks and environment."""
+"""
+The launchers of an engine: one for each interpreter, code, hooks and environment.
+
+docs/decisions/forked-workers.md says why workers are forked.
+"""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ def widen(transport: asyncio.Transport) -> None:
     """
     Let a body of usual size fit into a socket: fewer writes, and fewer wake-ups of both sides.
 
-    With bodies of 600 KB, requests/s went from 1,200 to 1,390. The kernel gives no more than
-    net.core.wmem_max.
+    The kernel gives no more than net.core.wmem_max.
+    The figures are in docs/decisions/large-bodies.md.
     """
     if sock := transport.get_extra_info("socket"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BULK_BUFFER)

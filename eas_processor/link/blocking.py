@@ -132,9 +132,9 @@ class FrameReader:
 
     def _read_large(self, length: int, head: memoryview) -> memoryview:
         """Receive the rest of a payload into its own memory; `head` has its first bytes."""
-        # This memory is not zeroed: bytearray(64 MiB) would hold the GIL for 15 ms and stop every
-        # thread. It comes from malloc, because the page faults of a new mapping take 100 us for
-        # 600 KB.
+        # This memory is not zeroed, because that would hold the GIL and stop every thread. It comes
+        # from malloc, because a new mapping costs page faults.
+        # The figures are in docs/decisions/large-bodies.md.
         payload: memoryview = np.empty(length, np.uint8).data
         payload[: len(head)] = head
         done = len(head)

@@ -28,16 +28,17 @@ from eas_processor.worker.polling import Poller
 
 log = logging.getLogger("eas_processor.worker")
 
-# Handing the socket to another thread costs about 50 us: a wake-up, and a switch of the GIL. It is
-# worth that when runs take longer than this, because several then run in parallel. Batches gain
-# less, since requests that arrive during a run make the next batch larger: with 64 connections,
-# runs of 0.2-0.5 ms and two cores, requests/s went from 42,000 to 51,000 without the handover.
+# Handing the socket to another thread costs a wake-up and a switch of the GIL. It is worth that when
+# runs take longer than this, because several then run in parallel. Batches gain less, since
+# requests that arrive during a run make the next batch larger.
+# The figures are in docs/decisions/worker-threads.md.
 _INLINE_RUN_S = 0.0005
 _INLINE_BATCH_S = 0.002
 # Longer runs count as this much, so that the average falls again within 2,500 short runs.
 _LONG_RUN_S = 0.1
 # Answers of runs that are shorter than a system call are sent together. They are not held back
 # longer than this, so that the engine can handle them during the next run.
+# The figures are in docs/decisions/sending-in-bursts.md.
 _HOLD_BACK_S = 0.0001
 _EXPIRED: Answer = (DEADLINE_EXCEEDED, b"the request's deadline passed before it was run")
 _CANCELLED: Answer = (CANCELLED, b"the client disconnected before the request was run")

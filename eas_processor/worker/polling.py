@@ -7,10 +7,8 @@ from typing import List
 from eas_processor.link.blocking import FrameReader
 from eas_processor.link.frames import Frame
 
-# Blocking and waking up takes about 40 us on a virtual machine, and leaves the caches cold. With
-# one connection, where the next request arrives within 100 us of the answer, polling took p50 from
-# 232 to 146 us; with 8 connections and batches, requests/s from 19,000 to 27,000; with 32, from
-# 43,000 to 57,000: see docs/profile.md.
+# Blocking and waking up takes long on a virtual machine, and leaves the caches cold.
+# The figures are in docs/decisions/polling.md.
 _POLL_S = 0.0002
 # Without batches, a worker that blocks answers several requests at once, which is cheaper than
 # fetching them one by one. So it polls only while it holds at most this many.

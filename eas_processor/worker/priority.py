@@ -6,6 +6,7 @@ from typing import Iterator
 
 # This niceness gets a third of a core that is shared with one process of niceness 0; 10 gets a
 # tenth.
+# The figures are in docs/decisions/loading-beside-serving.md.
 _LOADING = 5
 _CAP_SYS_NICE = 23
 _NICE_BASE = 20

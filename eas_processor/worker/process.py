@@ -177,6 +177,7 @@ class GarbageCollector:
 
     def settle(self) -> None:
         """Freeze all present objects. Call it after long-lived objects were loaded."""
+        # The figures are in docs/decisions/frozen-collector.md.
         gc.collect()
         if self._freezes:
             gc.freeze()

@@ -26,7 +26,7 @@ from eas_processor.serving.service import Service
 log = logging.getLogger("eas_processor.engine")
 
 _LOOKS = 4
-"""At a time. The threads of 100 keep the loop from its work for 70 ms, those of 4 for 18."""
+"""Directories looked at together. The figures are in docs/decisions/loading-beside-serving.md."""
 
 ReadModels = Callable[[], Sequence[ModelConfig]]
 """Reads the configuration, in a thread. Raises SetupError."""

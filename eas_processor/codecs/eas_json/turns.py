@@ -15,8 +15,7 @@ SLICE = 8192
 """Values that one slice has: they take up to half a millisecond."""
 
 # A thread that waits for the interpreter asks for it after 5 ms, and asks again for each system
-# call it makes. To sleep hands it over at once. An image takes 14 ms where it took 13 with 2 ms
-# between, and on a busy machine small calls beside it wait 1 ms where they waited up to 3.
+# call it makes. To sleep hands it over at once. The figures are in docs/decisions/json.md.
 _HOLD_S = 0.0005
 _SLEEP_S = 0.00005
 

@@ -21,7 +21,7 @@ class KnownHead:
     The bytes of a head, the route that it finds, and the sizes of its body and of both together.
 
     A client that sends the plain token sends the same head over and over. Comparing its bytes is
-    quicker than parsing and checking them: see docs/profile.md. What can change between two
+    quicker than parsing them: see docs/decisions/known-heads.md. What can change between two
     requests (limits, rate, readiness) is looked at each time.
     """
 

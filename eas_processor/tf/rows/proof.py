@@ -8,6 +8,7 @@ output of another first dimension disproves it at once, and for good. Unproven r
 
 Whoever serves the model may state what the graph does not show (`outputs_by_row`). Then each run is
 still looked at, and an output of another first dimension than stated disproves it as well.
+The figures are in docs/decisions/proof-of-rows.md.
 """
 
 import hashlib

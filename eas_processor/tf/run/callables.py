@@ -1,9 +1,9 @@
 """
 Running a graph for one set of feeds and fetches, the quicker way.
 
-TensorFlow can run the ops of a graph on the thread that asks (9-17 µs a call for a small model, no
-wake-up of another thread), or hand them to its inter-op pool, which is 1.5-1.9 times quicker where
-a graph has many wide branches. Which one suits a graph is measured on its first calls.
+TensorFlow can run the ops of a graph on the calling thread, which wakes no other thread, or hand
+them to its inter-op pool, which is quicker where a graph has many wide branches. The first calls
+show which one suits a graph. The figures are in docs/decisions/running-the-graph.md.
 """
 
 import logging
@@ -21,9 +21,8 @@ log = logging.getLogger(__name__)
 
 Run = Callable[..., Sequence[Any]]
 
-# A warm-up request is sent 5 times: enough for runs so long that caches which are still cold do not
-# matter, if the difference is clear. A run of 15 us takes 100-400 us in its first calls, so short
-# ones are timed for longer, on the calls that follow.
+# A warm-up request is sent 5 times. That decides long runs, for which cold caches do not matter, if
+# the difference is clear. Short runs are timed for longer, on the calls that follow.
 _EARLY, _LATE, _CLEAR, _LONG_S = 5, 41, 1.25, 0.002
 
 # A model whose shapes never repeat cannot be timed; stop trying.
