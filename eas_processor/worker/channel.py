@@ -28,8 +28,8 @@ from eas_processor.worker.polling import Poller
 
 log = logging.getLogger("eas_processor.worker")
 
-# Handing the socket to another thread costs a wake-up and a switch of the GIL. It is worth that when
-# runs take longer than this, because several then run in parallel. Batches gain less, since
+# Handing the socket to another thread costs a wake-up and a switch of the GIL. It is worth that
+# when runs take longer than this, because several then run in parallel. Batches gain less, since
 # requests that arrive during a run make the next batch larger.
 # The figures are in docs/decisions/worker-threads.md.
 _INLINE_RUN_S = 0.0005
