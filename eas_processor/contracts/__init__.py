@@ -1,1 +1,1 @@
-"""What the parts of the engine share: calls, settings and counters. It imports the link alone."""
+"""The types that the parts of the engine share. This package imports only the link."""

@@ -1,4 +1,4 @@
-"""Who pays for what the engine holds for clients."""
+"""The account to which large bodies and answers are charged."""
 
 from __future__ import annotations
 

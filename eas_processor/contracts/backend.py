@@ -1,4 +1,4 @@
-"""What runs calls for a version of a service, as the serving core sees it."""
+"""The backends that run calls, as the serving core sees them."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from eas_processor.contracts.settings import ServiceSettings
 
 class State(enum.Enum):
     """
-    The life of an instance.
+    The states of an instance.
 
         STARTING ──▶ WARMING ──▶ READY ──▶ DRAINING ──▶ STOPPING ──▶ DEAD
                          ▼         ▲           ▲
                       ISOLATED ────┴───────────┘
 
-    Each may also stop at once, when a start fails or the engine ends, and is dead when it dies.
+    Every state can also change to STOPPING, when a start fails or the engine ends, and to DEAD,
+    when the process dies.
     """
 
     STARTING = "starting"
     WARMING = "warming up"
     ISOLATED = "isolated"
-    """It tries calls that were caught in another's death, one at a time."""
+    """The instance runs calls that another worker held when it died, one at a time."""
     READY = "ready"
     DRAINING = "draining"
-    """It takes no more calls, and finishes those it has."""
+    """The instance takes no new calls and finishes those that it holds."""
     STOPPING = "stopping"
     DEAD = "dead"
 
 
 class Profiler(Protocol):
-    """Profiles one instance: for the tools of its processor, one profile at a time."""
+    """Profiles one instance with its processor's own tools, one profile at a time."""
 
     async def run(self, seconds: float, levels: dict[str, int]) -> tuple[int, bytes]:
         """
-        Return a status code, and what the instance did in these seconds or one sentence.
+        Profile for `seconds`; return a status code, and the profile or one sentence of error.
 
-        b"" says that nothing ran. `levels` are the processor's own. A task that is cancelled ends
-        the profile too.
+        An empty profile means that nothing ran. `levels` are the processor's own. Cancelling the
+        task ends the profile too.
         """
 
     def end(self) -> None:
-        """Have a running profile end now, and be returned."""
+        """End a running profile now; `run` then returns it."""
 
 
 class Backend(Protocol):
     """
     One instance that runs calls: a worker, or the model in the engine's own process.
 
-    `held` are the calls that it has not answered yet, by number. Answers go to `Call.answer`.
+    `held` contains the calls that it has not answered yet, by number. Answers go to `Call.answer`.
     """
 
     number: int
@@ -62,36 +63,36 @@ class Backend(Protocol):
 
     @property
     def profiler(self) -> Profiler:
-        """What profiles it."""
+        """The profiler of this instance."""
 
     @property
     def busy(self) -> bool:
-        """Whether it holds all that it works on at a time."""
+        """Whether it already holds as many calls as it runs at a time."""
 
     @property
     def ahead(self) -> int:
-        """Calls that were sent ahead of its credit: they wait, as in the queue."""
+        """The number of calls that were sent ahead: they wait in its socket, as in the queue."""
 
     def has_credit(self, size: int) -> bool:
-        """Whether it may be given a call of `size` bytes now."""
+        """Whether a call of `size` bytes may be sent to it now."""
 
     def send(self, call: Call) -> None:
-        """Give it a call, with the next `flush`."""
+        """Add a call to those that the next `flush` sends."""
 
     def flush(self) -> None:
-        """Have it begin with what was sent."""
+        """Send the calls that were added, so that it begins with them."""
 
     def flush_soon(self) -> None:
-        """Do so once the loop has read all that has arrived."""
+        """Flush after the event loop has read everything that has arrived."""
 
     def cancel(self, call: Call) -> None:
-        """Tell it that nobody waits for `call`."""
+        """Tell it that nobody waits for `call` any more."""
 
     def serve(self) -> None:
-        """Take calls like any other instance from now on."""
+        """Take calls from the queue from now on."""
 
     def isolate(self, on_credit: Callable[[Any], None]) -> None:
-        """Take calls from `on_credit` alone, until `serve` is called."""
+        """Take calls only from `on_credit`, until `serve` is called."""
 
 
 class Instances(Protocol):
@@ -99,7 +100,11 @@ class Instances(Protocol):
 
     @property
     def info(self) -> dict[str, Any]:
-        """What the newest ready instance says of its model: `info_code` and others, or nothing."""
+        """
+        The description of the model, as the newest ready instance gives it.
+
+        It has the keys `info`, `info_code` and `info_status`. It is empty while none is ready.
+        """
 
     @property
     def instances(self) -> Sequence[Backend]:
@@ -107,17 +112,17 @@ class Instances(Protocol):
 
     @property
     def dead(self) -> Sequence[dict[str, Any]]:
-        """The last few that died unasked, oldest first: how each ended, as JSON can hold it."""
+        """How the last few unexpected deaths happened, oldest first, in types that JSON has."""
 
     async def start(self) -> None:
         """Start every instance and wait until all are ready. Raises SetupError."""
 
     async def stop(self) -> None:
-        """End every instance and wait until they are gone."""
+        """End every instance and wait until all have ended."""
 
     async def change(self, before: ServiceSettings, after: ServiceSettings) -> bool:
         """
-        Serve `after` in the place of `before`, with somebody ready all the time.
+        Replace the settings `before` by `after`, with an instance ready at all times.
 
-        Return whether instances were replaced for it. Raises SetupError; `before` serves then.
+        Return whether instances were replaced. Raises SetupError, and then `before` still serves.
         """

@@ -18,15 +18,15 @@ _numbers = itertools.count(1)
 
 class Call:
     """
-    A request body on its way to a worker, and a place for the answer.
+    A request body on its way to an instance. Senders subclass this and implement `answer`.
 
-    `codec` is the number of its encoding (`link.frames`). `body` is the list of pieces it arrived
-    in: it is never joined in the engine. `deadline` is in seconds of CLOCK_MONOTONIC, 0.0 for
-    none. `instance` is set while a worker holds the request and somebody waits for its answer.
-    `began` and `submitted` are when its head began and when it had arrived whole, 0.0 for one
-    that no client sent; `times` are the seconds that it spent waiting, being decoded, run and
-    encoded, once it is answered by a worker. `line` is where its deadline is watched. Whoever
-    sends a request subclasses this and implements `answer`.
+    `codec` is the number of the body's encoding (`link.frames`). `body` contains the pieces in
+    which the body arrived; the engine never joins them. `deadline` is in seconds of
+    CLOCK_MONOTONIC, 0.0 for none. `instance` is set while an instance holds the call and somebody
+    waits for its answer. `began` and `submitted` are the times at which the first byte and the
+    last byte arrived, 0.0 for a call that no client sent. `times` are the seconds spent in the
+    queue, decoding, running and encoding; a worker's answer sets them. `line` is the mapping in
+    which the deadline is watched (`serving.deadlines`).
     """
 
     __slots__ = (
@@ -55,13 +55,17 @@ class Call:
 
     @property
     def account(self) -> Account | None:
-        """Who pays for what is held of it, if that is large; nobody, if no client sent it."""
+        """The account of its large bodies and answers; None for a call that no client sent."""
         return None
 
     def answer(self, code: int, payload: list[bytes]) -> None:
-        """Take what came of the call: the response body for `OK`, else a sentence; `link.codes`."""
+        """
+        Take the result of the call.
+
+        `code` is one of `link.codes`. `payload` is the response body for `OK`, else one sentence.
+        """
         raise NotImplementedError
 
     def refuse(self, refusal: Refusal) -> None:
-        """Answer with the code and the sentence of `refusal`."""
+        """Answer with the code and the text of `refusal`."""
         self.answer(refusal.code, [str(refusal).encode()])

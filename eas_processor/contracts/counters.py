@@ -1,4 +1,4 @@
-"""What is counted of each service, and of the engine."""
+"""The counters of each service and of the engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STEPS = ("receive", "queue", "decode", "run", "encode", "send")
 """The parts of a request's time in the engine and its worker, in order."""
 
 _TIME_BUCKETS = 27
-"""Up to 2**26 us, 67 s; what takes longer is counted in the last one, +Inf."""
+"""The last bound is 2**26 us (67 s). Longer durations are counted in the bucket +Inf."""
 _TIME_BOUNDS = [2**bucket / 1e6 for bucket in range(_TIME_BUCKETS)]
 _NOTED_AT_MOST = 1000
 _FIRST_SHOWN = 3
@@ -19,21 +19,21 @@ _ROW_BUCKETS = 18
 
 
 class Histogram(Protocol):
-    """Counts of values, in buckets; `total` is the sum of the values."""
+    """Counts values in buckets; `total` is the sum of the values."""
 
     @property
     def total(self) -> float: ...
 
     def buckets(self) -> list[tuple[str, int]]:
-        """Return the upper bound of each bucket, and how many values are not above it."""
+        """Return the upper bound of each bucket, and the number of values up to it."""
 
 
 class TimeHistogram:
     """
-    Durations in buckets of powers of two microseconds; one below 0 counts as 0.
+    Counts durations in buckets of powers of two microseconds. A negative duration counts as 0.
 
-    Each request has three of its own. They are only appended to `noted`, and counted a thousand at
-    a time. The figures are in docs/decisions/counting-durations.md.
+    The request path only appends to `noted`, and `settle` counts a thousand entries at a time. The
+    figures are in docs/decisions/counting-durations.md.
     """
 
     __slots__ = ("counts", "noted", "seconds")
@@ -50,7 +50,7 @@ class TimeHistogram:
         self.seconds += seconds * times
 
     def settle(self) -> None:
-        """Count what was noted."""
+        """Count the durations in `noted`."""
         ordered, place = sorted(self.noted), 0
         self.noted.clear()
         for bucket, bound in enumerate(_TIME_BOUNDS):
@@ -63,18 +63,18 @@ class TimeHistogram:
 
     @property
     def total(self) -> float:
-        """Seconds, of all that was counted."""
+        """The sum of all counted durations, in seconds."""
         return self.seconds
 
     def buckets(self) -> list[tuple[str, int]]:
-        """Return the upper bound of each bucket, and how many durations are not above it."""
+        """Return the bound of each bucket in seconds, and the number of durations up to it."""
         self.settle()
         bounds = [f"{bound:g}" for bound in _TIME_BOUNDS]
         return _cumulative(bounds, self.counts)[_FIRST_SHOWN:]
 
 
 class RowHistogram:
-    """Numbers of rows, in buckets whose upper bounds are powers of two."""
+    """Counts runs by their number of rows, in buckets whose upper bounds are powers of two."""
 
     __slots__ = ("counts", "rows")
 
@@ -90,16 +90,16 @@ class RowHistogram:
 
     @property
     def total(self) -> float:
-        """Rows, of all runs."""
+        """The rows of all runs together."""
         return self.rows
 
     def buckets(self) -> list[tuple[str, int]]:
-        """Return the upper bound of each bucket, and how many runs have no more rows than that."""
+        """Return the upper bound of each bucket in rows, and the number of runs up to it."""
         return _cumulative([str(2**bucket) for bucket in range(_ROW_BUCKETS)], self.counts)
 
 
 class ServiceMetrics:
-    """The counters of one service: plain numbers, looked at only when somebody asks."""
+    """The counters of one service: plain numbers, which are read only for the metrics page."""
 
     __slots__ = ("batch_rows", "codes", "deaths", "latency", "restarts", "retries", "steps")
 
@@ -112,12 +112,12 @@ class ServiceMetrics:
         self.deaths = 0
         """Workers that died while they served."""
         self.restarts = 0
-        """Instances that became ready in the place of one that died, or is missing otherwise."""
+        """Instances that became ready in the place of one that died or was missing."""
         self.retries = 0
-        """Requests that were caught in a death and are tried again, counted once for each death."""
+        """Retries of requests that a worker held when it died, one for each death."""
 
     def settle(self) -> None:
-        """Count what the requests have noted, if it is much; called after each burst of them."""
+        """Count the noted durations if there are many. Called after each burst of requests."""
         received = self.steps["receive"]
         if len(received.noted) > _NOTED_AT_MOST or len(self.latency.noted) > _NOTED_AT_MOST:
             for histogram in (received, self.steps["queue"], self.latency):
@@ -125,7 +125,11 @@ class ServiceMetrics:
 
 
 class EngineMetric(NamedTuple):
-    """A number that is not of one service: name without `eas_`, counter or gauge, what it tells."""
+    """
+    A metric of the engine rather than of one service.
+
+    `name` has no `eas_` prefix, `kind` is counter or gauge, and `text` is the help line.
+    """
 
     name: str
     kind: str

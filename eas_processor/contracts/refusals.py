@@ -1,19 +1,19 @@
 """
-Why a call is refused, in one tree; each knows its status code (`link.codes`).
+The refusals of a call, in one tree. Each has a status code (`link.codes`).
 
     Refusal
     ├── BadRequest          INVALID_ARGUMENT     the request cannot be understood
     ├── Unauthorized        UNAUTHENTICATED      the token is missing or wrong
     ├── NotFound            NOT_FOUND            no service or route answers here
-    ├── DeadlineExceeded    DEADLINE_EXCEEDED    not answered within the time that was given
-    ├── BodyTooLarge        TOO_LARGE            the body is larger than the engine takes
-    ├── AnswerTooLarge      TOO_LARGE            the answer is larger than the engine holds
-    ├── TooManyRequests     RATE_LIMITED         more came than the service lets in
-    ├── QueueFull           QUEUE_FULL           no place to wait, or no memory for the body
-    ├── InternalError       INTERNAL             a fault that is not the request's
+    ├── DeadlineExceeded    DEADLINE_EXCEEDED    not answered before the deadline
+    ├── BodyTooLarge        TOO_LARGE            the body is larger than the engine's limit
+    ├── AnswerTooLarge      TOO_LARGE            the answer is larger than the engine's limit
+    ├── TooManyRequests     RATE_LIMITED         a rate or concurrency limit is reached
+    ├── QueueFull           QUEUE_FULL           the queue, or the memory for bodies, is full
+    ├── InternalError       INTERNAL             the processor or the engine failed
     └── NotReady            UNAVAILABLE          no instance can answer now
 
-HTTP has a few of its own (`frontends.http.refusals`).
+`frontends.http.refusals` adds those that only HTTP has.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from eas_processor.link import codes
 
 
 class Refusal(EasError):
-    """One call is refused, said in one sentence."""
+    """The base of all refusals. Its text is one sentence for the client."""
 
     code = codes.INTERNAL
 
@@ -47,37 +47,37 @@ class NotFound(Refusal):
 
 
 class DeadlineExceeded(Refusal):
-    """The request was not answered, or did not arrive, within the time that was given."""
+    """The request did not arrive, or was not answered, before its deadline."""
 
     code = codes.DEADLINE_EXCEEDED
 
 
 class BodyTooLarge(Refusal):
-    """The body is larger than the engine takes."""
+    """The body is larger than the engine's limit."""
 
     code = codes.TOO_LARGE
 
 
 class AnswerTooLarge(Refusal):
-    """The answer is larger than the engine holds for a client."""
+    """The answer is larger than the engine's limit for memory held for clients."""
 
     code = codes.TOO_LARGE
 
 
 class TooManyRequests(Refusal):
-    """More requests came than the service lets in."""
+    """A rate or concurrency limit of the service is reached."""
 
     code = codes.RATE_LIMITED
 
 
 class QueueFull(Refusal):
-    """Every instance is busy and the queue is full, or there is no memory for the body."""
+    """Every instance is busy and the queue is full, or the memory for bodies is used up."""
 
     code = codes.QUEUE_FULL
 
 
 class InternalError(Refusal):
-    """The processor or the engine failed for a reason that is not the request's."""
+    """The processor or the engine failed, and the request is not at fault."""
 
 
 class NotReady(Refusal):

@@ -1,4 +1,4 @@
-"""What the engine is told when it starts: the service file and the command line, resolved."""
+"""The settings of the engine, resolved from the service files and the command line."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 MIB = 1024 * 1024
 ENVELOPE = 64 * 1024
-"""What a body may have above its limit: names and shapes around a tensor that fills it."""
+"""Bytes that a body may have beyond the limit, for names and shapes around a full tensor."""
 
 
 OWN_WEIGHT = 100
-"""The weight of an engine, where none is given."""
+"""The default weight of an engine."""
 
 
 class Peer(NamedTuple):
-    """The address of an engine, and the share of the traffic that it is to get."""
+    """The address of an engine, and its weight when traffic is shared out."""
 
     ip: str
     port: int
@@ -26,7 +26,7 @@ class Peer(NamedTuple):
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """How a worker is started, and what it loads."""
+    """How a worker is started and which model it loads. Times are in seconds."""
 
     build: str
     python: Path
@@ -36,61 +36,63 @@ class WorkerSettings:
     model_config: str
     threads: int
     batch_size: int
-    """Requests run together; 1 unless `metadata.rpc.batching` is on."""
+    """The most requests that run together; 1 unless `metadata.rpc.batching` is on."""
     directory: Path | None = None
-    """Where its processes run; None for the engine's own current directory."""
+    """The working directory of its processes; None for the engine's own."""
     sigterm: bool = False
-    """Whether the processor's SIGTERM handler is run before the worker ends."""
+    """Whether the processor's SIGTERM handler runs before the worker ends."""
     batch_wait: float = 0.0
-    """Seconds that a batch which is not full waits for more requests."""
+    """How long a batch that is not full waits for more requests."""
     environment: dict[str, str] = field(default_factory=dict)
-    """What the build's processes have beside the engine's own environment."""
+    """Environment variables of its processes, in addition to the engine's own."""
     gpus: tuple[str, ...] = ()
-    """The GPUs to share out, under their names in CUDA_VISIBLE_DEVICES."""
+    """The GPUs that its instances share, by their names in CUDA_VISIBLE_DEVICES."""
     gpus_each: int = 0
+    """The number of GPUs for each instance."""
     start_timeout: float = 0.0
-    """What loading may take, where that is more than the engine's own limit, in seconds."""
+    """The time limit for loading, if it is longer than the engine's own; 0 for none."""
 
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """One service, as the engine needs to know it. Times are in seconds."""
+    """The settings of one service. Times are in seconds."""
 
     name: str
     token: str
     """Empty for a public service."""
     worker: WorkerSettings
     previous_token: str = ""
-    """Let in as well, while clients change over; empty for none."""
+    """A second valid token, while clients change to the new one; empty for none."""
     keepalive: float = 5.0
     max_queue_size: int = 64
     rate_limit: float = 0.0
-    """Requests a second, over all instances; 0 for no limit."""
+    """Requests per second over all instances; 0 for no limit."""
     instances: int = 1
     restart_crashed: bool = True
     retry_crashed: bool = True
-    """Whether requests caught in a worker's death are tried again."""
+    """Whether requests that a worker held when it died are retried."""
     max_run: float = 0.0
-    """How long a request may be in a worker before the worker is killed; 0 for no limit."""
+    """How long a worker may run one request before it is killed; 0 for no limit."""
     warm_up: tuple[bytes, ...] = field(default=(), repr=False)
     model_stamp: str = ""
-    """Changes with the model's files, also where their path stays the same."""
+    """A fingerprint of the model's files; it changes even if their path stays the same."""
     grace: float = 30.0
-    """How long a shutdown, and an instance that an update takes away, has for what it accepted."""
+    """How long a shutdown or an update waits for accepted requests."""
     max_surge: int | str = "2%"
+    """How many instances an update may have above `instances`; a number or a percentage."""
     max_unavailable: int | str = 0
-    """Of an update: instances above, and below, `instances`; a number or a percentage."""
+    """How many instances an update may be short of `instances`; a number or a percentage."""
     gateway_rate: float = 0.0
-    """Requests a second over all instances; 0 for no limit."""
+    """Requests per second over all instances; 0 for no limit."""
     gateway_concurrency: int = 0
-    """Requests on their way over all instances; 0 for no limit."""
+    """Unanswered requests over all instances; 0 for no limit."""
     frontends: frozenset[str] = frozenset(["eas"])
-    """The protocols that may call it."""
+    """The protocols through which it can be called."""
     peers: tuple[Peer, ...] = ()
-    """Other engines that serve the same, for clients with a direct connection."""
+    """Other engines with the same service, for clients with direct connections."""
 
     def needs_new_workers(self, before: ServiceSettings) -> bool:
-        """Whether workers that were started with the settings `before` cannot serve these."""
+        """Whether workers that were started with `before` cannot be kept for these settings."""
         return (self.worker, self.warm_up, self.model_stamp) != (
             before.worker,
             before.warm_up,
@@ -99,75 +101,80 @@ class ServiceSettings:
 
     @property
     def credit(self) -> int:
-        """Requests that one worker holds: what it runs at a time, or with batching two batches."""
+        """The most requests that one worker holds: one for each thread, or two full batches."""
         return self.worker.threads if self.worker.batch_size == 1 else 2 * self.worker.batch_size
 
 
 @dataclass(frozen=True)
 class GrpcSettings:
-    """How an engine speaks gRPC."""
+    """The settings of gRPC."""
 
     beside_http: bool = False
-    """Whether the port of HTTP takes gRPC too."""
+    """Whether the HTTP port accepts gRPC too."""
     port: int | None = None
-    """A port of its own, on the same address."""
+    """A separate port for gRPC, on the same address; None for no such port."""
     socket_path: str = ""
-    """A Unix socket, whose path is taken over; empty for none."""
+    """The path of a Unix socket, which replaces an older socket there; empty for none."""
     context: ssl.SSLContext | None = field(default=None, repr=False)
-    """For TLS on the port of its own."""
+    """The TLS context of the separate port."""
     as_content: bool = False
-    """Whether answers have their values in `tensor_content`."""
+    """Whether answers carry their values in `tensor_content`."""
     health: bool = False
-    """Whether `grpc.health.v1` answers."""
+    """Whether `grpc.health.v1` is served."""
     profiler: bool = False
-    """Whether `tensorflow.ProfilerService` answers."""
+    """Whether `tensorflow.ProfilerService` is served."""
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """The engine itself. Times are in seconds, sizes in bytes."""
+    """The settings of the engine itself. Times are in seconds, sizes in bytes."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     listens_for_http: bool = True
     port_option: str = "--port"
-    """What sets the port on the command line."""
+    """The command-line option that sets the port, for error messages."""
     tls_cert: Path | None = None
-    """A PEM file; None speaks plain HTTP."""
+    """A PEM file with the certificate; None for HTTP without TLS."""
     tls_key: Path | None = None
-    """None where the key is in `tls_cert` too."""
+    """A PEM file with the key; None if the key is in `tls_cert`."""
     drain_moment: float = 1.0
-    """How long a shutdown still accepts, so that clients move on before the listener closes."""
+    """How long a shutdown keeps the listener open, so that clients can move to another engine."""
     max_body: int = 64 * MIB + ENVELOPE
     max_buffered: int = 512 * MIB
-    """Bodies, and answers that are kept or not read, at a time, over all connections."""
+    """The most bytes of bodies and of unread or kept answers, over all connections."""
     max_connections: int = 10_000
     max_head: int = 64 * 1024
-    """Names and values of the headers."""
+    """The most bytes of header names and values."""
     head_timeout: float = 10.0
     idle_timeout: float = 650.0
-    """Above the 600 s for which a balancer may keep one: a request on its way would be lost."""
+    """
+    How long a connection may be idle.
+
+    A load balancer may keep a connection for 600 s. The engine waits longer, so that it does not
+    close a connection on which a request is arriving.
+    """
     send_timeout: float = 60.0
-    """How long a client may take nothing of an answer that is there."""
+    """How long a client may read nothing of an answer before its connection is closed."""
     grpc: GrpcSettings | None = None
-    """None where gRPC is not spoken."""
+    """None if gRPC is off."""
     cors: bool = False
     """Whether browsers of any origin may call the REST routes of TensorFlow Serving."""
     monitoring_path: str = ""
-    """Where TensorFlow Serving's page of metrics is, beside `/metrics`; empty for nowhere."""
+    """The path of TensorFlow Serving's metrics page, in addition to `/metrics`; empty for none."""
     any_path: bool = False
-    """Whether every path that is not the engine's own means its one service."""
+    """Whether every path that is not one of the engine's own calls its only service."""
     access_log: float = 0.0
-    """The share of answers that are logged."""
+    """The fraction of answers that are logged, 0 to 1."""
     traces: str = ""
-    """The OpenTelemetry collector that gets a span of each answer; empty for none."""
+    """The URL of the OpenTelemetry collector that gets a span for each answer; empty for none."""
     admin_port: int = 0
-    """Where the admin routes are, on 127.0.0.1; 0 takes a free port."""
+    """The port of the admin routes on 127.0.0.1; 0 for any free port."""
     admin_token: str = field(default="", repr=False)
-    """Opens the admin routes for all services, beside each service's own admin token."""
+    """Opens the admin routes of all services. Each service also has an admin token of its own."""
     metrics_token: str = field(default="", repr=False)
-    """Shows the metrics of all services, where there are several."""
+    """Opens the metrics of all services if there are several."""
     peers: tuple[Peer, ...] = ()
-    """Other engines that serve the same services."""
+    """Other engines with the same services."""
     start_timeout: float = 600.0
-    """How long loading and warming up a model may take."""
+    """The time limit for loading and warming up a model."""

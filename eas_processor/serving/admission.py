@@ -1,4 +1,4 @@
-"""Which request goes to which instance, which waits, and which is refused."""
+"""Sends each request to an instance, queues it, or refuses it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class Admission:
     """
     The queue of one service, in front of its ready instances.
 
-    A request is admitted when it has arrived whole. It goes to the ready instance with the least
-    outstanding work that has credit, else it waits, first come first served; large requests wait in
-    a line of their own, so that one that waits for byte credit does not hold up the small ones.
+    A request is submitted when it has arrived whole. Among the ready instances with credit, the
+    one with the fewest calls gets it. Without such an instance it waits, first come first served.
+    Large requests have a queue of their own, so that one that waits for byte credit does not delay
+    small ones.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
@@ -41,9 +42,9 @@ class Admission:
         self._poison = Poison(settings.name)
         self._isolation = Isolation(self._poison, self._serve)
         self._expecting = True
-        """Whether an instance is on its way, so that waiting makes sense while none is ready."""
+        """Whether an instance is starting, so that requests wait for it while none is ready."""
         self.reason = ""
-        """Why none is, as far as that is known."""
+        """Why no instance is starting, if that is known."""
 
     @property
     def outstanding(self) -> int:
@@ -57,17 +58,17 @@ class Admission:
 
     @property
     def has_suspects(self) -> bool:
-        """Whether requests that were caught in a worker's death wait to be tried alone."""
+        """Whether requests that a worker held when it died wait to be retried alone."""
         return len(self._isolation) > 0
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for an instance, or in the socket of one."""
+        """Requests that wait in the queue or in the socket of an instance."""
         ahead = sum(instance.ahead for instance in self._ready)
         return len(self._small) + len(self._large) + ahead
 
     def gauges(self) -> dict[str, int]:
-        """Return what is shown beside the counters: see `metrics.exposition`."""
+        """Return the gauges that `metrics.exposition` shows."""
         return {
             "in_flight": self.outstanding,
             "queue_length": self.waiting,
@@ -75,15 +76,15 @@ class Admission:
         }
 
     def begin(self, request: Call) -> None:
-        """Watch the deadline of a call that has begun to arrive, later than all before it."""
+        """Watch the deadline of a call that began after every call that is already watched."""
         self._deadlines.watch(request, self._settings.keepalive)
 
     def begin_own(self, request: Call, limit: float) -> None:
-        """Watch a call that brings its own deadline, `limit` seconds from now, 0.0 for none."""
+        """Watch a call with its own deadline, `limit` seconds from now; 0.0 for none."""
         self._deadlines.watch_own(request, limit)
 
     def configure(self, settings: ServiceSettings) -> None:
-        """Take other limits from now on; calls that have begun keep their deadlines."""
+        """Use the limits of `settings` from now on. Calls that have begun keep their deadlines."""
         self._poison.forget()
         self._settings = settings
 
@@ -95,12 +96,12 @@ class Admission:
         if self.waiting < limit or self._free(size):
             return None
         return QueueFull(
-            f"all {len(self._ready)} instance(s) of {self._settings.name!r} are busy and {limit} "
-            "request(s) wait already (metadata.rpc.max_queue_size); try again in a moment"
+            f"all {len(self._ready)} instance(s) of {self._settings.name!r} are busy and the queue "
+            f"is full ({limit} requests, set by metadata.rpc.max_queue_size); try again in a moment"
         )
 
     def submit(self, request: Call, now: float) -> None:
-        """Send a request that has arrived whole `now`, or let it wait, or refuse it."""
+        """Send, queue or refuse a request whose last byte arrived `now`."""
         request.submitted = now
         self._note_received(now - request.began)
         if request.size in self._poison.sizes and (again := self._poison.refusal(request)):
@@ -119,7 +120,7 @@ class Admission:
         self._deadlines.end(request)
 
     def withdraw(self, request: Call) -> None:
-        """Take back a request that nobody waits for; a worker that holds it is told to drop it."""
+        """Drop a request that nobody waits for, and tell the instance that holds it."""
         self.end(request)
         self.metrics.settle()
         if request.instance is not None:
@@ -128,12 +129,12 @@ class Admission:
             self._isolation.withdraw(request)
 
     def instance_ready(self, instance: Backend) -> None:
-        """Let requests go to `instance` from now on, those that wait to be tried alone first."""
+        """Send requests to `instance` from now on, first those that are retried alone."""
         if not self._isolation.admit(instance):
             self._serve(instance)
 
     def try_again(self, caught: list[Call], *, alone: bool, how: str) -> None:
-        """Try what a worker held when it died again, alone in an instance that will be ready."""
+        """Retry the requests `caught` by a worker's death, each alone in the next instance."""
         before = len(self._isolation)
         self._isolation.take(caught, alone=alone, how=how)
         self.metrics.retries += len(self._isolation) - before
@@ -144,7 +145,7 @@ class Admission:
             self._ready.remove(instance)
 
     def expect(self, expecting: bool, reason: str = "") -> None:
-        """Say whether an instance is on its way; if not, and none is left, nobody need wait."""
+        """Note whether an instance is starting. If not, and none is ready, refuse all that wait."""
         self._expecting = expecting
         self.reason = reason[:_LONGEST_REASON]
         if self._ready or expecting:
@@ -177,20 +178,20 @@ class Admission:
         return self._large if size > BULK_SIZE else self._small
 
     def _free(self, size: int) -> Backend | None:
-        """Return the instance that can take a request of `size` bytes, if none waits before it."""
+        """Return the best instance for a request of `size` bytes; None if it has to wait."""
         if self._large if size > BULK_SIZE else self._small:
             return None
         best = None
         for instance in self._ready:
             if instance.has_credit(size) and (best is None or len(instance.held) < len(best.held)):
                 best = instance
-        # Ahead of its credit a request waits, and for that there must be a place.
+        # A request that is sent to a busy instance waits there, and takes a place of the queue.
         if best is not None and best.busy and self.waiting >= self._settings.max_queue_size:
             return None
         return best
 
     def _next(self, instance: Backend) -> Call | None:
-        """Take the oldest of the waiting requests that `instance` has credit for."""
+        """Remove and return the oldest waiting request for which `instance` has credit."""
         lines = self._small, self._large
         if all(lines) and next(iter(self._large)) < next(iter(self._small)):
             lines = self._large, self._small

@@ -1,4 +1,4 @@
-"""Work beside what is served: in threads that no shutdown waits for, and in tasks that it ends."""
+"""Background work: threads for which no shutdown waits, and tasks that it cancels."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ T = TypeVar("T")
 
 async def in_background(work: Callable[[], T]) -> T:
     """
-    Return what `work` returns, or raise what it raises, after running it in a thread.
+    Run `work` in a thread, and return or raise its result.
 
-    Unlike one of `asyncio.to_thread`, the thread ends with the process, whatever it is doing: a
-    download that takes minutes does not hold up a shutdown. Raises StartError where there can be no
-    more threads.
+    Unlike the threads of `asyncio.to_thread`, this one ends with the process, so that a download
+    that takes minutes does not delay a shutdown. Raises StartError if no thread can be started.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -50,7 +49,7 @@ async def in_background(work: Callable[[], T]) -> T:
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they have ended, however they do."""
+    """Cancel tasks and wait until all have ended; their errors are ignored."""
     ending = list(tasks)
     for task in ending:
         task.cancel()

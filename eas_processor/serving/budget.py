@@ -1,4 +1,4 @@
-"""How many bytes the engine holds for clients, all connections together."""
+"""The limit for bytes that the engine holds for clients, over all connections."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from eas_processor.serving.fair_parts import FairParts
 
 STALLED_S = 5.0
 """
-How long a client has read nothing when it may be dropped for the sake of somebody else's large
-body or answer. A slow reader is seen to read in bursts: the kernel holds 2.5 MB for it.
+After how many seconds without reading a client counts as stalled. A stalled client may be dropped
+when another client needs the memory. A slow reader appears to read in bursts, because the kernel
+buffers 2.5 MB for it.
 """
 _MEASURED_FOR_S = 0.02
 
 
 class Reader(Protocol):
     """
-    The client of a connection, as the budget knows it.
+    The client of a connection, as the budget sees it.
 
-    `read_at` is when it last read, `account` whose large answer it was sent last.
+    `read_at` is when it last read. `account` is the account of the last large answer to it.
     """
 
     read_at: float
     account: Account | None
 
     def measure(self, now: float) -> None:
-        """Note how much it has read by `now`."""
+        """Update how much it has read until `now`."""
 
     def drop(self, why: str) -> None:
         """Close its connection in the middle of an answer."""
@@ -38,15 +39,16 @@ class Reader(Protocol):
 
 class Budget:
     """
-    One limit for bodies that arrive, wait and are worked on, and for answers until they are read.
+    One limit for bodies until they are answered, and for answers until they are read.
 
-    A body is charged as it arrives, and given back with its answer. An answer above 64 KiB is
-    charged as soon as its length is known; what a client leaves unread, and what waits behind an
-    answer that is not there yet, until it is sent. `reserve` is left to small bodies: what is
-    large, and what is not read, cannot take it. `free` may be below 0 for a moment.
+    A body is charged as it arrives and released with its answer. An answer above 64 KiB is charged
+    as soon as its length is known. Unread answers, and answers that wait behind an earlier one, are
+    charged until they are sent. `reserve` is kept for small bodies: large bodies, large answers and
+    unread answers cannot use it. `free` may be negative for a moment.
 
-    What is above 64 KiB is also noted in the account of its service, if it has one: several
-    services have `parts` that the others' large bodies and answers cannot take.
+    Bodies and answers above 64 KiB are also charged to the account of their service. If there are
+    several services, each has a part (`parts`) that the others' large bodies and answers cannot
+    use.
     """
 
     __slots__ = ("_measured", "dropped", "free", "limit", "parts", "reserve", "unread")
@@ -56,69 +58,69 @@ class Budget:
         self.reserve = max(0, min(limit // 8, limit - largest_body))
         self.parts = FairParts(limit, self.reserve, largest_body)
         self.unread: dict[Reader, tuple[int, Account | None]] = {}
-        """Connections whose clients leave answers unread, how many bytes, and who pays."""
+        """Clients with unread answers: the number of bytes, and the account they are charged to."""
         self.dropped = 0
-        """Connections that were closed because their clients did not read."""
+        """The number of connections that were closed because their clients did not read."""
         self._measured = 0.0
 
     def make_fit(self, size: int, account: Account | None = None, *, small: bool = False) -> bool:
         """
-        Have `size` bytes more of a body or answer fit, and return whether they do now.
+        Return whether `size` more bytes of a body or answer fit, after making room if needed.
 
-        The reserve is for a `small` body alone, which needs no account either. Where there is too
-        little memory, clients that have stalled are dropped, if that is enough: see `STALLED_S`.
+        Only a `small` body may use the reserve; it needs no account. If memory is short, stalled
+        clients (`STALLED_S`) are dropped, but only if that frees enough.
         """
         if small:
             if size > self.free:
-                self._make_room(size - self.reserve, None)  # the reserve is added there
+                self._make_room(size - self.reserve, None)  # `_wanted` adds the reserve
             return size <= self.free
         if self._wanted(size, account) > self.free:
             self._make_room(size, account)
         return self._wanted(size, account) <= self.free
 
     def charge(self, account: Account | None, before: int, after: int) -> None:
-        """Charge `after` bytes for a body or answer that was charged `before` bytes until now."""
+        """Charge `after` bytes for a body or answer, instead of the `before` bytes until now."""
         self.free += before - after
         if account is not None and (before > BULK_SIZE or after > BULK_SIZE):
             large = after if after > BULK_SIZE else 0
             self.parts.hold(account, large - (before if before > BULK_SIZE else 0))
 
     def body_refusal(self, size: int = 0, account: Account | None = None) -> QueueFull:
-        """Return the refusal of `size` bytes more of a body, which there is no room for."""
+        """Return the refusal of a body that needs `size` more bytes than are free."""
         kept = self.parts.kept_from(account, size)
-        for_others = f", and {kept} are kept for other services" if kept else ""
+        for_others = f", and {kept} are reserved for other services" if kept else ""
         return QueueFull(
-            f"{self.limit - self.free} of {self.limit} bytes for requests and answers are taken"
+            f"{self.limit - self.free} of {self.limit} bytes for requests and answers are in use"
             f"{for_others} (--max-buffered); try again in a moment"
         )
 
     def most(self, account: Account | None = None) -> int:
-        """Return the bytes of the largest answer that can be held."""
+        """Return the size in bytes of the largest answer that can be held."""
         return self.limit - self.reserve - self.parts.most_kept_from(account)
 
     def answer_refusal(self, size: int, account: Account | None = None) -> Refusal:
-        """Return the refusal to send an answer of `size` bytes that there is no room for."""
+        """Return the refusal that replaces an answer of `size` bytes which does not fit."""
         most = self.most(account)
         if size > most:
             return AnswerTooLarge(
-                f"the answer has {size} bytes, and {most} are held at the most (--max-buffered); "
-                "ask for less at a time, or raise that limit"
+                f"the answer has {size} bytes, more than the limit of {most} (--max-buffered); "
+                "request less at a time, or raise the limit"
             )
         kept = self.reserve + self.parts.kept_from(account, size)
         free = max(0, self.free - kept)
         return QueueFull(
-            f"the answer has {size} bytes, and {free} of {most} are free (--max-buffered); "
+            f"the answer has {size} bytes, but only {free} of {most} are free (--max-buffered); "
             "try again in a moment"
         )
 
     def charge_unread(self, client: Reader, unread: int) -> None:
-        """Charge what a client has not read, and make room if that is too much."""
+        """Charge the bytes that a client has not read, and drop clients if the limit is passed."""
         self.note_unread(client, unread)
         if self.free < 0:
             self.drop_unread()
 
     def note_unread(self, client: Reader, unread: int) -> None:
-        """Charge what a client has not read; nothing is charged for one that has read all."""
+        """Charge the bytes that a client has not read, instead of those charged before."""
         if (before := self.unread.pop(client, None)) is not None:
             size, account = before
             self.charge(account, size, 0)
@@ -129,9 +131,9 @@ class Budget:
 
     def drop_unread(self) -> None:
         """
-        Drop clients, those first that have read nothing for the longest, until `free` is 0.
+        Drop clients until `free` is not negative, beginning with those that read longest ago.
 
-        One that has not stalled and is within the part of its service goes last.
+        Clients that have not stalled and are within the part of their service are dropped last.
         """
         self._measure()
         limit = monotonic() - STALLED_S
@@ -149,11 +151,11 @@ class Budget:
         account: Account | None,
         returned: Counter[Account | None] | None = None,
     ) -> int:
-        """Return how much has to be free for `size` bytes more that are not a small body's."""
+        """Return how many bytes have to be free so that `size` more fit, small bodies aside."""
         return size + self.reserve + self.parts.kept_from(account, size, returned)
 
     def _make_room(self, size: int, account: Account | None) -> None:
-        """Drop clients that have stalled, if what is wanted for `size` bytes is free then."""
+        """Drop stalled clients, if that frees enough for `size` more bytes."""
         self._measure()
         limit = monotonic() - STALLED_S
         stalled = sorted((each for each in self.unread if each.read_at < limit), key=_read_at)
@@ -168,17 +170,17 @@ class Budget:
             if self.free >= wanted:
                 return
             unread, payer = self.unread[each]
-            # What goes back to the part of another service helps nobody else.
+            # Bytes that return to the part of another service do not help this one.
             if unread > self._wanted(size, account, Counter({payer: unread})) - wanted:
                 self._drop(each)
 
     def _drop(self, client: Reader) -> None:
         unread, _ = self.unread[client]
         self.note_unread(client, 0)
-        client.drop(f"{unread} bytes of answers are not read, and the memory is needed")
+        client.drop(f"it has not read {unread} bytes of answers, and the memory is needed")
 
     def _measure(self) -> None:
-        """Give back what clients have read."""
+        """Release the bytes that clients have read."""
         now = monotonic()
         if now - self._measured < _MEASURED_FOR_S:
             return

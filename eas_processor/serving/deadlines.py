@@ -1,4 +1,4 @@
-"""When calls are late: one line for each time limit, in the order in which its calls began."""
+"""Watches the deadlines of calls, in one queue for each time limit."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from eas_processor.contracts.call import Call
 
 _Line = OrderedDict[int, Call]
 _STEPS = 32
-"""Limits are told apart in so many steps from a power of two to the next."""
+"""A limit that a call brings is rounded up to one of so many steps between powers of two."""
 
 
 class Deadlines:
     """
     Watches the deadlines of calls that have begun, with one timer for all of them.
 
-    Calls of one time limit are late in the order in which they began, so a line needs no sorting:
-    most services have one limit. The limits that calls bring themselves are rounded up for that, by
-    1/32 at most. `on_late` is called with each call whose time is over, and its limit (0.0 for one
-    of its own); it has to `end` the call.
+    Calls with the same time limit expire in the order in which they began, so each limit has a
+    queue (`Call.line`) that needs no sorting. Most services have one limit. Limits that calls bring
+    are rounded up, by 1/32 at most, so that there are few queues. `on_late` is called with each
+    expired call and its limit (0.0 if the call brought it), and has to `end` the call.
     """
 
     def __init__(self, on_late: Callable[[Call, float], None]) -> None:
@@ -32,7 +32,7 @@ class Deadlines:
         self._unlimited: dict[int, Call] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
-        """When the timer fires, while there is one."""
+        """The time at which the timer fires, if it is set."""
 
     def __len__(self) -> int:
         """Return how many calls are watched."""
@@ -40,11 +40,11 @@ class Deadlines:
         return watched + len(self._unlimited)
 
     def watch(self, call: Call, limit: float) -> None:
-        """Watch a call whose time, `limit` seconds, began later than that of all before it."""
+        """Watch a call of the time limit `limit` seconds, begun after all others of that limit."""
         self._join(self._lines, limit, call)
 
     def watch_own(self, call: Call, limit: float) -> None:
-        """Watch a call whose own deadline is `limit` seconds from now; with 0.0 it has none."""
+        """Watch a call whose own deadline is `limit` seconds from now; 0.0 for none."""
         if limit:
             part, exponent = math.frexp(limit)
             self._join(self._own, math.ldexp(math.ceil(part * _STEPS), exponent), call)
@@ -62,7 +62,7 @@ class Deadlines:
             self._arm(call.deadline)
 
     def end(self, call: Call) -> None:
-        """Watch a call no longer; nothing happens for one that is not watched."""
+        """Stop watching a call. Does nothing if it is not watched."""
         line = call.line
         if line is not None:
             line.pop(call.number, None)
@@ -91,6 +91,6 @@ class Deadlines:
         """Yield the earliest deadline of each line that has a call."""
         for lines in (self._lines, self._own):
             for line in lines.values():
-                # A call that was late can have ended others, of lines that were looked at before.
+                # `on_late` may have ended calls of queues that this loop had already passed.
                 if line:
                     yield next(iter(line.values())).deadline

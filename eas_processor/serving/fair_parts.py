@@ -1,4 +1,4 @@
-"""What each of several services is sure to find free in the budget, whatever the others hold."""
+"""The part of the budget that is guaranteed to each of several services."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from eas_processor.contracts.account import Account
 
 class FairParts:
     """
-    A part of the budget for each service, which no other service's large bodies and answers take.
+    Guarantees each service a part of the budget that others' large bodies and answers cannot use.
 
-    `each` is its size in bytes: all parts together are half of `limit`, so that one busy service
-    among idle ones still has the other half; and they leave `largest` bytes beside `reserve`, so
-    that a body which is allowed fits while nothing else is held. A lone service needs no part.
+    `each` is the size of a part in bytes. All parts together are at most half of `limit`, so that
+    one busy service among idle ones still has the other half. They also leave `largest` bytes in
+    addition to `reserve`, so that the largest allowed body fits while nothing else is held. A
+    single service needs no part.
 
-    `lacking` is what the services do not use of their parts, all together.
+    `lacking` is the number of bytes that all services together do not use of their parts.
     """
 
     __slots__ = ("_members", "_most", "_others_most", "each", "lacking")
@@ -28,19 +29,19 @@ class FairParts:
         self._members: Counter[Account] = Counter()
 
     def join(self, account: Account) -> None:
-        """Have a part for this account from now on; versions of one service have one together."""
+        """Keep a part for this account from now on. Versions of one service share an account."""
         self._members[account] += 1
         self._share_out()
 
     def leave(self, account: Account) -> None:
-        """Keep no part for this account any more; what is held for it is given back as ever."""
+        """Keep no part for this account any more. Bytes held for it are still released as usual."""
         self._members[account] -= 1
         if not self._members[account]:
             del self._members[account]
         self._share_out()
 
     def hold(self, account: Account, more: int) -> None:
-        """Note that `more` bytes are held for an account, fewer if it is negative."""
+        """Note that `more` bytes are held for an account; a negative number releases bytes."""
         before = self._lack(account)
         account.held += more
         self.lacking += self._lack(account) - before
@@ -52,10 +53,10 @@ class FairParts:
         returned: Mapping[Account | None, int] | None = None,
     ) -> int:
         """
-        Return how much stays free for the others when an account takes `size` bytes more.
+        Return how many bytes must stay free for others when an account takes `size` more bytes.
 
-        That is nothing as long as it takes them from its own part, nor for what has no account,
-        such as a warm-up. `returned` are bytes of accounts that would be given back before.
+        This is 0 while the account stays within its own part, and for calls without an account,
+        such as a warm-up. `returned` are the bytes that each account would release before.
         """
         if account is None or not self.each:
             return 0
@@ -69,7 +70,7 @@ class FairParts:
         return kept
 
     def most_kept_from(self, account: Account | None) -> int:
-        """Return the parts of all others."""
+        """Return the parts of all other services together, in bytes."""
         if account is None:
             return 0
         return self.each * (len(self._members) - (account in self._members))

@@ -1,4 +1,4 @@
-"""Requests caught in a worker's death: tried again one at a time, each alone in a worker."""
+"""Retries requests that a worker held when it died, one at a time and alone in a worker."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from eas_processor.contracts.refusals import InternalError
 from eas_processor.serving.poison import Poison
 
 _FROM_OUTSIDE = "killed by SIGKILL", "killed by the kernel: out of memory"
-"""What a process never does to itself: a person did it, or the kernel, for whom memory is short."""
+"""Deaths that a process does not cause itself: a person, or the kernel when memory is short."""
 
 
 class Isolation:
     """
-    The suspects of one service.
+    The requests of one service that may have killed a worker: the suspects.
 
-    A fresh instance gets them, one after the other, before it serves anything else, and is then
-    given to `release`. The request that is alone in a worker when it dies is refused with 500, as
-    poison; after a SIGKILL, which may have come from outside, only the second time.
+    A new instance runs them one after the other before it serves anything else, and is then passed
+    to `release`. A request that was alone in a worker when the worker died is refused as poison
+    (`InternalError`). After a SIGKILL, which may have come from outside, it is retried once more.
     """
 
     def __init__(self, poison: Poison, release: Callable[[Backend], None]) -> None:
@@ -29,18 +29,18 @@ class Isolation:
         self._release = release
         self._waiting: OrderedDict[int, Call] = OrderedDict()
         self._excused: dict[int, float] = {}
-        """Who was alone in a worker that was killed from outside, and until when it may wait."""
+        """The deadlines of requests that were alone in a worker killed from outside, by number."""
 
     def __len__(self) -> int:
-        """Return how many requests wait to be tried."""
+        """Return how many requests wait to be retried."""
         return len(self._waiting)
 
     def __contains__(self, request: Call) -> bool:
-        """Whether the request waits to be tried."""
+        """Whether the request waits to be retried."""
         return request.number in self._waiting
 
     def take(self, caught: list[Call], *, alone: bool, how: str) -> None:
-        """Take over what a worker held when it died in the way `how` says."""
+        """Take over the requests that a worker held when it died as `how` says."""
         for request in caught:
             if not alone or self._is_excused(request, how):
                 self._waiting[request.number] = request
@@ -48,7 +48,7 @@ class Isolation:
                 self._convict(request, how)
 
     def admit(self, instance: Backend) -> bool:
-        """Try the suspects in `instance`, which serves nothing; whether there are any."""
+        """Run the suspects in `instance`, before it serves; return whether there are any."""
         if not self._waiting:
             return False
         instance.isolate(self._next)
@@ -61,7 +61,7 @@ class Isolation:
         self._excused.pop(request.number, None)
 
     def give_up(self) -> list[Call]:
-        """Return all that wait, and forget them."""
+        """Return all requests that wait, and forget them."""
         waiting = list(self._waiting.values())
         self._waiting.clear()
         self._excused.clear()
@@ -84,7 +84,7 @@ class Isolation:
     def _is_excused(self, request: Call, how: str) -> bool:
         if how not in _FROM_OUTSIDE or request.number in self._excused:
             return False
-        # Those whose time is over are gone: nobody says so of one that was answered.
+        # Nothing reports that an excused request was answered, so expired ones are removed here.
         now = monotonic()
         self._excused = {number: until for number, until in self._excused.items() if until > now}
         self._excused[request.number] = request.deadline
@@ -94,5 +94,8 @@ class Isolation:
         self._excused.pop(request.number, None)
         self._poison.convict(request, how)
         request.refuse(
-            InternalError(f"this request, alone in a worker, killed it ({how}); it is not retried")
+            InternalError(
+                f"the worker crashed ({how}) while it was running only this request; "
+                "it will not be retried"
+            )
         )

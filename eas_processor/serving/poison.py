@@ -1,4 +1,4 @@
-"""Requests that killed a worker they were alone in, remembered for a while."""
+"""Remembers requests that crashed a worker in which they ran alone."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ REMEMBERED_S = 60.0
 _AT_MOST = 64
 
 _Mark = tuple[int, int, bytes]
-"""Size, kind and SHA-256 of a request."""
+"""Size, codec number and SHA-256 of a request."""
 
 
 class Poison:
     """
     The poison requests of one service.
 
-    Clients send a request that was answered with 500 again, the SDKs up to four times, and each
-    time would cost two workers. One that comes again within a minute is refused unrun.
+    Clients retry a request that was answered with 500, the SDKs up to four times, and each retry
+    would cost two workers. A request that comes again within a minute is refused without a run.
     """
 
     def __init__(self, service: str) -> None:
         self._service = service
         self._until: dict[_Mark, float] = {}
         self.sizes: set[int] = set()
-        """The sizes of those that are remembered: a request of another size is none of them."""
+        """The sizes of the remembered requests. A request of another size needs no digest."""
 
     def convict(self, request: Call, how: str) -> None:
-        """Remember and log a request that was alone in a worker when that died as `how` says."""
+        """Remember and log a request that was alone in a worker which died as `how` says."""
         if len(self._until) >= _AT_MOST:
             self.forget()
         mark = _mark(request)
         self._until[mark] = monotonic() + REMEMBERED_S
         self.sizes.add(request.size)
-        self._log("poison request: alone in a worker, it killed it", mark, how=how)
+        self._log("poison request: it crashed a worker in which it ran alone", mark, how=how)
 
     def refusal(self, request: Call) -> InternalError | None:
-        """Return why a request is not to be run, if it is one that is remembered."""
+        """Return the refusal of a request that is remembered, else None."""
         if request.size not in self.sizes:
             return None
         now = monotonic()
@@ -51,14 +51,14 @@ class Poison:
         mark = _mark(request)
         if mark not in self._until:
             return None
-        self._log("poison request: it came again, and was not run", mark)
+        self._log("poison request: it came again and was refused", mark)
         return InternalError(
-            "this request, alone in a worker, killed it less than "
-            f"{REMEMBERED_S:.0f} s ago; it is not run again until then"
+            f"this request crashed a worker less than {REMEMBERED_S:.0f} s ago; "
+            "it will not run again within that time"
         )
 
     def forget(self) -> None:
-        """Let everything be run again: another model may take it."""
+        """Forget all requests, because a changed service may be able to run them."""
         self._until.clear()
         self.sizes.clear()
 

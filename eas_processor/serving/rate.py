@@ -1,4 +1,4 @@
-"""How many requests a second are let in."""
+"""Limits for the rate and the concurrency of requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eas_processor.contracts.settings import ServiceSettings
 
 
 class RateLimit:
-    """A bucket that holds the requests of one second and is refilled at the same rate."""
+    """A token bucket that holds the requests of one second."""
 
     def __init__(self, per_second: float) -> None:
         self._rate = per_second
@@ -17,7 +17,7 @@ class RateLimit:
         self._filled = monotonic()
 
     def take(self) -> bool:
-        """Let one request in, if the rate allows."""
+        """Take one request from the bucket, and return whether there was one."""
         now = monotonic()
         self._tokens = min(self._rate, self._tokens + (now - self._filled) * self._rate)
         self._filled = now
@@ -28,7 +28,7 @@ class RateLimit:
 
 
 class GatewayPolicy:
-    """The limits over all instances together: `networking.gateway_policy`."""
+    """The limits over all instances, from `networking.gateway_policy`."""
 
     def __init__(self, rate: float, concurrency: int) -> None:
         self._per_second = rate
@@ -37,20 +37,20 @@ class GatewayPolicy:
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> GatewayPolicy | None:
-        """Return the policy of `settings`, None where it limits nothing."""
+        """Return the policy of `settings`; None if it sets no limit."""
         rate, concurrency = settings.gateway_rate, settings.gateway_concurrency
         return cls(rate, concurrency) if rate or concurrency else None
 
     def take(self, outstanding: int) -> TooManyRequests | None:
-        """Let one more in beside those `outstanding`, or return why not."""
+        """Admit one more request to the `outstanding` ones, or return why it is refused."""
         if self._concurrency and outstanding >= self._concurrency:
             return TooManyRequests(
-                f"{outstanding} requests are on their way, the most that are let in "
+                f"{outstanding} requests are not answered yet, the limit "
                 "(networking.gateway_policy.concurrency_limit); try again in a moment"
             )
         if self._rate is not None and not self._rate.take():
             return TooManyRequests(
-                f"more than {self._per_second:g} requests a second came "
-                "(networking.gateway_policy.rate_limit); try again in a moment"
+                f"more than {self._per_second:g} requests per second (limit set by "
+                "networking.gateway_policy.rate_limit); try again in a moment"
             )
         return None

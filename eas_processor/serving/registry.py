@@ -1,4 +1,4 @@
-"""Services by name, with the versions of each that are live; it changes while they serve."""
+"""The services of an engine by name, with the versions of each that take calls."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from eas_processor.serving.version_states import VersionState
 
 EAS_ALONE = frozenset(["eas"])
 _REMEMBERED = 1000
-"""Services that have gone, and whose tokens and states of versions are kept."""
+"""How many removed services have their tokens and version states remembered."""
 
 
 class Phase(enum.Enum):
     """
-    How far a service has come.
+    The phases of a service.
 
         PREPARING ──▶ STARTING ──▶ SERVING
             ▲  │          │
@@ -28,22 +28,22 @@ class Phase(enum.Enum):
     """
 
     PREPARING = "preparing"
-    """Its build, model and warm-up file are brought here."""
+    """Its processor build, model and warm-up file are fetched."""
     STARTING = "starting"
-    """Its instances load the model and warm up; calls wait for them."""
+    """Its instances load the model and warm up. Calls wait for them."""
     SERVING = "serving"
     FAILED = "failed"
-    """It could not start; it is tried again."""
+    """It could not start. The start is retried."""
 
 
 class Entry:
     """
-    One name, whether or not anything serves it yet.
+    The entry of one name, which exists before any version serves it.
 
-    `versions` are those that calls can be sent to, by number, and `labels` are names for some of
-    the numbers. `reason` says why there is none, and `tokens_before` are those of its file before
-    there is one. `states` tells of the versions of a model that has several, those that have gone
-    included. `frontends` are the protocols that may call it.
+    `versions` contains the versions that take calls, by number; `labels` are names for some of the
+    numbers. While there is no version, `reason` says why, and `tokens_before` are the tokens of the
+    service file. `states` describes the versions of a model with numbered versions, including
+    those that have ended. `frontends` are the protocols through which it can be called.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Entry:
 
     @property
     def tokens(self) -> Tokens:
-        """Who may call it, and learn of it."""
+        """The tokens with which it can be called."""
         return self.tokens_before if (latest := self.latest) is None else latest.tokens
 
     @property
@@ -71,7 +71,7 @@ class Entry:
 
     @property
     def peers(self) -> tuple[Peer, ...]:
-        """Other engines that serve the same."""
+        """Other engines with the same service."""
         return () if (latest := self.latest) is None else latest.settings.peers
 
     @property
@@ -86,9 +86,10 @@ class Entry:
 
     def metric_labels(self, number: int) -> dict[str, object]:
         """
-        Return what tells the metrics of a version from others.
+        Return the labels of a version's metrics.
 
-        A service that has one at a time keeps its series when that is replaced.
+        A service with one version at a time has no version label, so that an update continues its
+        time series.
         """
         return {"service": self.name, **({"version": number} if self.states else {})}
 
@@ -96,11 +97,11 @@ class Entry:
         """Return the refusal of a call while no version can take it."""
         if self.phase is Phase.FAILED:
             reason = for_clients(self.reason)
-            return NotReady(f"service {self.name!r} could not start: {reason}; it is tried again")
+            return NotReady(f"service {self.name!r} could not start: {reason}; it will be retried")
         return NotReady(f"service {self.name!r} is being prepared; try again in a moment")
 
     def publish(self, number: int, service: Service) -> None:
-        """Have `service` take calls as version `number`; one that had the number leaves it."""
+        """Make `service` take calls as version `number`, in place of the one that had it before."""
         before = self.versions.get(number)
         service.enter(self.latest)
         self._forget_heads()
@@ -109,21 +110,21 @@ class Entry:
             before.leave()
 
     def label(self, labels: dict[str, int]) -> None:
-        """Have these labels, and no others, from now on."""
+        """Replace all labels by `labels`."""
         self._forget_heads()
         self.labels = labels
 
     def withdraw(self, number: int) -> None:
-        """Send no more calls to version `number`; those that it has are answered."""
+        """Send no more calls to version `number`. It still answers those that it holds."""
         self.versions.pop(number).leave()
 
     def _forget_heads(self) -> None:
-        """Have connections ask again whom a head is for: another version may be the latest."""
+        """Make connections look up each head again: another version may be the latest."""
         for each in self.versions.values():
             each.forget_heads()
 
     def renumber(self, before: int, after: int) -> None:
-        """Have the version `before`, whose instances were replaced, be called `after`."""
+        """Give the version `before` the number `after`, once its instances have been replaced."""
         self.versions[after] = self.versions.pop(before)
 
 
@@ -131,8 +132,8 @@ class Registry:
     """
     The services of an engine.
 
-    It remembers who could call what has gone, as long as nothing else has the name: they are told
-    that it has gone, and how the versions of a model have ended.
+    It remembers the tokens and version states of removed services until the name is used again. A
+    client with such a token is told that the service was removed and how its versions ended.
     """
 
     def __init__(self) -> None:
@@ -141,7 +142,7 @@ class Registry:
         self._ended: dict[bytes, Entry] = {}
 
     def __iter__(self) -> Iterator[Entry]:
-        """Yield the entries in the order in which they came."""
+        """Yield the entries in the order in which they were added."""
         return iter(list(self._entries.values()))
 
     def __len__(self) -> int:
@@ -150,39 +151,39 @@ class Registry:
     @property
     def names_are_secret(self) -> bool:
         """
-        Whether only who has a service's token may learn that there is such a service.
+        Whether a service is shown only to clients with its token.
 
-        That is so where there are several, unless everybody may call all of them.
+        This is the case if there are several services, unless all of them are public.
         """
         several = len(self._entries) > 1
         return several and not all(each.tokens.public for each in self._entries.values())
 
     def wants(self, frontend: str) -> bool:
-        """Whether a service may be called by this protocol."""
+        """Whether any service can be called through this protocol."""
         return any(frontend in each.frontends for each in self._entries.values())
 
     def find(self, key: bytes) -> Entry | None:
-        """Return the entry of the name that is `key` in UTF-8."""
+        """Return the entry of the name whose UTF-8 bytes are `key`, or None."""
         return self._entries.get(key)
 
     def ended(self, key: bytes) -> Entry | None:
-        """Return the entry that had the name last, where it tells of its versions."""
+        """Return the removed entry of this name, if it had numbered versions, or None."""
         return self._ended.get(key)
 
     def tokens_of(self, key: bytes) -> Tokens:
-        """Return who may learn whether there is a service of this name: nobody, if never."""
+        """Return the tokens of the present or removed service of this name, else `NOBODY`."""
         entry = self._entries.get(key)
         return entry.tokens if entry is not None else self._gone.get(key, NOBODY)
 
     def add(self, entry: Entry) -> None:
-        """Take in an entry, whose name no other may have."""
+        """Add an entry. No other entry may have its name."""
         assert entry.key not in self._entries, entry.name
         self._entries[entry.key] = entry
         self._gone.pop(entry.key, None)
         self._ended.pop(entry.key, None)
 
     def remove(self, entry: Entry) -> None:
-        """Take an entry away: its name is not found any more."""
+        """Remove an entry and withdraw its versions."""
         del self._entries[entry.key]
         self._gone[entry.key] = entry.tokens
         if entry.states:
@@ -196,7 +197,7 @@ class Registry:
 
 
 def registry_of(*services: Service) -> Registry:
-    """Return a registry in which each of these serves, as version 1."""
+    """Return a registry in which each of `services` serves as version 1."""
     registry = Registry()
     for service in services:
         entry = Entry(service.name, service.tokens)

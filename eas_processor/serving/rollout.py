@@ -1,4 +1,4 @@
-"""A rolling update: from one version of a service to another, with somebody ready all the time."""
+"""Rolling updates: replace a version of a service with an instance ready at all times."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from eas_processor.errors import SetupError, UpdateError
 
 
 class Rolling(Protocol):
-    """What a rolling update asks of the instances of a service."""
+    """The interface of a supervisor that a rolling update uses."""
 
     def begin_update(self, settings: ServiceSettings) -> None:
-        """Keep instances of `settings` alive too, beside those of the version that serves."""
+        """Keep instances of `settings` alive, in addition to those of the version that serves."""
 
     def end_update(self, settings: ServiceSettings) -> None:
-        """Keep instances of `settings` alive, and no others, from now on."""
+        """Keep only instances of `settings` alive from now on."""
 
     def serving(self) -> list[Any]:
         """Return the instances that take calls, oldest first."""
 
     def retire(self, instance: Any) -> asyncio.Task[None]:
-        """Let an instance finish what it has, and end it."""
+        """Let an instance finish the calls that it holds, then end it."""
 
     def trim(self) -> list[asyncio.Task[None]]:
-        """Retire what is not of the version that serves, and what is more than its instances."""
+        """Retire the instances of other versions, and those above the configured number."""
 
     def bring_back(self, settings: ServiceSettings) -> None:
-        """Start an instance that is missing, and try again until it is ready."""
+        """Start a missing instance, and retry until it is ready."""
 
     async def start_instance(self, settings: ServiceSettings) -> None:
         """Start an instance and wait until it is ready. Raises SetupError."""
 
     async def scale(self, settings: ServiceSettings) -> None:
-        """Take settings that need no new workers. Raises SetupError."""
+        """Apply settings that need no new workers. Raises SetupError."""
 
 
 def allowance(share: int | str, instances: int, *, up: bool) -> int:
-    """Return how many of `instances` a number or a percentage means, rounded `up` or down."""
+    """Return `share` of `instances`, a number or a percentage, rounded `up` or down."""
     text = str(share)
     if not text.endswith("%"):
         return int(text)
@@ -50,7 +50,7 @@ def allowance(share: int | str, instances: int, *, up: bool) -> int:
 
 
 async def change(supervisor: Rolling, before: ServiceSettings, after: ServiceSettings) -> bool:
-    """Serve `after` in the place of `before`; return whether instances were replaced for it."""
+    """Replace the settings `before` by `after`; return whether instances were replaced."""
     if after.needs_new_workers(before):
         await roll(supervisor, before, after)
         return True
@@ -60,10 +60,10 @@ async def change(supervisor: Rolling, before: ServiceSettings, after: ServiceSet
 
 async def roll(supervisor: Rolling, before: ServiceSettings, after: ServiceSettings) -> None:
     """
-    Replace the instances of `before` by instances of `after`, and wait until the old ones are gone.
+    Replace the instances of `before` by instances of `after`, and wait until the old ones end.
 
-    Raises SetupError when one of `after` does not become ready; those of `before` serve then, or
-    whatever is ready until they do, where they cannot be started again either.
+    Raises SetupError if an instance of `after` does not become ready. Instances of `before` serve
+    then. If those cannot be started again either, every ready instance serves until they can.
     """
     supervisor.begin_update(after)
     drains: list[asyncio.Task[None]] = []
@@ -96,21 +96,21 @@ async def _bring_up(
         old = _older(supervisor, after)
         room = most - len(old) - started
         if room < 1:
-            # No surge is allowed, or old ones that died have been replaced meanwhile: the places
-            # of old ones are free when they have ended.
+            # No surge is allowed, or old instances that died were replaced meanwhile. Wait until
+            # old ones have ended, so that new ones can take their places.
             await asyncio.gather(*map(supervisor.retire, old[: max(1, unavailable)]))
             continue
         count = min(room, wanted - started)
         await _together(supervisor.start_instance(after) for _ in range(count))
         started += count
-        # Those that serve now: one may have died while the new ones started.
+        # Counted again, because an old instance may have died while the new ones started.
         old = _older(supervisor, after)
         surplus = old[: max(0, len(old) + started - wanted)]
         drains += [supervisor.retire(each) for each in surplus]
 
 
 async def _go_back(supervisor: Rolling, before: ServiceSettings, failure: SetupError) -> None:
-    """Have `before` whole again; new instances go only when enough of the old are back."""
+    """Restore the instances of `before`. New ones are retired only once enough old ones serve."""
     try:
         await _together(
             supervisor.start_instance(before) for _ in range(_missing(supervisor, before))
@@ -119,8 +119,8 @@ async def _go_back(supervisor: Rolling, before: ServiceSettings, failure: SetupE
         for _ in range(_missing(supervisor, before)):
             supervisor.bring_back(before)
         raise UpdateError(
-            f"{failure}; and the version before does not start again either, which is tried "
-            f"further: {error}"
+            f"{failure}; the previous version does not start again either, which will be retried: "
+            f"{error}"
         ) from failure
     supervisor.trim()
 

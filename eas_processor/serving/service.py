@@ -17,11 +17,12 @@ from eas_processor.serving.tokens import Tokens
 
 class Service:
     """
-    The way of a call: `admit` when its head is there, `submit` when its body is.
+    Takes the calls of one service.
 
-    After that its `answer` is called, once, unless it is withdrawn. `end` follows each answer. A
-    frontend checks the token itself, in the forms that its protocol has; `tokens` is another
-    object once they have changed.
+    A frontend calls `admit` when the head of a request has arrived and `submit` when its body has.
+    `Call.answer` is then called once, unless the call is withdrawn, and `end` follows each answer.
+    The frontend checks the token itself, in the forms that its protocol has. `tokens` is replaced
+    by a new object whenever remembered heads are no longer valid.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Service:
         self._max_body = max_body
         self._rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
         self._gateway = GatewayPolicy.of(settings)
-        # Each call passes these; a method that only passes it on would cost 0.1 us more.
+        # Bound methods, because every call uses them: a forwarding method would cost 0.1 us more.
         self.submit = admission.submit
         self.end = admission.end
         self.withdraw = admission.withdraw
@@ -58,7 +59,7 @@ class Service:
         return self.admission.ready
 
     def configure(self, settings: ServiceSettings) -> None:
-        """Take other tokens and other limits from now on."""
+        """Use the tokens and limits of `settings` from now on."""
         before, self.settings = self.settings, settings
         self.admission.configure(settings)
         self.forget_heads()
@@ -71,7 +72,7 @@ class Service:
             self._rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
 
     def enter(self, beside: Service | None) -> None:
-        """Take calls from now on, with a part of the budget that is also that of `beside`."""
+        """Take calls from now on, and share the part of the budget with `beside`, if given."""
         if beside is not None:
             self.account = beside.account
         self._budget.parts.join(self.account)
@@ -83,17 +84,17 @@ class Service:
 
     def forget_heads(self) -> None:
         """
-        Have connections ask again whom a head is for.
+        Make connections look up the service of each head again.
 
-        They remember it as long as the tokens are the same.
+        A connection remembers the service of a head for as long as `tokens` is the same object.
         """
         self.tokens = Tokens(self.settings.token, self.settings.previous_token)
 
     def admit(self, call: Call, size: int, now: float) -> Refusal | None:
         """
-        Let in a call that began `now` and announces `size` bytes, or return why not.
+        Admit a call that began `now` with a body of `size` bytes, or return why it is refused.
 
-        What it takes of the budget is charged by who receives it, as it arrives.
+        The frontend charges the budget for the body as it arrives.
         """
         if refusal := self._refusal(size):
             return refusal
@@ -102,7 +103,7 @@ class Service:
         return None
 
     def admit_own(self, call: Call, size: int, limit: float) -> Refusal | None:
-        """Do the same for a call with a deadline of its own, `limit` seconds from now."""
+        """Admit a call that brings its own deadline, `limit` seconds from now; 0.0 for none."""
         if refusal := self._refusal(size):
             return refusal
         self.admission.begin_own(call, limit)
@@ -127,7 +128,7 @@ class Service:
         return None
 
     def describe(self) -> tuple[int, bytes]:
-        """Return code and text: the signature JSON, or why there is none."""
+        """Return a status code, and the signature as JSON or why there is none."""
         info = self.instances.info
         if not info:
             return UNAVAILABLE, b"no instance is ready; try again in a moment"
@@ -146,11 +147,11 @@ class Service:
         limit, instances = self.settings.rate_limit, self.settings.instances
         each = f", {limit / instances:g} for each instance" if instances > 1 else ""
         return TooManyRequests(
-            f"more than {limit:g} requests a second came{each} (metadata.rpc.rate_limit); "
-            "try again in a moment"
+            f"more than {limit:g} requests per second{each} (limit set by metadata.rpc.rate_limit);"
+            " try again in a moment"
         )
 
 
 def too_large(limit: int) -> BodyTooLarge:
     """Return the refusal of a body above `limit` bytes."""
-    return BodyTooLarge(f"the body is larger than {limit} bytes, the most that is taken here")
+    return BodyTooLarge(f"the body is larger than the engine's limit of {limit} bytes")

@@ -1,4 +1,4 @@
-"""The secrets that let calls into a service."""
+"""The tokens with which a service can be called."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 
 
 class Tokens:
-    """The token of a service, and the one before it while clients change over; none if public."""
+    """The token of a service, and the previous one while clients change; none if it is public."""
 
     __slots__ = ("values",)
 
@@ -16,11 +16,11 @@ class Tokens:
 
     @property
     def public(self) -> bool:
-        """Whether everybody is let in."""
+        """Whether calls need no token."""
         return not self.values
 
     def accepts(self, given: bytes) -> bool:
-        """Whether `given` is one of them; the time this takes does not tell how alike they are."""
+        """Whether `given` is one of the tokens; the comparison takes constant time."""
         found = False
         for each in self.values:
             found = hmac.compare_digest(given, each) or found
@@ -28,4 +28,4 @@ class Tokens:
 
 
 NOBODY = Tokens(secrets.token_urlsafe(32))
-"""Lets nobody in, and takes as long as any other to say so."""
+"""Accepts no token that a client can know, and takes as long to check as any other."""

@@ -1,4 +1,4 @@
-"""Changes of a running service: a new service file, a new model, and back again."""
+"""Updates of a running service: a new service file, a new model, and the way back."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ log = logging.getLogger("eas_processor.engine")
 
 class Updates:
     """
-    The updates of one service: the version that serves, and the one before.
+    Updates one service, and remembers the previous version for a rollback.
 
-    `reread` reads again what the service is to be, and brings its model here; `model_is_kept`
-    tells, in a thread, whether the files of a version's model are still those that it was loaded
-    from.
+    `reread` reads the service file again and fetches its model. `model_is_kept` runs in a thread
+    and returns whether a version's model files are still those from which it was loaded.
     """
 
     def __init__(
@@ -45,17 +44,17 @@ class Updates:
         self._last: dict[str, Any] = {}
 
     async def reload(self) -> dict[str, Any]:
-        """Serve what the service file says now. Raises SetupError; the old version serves then."""
+        """Apply the service file as it is now. Raises SetupError, and the old version serves."""
         async with self._lock:
             return await self._note("reload", self._read_and_change())
 
     async def rollback(self) -> dict[str, Any]:
-        """Serve the version before. Raises SetupError; the present one serves then."""
+        """Go back to the previous version. Raises SetupError, and the present one serves."""
         async with self._lock:
             return await self._note("rollback", self._change_back())
 
     def describe(self) -> dict[str, Any]:
-        """Return the service, its instances and the last update, as JSON can hold them."""
+        """Return the service, its instances and the last update, in types that JSON has."""
         return {
             "service": self._current.name,
             "version": self._version,
@@ -73,7 +72,7 @@ class Updates:
             outcome = await change
         except SetupError as error:
             self._last |= {"outcome": "failed", "reason": str(error)}
-            log.error("%s: %s failed, version %d is kept: %s", name, kind, self._version, error)
+            log.error("%s: %s failed, version %d serves: %s", name, kind, self._version, error)
             raise
         except BaseException:
             self._last["outcome"] = "ended"
@@ -86,22 +85,22 @@ class Updates:
         settings = await self._reread()
         if settings.name != self._current.name:
             raise UpdateError(
-                f"name: is {settings.name!r}, and {self._current.name!r} while it was started; "
-                "a reload cannot change it, start another service"
+                f"name: the service file says {settings.name!r}, but the service was started as "
+                f"{self._current.name!r}; a reload cannot change the name, start another service"
             )
         return await self._change(settings)
 
     async def _change_back(self) -> str:
         if (before := self._previous) is None:
-            raise UpdateError("there is no version before this one to go back to")
+            raise UpdateError("there is no previous version to go back to")
         loads = before.needs_new_workers(self._current)
         if loads and not await in_background(partial(self._model_is_kept, before)):
             raise UpdateError(
-                f"the model of the version before, {before.worker.model_entry}, has been "
-                "overwritten or removed; to go back later, keep each version in a directory of its "
-                "own, such as the numbered ones below model_path"
+                f"the model of the previous version, {before.worker.model_entry}, was overwritten "
+                "or removed; to be able to go back, keep each version in a directory of its own, "
+                "such as the numbered ones in model_path"
             )
-        return await self._change(before, "the version before serves again")
+        return await self._change(before, "the previous version serves again")
 
     async def _change(
         self, after: ServiceSettings, replaced: str = "the new version has replaced the old one"
@@ -119,7 +118,7 @@ class Updates:
 
 
 def describe_instance(instance: Backend) -> dict[str, Any]:
-    """Return what an instance is and does, as JSON can hold it."""
+    """Return the identity and state of an instance, in types that JSON has."""
     return {
         "instance": instance.number,
         "pid": instance.pid,

@@ -1,4 +1,4 @@
-"""How far each version of a service has come, as TensorFlow Serving's status tells it."""
+"""The states of versions, as TensorFlow Serving's model status reports them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from eas_processor.link import codes
 
 class Stage(enum.Enum):
     """
-    The life of a version.
+    The states of a version.
 
         START ──▶ LOADING ──▶ AVAILABLE ──▶ UNLOADING ──▶ END
                      └────────────────────────────────────▲
     """
 
     START = "START"
-    """It is found, and waits to be loaded."""
+    """It was found and waits to be loaded."""
     LOADING = "LOADING"
     AVAILABLE = "AVAILABLE"
     UNLOADING = "UNLOADING"
-    """It takes no more calls, and finishes those it has."""
+    """It takes no new calls and finishes those that it holds."""
     END = "END"
-    """It is unloaded, or could not be loaded."""
+    """It was unloaded, or could not be loaded."""
 
 
 class VersionState(NamedTuple):
-    """The stage of one version; with `code` (`link.codes`) and `message`, why it has failed."""
+    """The stage of one version. If it failed, `code` (`link.codes`) and `message` say why."""
 
     stage: Stage
     code: int = codes.OK

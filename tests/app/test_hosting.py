@@ -66,7 +66,7 @@ async def test_a_service_that_cannot_start_says_why_until_it_can(
     (entry,) = desk.registry
     assert entry.phase is Phase.FAILED and entry.tried and entry.latest is None
     assert str(entry.not_ready()) == (
-        "service 'echo' could not start: the model is broken; it is tried again"
+        "service 'echo' could not start: the model is broken; it will be retried"
     )
     assert (host.describe()["state"], host.describe()["reason"]) == ("failed", sentence)
     assert all(each.stopped for each in desk.made)

@@ -83,7 +83,7 @@ class Load:
             return False
         version, _, echoed = response.body.partition(b" ")
         if poison:
-            right = response.status == 500 and b"killed it" in response.body
+            right = response.status == 500 and b"crashed" in response.body
             self._count("poison" if right else f"wrong: poison {response.status}")
         elif response.status != 200:
             self._count(f"{response.status} {response.body[:80].decode()}")

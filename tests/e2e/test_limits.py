@@ -64,7 +64,7 @@ def test_450_while_the_worker_is_busy_and_the_queue_is_full(
             refusal = client.ask(post(body))
             assert refusal.status == 450
             assert refusal.headers["retry-after"] == "1"
-            words = f"{len(waiting)} request(s) wait already (metadata.rpc.max_queue_size)"
+            words = f"queue is full ({len(waiting)} requests, set by metadata.rpc.max_queue_size)"
             assert words in refusal.body.decode()
         gate.open()
         assert running.response().body == gate.command.encode()
@@ -94,7 +94,7 @@ def test_429_over_the_rate(start: Callable[..., Engine]) -> None:
         refusal = client.response()
         assert refusal.status == 429
         assert refusal.headers["retry-after"] == "1"
-        assert b"more than 2 requests a second came (metadata.rpc.rate_limit)" in refusal.body
+        assert b"more than 2 requests per second (limit set by metadata.rpc." in refusal.body
         eventually(lambda: client.ask(post(b"hello")).status == 200)
 
 

@@ -336,7 +336,7 @@ async def test_a_poison_request_takes_no_neighbour_along(
         answers = await asyncio.gather(*asked)
         for number, (status, body) in enumerate(answers):
             if number % 20 == 9:
-                assert status == codes.INTERNAL and b"killed it (killed by SIGABRT)" in body
+                assert status == codes.INTERNAL and b"crashed (killed by SIGABRT)" in body
             else:
                 assert (status, body) == (codes.OK, b"%d" % number)
     found = [each.facts for each in caplog.records if "poison" in each.message]  # type: ignore[attr-defined]

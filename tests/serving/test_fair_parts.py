@@ -74,7 +74,7 @@ def test_large_bodies_of_one_service_leave_the_part_of_the_other(make_desk: Make
     sent = send(desk, "a", 7)
     assert statuses(sent) == [450, 450]
     says = sent[-1].response.body
-    assert b"5242880 of 8388608 bytes" in says and b"2097152 are kept for other" in says
+    assert b"5242880 of 8388608 bytes" in says and b"2097152 are reserved for other" in says
     assert b"--max-buffered" in says
     # The part, and no more: an eighth is for small bodies.
     assert statuses(send(desk, "b", 3)) == [450]
@@ -190,7 +190,7 @@ def test_an_answer_above_what_is_ever_free_is_refused_with_the_limit(make_desk: 
     (client,) = send(desk, "a", 1, b"x")
     desk.admissions["a"].submitted[0].answer(0, [bytes(6 * MiB)])
     assert client.response.status == 413
-    assert b"5242880 are held at the most" in client.response.body
+    assert b"more than the limit of 5242880 " in client.response.body
 
 
 def test_an_answer_on_its_way_leaves_the_part_of_another_service() -> None:

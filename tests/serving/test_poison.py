@@ -31,7 +31,7 @@ def test_what_came_before_is_refused_and_logged_again(
 ) -> None:
     refusal = poison.refusal(request_of(b"die"))
     assert refusal is not None and refusal.code == codes.INTERNAL
-    assert "killed it less than 60 s ago" in str(refusal)
+    assert "crashed a worker less than 60 s ago" in str(refusal)
     facts: Any = caplog.records[-1].facts  # type: ignore[attr-defined]
     assert facts["service"] == "echo" and facts["bytes"] == 3 and len(facts["sha256"]) == 64
 

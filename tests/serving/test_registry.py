@@ -109,7 +109,7 @@ def test_a_loop_over_a_registry_that_changes(served: Any) -> None:
     ("phase", "words"),
     [
         (Phase.PREPARING, "service 'a' is being prepared; try again in a moment"),
-        (Phase.FAILED, "service 'a' could not start: the disk of v1 is full; it is tried again"),
+        (Phase.FAILED, "service 'a' could not start: the disk of v1 is full; it will be retried"),
     ],
 )
 def test_why_nothing_serves(phase: Phase, words: str) -> None:

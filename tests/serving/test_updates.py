@@ -119,7 +119,7 @@ async def test_a_version_that_does_not_start_leaves_the_old_one(desk: Desk) -> N
     assert shown["last_update"]["outcome"] == "failed"
     assert shown["last_update"]["reason"] == "it does not start"
     # And there is nothing to go back to.
-    with pytest.raises(UpdateError, match="no version before"):
+    with pytest.raises(UpdateError, match="no previous version"):
         await desk.updates.rollback()
 
 
@@ -132,7 +132,7 @@ async def test_a_file_that_is_wrong_leaves_the_old_version(desk: Desk) -> None:
 
 async def test_another_name_is_refused(desk: Desk) -> None:
     desk.write("new", name="other")
-    with pytest.raises(UpdateError, match=r"name: is 'other', and 'echo' .* start another service"):
+    with pytest.raises(UpdateError, match=r"name: .*'other'.*'echo'.* start another service"):
         await desk.updates.reload()
     assert desk.configs == ["old", "old"]
 
@@ -149,14 +149,14 @@ async def test_a_rollback_goes_back_and_another_one_forth(desk: Desk) -> None:
 async def test_a_rollback_says_what_it_is(desk: Desk) -> None:
     desk.write("new")
     await desk.updates.reload()
-    assert (await desk.updates.rollback())["outcome"] == "the version before serves again"
+    assert (await desk.updates.rollback())["outcome"] == "the previous version serves again"
 
 
 async def test_a_model_that_was_overwritten_cannot_be_gone_back_to(desk: Desk) -> None:
     desk.write("new")
     await desk.updates.reload()
     desk.kept = False
-    with pytest.raises(UpdateError, match=r"before, /, has been overwritten .* directory"):
+    with pytest.raises(UpdateError, match=r"version, /, was overwritten .* directory"):
         await desk.updates.rollback()
     assert desk.configs == ["new", "new"]
     assert desk.updates.describe()["version"] == 2
