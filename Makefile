@@ -1,4 +1,5 @@
-# Everything runs in .venv, which `make install` creates. PYTHON=/path/to/python3 chooses the interpreter.
+# Everything runs in .venv, which `make install` creates. PYTHON=/path/to/python3 chooses the interpreter,
+# and LOCK=no takes the newest packages that pyproject.toml permits.
 
 SHELL := /bin/bash
 VENV := .venv
@@ -6,33 +7,20 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # In CI, which sets CI, what cannot be tested is a failure; elsewhere it is said and passed over.
 NOT_TESTED := test -z "$$CI"; exit $$?
-SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help install hooks run bench bench-quick bench-versus test coverage test-services test-fast test-fast-engine test-fast-rest test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels docs lint format clean
+.PHONY: help install lock hooks run bench bench-quick bench-versus test coverage test-services test-fast test-fast-engine test-fast-rest test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels docs lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(STAMP)  ## create .venv with the server, the newest TensorFlow processor and the tools
 
-$(STAMP): pyproject.toml
-	@python=''; \
-	for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
-		if "$$candidate" -c '$(SUPPORTED)' >/dev/null 2>&1; then python="$$candidate"; break; fi; \
-	done; \
-	if [ -z "$$python" ]; then \
-		echo 'make: no Python from 3.11 to 3.13 on PATH, which the engine needs.' >&2; \
-		echo 'make: install one (for example: apt install python3 python3-venv) or run: make install PYTHON=/path/to/python3' >&2; \
-		exit 1; \
-	fi; \
-	echo "Setting up $(VENV) with $$($$python --version) ..."; \
-	"$$python" -m venv --clear $(VENV) || { \
-		echo "make: $$python cannot create virtual environments (on Debian: apt install python3-venv)" >&2; exit 1; }
-	@# pip draws its progress on a terminal; elsewhere it is quiet, and so are its warnings.
-	@quiet=$$([ -t 1 ] || echo --quiet); export PYTHONWARNINGS=ignore; \
-	$(BIN)/python -m pip install --quiet --upgrade pip && \
-	$(BIN)/python -m pip install $$quiet --editable '.[server,tensorflow,examples,dev]'
+$(STAMP): pyproject.toml tools/locks/development.txt
+	@python=$$(tools/choose_python.sh $(PYTHON)) && "$$python" tools/install.py $(VENV) $(if $(filter no,$(LOCK)),--no-lock)
 	@touch $(STAMP)
+
+lock: install  ## renew tools/locks/development.txt, which `make install` installs (UPGRADE=1 takes newer versions)
+	@$(BIN)/python tools/lock_development.py $(if $(UPGRADE),--upgrade)
 
 run: install  ## train a small model on real handwritten digits, serve it, call it
 	@$(BIN)/python examples/digits/demo.py
