@@ -1,5 +1,6 @@
 """
-Encodings of requests and answers: bytes to named arrays, and arrays to bytes. numpy only.
+Codecs: they decode request bodies into named arrays, and encode arrays as answers.
 
-`codec.py` says what a codec is, `registry.py` which there are. They know no processor.
+`codec.py` defines the interface, and `registry.py` holds the codecs by number. Codecs know nothing
+of processors, and do not need TensorFlow.
 """

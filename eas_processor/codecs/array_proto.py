@@ -1,4 +1,4 @@
-"""`PredictRequest` and `PredictResponse` of `proto/predict.proto`."""
+"""The codec of `PredictRequest` and `PredictResponse` in `proto/predict.proto`."""
 
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -9,12 +9,12 @@ from eas_wire import Request, Stack, Tensor
 
 
 class ArrayProto(Codec):
-    """The encoding of the EAS routes; its errors are `eas_wire.WireError`."""
+    """The protobuf encoding of the EAS routes. Its methods raise `eas_wire.WireError`."""
 
     number = 0
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
-        """Return what `body` asks for; its arrays may view it."""
+        """Decode `body`; the arrays may be views of it."""
         try:
             return wire.decode_request(body), None
         except wire.WireError as error:
@@ -24,13 +24,13 @@ class ArrayProto(Codec):
             raise type(error)(f"{error}; {hint}") from None
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return a `PredictResponse`."""
+        """Encode a `PredictResponse`."""
         return wire.encode_response(outputs)
 
     def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
-        """Return `count` responses, each with its equal share of the rows."""
+        """Encode `count` responses, which share the rows equally."""
         return wire.encode_responses(outputs, count)
 
     def stack(self, bodies: Sequence[Any], places: Sequence[int]) -> Tuple[List[Stack], List[int]]:
-        """Read requests that differ in their floats alone together, as bytes."""
+        """Decode together the requests that differ in their floats alone."""
         return wire.stack_requests(bodies, places)

@@ -1,4 +1,4 @@
-"""What a codec is, and what it may ask of the model that a request is for."""
+"""The interface of codecs, and the one by which they ask for the model's signatures."""
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -7,11 +7,11 @@ from eas_wire import Request, Stack, Tensor
 from eas_wire.tensors import share
 
 Form = Any
-"""What an answer has to know of its request. Answers of equal forms are alike."""
+"""The facts of a request that decide the form of its answer. It is opaque and comparable."""
 
 
 class Spec:
-    """One input as the model declares it; `shape` has -1 for any size, and is None for any rank."""
+    """A declared input: name, dtype number, and shape with -1 for any size, None for any rank."""
 
     __slots__ = ()
 
@@ -27,53 +27,54 @@ class Spec:
 
 class Target:
     """
-    The model that a request is for. What it refuses it raises as an error of its own.
+    The model of a request, as a codec sees it. Methods raise the model's own errors.
 
-    `json_nan` is what stands for NaN and infinities in an answer in JSON: "null", "string", or
-    "error" for a refusal; "" for the bare words.
+    `json_nan` decides how JSON answers show NaN and infinities: "null", "string", "error" for a
+    refusal, or "" for the bare words NaN and Infinity.
     """
 
     json_nan = ""
 
     def input_names(self, signature_name: str) -> Optional[Sequence[str]]:
-        """Return the inputs of a signature; None where the model has no signatures."""
+        """Return the input names of a signature, or None if the model has no signatures."""
         raise NotImplementedError
 
     def output_names(self, signature_name: str) -> Optional[Sequence[str]]:
-        """Return the outputs of a signature; None where they are not known by name."""
+        """Return the output names of a signature, or None if they are unknown."""
         return None
 
     def input_defaults(self, signature_name: str) -> Dict[str, Tensor]:
-        """Return the values of the inputs of a signature that a request may leave out."""
+        """Return the default values of a signature's optional inputs, by name."""
         return {}
 
     def describe_inputs(self, signature_name: str) -> str:
-        """Return what a signature takes, for the end of a sentence."""
+        """Return a clause for messages that lists the inputs of a signature."""
         raise NotImplementedError
 
     def example_outputs(self, signature_name: str, method: str) -> Sequence[str]:
-        """Return the outputs of a signature that classifies or regresses, as `method` says."""
+        """Return the output names of a signature for `method`, "classify" or "regress"."""
         raise NotImplementedError
 
     def example_tensors(self, signature_name: str, method: str) -> Tuple[str, Dict[str, str]]:
-        """Return the names of the tensors of such a signature: its input, and outputs by name."""
+        """Return a signature's input tensor and its output tensors by name, for `method`."""
         raise UnknownCodec("this processor does not answer several signatures at once")
 
     def specs(
         self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
     ) -> Sequence[Spec]:
-        """Return each of the inputs that a request names, in any order."""
+        """Return the declarations of the inputs that a request names, in any order."""
         raise NotImplementedError
 
 
 class Codec:
     """
-    Bytes of one encoding to named arrays, and back. One object serves all threads.
+    Decodes and encodes the bodies of one encoding. One object serves all threads.
 
-    `number` is that of a frame's head (`link.frames`). With `strict_shapes`, the shapes of inputs
-    have to be those that the model declares; without, the model itself is asked, and so it is for
-    dtypes without `checks_dtypes`. With `has_unsigned` answers can have DT_UINT32 and DT_UINT64.
-    Bodies of more than `inline_bytes` take so long to decode that no other request should wait.
+        number          the codec's number in the head of a frame (`link.frames`)
+        strict_shapes   whether inputs must have the declared shapes; if not, the graph decides
+        checks_dtypes   whether inputs must have the declared dtypes; if not, the graph decides
+        has_unsigned    whether answers can hold DT_UINT32 and DT_UINT64
+        inline_bytes    decoding a larger body takes so long that other requests must not wait
     """
 
     number: int
@@ -83,25 +84,30 @@ class Codec:
     inline_bytes = 0xFFFFFFFF
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
-        """Return what `body`, any buffer of bytes, asks for, and the form of its answer."""
+        """
+        Decode `body`, any buffer of bytes, into a request and the form of its answer.
+
+        Raises an error with a `code`: CodecError, `eas_wire.WireError`, or an error of `target`.
+        """
         raise NotImplementedError
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return the answer to one request."""
+        """Encode the answer to one request. Raises as `decode` does."""
         raise NotImplementedError
 
     def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
         """
-        Return `count` answers, each with its equal share of the rows of every output, in order.
+        Encode `count` answers, which share the rows of every output equally and in order.
 
-        The first dimension of each output is a multiple of `count`.
+        The first dimension of each output must be a multiple of `count`.
         """
         return [self.encode(share(outputs, count, each), form) for each in range(count)]
 
     def stack(self, bodies: Sequence[Any], places: Sequence[int]) -> Tuple[List[Stack], List[int]]:
         """
-        Read those of the bodies at `places` together that are alike, where that is quicker.
+        Decode similar requests together, if that is faster than one by one.
 
-        Returns them, with forms of None, and the places of the others.
+        Only `bodies[place]` for each of `places` is looked at. Returns stacks of requests, whose
+        form is None, and the places of all other bodies, which are not decoded.
         """
         return [], list(places)

@@ -1,20 +1,20 @@
 """
-What codecs refuse, in one tree.
+The errors of codecs, with their status codes.
 
-    CodecError        INVALID_ARGUMENT  a body cannot be read, or outputs cannot be written
+    CodecError        INVALID_ARGUMENT  the body cannot be decoded, or the outputs not be encoded
     └── UnknownCodec  UNIMPLEMENTED     no codec has this number
 
-`eas_wire.WireError` is what the codec of `proto/predict.proto` raises.
+The codec of `proto/predict.proto` raises `eas_wire.WireError` instead.
 """
 
 
 class CodecError(Exception):
-    """A request cannot be read, or not be answered in its encoding, said in one sentence."""
+    """A request cannot be decoded, or its answer cannot be encoded; the message says why."""
 
     code = "INVALID_ARGUMENT"
 
 
 class UnknownCodec(CodecError):
-    """No codec has the number that came with a request."""
+    """No codec has the number in the head of a request."""
 
     code = "UNIMPLEMENTED"

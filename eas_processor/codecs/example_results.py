@@ -1,4 +1,4 @@
-"""What a model gave for examples, checked as TensorFlow Serving checks it."""
+"""Check the outputs of classification and regression as TensorFlow Serving does."""
 
 from typing import Any, Dict, List, Tuple
 
@@ -10,9 +10,10 @@ from eas_wire.tensor_proto.layouts import dtype_name
 
 def classification_of(outputs: Dict[str, Tensor], count: int) -> Tuple[List[Any], List[Any]]:
     """
-    Return the labels and the scores of `count` examples; a list is empty where an output is absent.
+    Return the labels and the scores of `count` examples, as nested lists.
 
-    Raises CodecError unless they are strings and floats of [count, classes].
+    A list is empty if its output is absent. Raises CodecError unless `classes` are strings and
+    `scores` are floats, both of shape [count, classes].
     """
     classes, scores = outputs.get("classes"), outputs.get("scores")
     for name, tensor, dtype in (
@@ -31,9 +32,9 @@ def classification_of(outputs: Dict[str, Tensor], count: int) -> Tuple[List[Any]
 
 def regression_of(outputs: Dict[str, Tensor], count: int) -> Any:
     """
-    Return the array of one number for each of `count` examples.
+    Return the only output as an array of shape [count].
 
-    Raises CodecError unless it is of floats, and of [count] or [count, 1].
+    Raises CodecError unless it is floats of shape [count] or [count, 1].
     """
     ((name, tensor),) = outputs.items()
     array = tensor.array
@@ -53,7 +54,7 @@ def _check_rows(name: str, array: Any, count: int, rank: int) -> None:
 
 
 def _check_dtype(named: str, tensor: Tensor, dtype: int) -> None:
-    # The signature may declare another dtype than the graph has: what the values are counts.
+    # The signature may declare another dtype than the graph returns, so the array is checked.
     found = tensor.array.dtype
     if found != wire.storage_dtype(dtype):
         got = str(found) if tensor.dtype == dtype else dtype_name(tensor.dtype)

@@ -1,4 +1,4 @@
-"""`tensorflow.Example` messages, written without TensorFlow."""
+"""Encode `tensorflow.Example` messages without TensorFlow."""
 
 import struct
 from typing import Any, Dict, List, NamedTuple
@@ -9,14 +9,14 @@ from eas_wire.varints import write_varint
 
 
 class Feature(NamedTuple):
-    """Values of one kind: `bytes`, `float` or `int64`; "" for none at all."""
+    """A list of values, and their kind: `bytes`, `float`, `int64`, or "" for an empty feature."""
 
     kind: str
     values: List[Any]
 
 
 def write_example(features: Dict[str, Feature]) -> bytes:
-    """Return a serialized example; features are in the order of their names, as in TensorFlow's."""
+    """Return a serialized example, with its features sorted by name as TensorFlow sorts them."""
     entries = b"".join(
         _field(
             1, _field(1, name.encode("utf-8", "surrogatepass")) + _field(2, _write(features[name]))
@@ -42,11 +42,11 @@ def _write(feature: Feature) -> bytes:
 def _floats(values: List[float]) -> bytes:
     try:
         return struct.pack("<%df" % len(values), *values)
-    except OverflowError:  # what is too large for a float is infinite, as in TensorFlow's
+    except OverflowError:  # as in TensorFlow, a value too large for a float becomes infinity
         with np.errstate(over="ignore"):
             return np.array(values, np.float64).astype("<f4").tobytes()
 
 
 def _field(number: int, value: bytes) -> bytes:
-    """Return a field of bytes: its tag, its length and itself."""
+    """Return a field of wire type LENGTH: tag, length and value."""
     return bytes([number << 3 | 2]) + write_varint(len(value)) + value

@@ -1,25 +1,25 @@
-"""What a body that cannot be read probably is, by its first bytes, and which header says so."""
+"""Recognise bodies in an unexpected encoding by their first bytes, and suggest what to change."""
 
 import re
 from typing import Any
 
-_OTHER = "which is not understood: send it as it is, or compressed by gzip with Content-Encoding"
+_OTHER = "which is not supported: send it uncompressed, or as gzip with Content-Encoding: gzip"
 _COMPRESSED = (
-    (b"\x1f\x8b", "it begins as gzip does: say so with Content-Encoding: gzip"),
-    (b"\x28\xb5\x2f\xfd", f"it begins as zstd does, {_OTHER}"),
-    (b"\x04\x22\x4d\x18", f"it begins as lz4 does, {_OTHER}"),
-    (b"\xff\x06\x00\x00sNaPpY", f"it begins as snappy does, {_OTHER}"),
-    (b"\x78\x01", f"it begins as zlib does, {_OTHER}"),
-    (b"\x78\x5e", f"it begins as zlib does, {_OTHER}"),
-    (b"\x78\x9c", f"it begins as zlib does, {_OTHER}"),
-    (b"\x78\xda", f"it begins as zlib does, {_OTHER}"),
+    (b"\x1f\x8b", "it looks like gzip: send the header Content-Encoding: gzip"),
+    (b"\x28\xb5\x2f\xfd", f"it looks like zstd, {_OTHER}"),
+    (b"\x04\x22\x4d\x18", f"it looks like lz4, {_OTHER}"),
+    (b"\xff\x06\x00\x00sNaPpY", f"it looks like snappy, {_OTHER}"),
+    (b"\x78\x01", f"it looks like zlib, {_OTHER}"),
+    (b"\x78\x5e", f"it looks like zlib, {_OTHER}"),
+    (b"\x78\x9c", f"it looks like zlib, {_OTHER}"),
+    (b"\x78\xda", f"it looks like zlib, {_OTHER}"),
 )
 _JSON = re.compile(rb"(\xef\xbb\xbf)?\s*(\{\s*[\"}]|\[)")
-# A signature name of printable characters, or an input with its name: fields 1 and 2.
+# Field 1, a signature name of printable characters, or field 2, an input with its name.
 _PREDICT_REQUEST = re.compile(rb"\n[\x01-\x7f][\w/.:-]+\x12|\x12[\x01-\xff]{1,4}\n", re.DOTALL)
 
-# Java's SDK compresses to raw snappy and lz4, which have no mark of their own: they begin with a
-# length, and the first bytes of a `PredictRequest` as they are.
+# The Java SDK compresses to raw snappy and lz4, which have no magic number. They begin with a
+# length, and then with the first bytes of the `PredictRequest` in plain form.
 _RAW = re.compile(
     rb"(?P<snappy>[\x80-\xff]{0,4}[\x01-\x7f](?:[%s]|\xf0.|\xf4..)[\n\x12])"
     rb"|(?P<lz4>(?:[\x10-\xef]|[\xf0-\xff]\xff*[^\xff])[\n\x12])"
@@ -29,21 +29,21 @@ _RAW = re.compile(
 
 
 def hint_for_array_proto(body: Any) -> str:
-    """Return what a body that is no `PredictRequest` probably is, '' where nothing shows it."""
+    """Return a hint for a body that is not a `PredictRequest`, or "" if it is not recognised."""
     begin = bytes(body[:64])
     if _JSON.match(begin):
-        return "it begins as JSON does: say so with Content-Type: application/json"
+        return "it looks like JSON: send the header Content-Type: application/json"
     hint = _compression(begin)
     raw = None if hint or _PREDICT_REQUEST.match(begin) else _RAW.match(begin)
     return hint if raw is None else "it may be compressed by {}, {}".format(raw.lastgroup, _OTHER)
 
 
 def hint_for_json(body: Any) -> str:
-    """Return what a body that is no JSON probably is, '' where nothing shows it."""
+    """Return a hint for a body that is not JSON, or "" if it is not recognised."""
     begin = bytes(body[:64])
     if _PREDICT_REQUEST.match(begin):
         return (
-            "it begins as a PredictRequest does: say so with Content-Type: application/octet-stream"
+            "it looks like a PredictRequest: send the header Content-Type: application/octet-stream"
         )
     return _compression(begin)
 

@@ -1,4 +1,4 @@
-"""`PredictionLog`: a request, and perhaps its answer, as warm-up files and request logs have it."""
+"""Read and write `PredictionLog`, the record of warm-up files and request logs."""
 
 import struct
 from typing import NamedTuple, Optional, Sequence
@@ -28,26 +28,26 @@ LOG_FIELDS = {
     MultiInference.number: 4,
     TensorProto.number: 6,
 }
-"""From the codec of a request to the field that has its log."""
+"""The field of a request's log, by the number of the request's codec."""
 
 _CODECS = {tag_of(field, LENGTH): codec for codec, field in LOG_FIELDS.items()}
 
 
 class Logged(NamedTuple):
-    """A request: its body, and the number of its codec."""
+    """A logged request: the number of its codec, and its body."""
 
     codec: int
     body: bytes
 
 
 class UnsupportedLog(CodecError):
-    """A log of a kind of request that is not served."""
+    """The log is of a kind of request that is not supported."""
 
     code = "UNIMPLEMENTED"
 
 
 def read_prediction_log(record: bytes) -> Optional[Logged]:
-    """Return the request of a log, None for an empty one. Raises CodecError."""
+    """Return the request in a log, or None if the log is empty. Raises CodecError."""
     view = memoryview(record)
     kind, body = 0, b""
     try:
@@ -55,7 +55,7 @@ def read_prediction_log(record: bytes) -> Optional[Logged]:
             if tag in _UNSUPPORTED:
                 kind, body = tag, b""
             elif tag in _CODECS:
-                # Of a oneof the last counts, and protobuf merges what follows the same.
+                # The last member of a oneof counts, and protobuf merges repetitions of the same.
                 body = (body if tag == kind else b"") + _request(view, start, stop)
                 kind = tag
     except MalformedMessage as error:
@@ -80,7 +80,11 @@ def _request(view: memoryview, begin: int, end: int) -> bytes:
 def write_prediction_log(
     codec: int, request: bytes, response: bytes = b"", metadata: bytes = b""
 ) -> bytes:
-    """Return a log of a request in the codec of this number; `metadata` is a `LogMetadata`."""
+    """
+    Return the log of a request and its response.
+
+    `codec` is the number of the request's codec, and `metadata` is a serialized `LogMetadata`.
+    """
     log = length_field(_REQUEST, request)
     if response:
         log += length_field(_RESPONSE, response)
@@ -92,7 +96,7 @@ def write_prediction_log(
 def write_metadata(
     model: str, version: int, sampling_rate: float, tags: Sequence[str], seconds: float
 ) -> bytes:
-    """Return a `LogMetadata`; `seconds` are since the epoch."""
+    """Return a serialized `LogMetadata`; `seconds` is the time since the epoch."""
     number = bytes([tag_of(1, VARINT)]) + write_varint(version)
     spec = write_model_spec(model, "") + length_field(_VERSION, number)
     sampling = _RATE.pack(tag_of(1, FIXED64), sampling_rate)

@@ -1,4 +1,4 @@
-"""The codecs that there are, by number."""
+"""All codecs, by number."""
 
 from typing import Dict
 
@@ -19,22 +19,22 @@ _codecs: Dict[int, Codec] = {}
 
 
 def register(codec: Codec) -> None:
-    """Add a codec; raises ValueError when its number is taken."""
+    """Add a codec. Raises ValueError if its number is taken."""
     if codec.number in _codecs:
         raise ValueError(f"codec {codec.number} is taken by {type(_codecs[codec.number]).__name__}")
     _codecs[codec.number] = codec
 
 
 def find(number: int) -> Codec:
-    """Return the codec of this number. Raises `UnknownCodec`."""
+    """Return the codec with this number. Raises UnknownCodec."""
     codec = _codecs.get(number)
     if codec is None:
-        raise UnknownCodec(f"codec {number} is unknown here: there are {sorted(_codecs)}")
+        raise UnknownCodec(f"unknown codec {number}: expected one of {sorted(_codecs)}")
     return codec
 
 
 def inline_bytes(number: int) -> int:
-    """Return the `inline_bytes` of a codec, and for an unknown one those of most."""
+    """Return the `inline_bytes` of a codec, or the default for an unknown number."""
     return _codecs.get(number, Codec).inline_bytes
 
 

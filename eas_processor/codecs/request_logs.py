@@ -1,4 +1,4 @@
-"""A request in any codec, and its answer, as a `PredictionLog`."""
+"""Convert a request in any codec, and its answer, to a `PredictionLog`."""
 
 import base64
 import json
@@ -32,13 +32,13 @@ from eas_processor.codecs.tensor_proto.requests import (
 from eas_processor.codecs.tfs_json.codec import TfsClassify, TfsPredict, TfsRegress
 from eas_wire import Tensor
 from eas_wire.fields import length_field
-from eas_wire.tensor_proto.layouts import LAYOUTS
+from eas_wire.tensor_proto.layouts import LAYOUTS, dtype_name
 from eas_wire.tensor_proto.writing import write_tensors
 
 OutputDtypes = Callable[[str], Dict[str, int]]
-"""From a signature's name to the dtypes of its outputs."""
+"""Returns the dtype numbers of a signature's outputs by name, for the signature's name."""
 
-_AS_THEY_ARE = {
+_UNCHANGED = {
     TensorProto.number: TensorProto.number,
     TensorContent.number: TensorProto.number,
     ClassifyProto.number: ClassifyProto.number,
@@ -58,13 +58,13 @@ def log_of(
     metadata: bytes,
 ) -> bytes:
     """
-    Return the log of a request in the codec of this number.
+    Return the log of a request whose codec is number `codec`.
 
-    The answer to EAS's JSON is left out, as its form depends on the request. Raises what decoding
-    raises.
+    For the JSON of the EAS routes the log has no answer, because its form depends on the request.
+    Raises the errors of `Codec.decode`.
     """
-    if codec in _AS_THEY_ARE:
-        return write_prediction_log(_AS_THEY_ARE[codec], bytes(body), answer, metadata)
+    if codec in _UNCHANGED:
+        return write_prediction_log(_UNCHANGED[codec], bytes(body), answer, metadata)
     request, _ = find(codec).decode(body, target)
     if codec in _OF_EXAMPLES:
         kind = _OF_EXAMPLES[codec]
@@ -82,7 +82,7 @@ def log_of(
 
 
 def _result(kind: int, results: List[Any]) -> bytes:
-    """Return the response that the `results` of an answer in JSON come to."""
+    """Convert the `results` of a JSON answer to a protobuf response."""
     count = len(results)
     if kind == RegressProto.number:
         values = Tensor(wire.DT_FLOAT, np.array(results, np.float32))
@@ -102,7 +102,7 @@ def _result(kind: int, results: List[Any]) -> bytes:
 
 
 def _outputs(answer: bytes, dtypes: Dict[str, int]) -> Dict[str, Tensor]:
-    """Return the tensors of an answer to `:predict`."""
+    """Decode the tensors in the JSON answer of `:predict`."""
     document = json.loads(answer.decode("utf-8"))
     if "predictions" in document:
         columns = document["predictions"]
@@ -117,7 +117,7 @@ def _outputs(answer: bytes, dtypes: Dict[str, int]) -> Dict[str, Tensor]:
 
 def _array(dtype: int, values: Any) -> "np.ndarray[Any, Any]":
     if dtype not in LAYOUTS:
-        raise CodecError("dtype %d cannot be logged" % dtype)
+        raise CodecError("%s cannot be logged" % dtype_name(dtype))
     if dtype != wire.DT_STRING:
         return np.array(values, LAYOUTS[dtype].storage)
     flat: List[bytes] = []
@@ -128,7 +128,7 @@ def _array(dtype: int, values: Any) -> "np.ndarray[Any, Any]":
 
 
 def _flatten(value: Any, flat: List[bytes]) -> Tuple[int, ...]:
-    """Add the texts in nested lists to `flat`; return their shape."""
+    """Append the strings in nested lists to `flat`, as bytes; return their shape."""
     if isinstance(value, list):
         shapes = [_flatten(each, flat) for each in value]
         return (len(value), *(shapes[0] if shapes else ()))

@@ -1,4 +1,4 @@
-"""TFRecord files, read and written without TensorFlow: no compression, checksums are checked."""
+"""Read and write uncompressed TFRecord files without TensorFlow; checksums are verified."""
 
 import struct
 from typing import Any, BinaryIO, Iterator
@@ -12,11 +12,11 @@ _GZIP = b"\x1f\x8b"
 
 
 class DataLoss(ValueError):
-    """A file is not TFRecords, or is cut off or damaged."""
+    """A file is not a TFRecord file, or is incomplete or damaged."""
 
 
 def read_records(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the content of each record of a file that can seek. Raises DataLoss."""
+    """Yield the content of each record of a seekable file. Raises DataLoss."""
     size = file.seek(0, 2)
     offset = file.seek(0)
     while offset < size:
@@ -25,7 +25,7 @@ def read_records(file: BinaryIO) -> Iterator[bytes]:
             raise DataLoss("truncated record at %d" % offset)
         (length,), (crc,) = _LENGTH.unpack_from(head), _CRC.unpack_from(head, _LENGTH.size)
         if masked_crc32c(head[: _LENGTH.size]) != crc:
-            hint = ": it begins as gzip does" if head.startswith(_GZIP) else ""
+            hint = ": the file looks like gzip" if head.startswith(_GZIP) else ""
             raise DataLoss("corrupted record at %d%s" % (offset, hint))
         if offset + _HEAD_SIZE + length + _CRC.size > size:
             raise DataLoss("truncated record at %d" % offset)
@@ -38,7 +38,7 @@ def read_records(file: BinaryIO) -> Iterator[bytes]:
 
 
 def write_record(content: Any) -> bytes:
-    """Return a record as it stands in a file."""
+    """Return a record with its length and checksums."""
     length = _LENGTH.pack(len(content))
     return b"".join(
         [

@@ -14,8 +14,8 @@ from eas_processor.codecs.errors import CodecError
 
 JSON = json.dumps({"signature_name": "s", "inputs": {"x": [[1.0, 2.0]] * 100}}).encode()
 TENSOR = wire.Tensor(wire.DT_FLOAT, np.ones((100, 2), np.float32))
-AS_JSON = "it begins as JSON does: say so with Content-Type: application/json"
-AS_GZIP = "it begins as gzip does: say so with Content-Encoding: gzip"
+AS_JSON = "it looks like JSON: send the header Content-Type: application/json"
+AS_GZIP = "it looks like gzip: send the header Content-Encoding: gzip"
 
 
 def request(signature):
@@ -31,10 +31,10 @@ def request(signature):
         (b'[{"x": 1}]', AS_JSON),
         (gzip.compress(request("s")), AS_GZIP),
         (gzip.compress(JSON), AS_GZIP),
-        (zlib.compress(request("s")), "it begins as zlib does, which is not understood: send it"),
-        (b"\x28\xb5\x2f\xfd" + bytes(range(40)), "it begins as zstd does"),
-        (b"\x04\x22\x4d\x18" + bytes(range(40)), "it begins as lz4 does"),
-        (b"\xff\x06\x00\x00sNaPpY" + bytes(range(40)), "it begins as snappy does"),
+        (zlib.compress(request("s")), "it looks like zlib, which is not supported: send it"),
+        (b"\x28\xb5\x2f\xfd" + bytes(range(40)), "it looks like zstd"),
+        (b"\x04\x22\x4d\x18" + bytes(range(40)), "it looks like lz4"),
+        (b"\xff\x06\x00\x00sNaPpY" + bytes(range(40)), "it looks like snappy"),
     ],
 )
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
@@ -49,7 +49,7 @@ def test_a_predict_request_that_is_something_else(body, hint, kind):
     "body, hint",
     [
         (gzip.compress(JSON), AS_GZIP),
-        (request("serving_default"), "it begins as a PredictRequest does: say so with"),
+        (request("serving_default"), "it looks like a PredictRequest: send the header"),
         (request(""), "Content-Type: application/octet-stream"),
     ],
 )

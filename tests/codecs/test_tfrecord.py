@@ -81,7 +81,7 @@ def test_each_cut_is_found():
 def test_what_is_no_tfrecord():
     with pytest.raises(DataLoss, match="corrupted record at 0"):
         read(b'{"instances": [1.0, 2.0, 5.0]}')
-    with pytest.raises(DataLoss, match="corrupted record at 0: it begins as gzip does"):
+    with pytest.raises(DataLoss, match="corrupted record at 0: the file looks like gzip"):
         read(b"\x1f\x8b\x08" + bytes(20))
     length = struct.pack("<Q", 2**62)
     with pytest.raises(DataLoss, match="truncated record at 0"):

@@ -72,7 +72,7 @@ def test_what_it_refuses_is_the_requests_fault(worker):
         b"the body is not CSV of numbers: could not convert string to float: b'x'",
     )
     assert wide[0] == INVALID_ARGUMENT and b"expected DT_FLOAT [-1, 4]" in wide[1]
-    assert unknown[0] == UNIMPLEMENTED and b"codec 202 is unknown here" in unknown[1]
+    assert unknown[0] == UNIMPLEMENTED and b"unknown codec 202" in unknown[1]
 
 
 def test_no_depth_of_json_ends_a_worker(worker):
