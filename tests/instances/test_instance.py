@@ -288,14 +288,13 @@ async def test_what_a_dead_worker_has_written_is_read_first(make_worker: Any) ->
 
 
 async def test_a_socket_that_stays_open_does_not_hold_up_a_death_for_long(
-    make_worker: Any, monkeypatch: pytest.MonkeyPatch
+    make_worker: Any, monkeypatch: pytest.MonkeyPatch, eventually_async: Any
 ) -> None:
     monkeypatch.setattr(module, "_LAST_ANSWERS_S", 0.01)
     worker = make_worker()
     worker.attach()
     worker.instance.exited("killed by SIGKILL")
-    await asyncio.sleep(0.1)
-    assert worker.deaths == [(State.STARTING, [])]
+    await eventually_async(lambda: worker.deaths == [(State.STARTING, [])])
 
 
 async def test_a_worker_that_is_dying_is_sent_nothing(make_worker: Any) -> None:

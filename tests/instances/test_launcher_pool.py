@@ -108,7 +108,7 @@ async def test_when_both_are_gone_another_is_started(pool: Any) -> None:
 
 
 async def test_a_copy_that_is_lost_is_made_again(
-    pool: Any, monkeypatch: pytest.MonkeyPatch
+    pool: Any, monkeypatch: pytest.MonkeyPatch, eventually_async: Any
 ) -> None:
     fork, failures = FakeLauncher.fork, iter([True, True])
 
@@ -119,8 +119,7 @@ async def test_a_copy_that_is_lost_is_made_again(
 
     monkeypatch.setattr(FakeLauncher, "fork", sometimes)
     await pool.get(settings("a"))
-    await asyncio.sleep(0.1)
-    assert [each.copy for each in FakeLauncher.made] == [False, True]
+    await eventually_async(lambda: [each.copy for each in FakeLauncher.made] == [False, True])
     await pool.stop()
 
 

@@ -6,6 +6,7 @@ import asyncio
 from time import monotonic
 
 import pytest
+from fixtures.engine import eventually_async
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ async def test_calls_of_several_limits_are_late_in_the_order_of_their_deadlines(
     slow, quick = watched.begin(0.06), watched.begin(0.02)
     own, last = watched.begin(0.04, own=True), watched.begin(0.08)
     assert len(watched.deadlines) == 4
-    await asyncio.sleep(0.2)
+    await eventually_async(lambda: len(watched.late) == 4)
     assert [each[0] for each in watched.late] == [quick, own, slow, last]
     assert [each[1] for each in watched.late] == [0.02, 0.0, 0.06, 0.08]
     assert all(at >= call.deadline for call, _, at in watched.late)
@@ -51,7 +52,7 @@ async def test_what_has_ended_is_not_late() -> None:
         watched.deadlines.end(call)
         watched.deadlines.end(call)
     assert len(watched.deadlines) == 1
-    await asyncio.sleep(0.1)
+    await eventually_async(lambda: watched.late)
     assert [each[0] for each in watched.late] == [calls[2]]
 
 
@@ -66,7 +67,7 @@ async def test_a_late_call_may_end_those_of_lines_that_were_looked_at() -> None:
         note(call, limit)
 
     watched.deadlines._on_late = note_and_end_other
-    await asyncio.sleep(0.2)
+    await eventually_async(lambda: len(watched.late) == 2)
     assert [each[0] for each in watched.late] == [late, after]
 
 
@@ -85,9 +86,9 @@ async def test_a_call_without_a_limit_is_counted_and_never_late() -> None:
     call = Call()
     watched.deadlines.watch_own(call, 0.0)
     assert len(watched.deadlines) == 1
-    watched.begin(0.01)
-    await asyncio.sleep(0.05)
-    assert [each[0] for each in watched.late] != [call]
+    limited = watched.begin(0.01)
+    await eventually_async(lambda: watched.late)
+    assert [each[0] for each in watched.late] == [limited]
     assert len(watched.deadlines) == 1
     watched.deadlines.end(call)
     assert len(watched.deadlines) == 0
@@ -95,12 +96,11 @@ async def test_a_call_without_a_limit_is_counted_and_never_late() -> None:
 
 async def test_the_timer_starts_again_after_a_pause() -> None:
     watched = Watched()
-    for _ in range(2):
+    for number in range(2):
         watched.deadlines.end(watched.begin(0.01))
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.03)  # the timer runs out with nothing to tell
         watched.begin(0.01)
-        await asyncio.sleep(0.05)
-    assert len(watched.late) == 2
+        await eventually_async(lambda number=number: len(watched.late) == number + 1)
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -108,7 +108,7 @@ async def test_an_earlier_deadline_is_not_held_up_by_a_later_one(own: bool) -> N
     watched = Watched()
     watched.begin(60.0)
     call = watched.begin(0.01, own=own)
-    await asyncio.sleep(0.1)
+    await eventually_async(lambda: watched.late)
     assert [each[0] for each in watched.late] == [call]
 
 
@@ -123,7 +123,10 @@ def test_each_call_is_late_once_unless_it_has_ended(steps: list[tuple[float, boo
                 watched.deadlines.end(call)
             else:
                 due.append(call)
-        await asyncio.sleep(0.1)
+        # Behind all of them in time, and so told after them.
+        last = watched.begin(0.04)
+        await eventually_async(lambda: last in [each[0] for each in watched.late])
+        due.append(last)
         assert sorted(each[0].number for each in watched.late) == [each.number for each in due]
 
     asyncio.run(run())
