@@ -122,7 +122,7 @@ class Fleet:
         return 200, json.dumps({"correlative": ["svc"], "endpoints": {"items": items}}).encode()
 
 
-def eventually(condition: Callable[[], Any], limit: float = 10.0) -> None:
+def eventually(condition: Callable[[], Any], limit: float = 60.0) -> None:
     """Wait until `condition` is true."""
     import time
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 HERE = Path(__file__).parent
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class RunningEngine:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from fixtures.engine import Response
 
 TESTS = Path(__file__).parents[1]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LAST = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 """A request after which the server closes, so that all it has to say can be read to the end."""
 

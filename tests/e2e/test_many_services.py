@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -344,7 +345,9 @@ def test_sigterm_finishes_the_calls_of_all(tmp_path: Path) -> None:
     with many(tmp_path, *files) as engine:
         eventually(lambda: engine.get("/readyz")[0] == 200)
         waiting = [ask_slowly(engine, each, 3) for each in names]
-        time.sleep(1)
+        token = (tmp_path / "metrics-token").read_text().strip()
+        in_flight = re.compile(r"^eas_in_flight\{.*\} 1$", re.MULTILINE)
+        eventually(lambda: len(in_flight.findall(engine.get("/metrics", token)[1])) == len(names))
         assert engine.stop() == 0
         for name, answer in zip(names, waiting, strict=True):
             assert answer() == (200, f"{name} sleep 3.0")

@@ -135,8 +135,10 @@ def test_a_task_that_is_cancelled_gives_its_connection_up(fleet):
         ) as client:
             await client.predict(StringRequest("x"))
             instance.delay = 5.0
+            count = instance.count
             task = asyncio.ensure_future(client.predict(StringRequest("slow")))
-            await asyncio.sleep(0.1)
+            while instance.count == count:
+                await asyncio.sleep(0.01)
             task.cancel()
             await asyncio.sleep(0)
             instance.delay = 0.0

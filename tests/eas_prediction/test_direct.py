@@ -120,7 +120,7 @@ def test_a_discovery_server_that_is_gone_keeps_the_old_list(fleet):
     with client_of(fleet) as client:
         send(client, 1)
         fleet.kill(fleet.discovery)
-        time.sleep(0.2)
+        eventually(lambda: client.endpoint._upstreams._failure)
         send(client, 3)
 
 
@@ -135,7 +135,7 @@ def test_without_any_list_the_error_says_why(fleet):
         start = time.monotonic()
         with pytest.raises(TimedOut, match=r"no list of instances .* list of instances is empty"):
             client.predict(StringRequest("x"))
-        assert 0.1 < time.monotonic() - start < 2
+        assert 0.1 < time.monotonic() - start < 10
         fleet.broken = (500, b"out of order")
         eventually(lambda: "out of order" in str(client.endpoint._upstreams._failure))
 

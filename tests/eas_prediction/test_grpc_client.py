@@ -242,7 +242,7 @@ class TestFailures:
             begun = time.monotonic()
             with pytest.raises((ServiceFailed, TimedOut)):
                 client.predict({"x": 1.0})
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 10
         assert 1 < len(model.received) < 100
         assert all(each.seconds <= 0.31 for each in model.received)
 

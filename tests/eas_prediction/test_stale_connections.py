@@ -18,10 +18,13 @@ from eas_prediction import (
     RetryPolicy,
     StringRequest,
     TimedOut,
+    _http,
     _kept,
 )
 
 TIMEOUT_MS = 2000
+# Where a test says so, instead of half of the timeout.
+DOUBTED_AFTER_S = 0.3
 
 
 @pytest.fixture
@@ -29,6 +32,12 @@ def relay(service):
     made = Relay(service.server.server_address)
     yield made
     made.close()
+
+
+@pytest.fixture
+def doubted_soon(monkeypatch):
+    """Let connections be doubted long before calls time out, also on a busy machine."""
+    monkeypatch.setattr(_http.Patience, "half", lambda self: DOUBTED_AFTER_S)
 
 
 class Blocking:
@@ -102,13 +111,9 @@ def test_a_dropped_connection_does_not_use_up_the_time_of_the_call(relay, connec
     client = connect(relay.address)
     assert client.ask() == "fine"
     relay.freeze()
-    start = time.monotonic()
     assert client.ask() == "fine"
-    assert time.monotonic() - start < TIMEOUT_MS / 1000
-    # The new one is kept, and not doubted.
-    start = time.monotonic()
+    # The new one is kept, and not doubted: nothing is sent on a third.
     assert client.ask() == "fine"
-    assert time.monotonic() - start < TIMEOUT_MS / 2000
     assert relay.accepted == 2
 
 
@@ -161,10 +166,11 @@ def slowly(service, seconds):
     return answer
 
 
+@pytest.mark.usefixtures("doubted_soon")
 def test_a_slow_service_is_doubted_once_and_its_first_answer_counts(service, connect):
-    client = connect(service.address, timeout=1600)
+    client = connect(service.address, timeout=20_000)
     client.ask("first")
-    service.usual = slowly(service, 1.1)  # more than half of the time
+    service.usual = slowly(service, 2 * DOUBTED_AFTER_S)
     assert client.ask("slow") == "slow"
     sent = [each.body for each in service.requests].count(b"slow")
     assert sent == 2
@@ -175,15 +181,17 @@ def test_a_slow_service_is_doubted_once_and_its_first_answer_counts(service, con
 @pytest.mark.parametrize(
     "policy", [RetryPolicy(attempts=1), RetryPolicy(lost_connections=False)], ids=["one", "lost"]
 )
-def test_what_may_be_sent_once_is_sent_once(service, relay, connect, policy):
-    client = connect(relay.address, retry_policy=policy, timeout=1000)
+@pytest.mark.usefixtures("doubted_soon")
+def test_what_may_be_sent_once_is_sent_once(service, relay, connect, policy, monkeypatch):
+    monkeypatch.setattr(_kept, "ONCE_IDLE_S", 60.0)
+    client = connect(relay.address, retry_policy=policy, timeout=1500)
     client.ask("first")
     relay.freeze()
     with pytest.raises(TimedOut):
         client.ask("once")
     assert [each.body for each in service.requests] == [b"first"]
     client.ask("second")
-    service.usual = slowly(service, 0.6)
+    service.usual = slowly(service, 1.3 * DOUBTED_AFTER_S)
     assert client.ask("slow") == "slow"
     assert [each.body for each in service.requests] == [b"first", b"second", b"slow"]
 
@@ -195,9 +203,9 @@ def test_what_may_be_sent_once_goes_on_a_connection_that_was_used_just_now(
     client = connect(relay.address, retry_policy=RetryPolicy(attempts=1))
     client.ask()
     relay.freeze()
-    start = time.monotonic()
+    # On the frozen one it would time out.
     assert client.ask() == "fine"
-    assert time.monotonic() - start < TIMEOUT_MS / 2000
+    assert relay.accepted == 2
 
 
 @pytest.mark.parametrize("limit", ["max_idle", "max_age"])

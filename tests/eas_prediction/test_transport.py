@@ -242,18 +242,19 @@ def test_tls(service, transport, certificate):
     trusting.close()
 
 
-def test_a_slow_service_behind_tls_is_no_dropped_connection(service, certificate):
+def test_a_slow_service_behind_tls_is_no_dropped_connection(service, certificate, monkeypatch):
+    monkeypatch.setattr(_http.Patience, "half", lambda self: 0.3)
     behind_tls(service, certificate)
     transport = PooledTransport(ca_certs=str(certificate))
     post(transport, service)
 
     def slowly(handler):
-        time.sleep(1.1)
+        time.sleep(0.6)  # longer than a connection is trusted
         service.status(200, b"slow")(handler)
 
     service.usual = slowly
     # What TLS itself sends on the second connection is no answer.
-    assert post(transport, service, timeout=1.6)[2] == b"slow"
+    assert post(transport, service, timeout=20)[2] == b"slow"
     (host,) = transport._hosts.values()
     assert not host._idle.doubtful
     assert len(service.requests) == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -251,27 +251,27 @@ async def test_what_takes_long_to_parse_waits_for_its_turns(
     else:
         chunked = http("POST", "/api/predict/echo", *LINES, CHUNKED)
         data = chunked + b"1\r\na\r\n" * 50_000 + b"0\r\n\r\n"
-    loop = asyncio.get_running_loop()
+    # Time of the processor: a busy machine takes it away for as long as it likes.
     longest, over = 0.0, False
 
     async def watch() -> None:
         nonlocal longest
         while not over:
-            begin = loop.time()
+            begin = thread_time()
             await asyncio.sleep(0)
-            longest = max(longest, loop.time() - begin)
+            longest = max(longest, thread_time() - begin)
 
     watching = asyncio.create_task(watch())
-    begin = monotonic()
+    begin = thread_time()
     desk.client.send(data)
-    first = monotonic() - begin
+    first = thread_time() - begin
     if flood == "requests":
         await eventually_async(lambda: desk.client.transport.written.count(b"alive") == 4000)
     else:
         await eventually_async(lambda: desk.admission.bodies == [b"a" * 50_000])
     over = True
     await watching
-    assert first < (monotonic() - begin) / 2 and longest < 0.25
+    assert first < (thread_time() - begin) / 2 and longest < 0.25
     assert desk.client.transport.reading
 
 

@@ -131,15 +131,15 @@ async def test_a_client_without_tls_is_hung_up_on_and_others_are_served(
 
 
 async def test_a_drain_ends_tls_connections_after_their_answers(
-    service: Callable[..., ServiceSettings], pair: Pair
+    service: Callable[..., ServiceSettings], pair: Pair, eventually_async: Any
 ) -> None:
     served = Served(service(token="t"), *pair)
     async with served as address:
         context = ssl.create_default_context(cafile=str(pair.cert))
         port = int(address.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-        drain = asyncio.create_task(served.server.drain(5.0, 0.2))
-        await asyncio.sleep(0.05)
+        drain = asyncio.create_task(served.server.drain(20.0, 0.5))
+        await eventually_async(lambda: served.server.draining)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 ") and b"Connection: close" in head
