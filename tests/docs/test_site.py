@@ -77,9 +77,9 @@ def test_the_reference_has_every_key(pages: Path) -> None:
 
 def test_the_reference_has_the_metrics_that_server_behaviour_explains(pages: Path) -> None:
     explained = (pages / "server-behaviour.md").read_text()
-    table = explained[explained.index("## Metrics") : explained.index("## Traces")]
-    named = re.findall(r"`(eas_\w+)(?:\{[\w,]+\})?`", table)
-    assert sorted(first_cells(pages / "reference-metrics.md")) == sorted(named)
+    named = set(re.findall(r"`(eas_\w+)`", explained))
+    assert named
+    assert named - set(first_cells(pages / "reference-metrics.md")) == set()
 
 
 def test_the_reference_has_every_code_in_each_protocol(pages: Path) -> None:
