@@ -17,6 +17,7 @@ Blocks of another kind (`yaml`, `nginx`, `console`) are for programs that a test
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -55,7 +56,9 @@ class Reader:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        self._held = [_free_port() for _ in _PORTS]
+        own = [str(each.getsockname()[1]) for each in self._held]
+        self._ports = dict(zip(_PORTS, own, strict=True))
         self._environment = {
             **os.environ,
             "EAS_HOME": str(directory / "home"),
@@ -134,6 +137,7 @@ class Reader:
 
     def stop(self) -> int | None:
         """End the server as Ctrl-C does; return its exit status, None where there was none."""
+        self._let_go()
         if self._server is None:
             return None
         self._server.send_signal(signal.SIGINT)
@@ -143,11 +147,14 @@ class Reader:
             self._server.kill()
             raise
 
+    def _let_go(self) -> None:
+        """Leave the ports to the server; until then nobody else can take them."""
+        while self._held:
+            self._held.pop().close()
+
     def _here(self, text: str) -> str:
         """Return a text of the page with the reader's ports."""
-        for port, own in self._ports.items():
-            text = text.replace(port, own)
-        return text
+        return re.sub("|".join(_PORTS), lambda found: self._ports[found[0]], text)
 
     def _as_on_the_page(self, text: str) -> str:
         """Return what a command printed with the ports of the page."""
@@ -161,12 +168,18 @@ def _commands(text: str) -> list[str]:
     return text.strip().replace("\\\n", "").splitlines()
 
 
-def _free_ports(count: int) -> list[str]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [str(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+def _free_port() -> socket.socket:
+    """
+    Return a socket that holds a free port, below those that the kernel gives to connections.
+
+    One of those could be given to another program before the server takes it, or to the reader's
+    own attempt to connect, which would then reach itself.
+    """
+    while True:
+        held = socket.socket()
+        try:
+            held.bind(("", random.randrange(20000, 30000)))
+        except OSError:
+            held.close()
+        else:
+            return held
