@@ -1,4 +1,4 @@
-"""What a processor's own code asks for, beside what its service has."""
+"""Compares the settings that a processor's code asks for with those of its service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger("eas_processor.engine")
 
 
 def note_asked(settings: ServiceSettings, asked: Mapping[str, str]) -> None:
-    """Log once where `asked`, of a READY frame, is not what the service file says."""
+    """Log once if `asked`, from a READY frame, differs from the service file."""
     has = {
         "worker_threads": settings.worker.threads,
         "worker_processes": settings.instances,
@@ -25,12 +25,12 @@ def note_asked(settings: ServiceSettings, asked: Mapping[str, str]) -> None:
     ]
     if others:
         _log_once(
-            f"{settings.name}: the processor's code asks for {', '.join(others)}; "
-            "the service file's metadata decides"
+            f"{settings.name}: the processor's code asks for {', '.join(others)}; the value in "
+            "parentheses, from the service file's metadata, is used"
         )
 
 
 @lru_cache(maxsize=1024)
 def _log_once(sentence: str) -> None:
-    """Each instance says the same."""
+    """Log a sentence only once, although every instance reports it."""
     log.warning("%s", sentence)

@@ -1,4 +1,4 @@
-"""What a worker gets of the engine's environment: what a program needs, and no secrets."""
+"""The environment variables that workers inherit from the engine: never secrets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 MORE = "EAS_WORKER_ENV"
-"""Names of further variables for the workers, separated by commas; a name may end with `*`."""
+"""Names of more variables for workers, separated by commas. A name may end with `*`."""
 
 _NAMES = frozenset(
     [
@@ -17,7 +17,7 @@ _NAMES = frozenset(
         *("SSL_CERT_FILE", "SSL_CERT_DIR"),
     ]
 )
-# What TensorFlow, its libraries, and the container runtimes of GPUs read.
+# Variables that TensorFlow, its libraries and the container runtimes of GPUs read.
 _PREFIXES = (
     "LC_",
     "XDG_",
@@ -40,9 +40,9 @@ _PREFIXES = (
     "ABSL_",
     "GLIBC_",
 )
-# Other programs use the same prefixes: TF_TOKEN_... and TF_VAR_... are Terraform's credentials.
+# Other programs use the same prefixes. TF_TOKEN_... and TF_VAR_... hold Terraform's credentials.
 _SECRETS = re.compile(r"TF_VAR_|TOKEN|SECRET|PASSW|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
-# Where an interpreter finds modules beside its own.
+# Variables that add to the module search path of an interpreter.
 _MODULES = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE")
 
 _ASCII = ("C", "POSIX")
@@ -50,10 +50,10 @@ _ASCII = ("C", "POSIX")
 
 def python_options(python: Path) -> list[str]:
     """
-    Return the options of a launcher's interpreter: what is in its build, and nothing else.
+    Return the interpreter options of a launcher, which limit its imports to the build.
 
-    The engine's own one finds what the engine has found, also in the user's site-packages
-    (`pip install --user`) and in PYTHONPATH.
+    A launcher on the engine's own interpreter finds the same modules as the engine, including the
+    user's site-packages (`pip install --user`) and PYTHONPATH.
     """
     if not _is_own(python):
         return ["-sE"]
@@ -62,7 +62,7 @@ def python_options(python: Path) -> list[str]:
 
 
 def python_environment(python: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what of `environment` says where the engine's own interpreter finds modules."""
+    """Return the module search variables of `environment`, if `python` is the engine's own."""
     if not _is_own(python):
         return {}
     return {name: environment[name] for name in _MODULES if name in environment}
@@ -70,9 +70,9 @@ def python_environment(python: Path, environment: Mapping[str, str]) -> dict[str
 
 def utf8_locale(environment: Mapping[str, str]) -> dict[str, str]:
     """
-    Return what gives a launcher a locale of UTF-8 where the engine's has ASCII alone.
+    Return variables that give a launcher a UTF-8 locale if the engine has an ASCII locale.
 
-    Python 3.6, which has no UTF-8 mode, could otherwise load no model whose path is not ASCII.
+    Python 3.6 has no UTF-8 mode. Without this it could not load a model whose path is not ASCII.
     """
     for name in ("LC_ALL", "LC_CTYPE", "LANG"):
         if value := environment.get(name):
@@ -86,7 +86,7 @@ def _is_own(python: Path) -> bool:
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what of `environment` a launcher, and so its workers, may know."""
+    """Return the variables of `environment` that a launcher and its workers inherit."""
     more = [name.strip() for name in environment.get(MORE, "").split(",") if name.strip()]
     names = _NAMES.union(more)
     asked_for = tuple(name[:-1] for name in more if name.endswith("*"))

@@ -1,4 +1,4 @@
-"""The inline link: the hooks run in the engine's own process, on the thread of its loop."""
+"""The inline instance: the hooks run in the engine's own process, on the event loop's thread."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from eas_processor.serving.background import in_background
 from eas_processor.worker.hooks import info_facts
 from eas_processor.worker.polling import usable_cores
 
-# Requests that are run one by one are answered together while that takes no longer than this: a
-# client that wakes for each answer takes the caches.
+# Answers of requests that run one by one are collected for this long, because a client that wakes
+# for each answer evicts the model from the caches.
 # The figures are in docs/decisions/sending-in-bursts.md and docs/decisions/inline.md.
 _HOLD_BACK_S = 0.00025
 _POLL_S = 0.0002
@@ -34,7 +34,7 @@ _EXPIRED = DEADLINE_EXCEEDED, b"the request's deadline passed before it was run"
 
 
 class _Run(NamedTuple):
-    """Calls that ran together, what came of each, and the seconds of decoding, run and encoding."""
+    """Calls that ran together, their answers, and the seconds of decoding, running and encoding."""
 
     calls: list[Call]
     answers: list[tuple[int, bytes]]
@@ -42,7 +42,7 @@ class _Run(NamedTuple):
 
 
 class Hooks(Protocol):
-    """What an inline instance calls: the worker's `Processor`."""
+    """The interface of the worker's `Processor` that an inline instance calls."""
 
     def describe(self) -> tuple[int, bytes]: ...
     def metadata(self) -> str: ...
@@ -57,9 +57,9 @@ class Hooks(Protocol):
 
 class InlineInstance:
     """
-    An instance without a worker: it runs what it was sent when the loop has read all that arrived.
+    An instance without a worker. It runs calls after the loop has read everything that arrived.
 
-    While a run lasts nothing else happens in the engine.
+    A run blocks the whole engine.
     """
 
     number = 1
@@ -86,18 +86,18 @@ class InlineInstance:
 
     @property
     def busy(self) -> bool:
-        """Whether it holds all that it works on at a time."""
+        """Whether it already holds as many calls as it runs at a time."""
         return len(self.held) >= self._credit
 
     def has_credit(self, size: int) -> bool:
-        """Whether it may be given a call of `size` bytes now."""
+        """Whether a call of `size` bytes may be sent to it now."""
         if len(self.held) >= self._credit:
             return False
         held = self._held_bytes
         return size <= BULK_SIZE or not held or held + size <= BYTE_CREDIT
 
     def send(self, call: Call) -> None:
-        """Take a call, to be run after the next `flush`."""
+        """Take a call, which runs after the next `flush`."""
         call.instance = self
         self.held[call.number] = call
         if call.size > BULK_SIZE:
@@ -105,7 +105,7 @@ class InlineInstance:
         self._sent.append(call)
 
     def flush(self) -> None:
-        """Have what was sent run in the next turn of the loop."""
+        """Run the calls that were sent in the next turn of the event loop."""
         if self._sent and not self._run_due:
             self._run_due = True
             self._loop.call_soon(self._run)
@@ -113,7 +113,7 @@ class InlineInstance:
     flush_soon = flush
 
     def cancel(self, call: Call) -> None:
-        """Forget a call that nobody waits for, unless its answer is on the way already."""
+        """Drop a call that nobody waits for, unless it has already run."""
         call.instance = None
         call.body = []
         if call in self._sent:
@@ -125,7 +125,7 @@ class InlineInstance:
         """Take calls from now on."""
 
     def isolate(self, on_credit: Callable[[Any], None]) -> None:
-        """Raise: what would be tried alone was caught in a death, and this one has none."""
+        """Raise: only a worker's death leaves calls to be retried alone, and this has no worker."""
         raise NotImplementedError
 
     def _run(self) -> None:
@@ -142,19 +142,19 @@ class InlineInstance:
             self._poll()
 
     def _poll(self) -> None:
-        """Keep the loop from sleeping for a moment: the worker's `poll` has the reasons."""
+        """Keep the event loop from blocking for a moment. `worker.polling` has the reasons."""
         self._polls = len(self.held) <= _FEW and monotonic() < self._poll_until
         if self._polls:
             os.sched_yield()
             self._loop.call_soon(self._poll)
 
     def _run_next(self, runs: list[_Run]) -> None:
-        """Run the next call, or batch, and add it to `runs`."""
+        """Run the next call or batch, and append it to `runs`."""
         batch: list[Call] = []
         now = monotonic()
         while self._sent and len(batch) < self._batch_size:
             if batch and self._sent[0].size > BULK_SIZE:
-                break  # a large one runs alone, as in a worker: joining copies it once more
+                break  # a large call runs alone, as in a worker: joining would copy it once more
             call = self._sent.popleft()
             if call.deadline and now > call.deadline:
                 runs.append(_Run([call], [_EXPIRED], _NO_TIMES))
@@ -182,7 +182,7 @@ class InlineInstance:
         )
 
     def _deliver(self, runs: list[_Run]) -> None:
-        """Hand answers to whoever waits for them, then take calls that wait."""
+        """Pass the answers to their calls, then take calls from the queue."""
         now = monotonic()
         answered = 0
         for calls, answers, times in runs:
@@ -210,7 +210,7 @@ class InlineInstance:
 
 
 class InlineInstances:
-    """The one instance of a service whose hooks `load` returns; it raises StartError."""
+    """The only instance of an inline service. `load` returns its hooks or raises StartError."""
 
     def __init__(
         self, settings: ServiceSettings, admission: Admission, load: Callable[[], Hooks]
@@ -226,8 +226,8 @@ class InlineInstances:
         """Load and warm up the model. Raises StartError or WarmUpError."""
         if self._settings.instances != 1:
             raise StartError(
-                f"metadata.instance is {self._settings.instances}: --inline runs 1 instance, "
-                "inside the engine; leave one of the two out"
+                f"metadata.instance is {self._settings.instances}, but --inline runs 1 instance "
+                "inside the engine; set metadata.instance to 1 or leave out --inline"
             )
         hooks = await in_background(self._prepare)
         instance = InlineInstance(self._settings, self._admission, hooks)
@@ -240,7 +240,7 @@ class InlineInstances:
 
     async def change(self, before: ServiceSettings, after: ServiceSettings) -> bool:
         """Raise UpdateError: the model ends with the process."""
-        raise UpdateError("a service that runs inline cannot be changed; start it again")
+        raise UpdateError("an inline service cannot be changed while it runs; restart the engine")
 
     def _prepare(self) -> Hooks:
         hooks = self._load()

@@ -1,4 +1,4 @@
-"""One instance as the engine sees it: its state, its sockets, and the requests it holds."""
+"""A worker as the engine sees it: its state, its sockets, and the requests that it holds."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ from eas_processor.link.frames import (
 from eas_processor.process_limit import advised
 
 BYTE_CREDIT = 64 * 1024 * 1024
-"""Bytes of large bodies that one worker holds at a time, unless a single body is larger."""
+"""The most bytes of large bodies that one worker holds, unless a single body is larger."""
 
 _NO_TIMES = 0.0, 0.0, 0.0
-# A worker whose runs are shorter than a trip to the engine and back would wait for its next request
-# after each of them: these lie ready in its socket, and count as waiting in the queue.
+# A worker whose runs are shorter than a round trip to the engine would wait for its next request
+# after each run. So many requests may wait in its socket. They count as waiting in the queue.
 # The figures are in docs/decisions/calls-sent-ahead.md.
 _AHEAD = 32
-# At most this many requests are written together: more would keep a worker waiting that could have
-# begun. An idle worker gets the first few at once.
+# At most this many requests are written together. Collecting more would delay a worker that could
+# already run. An idle worker gets the first few at once.
 # The figures are in docs/decisions/sending-in-bursts.md.
 _BURST = 16
 _FIRST_BURST = 4
 _ANSWERING_LINKS = {"data", "bulk"}
 _LAST_ANSWERS_S = 1.0
-"""How long after a worker's end its sockets may take to say that they have been read to the end."""
+"""How long the engine reads the sockets of a worker that has ended."""
 
 
 SERVING = {State.ISOLATED, State.READY, State.DRAINING}
-"""The states in which clients' requests are in a worker."""
+"""The states in which a worker may hold requests of clients."""
 
 
 class Instance:
     """
     One worker.
 
-    `on_credit` is called when answers have freed credit; `on_death` once, with the state it was in
-    and the requests in it that somebody waits for.
+    `on_credit` is called when answers have freed credit. `on_death` is called once, with the state
+    before the death and the held requests for which somebody waits.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Instance:
         self.state = State.STARTING
         self.pid = 0
         self.held: dict[int, Call] = {}
-        """What the worker has not answered yet, by number; also what nobody waits for any more."""
+        """The requests without an answer yet, by number, including cancelled ones."""
         self.info: dict[str, Any] = {}
         self.failure = ""
         """Why the worker could not start, or how it died."""
@@ -94,78 +94,78 @@ class Instance:
         self._ahead = 0
         self._may_be_ahead = _AHEAD if settings.worker.batch_size == 1 else 0
         self._refill = on_credit
-        # Nobody's requests but the warm-up's, until `serve`.
+        # Until `serve`, it runs only warm-up requests.
         self._on_credit: Callable[[Instance], None] = _no_more
         self._on_death = on_death
         self.alone = False
-        """Whether it has one request at a time, which was caught in another's death."""
+        """Whether it runs one request at a time, each from a worker that died."""
         self._loaded: asyncio.Future[None] = self._loop.create_future()
         self.liveness = Liveness()
         self.profiler = WorkerProfiler(lambda frame: self._write("control", [frame]))
         self._open: set[str] = set()
         self.gone = False
-        """Whether its process has ended: its pid may be another's by now."""
+        """Whether its process has ended. Another process may have its pid then."""
         self.how = ""
         """How the process ended, or why it is being killed."""
         self.killed = False
-        """Whether somebody else has killed it."""
+        """Whether it was killed from outside."""
 
     def __str__(self) -> str:
-        """Return what the log calls it: its service, its number and its processor build."""
+        """Return its name in the log: service, number and processor build."""
         settings = self.settings
         return f"{settings.name}: instance {self.number} ({settings.worker.build})"
 
     def attach(self, channel: str, transport: asyncio.Transport) -> None:
-        """Take over our end of a socket of the worker."""
+        """Take over the engine's end of a socket of the worker."""
         self._links[channel] = transport
         if channel == "bulk":
             widen(transport)
         self._open.add(channel)
 
     def hear(self) -> None:
-        """Note that the worker's output is read, so that `link_lost` will tell of its end."""
+        """Note that the worker's output is read, so that `link_lost` will report its end."""
         self._open.add("log")
 
     def introduce(self, pid: int) -> None:
-        """Note that the worker is there."""
+        """Note that the worker has started, with this pid."""
         self.pid = pid
 
     def hang_up(self) -> None:
-        """Close its sockets, which ends it also where it has not told its pid yet."""
+        """Close its sockets. This ends a worker even if its pid is not known yet."""
         for link in self._links.values():
             link.close()
 
     async def loaded(self) -> None:
-        """Wait until the worker can be sent requests, or has failed; see `failure`."""
+        """Wait until the worker can take requests or has failed (`failure`)."""
         await self._loaded
 
     def has_credit(self, size: int) -> bool:
-        """Whether the worker may be given a request of `size` bytes now."""
+        """Whether a request of `size` bytes may be sent to the worker now."""
         if len(self.held) >= self._credit + (self._ahead if size <= BULK_SIZE else 0):
             return False
-        # Small bodies are bounded by their number; behind a large one they would wait for its run.
+        # Byte credit does not apply to small bodies, whose number is limited.
         held = self._held_bytes
         return size <= BULK_SIZE or not held or held + size <= BYTE_CREDIT
 
     @property
     def busy(self) -> bool:
-        """Whether the worker holds all that it works on at a time."""
+        """Whether the worker already holds as many requests as it runs at a time."""
         return len(self.held) >= self._credit
 
     @property
     def ahead(self) -> int:
-        """Requests that were sent ahead of the worker's credit: they wait, in its socket."""
+        """The number of requests that were sent ahead: they wait in the worker's socket."""
         return max(0, len(self.held) - self._credit) if self._ahead else 0
 
     def charges_of(self, number: int) -> tuple[int, Account | None]:
-        """Return how many bytes are held of the body of a call in the worker, and who pays."""
+        """Return the bytes held for the body of a call in the worker, and their account."""
         call = self.held.get(number)
         if call is None:
             return 0, None
         return call.size if call.instance is self else 0, call.account
 
     def send(self, request: Call) -> None:
-        """Give the worker a request, with the next `flush`; see `Call.answer` for the answer."""
+        """Add a request to those that the next `flush` sends. `Call.answer` gets the answer."""
         size, number, held = request.size, request.number, self.held
         request.instance = self
         held[number] = request
@@ -190,13 +190,13 @@ class Instance:
             self.flush()
 
     def flush_soon(self) -> None:
-        """Write what was sent once the loop has read all that has arrived: a burst at a time."""
+        """Flush after the event loop has read everything that has arrived."""
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write what was sent, with one system call for each socket: one takes about 10 us."""
+        """Write the requests that were added, with one system call for each socket."""
         self._flush_due = False
         self._gathered = 0
         if self._unsent_data:
@@ -207,14 +207,14 @@ class Instance:
             self._write("bulk", parts)
 
     def cancel(self, request: Call) -> None:
-        """Tell the worker that nobody waits for `request`; its credit is free after the answer."""
+        """Tell the worker that nobody waits for `request`. Its answer still frees the credit."""
         request.instance = None
         request.body = []
-        self.flush()  # it may not have been written itself
+        self.flush()  # the request has to be written before its cancellation
         self._write(_channel(request), [pack(CANCEL, number=request.number)])
 
     def replies(self, frames: list[Frame], channel: str = "data") -> None:
-        """Hand the answers that have arrived on `channel` to whoever waits for them."""
+        """Pass the answers that have arrived on `channel` to their calls."""
         now = monotonic()
         decode, run, encode = self._times.get(channel, _NO_TIMES)
         worked = decode + run + encode
@@ -239,7 +239,7 @@ class Instance:
                     request.times = queued, decode, run, encode
                 request.answer(code, payload)
         if answered:
-            # Of the burst: what one answer waits for those before it is part of its sending.
+            # Measured over the burst: an answer's wait for earlier ones is part of its sending.
             self._metrics.steps["send"].add(monotonic() - now, answered)
             self._metrics.settle()
         self._on_credit(self)
@@ -247,7 +247,7 @@ class Instance:
     def _note_times(
         self, channel: str, in_turn: int, payload: list[bytes]
     ) -> tuple[float, float, float]:
-        """Take in how long a run took; return the seconds of decoding, running and encoding."""
+        """Count the times of a run; return the seconds of decoding, running and encoding."""
         rows, requests, decode, run, encode = RUN_TIMES.unpack(b"".join(payload))
         times = self._times[channel] = decode / 1e6, run / 1e6, encode / 1e6
         if channel == "data" and self._credit:
@@ -276,26 +276,26 @@ class Instance:
         self._write("control", [pack(WARMED)])
 
     def isolate(self, on_credit: Callable[[Instance], None]) -> None:
-        """Take requests from `on_credit` alone, until `serve` is called."""
+        """Take requests only from `on_credit`, until `serve` is called."""
         self.state = State.ISOLATED
         self.alone = True
         self._on_credit = on_credit
 
     def serve(self) -> None:
-        """Take requests like any other instance from now on."""
+        """Take requests from the queue from now on."""
         self.state = State.READY
         self.alone = False
         self._on_credit = self._refill
 
     def drain(self) -> None:
-        """Take no more requests; those in the worker, and suspects, are still answered."""
+        """Take no new requests. Those in the worker, and suspects, are still answered."""
         self.state = State.DRAINING
         if not self.alone:
             self._on_credit = _no_more
         self._credit = 0
 
     def take_no_more(self) -> None:
-        """Leave the worker no credit, because one of its sockets has closed."""
+        """Remove the worker's credit, because one of its sockets has closed."""
         self._credit = self._ahead = 0
 
     def stop(self) -> None:
@@ -305,26 +305,26 @@ class Instance:
             self._write("control", [pack(STOP)])
 
     def blame(self, why: str) -> None:
-        """Note why the worker is about to be killed, for who asks how it ended."""
+        """Note why the worker is about to be killed, for `how_it_ended`."""
         self.how = self.how or why
 
     def exited(self, how: str, *, from_outside: bool = False) -> None:
         """
-        Note that the process is gone; it counts as dead when its last answers have been read.
+        Note that the process has ended. It counts as dead when its last answers have been read.
 
-        `from_outside` is whether somebody killed it, through no fault of what it does.
+        `from_outside` tells whether another process or a person killed it.
         """
         self.killed = from_outside and not self.how and not self.failure
         self.how = self.how or how
         if self._open & self._awaited():
-            # A process that the worker has started may hold its sockets open.
+            # A process that the worker started may keep its sockets open.
             asyncio.get_running_loop().call_later(_LAST_ANSWERS_S, self._died)
         else:
             self._died()
         self.gone = True
 
     def how_it_ended(self) -> dict[str, Any]:
-        """Return who died, when, with which exit and why, as JSON can hold it."""
+        """Return which instance died, when, how and why, in types that JSON has."""
         return {
             "instance": self.number,
             "pid": self.pid,
@@ -342,8 +342,8 @@ class Instance:
             self._died()
 
     def _awaited(self) -> set[str]:
-        """Return the sockets that are read to their end before a worker counts as dead."""
-        # What it printed says why it could not load its model.
+        """Return the sockets that are read to the end before a worker counts as dead."""
+        # The output of a worker that could not load its model says why.
         return _ANSWERING_LINKS if self._loaded.done() else {*_ANSWERING_LINKS, "log"}
 
     def _died(self) -> None:
@@ -366,7 +366,7 @@ class Instance:
         self._on_death(self, was, caught)
 
     def _write(self, channel: str, parts: Sequence[bytes]) -> None:
-        # A closed link is a worker that is dying: what it held is answered by `died`.
+        # A closed link means that the worker is dying. `_died` passes its requests on.
         link = self._links.get(channel)
         if link is not None and not link.is_closing():
             link.writelines(parts)
@@ -377,7 +377,7 @@ class Instance:
 
 
 def _no_more(_: Instance) -> None:
-    """Give the worker no further request."""
+    """Send the worker no further request."""
 
 
 def _channel(request: Call) -> str:

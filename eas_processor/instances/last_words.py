@@ -1,4 +1,4 @@
-"""What a process said of its end: the check that failed, not the last frame of a stack."""
+"""Finds the line of output that explains a process's end, rather than the last stack frame."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from eas_processor.process_limit import is_shortage
 
 _LONGEST = 1000
 
-# Of C++: what TensorFlow's and Abseil's logs begin with, and what its runtime and Python say. What
-# is before the sentence names a file of the source.
+# Fatal errors: log lines of TensorFlow and Abseil, and messages of the C++ runtime and of Python.
+# The source file before the message is left out.
 _FATAL = re.compile(
     r"^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: F |F\d{4} )\S* ?(?:[^\]]*\] )?(?P<logged>.+)"
     r"|^(?P<said>(?:Fatal Python error: |terminate called |OMP: Error |\S*: symbol lookup error: "
@@ -17,14 +17,14 @@ _FATAL = re.compile(
 )
 _WHAT = re.compile(r"^\s*what\(\):\s+(.*)")
 
-# Frames of a stack, and what is written around them.
+# Stack frames, and the lines printed around them.
 _FRAMES = re.compile(
     r"^\s|^@\s+0x|^#\d+ |^\[?0x[0-9a-f]+\b|^(?:\*\*\*|PC:|Aborted|Stack trace|Original stack trace)"
     r"|^Traceback |^(?:Current thread|Thread) 0x"
     r"|^(?:Errors may have originated|Extension modules: )"
 )
 
-# What Python and TensorFlow put into the message of an exception itself.
+# Lines that Python and TensorFlow add to the message of an exception.
 _IN_MESSAGES = re.compile(
     r"^\s*(?:File \"|Traceback \(most recent|\[\[|Original stack trace for|Detected at node"
     r"|Errors may have originated|Input Source operations)"
@@ -32,7 +32,7 @@ _IN_MESSAGES = re.compile(
 
 
 def without_frames(text: str) -> str:
-    """Return the reason that a process has given, on one line and without the frames in it."""
+    """Return an error text on one line, without the stack frames in it."""
     lines = text.splitlines()
     kept = []
     for line, before in zip(lines, ["", *lines], strict=False):
@@ -43,7 +43,7 @@ def without_frames(text: str) -> str:
 
 
 class LastWords:
-    """Keeps of the lines of a process the one that says most about how it ended."""
+    """Keeps the line of a process's output that best explains how it ended."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -61,5 +61,5 @@ class LastWords:
             self._last = line[:_LONGEST]
 
     def __str__(self) -> str:
-        """Return the first fatal error, or else the last line that is no frame of a stack."""
+        """Return the first fatal error, or else the last line that is not a stack frame."""
         return self._fatal or self._last

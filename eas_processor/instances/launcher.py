@@ -28,15 +28,15 @@ from eas_processor.link.spec import WorkerSpec
 from eas_processor.process_limit import advised
 
 _LAST_WORDS_S = 1.0
-"""How long the end of a process may be known before its last output has been read."""
+"""How long the engine waits for the last output of a process that has ended."""
 
 
 class Launcher:
     """
-    One launcher process: it imports the build once and forks a worker for each `launch`.
+    One launcher process. It imports the build once and forks a worker for each `launch`.
 
-    Where the build cannot be forked from, the process itself becomes the one worker that is asked
-    for, and `forks` is False. `on_end` is called once, when the process has ended or its link has.
+    If the import makes forking unsafe, the process itself becomes the only worker, and `forks` is
+    False. `on_end` is called once, when the process has ended or its link has closed.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Launcher:
         self.pid = 0
         self.forks = True
         self.ended = False
-        """Whether it can be asked for nothing any more."""
+        """Whether its process has ended or its link has closed."""
         self._settings = settings
         self._processes = processes
         self._on_end = on_end
@@ -69,15 +69,15 @@ class Launcher:
         """
         Start the process and wait until it has imported the build.
 
-        Raises StartError, and KilledError where somebody has killed it meanwhile.
+        Raises StartError, and KilledError if it was killed from outside meanwhile.
         """
         link, output = await self._open()
         settings = self._settings
         modules = python_environment(settings.python, os.environ)
         locale = utf8_locale(os.environ)
         try:
-            # Of this thread, which lives as long as the engine: the kernel ends the process with
-            # the thread that has started it.
+            # The kernel ends the process with the thread that started it. This thread lives as
+            # long as the engine.
             process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
                 [
                     str(settings.python),
@@ -103,12 +103,12 @@ class Launcher:
             link.close()
             output.close()
         self._watch(process.pid)
-        # Whoever watches it reaps it.
+        # `Processes` reaps it, so Popen must not wait for it.
         process.returncode = 0
         await self._wait_until_ready()
 
     async def fork(self, on_end: Callable[[Launcher], None]) -> Launcher:
-        """Return a copy of this launcher, which has imported what this has. Raises StartError."""
+        """Fork this launcher and return the copy, with the build imported. Raises StartError."""
         copy = Launcher(self._settings, self._processes, on_end)
         link, output = await copy._open()
         try:
@@ -133,10 +133,10 @@ class Launcher:
         low_priority: bool = False,
     ) -> None:
         """
-        Ask for a worker that has `environment` beside the launcher's, and these ends of sockets.
+        Ask for a worker with `environment` added to the launcher's, and with these sockets.
 
-        It loads at `low_priority` where others serve meanwhile.
-        Where nothing comes of it, the sockets are closed at the other end too.
+        It loads at `low_priority` if other instances serve meanwhile. If no worker starts, the
+        sockets are closed at the other end too.
         """
         spec = WorkerSpec(
             instance,
@@ -152,25 +152,25 @@ class Launcher:
         await self._send(LAUNCH, spec.pack(), sockets)
 
     def kill(self) -> None:
-        """End the process; what it has forked lives on."""
+        """Kill the process. Its workers and its spare live on."""
         if self.pid and not self._gone.is_set():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         self.close()
 
     async def stop(self) -> None:
-        """End the process and wait until it is gone."""
+        """Kill the process and wait until it has ended."""
         self.kill()
         if self.pid:
             await self._gone.wait()
 
     def close(self) -> None:
-        """Close the link: the process ends by that too."""
+        """Close the link, which also ends the process."""
         if self._link is not None:
             self._link.close()
 
     async def _open(self) -> tuple[socket.socket, socket.socket]:
-        """Return the ends of link and output that the process is to have. Raises StartError."""
+        """Return the process's ends of its link and its output. Raises StartError."""
         self._socket, link = socket_pair()
         self._link = await open_link(self._socket, FrameLink(self._receive, self._lost))
         try:
@@ -187,7 +187,7 @@ class Launcher:
             if self._link is not None and not self._link.is_closing():
                 assert self._socket is not None
                 descriptors = [each.fileno() for each in sockets]
-                # The other side may end at any time, which is told by other means.
+                # The process may end at any time. `_process_ended` and `_lost` report that.
                 with contextlib.suppress(OSError):
                     await send_with(self._socket, pack(kind, payload), descriptors)
 
@@ -211,8 +211,8 @@ class Launcher:
         failure = without_frames(str(facts["failure"]))
         if (facts["link"], facts["code"]) != (LINK_VERSION, wanted.name):
             failure = (
-                f"the code in {wanted} is not that of this release (content hash {facts['code']}, "
-                f"expected {wanted.name}); remove that directory and start again"
+                f"the code in {wanted} has the content hash {facts['code']}, expected "
+                f"{wanted.name}; remove that directory and start again"
             )
         if failure:
             self._failure = StartError(failure)
@@ -223,8 +223,8 @@ class Launcher:
     def _lost(self) -> None:
         """Note that the link is closed."""
         if not self.pid:
-            # A copy that was lost before it could say who it is.
-            self._fail(KilledError("a copy of the launcher was lost before it was there"))
+            # A forked copy whose pid is not known yet.
+            self._fail(KilledError("a forked copy of the launcher ended before it was ready"))
         self._note_end()
 
     def _process_ended(self, ending: Ending) -> None:

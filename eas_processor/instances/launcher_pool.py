@@ -21,9 +21,9 @@ from eas_processor.serving.background import end_tasks
 log = logging.getLogger("eas_processor.engine")
 
 _KEPT_S = 60.0
-"""How long a launcher is kept after the last worker that needs its like has gone."""
+"""How long a launcher is kept after the last worker that uses it has ended."""
 _AGAIN_S, _LONGEST_AGAIN_S = 1.0, 60.0
-"""Between two tries to fork a spare: each pause is twice the one before."""
+"""The first and the longest pause between attempts to fork a spare. Each pause doubles."""
 
 _Key = tuple[Path, Path, str, tuple[tuple[str, str], ...]]
 
@@ -32,8 +32,8 @@ class LauncherPool:
     """
     Starts launchers when they are needed, and keeps those that can fork another worker.
 
-    Each that is kept has a spare: a copy that it has forked, which takes its place when it dies, so
-    that the build is imported once. `get` counts a user, until `release`.
+    A launcher that is kept has a spare: a forked copy that replaces it when it dies, so that the
+    build is imported only once. `get` counts a user and `release` uncounts it.
     """
 
     def __init__(self, processes: Processes) -> None:
@@ -41,11 +41,11 @@ class LauncherPool:
         self._kept: dict[_Key, _Kept] = {}
 
     def __len__(self) -> int:
-        """Return how many launchers are there, without their spares."""
+        """Return the number of launchers, without their spares."""
         return sum(each.launcher is not None for each in self._kept.values())
 
     async def get(self, settings: WorkerSettings) -> Launcher:
-        """Return a launcher that can start a worker of these settings. Raises StartError."""
+        """Return a launcher that can start a worker with `settings`. Raises StartError."""
         key = _key(settings)
         kept = self._kept.get(key)
         if kept is None:
@@ -58,28 +58,28 @@ class LauncherPool:
             raise
 
     def release(self, settings: WorkerSettings) -> None:
-        """Note that a worker for which `get` has returned a launcher has gone."""
+        """Note that a worker whose launcher came from `get` has ended."""
         key = _key(settings)
         if (kept := self._kept.get(key)) is not None and kept.uncount_user():
             kept.end_later(lambda: self._kept.pop(key, None))
 
     async def stop(self) -> None:
-        """End every launcher, and wait until all are gone."""
+        """End every launcher and wait until all have ended."""
         kept, self._kept = self._kept, {}
         await asyncio.gather(*(each.stop() for each in kept.values()))
 
 
 class _Kept:
-    """A launcher and its spare, and who needs them."""
+    """A launcher, its spare, and the number of their users."""
 
     def __init__(self, settings: WorkerSettings, processes: Processes) -> None:
         self.launcher: Launcher | None = None
         self._spare: Launcher | None = None
         self._alone: set[Launcher] = set()
-        """Those that cannot fork: each has become a worker."""
+        """Launchers that cannot fork. Each has become a worker."""
         self._settings = settings
         self._processes = processes
-        # Two instances that start together share a launcher.
+        # Instances that start together share one launcher.
         self._starting = asyncio.Lock()
         self._failures = 0
         self._failure = ""
@@ -96,12 +96,12 @@ class _Kept:
             self._end = None
 
     def uncount_user(self) -> bool:
-        """Return whether this was the last."""
+        """Uncount a user and return whether it was the last."""
         self._users -= 1
         return self._users == 0
 
     def end_later(self, on_end: Any) -> None:
-        """End both in a minute, unless somebody needs them by then."""
+        """End launcher and spare after `_KEPT_S`, unless a user comes before."""
 
         def end() -> None:
             on_end()
@@ -115,7 +115,7 @@ class _Kept:
             if self.launcher is not None and self.launcher.serves():
                 return self.launcher
             if self._failures != failures:
-                # The start that this has waited for would fail again: an import takes seconds.
+                # The start that this call waited for failed. Another would take seconds and fail.
                 raise StartError(self._failure)
             launcher = await self._start()
             if launcher.serves():
@@ -151,7 +151,7 @@ class _Kept:
             return
         if launcher is self.launcher:
             self.launcher, self._spare = self._spare, None
-            then = "its spare takes over" if self.launcher else "another is started when needed"
+            then = "its spare takes over" if self.launcher else "the next start creates another"
             log.warning("%s has ended; %s", launcher, then)
             launcher.close()
             self._spawn(self._fork_spare())

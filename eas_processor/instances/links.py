@@ -15,14 +15,14 @@ from eas_processor.serving.budget import Budget
 _MAX_LINE = 64 * 1024
 _BULK_BUFFER = 2 * 1024 * 1024
 _FULL_S = 0.01
-"""How long a sender waits for a launcher that has not read what was sent before."""
+"""The pause before another attempt to send to a launcher whose socket is full."""
 
 
 def widen(transport: asyncio.Transport) -> None:
     """
-    Let a body of usual size fit into a socket: fewer writes, and fewer wake-ups of both sides.
+    Enlarge the send buffer so that a usual body fits: fewer writes, fewer wake-ups of both sides.
 
-    The kernel gives no more than net.core.wmem_max.
+    The kernel grants at most net.core.wmem_max.
     The figures are in docs/decisions/large-bodies.md.
     """
     if sock := transport.get_extra_info("socket"):
@@ -30,15 +30,15 @@ def widen(transport: asyncio.Transport) -> None:
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Return our end of a new connection, and the other. Raises StartError."""
+    """Return the engine's end of a new connection, and the other end. Raises StartError."""
     try:
         return socket.socketpair()
     except OSError as error:
-        raise StartError(f"a process cannot be given a socket: {error.strerror}") from error
+        raise StartError(f"cannot open a socket for a process: {error.strerror}") from error
 
 
 async def open_link(sock: socket.socket, protocol: asyncio.Protocol) -> asyncio.Transport:
-    """Have `protocol` take what arrives on our end of a pair of sockets."""
+    """Connect `protocol` to the engine's end of a pair of sockets."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_unix_connection(lambda: protocol, sock=sock)
     return transport
@@ -46,14 +46,14 @@ async def open_link(sock: socket.socket, protocol: asyncio.Protocol) -> asyncio.
 
 async def send_with(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> None:
     """
-    Send a message that hands over open descriptors, on the socket of a transport.
+    Send `data` together with open file descriptors, on the socket of a transport.
 
-    Nothing else is written to it. Raises OSError when the other side has closed.
+    The transport itself must not write. Raises OSError if the other side has closed.
     """
     rest = memoryview(data)
     while rest:
         try:
-            # They go with the first byte.
+            # The descriptors travel with the first byte.
             sent = socket.send_fds(sock, [rest], descriptors if len(rest) == len(data) else [])
             rest = rest[sent:]
         except BlockingIOError:
@@ -61,7 +61,7 @@ async def send_with(sock: socket.socket, data: bytes, descriptors: Sequence[int]
 
 
 class FrameLink(asyncio.Protocol):
-    """Hands on the frames of one connection, a burst at a time."""
+    """Passes the frames of one connection to `on_frames`, a burst at a time."""
 
     def __init__(
         self, on_frames: Callable[[list[Frame]], None], on_lost: Callable[[], None] | None = None
@@ -81,12 +81,12 @@ class FrameLink(asyncio.Protocol):
 
 class BulkLink(FrameLink):
     """
-    Hands on the frames of a bulk channel, whose large answers are charged while they arrive.
+    Passes on the frames of a bulk channel, and charges large answers while they arrive.
 
-    One that there is no room for is thrown away as it comes: its call gets a refusal instead.
-    `charges_of` returns the size of the body of the call with a number, and who pays for it: the
-    body is given back when the answer is there, so only what an answer is larger is asked of the
-    budget.
+    An answer that does not fit into the budget is discarded as it arrives, and its call gets a
+    refusal instead. `charges_of` returns the size of a call's body and its account, by number. The
+    body is released when the answer has arrived, so that only the excess of the answer over the
+    body is charged.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class BulkLink(FrameLink):
         self._charged = 0
         self._account: Account | None = None
         self._decided = False
-        """Whether the answer that is arriving is charged, or thrown away."""
+        """Whether the arriving answer has been charged, or replaced by a refusal."""
 
     def data_received(self, data: bytes) -> None:
         frames = self._deframer.feed(data)
         if frames:
-            # The first of them is the one that was charged; sending it is charged anew.
+            # The first frame is the one that was charged. The sender charges it again.
             self._give_back()
             self._on_frames(frames)
         if not self._decided and not self._deframer.complete:
@@ -135,7 +135,7 @@ class BulkLink(FrameLink):
 
 
 class LineLink(asyncio.Protocol):
-    """Hands on the lines that a process prints; `closed` is set after the last one."""
+    """Passes the lines that a process prints to `on_line`; `closed` is set after the last one."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self.closed = asyncio.Event()

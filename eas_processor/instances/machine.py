@@ -1,4 +1,4 @@
-"""What all services of an engine share of the machine."""
+"""The resources of the machine that all services of an engine share."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from eas_processor.instances.launcher_pool import LauncherPool
 from eas_processor.instances.processes import Processes
 
 _SLOT_S = 10.0
-"""How long a load keeps others waiting: one that hangs is nothing to the other services."""
+"""How long a load keeps others waiting, so that one that hangs does not block other services."""
 
 
 class Loads:
-    """Lets as many models be loaded at a time as there are cores, so that each gets on."""
+    """Limits how many models load at a time, so that each load makes progress."""
 
     def __init__(self, slots: int) -> None:
         self._slots = asyncio.Semaphore(slots)
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for a place, and leave it in the end or after `_SLOT_S`."""
+        """Wait for a slot, and release it at the end or after `_SLOT_S`."""
         await self._slots.acquire()
         left = False
 
@@ -42,7 +42,7 @@ class Loads:
 
 
 class Machine:
-    """The engine's processes, its launchers, the GPUs, and places to load models in."""
+    """The engine's child processes, its launchers, the GPUs, and the slots for loading models."""
 
     def __init__(self) -> None:
         self.processes = Processes()
@@ -50,9 +50,9 @@ class Machine:
         self.gpus = Gpus()
         self.loads = Loads(len(os.sched_getaffinity(0)))
         self.serving: set[object] = set()
-        """The instances, of all services, that take calls."""
+        """The instances of all services that take calls."""
 
     async def stop(self) -> None:
-        """End every launcher, and watch no process any more."""
+        """End every launcher, and stop watching processes."""
         await self.launchers.stop()
         await self.processes.stop()

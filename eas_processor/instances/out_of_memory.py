@@ -1,4 +1,4 @@
-"""Whether the kernel has killed a process because memory was short."""
+"""Detects whether the kernel killed a process because memory was short."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _V1_FILES = ("memory.oom_control",)
 
 
 class _Mount(NamedTuple):
-    """Where a cgroup hierarchy is mounted: from its directory `root` on, at `point`."""
+    """A mounted cgroup hierarchy: its directory `root` is visible at `point`."""
 
     root: str
     point: Path
@@ -21,18 +21,18 @@ class _Mount(NamedTuple):
 
 class OutOfMemory:
     """
-    Looks at how often the kernel has killed for memory, in the cgroups of processes.
+    Reads the kernel's counts of out-of-memory kills in the cgroups of processes.
 
-    The counts are in `memory.events` (cgroup v2), `memory.oom_control` (v1), and of the whole
-    machine in /proc/vmstat. A process that has ended is not in its cgroup any more (v1), and one
-    may be moved to another while it runs: so `look` is to be called once a second.
+    The counts of a cgroup are in `memory.events` (v2) or `memory.oom_control` (v1), and those of
+    the machine in /proc/vmstat. A process that has ended is no longer in its cgroup (v1), and a
+    running one may be moved to another. Therefore `look` has to be called once a second.
     """
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._mounts = list(_mounts(proc))
         self._files: dict[int, Path] = {}
-        """The file of counts of each process that is watched."""
+        """The file with the counts of each watched process, by pid."""
         self._counts: dict[Path, int] = {}
         self._kills = self._count(proc / "vmstat")
 
@@ -44,15 +44,15 @@ class OutOfMemory:
                 self._counts[found] = self._count(found)
 
     def look(self) -> None:
-        """See where the processes are now."""
+        """Find the cgroup of each watched process again."""
         for pid in list(self._files):
             self.note(pid)
         self._kills = self._count(self._proc / "vmstat")
 
     def killed(self, pid: int) -> bool:
-        """Whether the kernel has killed the process, which SIGKILL has just ended, for memory."""
+        """Return whether memory was why SIGKILL ended this process, and stop watching it."""
         file = self._files.pop(pid, None)
-        # Of a process that was moved within the last second only the machine's count tells.
+        # For a process that was moved within the last second, only the machine's count helps.
         elsewhere = self._count(self._proc / "vmstat") > self._kills
         if file is None:
             return elsewhere
@@ -61,7 +61,7 @@ class OutOfMemory:
         return now > before or elsewhere
 
     def forget(self, pid: int) -> None:
-        """Watch a process no more."""
+        """Stop watching a process."""
         self._files.pop(pid, None)
 
     def _find(self, pid: str) -> Path | None:
@@ -106,7 +106,7 @@ def _mounts(proc: Path) -> Iterator[_Mount]:
 
 
 def _file(mount: _Mount, path: str) -> Path | None:
-    """Return the file of the cgroup at `path`, or of the nearest above it that has one."""
+    """Return the count file of the cgroup at `path`, or of its nearest parent with such a file."""
     inside = path.removeprefix(mount.root) if mount.root != "/" else path
     directory = mount.point / inside.strip("/")
     for each in (directory, *directory.parents):

@@ -1,4 +1,4 @@
-"""The engine's children: launchers, workers, and whatever else the kernel makes its children."""
+"""The child processes of the engine: launchers, workers, and orphans that it adopts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ log = logging.getLogger("eas_processor.engine")
 
 
 class Ending(NamedTuple):
-    """How a process has ended."""
+    """How a process ended."""
 
     status: int
     """An exit status, or the negative number of the signal that ended it."""
     out_of_memory: bool = False
-    """Whether the kernel has killed it because memory was short."""
+    """Whether the kernel killed it because memory was short."""
 
     @property
     def from_outside(self) -> bool:
-        """Whether somebody has killed it, through no fault of what it does."""
+        """Whether another process or a person killed it with SIGKILL."""
         return self.status == -signal.SIGKILL and not self.out_of_memory
 
     def __str__(self) -> str:
@@ -46,41 +46,46 @@ class Ending(NamedTuple):
 
 OnEnd = Callable[[Ending], None]
 
-# Of linux/prctl.h.
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
 _POLL_S = 0.05
-"""Where the kernel has no pidfd_open (before 5.3, or in a sandbox)."""
+"""How often a process is checked if the kernel has no pidfd_open (before 5.3, or a sandbox)."""
 _ANY_THAT_ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 _BURY_S = 1.0
 _UNBURIED_S = 5.0
-"""Threads of the engine wait for processes that they start themselves (`subprocess.run`)."""
+"""
+How long a dead child is left to others before it is reaped.
+
+Threads of the engine wait for the processes that they start themselves (`subprocess.run`).
+"""
 
 
 class Processes:
     """
-    Adopts what its descendants leave behind, waits for the ends of its children, and reaps them.
+    Adopts orphaned descendants, waits for the ends of children, and reaps them.
 
-    Workers become the engine's children when the process that has forked them ends. So does what a
-    worker has started, when that dies: nobody else would reap it where the engine is process 1.
-    Raises StartError.
+    A worker becomes the engine's child when the process that forked it ends. A process that a
+    worker started becomes one when the worker dies. If the engine is process 1, no other process
+    would reap it. Raises StartError.
     """
 
     def __init__(self) -> None:
         if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-            raise StartError("this kernel lets no process adopt orphans: it is older than 3.4")
+            raise StartError(
+                "the kernel does not support PR_SET_CHILD_SUBREAPER; Linux 3.4 or newer is needed"
+            )
         self._loop = asyncio.get_running_loop()
         self._memory = OutOfMemory()
         self._watched: dict[int, list[OnEnd]] = {}
         self._descriptors: dict[int, int] = {}
         self._dead_since: dict[int, float] = {}
-        """Children that have ended and that nobody has waited for yet."""
+        """When each dead child that is not reaped yet was first seen."""
         self._tasks: set[asyncio.Task[None]] = {self._loop.create_task(self._bury_orphans())}
 
     def watch(self, pid: int, on_end: OnEnd) -> None:
         """
         Call `on_end` once when the child `pid` has ended.
 
-        Until that has returned the process is not reaped, so that /proc still tells of it.
+        The process is reaped after that call, so that /proc still describes it during the call.
         """
         if pid in self._watched:
             self._watched[pid].append(on_end)
@@ -97,7 +102,7 @@ class Processes:
             self._loop.add_reader(self._descriptors[pid], self._look_at, pid)
 
     async def stop(self) -> None:
-        """Watch nobody any more."""
+        """Stop watching all processes."""
         await end_tasks(self._tasks)
         for pid in list(self._descriptors):
             self._close(pid)
@@ -109,11 +114,11 @@ class Processes:
             await asyncio.sleep(_POLL_S)
 
     def _look_at(self, pid: int) -> None:
-        """Tell who watches a process that it has ended, if it has, and reap it."""
+        """If a process has ended, call its watchers and reap it."""
         try:
             ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            # It is no child of ours: a sandbox in which nobody is adopted. How it ended is unknown.
+            # In a sandbox without adoption it is not a child. How it ended is unknown.
             self._tell(pid, -signal.SIGKILL)
             return
         if ended is None:
@@ -157,12 +162,12 @@ class Processes:
 
 
 def _children() -> list[int]:
-    """Return the children of this process, those that have ended too."""
+    """Return the pids of the children of this process, including dead ones."""
     own = f" {os.getpid()} "
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # After the name, which may hold anything: state, parent.
+            # State and parent follow the name, which may contain any character.
             fields = path.read_text(errors="replace").rpartition(")")[2]
             if fields[2:].startswith(own):
                 found.append(int(path.parent.name))

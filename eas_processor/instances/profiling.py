@@ -1,4 +1,4 @@
-"""The engine's side of a worker's profiles: asked for and answered on `control`."""
+"""The engine's side of profiling a worker: requests and answers on its `control` channel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BUSY = UNAVAILABLE, b"another profile is being taken; try again"
 
 
 class WorkerProfiler:
-    """Profiles one worker, whose `control` takes what is given to `write`."""
+    """Profiles one worker. `write` sends bytes on its `control` channel."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
@@ -24,7 +24,7 @@ class WorkerProfiler:
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
 
     async def run(self, seconds: float, levels: dict[str, int]) -> tuple[int, bytes]:
-        """Return a status code, and the profile of these seconds or one sentence."""
+        """Profile for `seconds`; return a status code, and the profile or one sentence of error."""
         if self._answer is not None:
             return _BUSY
         self._number = next(self._numbers)
@@ -40,26 +40,26 @@ class WorkerProfiler:
             self._answer = None
 
     def end(self) -> None:
-        """Have a running profile end now, and be returned."""
+        """End a running profile now; `run` then returns it."""
         if self._answer is not None:
             self._write(pack(END_PROFILE))
 
     def answered(self, number: int, code: int, payload: bytes) -> None:
-        """Take in what the worker has said to the PROFILE of this number."""
+        """Take the worker's answer to the PROFILE frame of this number."""
         if self._answer is not None and number == self._number and not self._answer.done():
             self._answer.set_result((code, payload))
 
     def died(self) -> None:
-        """Note that the worker is gone."""
+        """Answer a running profile, because the worker has died."""
         self.answered(self._number, *_DIED)
 
 
 class NoProfiler:
-    """For an instance in the engine's own process, whose loop would not run meanwhile."""
+    """Refuses profiles of an inline instance, because its event loop could not end them."""
 
     async def run(self, seconds: float, levels: dict[str, int]) -> tuple[int, bytes]:
-        """Refuse."""
-        return UNIMPLEMENTED, b"a model that runs inside the engine is not profiled"
+        """Refuse to profile."""
+        return UNIMPLEMENTED, b"an inline model, which runs inside the engine, cannot be profiled"
 
     def end(self) -> None:
         """Do nothing: no profile runs."""

@@ -1,4 +1,4 @@
-"""When a start that did not succeed is tried again, and how long calls are told to wait for it."""
+"""When a failed start is retried, and how long calls wait for an instance."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from time import monotonic
 from eas_processor.errors import KilledError, SetupError
 
 _PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""After a start that failed for a reason of its own."""
+"""The pauses after the first and later failed starts in a row."""
 _PATIENCE = 3
-"""Starts that may fail in a row before nobody is told to wait for an instance any more."""
+"""After so many failed starts in a row, calls no longer wait for an instance."""
 _AT_ONCE = 3
 _WITHIN_S = 60.0
 _KILL_PAUSES_S = (0.25, 0.5, 1.0, 2.0)
-"""After a start that was killed from outside, once there were `_AT_ONCE` within `_WITHIN_S`."""
+"""The pauses after a start that was killed from outside, from kill `_AT_ONCE` + 1 on."""
 
 
 class Starts:
     """
-    The starts of one service's instances.
+    Decides when the starts of one service's instances are retried.
 
-    One that somebody has killed is tried again at once and counts for nothing, unless that happens
-    again and again. Any other failure counts, until a start succeeds.
+    A start that was killed from outside is not counted as a failure and is retried at once, unless
+    that happens repeatedly. Any other failure counts until a start succeeds.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -35,11 +35,11 @@ class Starts:
 
     @property
     def hopeless(self) -> bool:
-        """Whether so many have failed in a row that calls should not wait for the next."""
+        """Whether so many starts failed in a row that calls should not wait for the next."""
         return self._failures >= _PATIENCE
 
     def pause_after(self, error: SetupError) -> float:
-        """Note a failure; return the seconds until the next try."""
+        """Note a failure and return the seconds until the next try."""
         if isinstance(error, KilledError):
             return self._pause_after_kill()
         self._failures += 1
@@ -59,5 +59,5 @@ class Starts:
 
 
 def _nth(pauses: tuple[float, ...], number: int) -> float:
-    """Return the pause after failure `number`, from 1 on: the last one again and again."""
+    """Return the pause after failure `number`, from 1 on. The last pause repeats."""
     return pauses[min(number, len(pauses)) - 1] if number > 0 else 0.0

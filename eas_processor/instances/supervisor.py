@@ -1,4 +1,4 @@
-"""Keeps the instances of one service alive: start, warm-up, replacement of those that die, stop."""
+"""Supervises the instances of one service: start, warm-up, updates, deaths, stop."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from typing import Any
 
 from eas_processor.contracts.backend import State
 from eas_processor.contracts.call import Call
-from eas_processor.contracts.refusals import NotReady
 from eas_processor.contracts.settings import ServiceSettings
 from eas_processor.errors import KilledError, SetupError, StartError
 from eas_processor.instances.asked import note_asked
 from eas_processor.instances.instance import SERVING, Instance
 from eas_processor.instances.machine import Machine
 from eas_processor.instances.processes import Ending
+from eas_processor.instances.recovery import Recovery, refuse_caught
 from eas_processor.instances.starts import Starts
 from eas_processor.instances.warm_up import warm_up
 from eas_processor.instances.worker_sockets import open_sockets
@@ -37,15 +37,19 @@ from eas_processor.serving.rollout import change
 log = logging.getLogger("eas_processor.engine")
 
 _STOP_S = 2.0
-# The kernel says within milliseconds that a worker has ended; this is for one that lives on.
 _EXIT_REPORT_S = 1.0
+"""
+When a worker that has closed its sockets is killed.
+
+The kernel reports the end of a process within milliseconds, so this one is still running.
+"""
 _DEAD_KEPT = 8
-"""Instances of which `eascmd w` shows how they ended."""
-_LOST = "its launcher was killed before it had begun"
+"""How many deaths `eascmd w` shows."""
+_LOST = "its launcher was killed before the worker started"
 
 
 class Supervisor:
-    """The instances of one service, on a machine that it shares with others."""
+    """Keeps the instances of one service alive, on a machine that it shares with others."""
 
     def __init__(
         self,
@@ -55,24 +59,25 @@ class Supervisor:
         start_timeout: float,
         budget: Budget,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._admission = admission
         self._machine = machine
         self._start_timeout = start_timeout
         self._budget = budget
         self._numbers = itertools.count(1)
         self._starts = Starts()
+        self._recovery = Recovery(self, admission, self._starts)
         self._instances: dict[int, Instance] = {}
         self.dead: deque[dict[str, Any]] = deque(maxlen=_DEAD_KEPT)
         self._none_left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._next: ServiceSettings | None = None
-        """The version that an update is bringing up."""
+        self.upcoming: ServiceSettings | None = None
+        """The settings of the version that an update is starting; None without an update."""
 
     @property
     def info(self) -> dict[str, Any]:
-        """What the newest ready instance says of its model."""
+        """The description of the model, as the newest ready instance gives it."""
         ready = [each for each in self._instances.values() if each.state is State.READY]
         return ready[-1].info if ready else {}
 
@@ -86,41 +91,41 @@ class Supervisor:
         return [each for each in self.instances if each.state in (State.READY, State.ISOLATED)]
 
     def begin_update(self, settings: ServiceSettings) -> None:
-        """Keep instances of `settings` alive too, beside those of the version that serves."""
-        self._next = settings
+        """Keep instances of `settings` alive, in addition to those of the version that serves."""
+        self.upcoming = settings
 
     def end_update(self, settings: ServiceSettings) -> None:
-        """Keep instances of `settings` alive, and no others, from now on."""
-        self._settings, self._next = settings, None
+        """Keep only instances of `settings` alive from now on."""
+        self.settings, self.upcoming = settings, None
 
     def bring_back(self, settings: ServiceSettings) -> None:
-        """Start an instance that is missing, and try again until it is ready."""
-        self._spawn(self._replace(settings))
+        """Start a missing instance, and retry until it is ready."""
+        self.spawn(self._recovery.replace(settings))
 
     async def change(self, before: ServiceSettings, after: ServiceSettings) -> bool:
-        """Serve `after` in the place of `before`; whether instances were replaced for it."""
+        """Replace the settings `before` by `after`; return whether instances were replaced."""
         return await change(self, before, after)
 
     async def scale(self, settings: ServiceSettings) -> None:
-        """Take settings that need no new workers: more or fewer instances. Raises SetupError."""
-        before, self._settings = self._settings, settings
+        """Apply settings that need no new workers, such as `instances`. Raises SetupError."""
+        before, self.settings = self.settings, settings
         missing = settings.instances - before.instances
-        starts = [self._spawn(self.start_instance(settings)) for _ in range(missing)]
+        starts = [self.spawn(self.start_instance(settings)) for _ in range(missing)]
         outcomes = await asyncio.gather(*starts, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
-                self._settings = before
+                self.settings = before
                 self.trim()
                 raise outcome
         await asyncio.gather(*self.trim())
 
     def trim(self, *, at_once: bool = True) -> list[asyncio.Task[None]]:
         """
-        Retire what is not of the version that serves, and what is more than its instances.
+        Retire the instances of other versions, and those above the configured number.
 
-        Not `at_once`, others serve on in the places of those that are missing.
+        Unless `at_once`, those of other versions serve on in place of missing instances.
         """
-        settings, serving = self._settings, self.serving()
+        settings, serving = self.settings, self.serving()
         old = [each for each in serving if each.settings.needs_new_workers(settings)]
         wanted = [each for each in serving if each not in old]
         surplus = max(0, len(serving) - settings.instances)
@@ -130,21 +135,21 @@ class Supervisor:
 
     def retire(self, instance: Instance) -> asyncio.Task[None]:
         """
-        Let an instance finish what it has, within the grace period, and end it.
+        Let an instance finish the calls that it holds, within the grace period, and end it.
 
-        One that tries suspects finishes those too: nobody else might.
+        An isolated instance also finishes the suspects, because no other might run them.
         """
         assert instance in self.serving(), instance.state
         self._admission.instance_gone(instance)
         instance.drain()
-        return self._spawn(self._retire(instance))
+        return self.spawn(self._retire(instance))
 
     async def _retire(self, instance: Instance) -> None:
-        end = monotonic() + self._settings.grace
+        end = monotonic() + self.settings.grace
         while instance.state is State.DRAINING and instance.held and monotonic() < end:
             await asyncio.sleep(0.01)
         instance.stop()
-        self._see_to_suspects()
+        self._recovery.run_suspects()
         end = monotonic() + _STOP_S
         while instance.state is not State.DEAD:
             if monotonic() > end:
@@ -154,15 +159,14 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start every instance and wait until all are ready. Raises StartError or WarmUpError."""
-        self._spawn(self._watch_signs_of_life())
+        self.spawn(self._watch_signs_of_life())
         starts = [
-            self._spawn(self.start_instance(self._settings))
-            for _ in range(self._settings.instances)
+            self.spawn(self.start_instance(self.settings)) for _ in range(self.settings.instances)
         ]
         await asyncio.gather(*starts)
 
     async def stop(self) -> None:
-        """End every worker, and wait until all are gone."""
+        """End every worker and wait until all have ended."""
         self._stopping = True
         await end_tasks(self._tasks)
         for end in (Instance.stop, self._kill):
@@ -179,14 +183,14 @@ class Supervisor:
         """
         Start an instance and wait until it is ready. Raises StartError or WarmUpError.
 
-        A start that somebody has killed is tried again.
+        A start that was killed from outside is retried.
         """
         while True:
             try:
                 await self._start_once(settings)
             except KilledError as error:
                 pause = self._starts.pause_after(error)
-                log.warning("%s: %s; started again in %.2g s", settings.name, error, pause)
+                log.warning("%s: %s; next try in %.2g s", settings.name, error, pause)
                 await asyncio.sleep(pause)
             else:
                 self._starts.succeeded()
@@ -206,15 +210,13 @@ class Supervisor:
         try:
             async with self._machine.loads.slot():
                 await asyncio.wait_for(self._bring_up(instance), limit)
-            # Checked here: it may have died while this task was being woken.
+            # The worker may have died after the start was over and before this task ran on.
             if instance.failure:
                 kind = KilledError if instance.killed else StartError
                 raise kind(instance.failure)
         except TimeoutError:
             self._end_start(instance)
-            raise StartError(
-                f"the model was not loaded and warmed up within {limit:.0f} s"
-            ) from None
+            raise StartError(f"the model did not load and warm up within {limit:.0f} s") from None
         except BaseException:
             instance.stop()
             raise
@@ -226,7 +228,7 @@ class Supervisor:
         worker = instance.settings.worker
         machine = self._machine
         launcher = await machine.launchers.get(worker)
-        # From here on its death gives back what it has taken.
+        # From here on, `_died` releases the launcher and the GPUs.
         self._instances[instance.number] = instance
         self._none_left.clear()
         environment = machine.gpus.take(instance, worker)
@@ -242,11 +244,11 @@ class Supervisor:
                 low_priority=bool(self._machine.serving),
             )
         except BaseException:
-            # Whatever was launched all the same ends with its sockets.
+            # A worker that was launched nevertheless ends when its sockets close.
             instance.hang_up()
             instance.exited(_LOST, from_outside=True)
             if not launcher.forks:
-                # Nobody else asks it for a worker.
+                # No other instance can use a launcher that cannot fork.
                 launcher.kill()
             raise
         finally:
@@ -277,25 +279,25 @@ class Supervisor:
         self._machine.processes.watch(pid, partial(self._exited, instance))
 
     def _link_lost(self, instance: Instance, channel: str) -> None:
-        """Keep requests from a worker that is dying; the kernel says in a moment how it ended."""
+        """Send no more requests to a worker that is dying. The kernel soon reports how it ended."""
         instance.link_lost(channel)
         if channel == "control" and not instance.pid:
             instance.exited(_LOST, from_outside=True)
         elif instance.state is not State.DEAD and not self._stopping:
             instance.take_no_more()
             if instance.state in SERVING:
-                self._leave_out(instance)
+                self._recovery.leave_out(instance)
             asyncio.get_running_loop().call_later(_EXIT_REPORT_S, self._end_mute, instance)
 
     def _end_mute(self, instance: Instance) -> None:
-        """End a worker that lives on without its sockets: nobody has killed that from outside."""
-        # Each of its sockets brings this here once.
+        """Kill a worker that runs on without its sockets, and record that as its end."""
+        # Each closed socket schedules one call of this method.
         if instance.state is not State.DEAD and not instance.gone and not instance.how:
-            self._end(instance, "it has closed its sockets")
+            self._end(instance, "it closed its sockets")
 
     def _exited(self, instance: Instance, ending: Ending) -> None:
-        """Note how a worker has ended."""
-        # What it has forked and left: it is the leader of a group of its own.
+        """Note how a worker ended, and kill the processes that it left behind."""
+        # A worker leads a process group of its own.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(instance.pid, signal.SIGKILL)
         instance.exited(str(ending), from_outside=ending.from_outside)
@@ -310,93 +312,30 @@ class Supervisor:
                 os.kill(instance.pid, signal.SIGKILL)
 
     def _died(self, instance: Instance, was: State, caught: list[Call]) -> None:
-        """Replace an instance that served; one that never did is its starter's to deal with."""
+        """Release what a dead instance used, and recover from its death."""
         del self._instances[instance.number]
         self._machine.serving.discard(instance)
         self._machine.gpus.give_back(instance)
         self._machine.launchers.release(instance.settings.worker)
         if not self._instances:
             self._none_left.set()
-        if was is State.STOPPING and not self._stopping:
-            # What no client sent is a warm-up, which is over.
-            self._go_on(instance, [each for each in caught if each.submitted])
-            return
-        served = was in SERVING and not self._stopping
-        if not self._stopping:
+        if self._stopping:
+            refuse_caught(instance, caught)
+        elif was is State.STOPPING:
+            # A call that no client sent is part of a warm-up, which has ended.
+            self._recovery.retired(instance, [each for each in caught if each.submitted])
+        else:
             self.dead.append(instance.how_it_ended())
-        settings = self._settings
-        if served:
-            log.error("%s died: %s", instance, instance.failure)
-            self._admission.metrics.deaths += 1
-            self._leave_out(instance)
-        if served and settings.restart_crashed and settings.retry_crashed:
-            self._admission.try_again(caught, alone=instance.alone, how=instance.how)
-        else:
-            for request in caught:
-                request.refuse(
-                    NotReady(f"the worker with this request died ({instance.how}); try again")
-                )
-        if served and settings.restart_crashed:
-            self._spawn(self._replace(instance.settings))
-        elif served:
-            log.error("%s is left dead (runtime.enable_crash_block)", instance)
-
-    def _go_on(self, instance: Instance, caught: list[Call]) -> None:
-        """Have what an instance held when its time to finish was over answered elsewhere."""
-        if not self._settings.retry_crashed:
-            for request in caught:
-                request.refuse(NotReady("the instance with this request was replaced; try again"))
-        elif instance.alone:
-            self._admission.try_again(caught, alone=False, how=instance.how)
-            self._see_to_suspects()
-        else:
-            for request in caught:
-                self._admission.submit(request, monotonic())
-
-    def _see_to_suspects(self) -> None:
-        """Start an instance for the requests that are to be tried alone, if none tries them."""
-        if self._admission.has_suspects and not any(each.alone for each in self.serving()):
-            self.bring_back(self._settings)
-
-    def _leave_out(self, instance: Instance) -> None:
-        self._admission.instance_gone(instance)
-        self._admission.expect(self._settings.restart_crashed)
-
-    async def _replace(self, like: ServiceSettings) -> None:
-        """Start an instance, at once at first, then with growing pauses until it succeeds."""
-        while True:
-            # One of a version that an update has taken away is not needed again, unless requests
-            # that it held are to be tried alone.
-            coming = self._next is not None and not like.needs_new_workers(self._next)
-            settings = like if coming else self._settings
-            if not (failure := await self._try_start(settings)):
-                self._admission.metrics.restarts += 1
-                self._admission.expect(True)
-                if self._next is None:
-                    self.trim(at_once=False)
-                return
-            pause = self._starts.pause_after(failure)
-            if self._starts.hopeless:
-                self._admission.expect(False, self._starts.reason)
-            log.error(
-                "%s: an instance could not be started, next try in %.1f s: %s",
-                self._settings.name,
-                pause,
-                failure,
-            )
-            await asyncio.sleep(pause)
-
-    async def _try_start(self, settings: ServiceSettings) -> SetupError | None:
-        try:
-            await self.start_instance(settings)
-        except SetupError as error:
-            return error
-        return None
+            if was in SERVING:
+                self._recovery.died(instance, caught)
+            else:
+                # `start_instance` reports the failure, and its caller starts another.
+                refuse_caught(instance, caught)
 
     async def _watch_signs_of_life(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            limit = self._settings.max_run
+            limit = self.settings.max_run
             for instance in list(self._instances.values()):
                 instance.liveness.tick(instance.held)
                 if instance.state in SERVING and instance.liveness.silent:
@@ -409,7 +348,7 @@ class Supervisor:
         instance.blame(f"killed: {why}")
         self._kill(instance)
 
-    def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._task_done)

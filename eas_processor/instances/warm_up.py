@@ -1,4 +1,4 @@
-"""Warm-up: the requests of a file, sent to one instance before it takes others."""
+"""Warm-up: an instance answers the requests of a file before it takes others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROUNDS = 5
 
 
 class _WarmUpRequest(Call):
-    """A request that is pinned to one instance, free of deadline, queue and rate."""
+    """A request for one instance, without a deadline, a queue or a rate limit."""
 
     __slots__ = ("answered",)
 
@@ -38,7 +38,7 @@ class _WarmUpRequest(Call):
 
 
 class WarmUpTimes:
-    """How long each request of a warm-up took, told when it is over."""
+    """Measures the requests of a warm-up, and logs the times at its end."""
 
     def __init__(self, requests: int) -> None:
         self._requests = requests
@@ -52,12 +52,12 @@ class WarmUpTimes:
         self._last = now
 
     def tell(self, who: object) -> None:
-        """Log how many there were, how long all took, and the first against the last."""
+        """Log the number of requests, the whole time, and the times of the first and the last."""
         if self._seconds:
             first, last = self._seconds[0] * 1000, self._seconds[-1] * 1000
             facts = {"requests": self._requests, "first_ms": round(first, 2)}
             log.info(
-                "%s has answered %d warm-up request(s), each %d times, in %.1f s: "
+                "%s answered %d warm-up request(s), each %d times, in %.1f s: "
                 "the first took %.1f ms, the last %.1f ms",
                 *(who, self._requests, ROUNDS, self._last - self._began, first, last),
                 extra={"facts": facts | {"last_ms": round(last, 2)}},
@@ -65,13 +65,13 @@ class WarmUpTimes:
 
 
 def codec_of(body: bytes) -> int:
-    """Return the codec of a warm-up request: an object in JSON is never a `PredictRequest`."""
-    # `{` would be the end of a group in a field 15, which no version of the protocol has.
+    """Return the codec of a warm-up request: JSON if it begins with `{`, else `PredictRequest`."""
+    # As protobuf, `{` would end a group in field 15. No version of the protocol has such a field.
     return EAS_JSON if body[:100].lstrip()[:1] == b"{" else ARRAY_PROTO
 
 
 async def warm_up(instance: Instance) -> None:
-    """Send an instance its warm-up requests. Raises WarmUpError when it refuses one."""
+    """Send an instance its warm-up requests. Raises WarmUpError if it refuses one."""
     times = WarmUpTimes(len(instance.settings.warm_up))
     for number, body in enumerate(instance.settings.warm_up, 1):
         for _ in range(ROUNDS):
@@ -89,7 +89,7 @@ async def warm_up(instance: Instance) -> None:
 
 
 def refused(number: int, code: int, payload: bytes) -> WarmUpError:
-    """Return what is raised when request `number` of the file is refused."""
+    """Return the error for a refused request `number` of the file."""
     status, sentence = unpack_status(payload) if code == PROCESSOR else (NAMES[code], payload)
     reason = sentence.decode(errors="replace")
     return WarmUpError(

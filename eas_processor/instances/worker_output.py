@@ -1,4 +1,4 @@
-"""What workers and launchers print, on its way to the log."""
+"""Copies the output of workers and launchers to the log."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from eas_processor.log_queue import count_dropped
 log = logging.getLogger("eas_processor.worker")
 
 LINES_A_SECOND = 1000
-"""Of one process. A line takes the engine 15 µs, so a model that prints 100 MB/s takes 2 %."""
+"""The limit for one process. A line costs 15 µs, so a model that prints 100 MB/s costs 2 %."""
 _SAY_S = 1.0
 _LAST_WORDS = 1000
-"""Characters of a process's line that are kept, for the sentence on its death."""
+"""How many characters of a line are kept for the error message about a death."""
 _LEVELS = {
     name: getattr(logging, name) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 }
@@ -24,10 +24,10 @@ _LEVELS = {
 
 class WorkerOutput(LineLink):
     """
-    Logs the lines of one process, drops those that are too many, and says how many they were.
+    Logs the lines of one process up to a limit per second, and the number of dropped lines.
 
-    `who` is what the log calls the process; `on_words` gets each line that is not empty, cut, and
-    `on_closed` is called after the last one.
+    `who` names the process in the log. `on_words` gets the beginning of each line that is not
+    empty. `on_closed` is called after the last line.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class WorkerOutput(LineLink):
             self._on_closed()
 
     def relay(self, line: str) -> None:
-        """Log a line under the level that it names itself, else as information."""
+        """Log a line at the level with which it begins, or else at INFO."""
         if line:
             self._on_words(line[:_LAST_WORDS])
         if not self._has_room():
@@ -89,7 +89,7 @@ class WorkerOutput(LineLink):
 
     def _say_missed(self) -> None:
         log.warning(
-            "%s: %d line(s) were dropped: it printed more than %d a second",
+            "%s: %d line(s) were dropped: it printed more than %d per second",
             self._who,
             self._missed,
             LINES_A_SECOND,

@@ -22,10 +22,10 @@ async def open_sockets(
     on_lost: Callable[[Instance, str], None],
 ) -> None:
     """
-    Attach our ends of the sockets to an instance, and add the worker's to `theirs`, in order.
+    Open the sockets of an instance: attach the engine's ends, and append the worker's to `theirs`.
 
     `on_control` gets the frames on `control`. `on_lost` gets the instance and the channel when the
-    other side has closed one. Raises StartError.
+    worker has closed a socket. Raises StartError.
     """
     protocols: dict[str, asyncio.Protocol] = {
         "control": FrameLink(on_control, partial(on_lost, instance, "control")),

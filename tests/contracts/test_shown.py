@@ -20,7 +20,7 @@ from eas_processor.contracts.shown import for_clients
             "the processor failed: KeyError: 1",
         ),
         ("3 rows/s of https://host/path/x, a / b and 1/2 of model/dense/w",) * 2,
-        ("the model was not loaded and warmed up within 300 s",) * 2,
+        ("the model did not load and warm up within 300 s",) * 2,
     ],
 )
 def test_the_reason_of_a_failed_start_has_no_directories(reason: str, shown: str) -> None:

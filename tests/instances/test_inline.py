@@ -151,7 +151,7 @@ async def test_nobody_looks_out_on_a_single_core(
 async def test_warm_up_is_told_in_the_log(service: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "eas_processor")
     await started(service(warm_up=(b"fine",)))
-    assert "has answered 1 warm-up request(s), each 5 times, in " in caplog.text
+    assert "answered 1 warm-up request(s), each 5 times, in " in caplog.text
 
 
 async def test_a_refused_warm_up_ends_the_start(service: Any) -> None:
@@ -160,5 +160,5 @@ async def test_a_refused_warm_up_ends_the_start(service: Any) -> None:
 
 
 async def test_more_than_one_instance_is_refused(service: Any) -> None:
-    with pytest.raises(StartError, match="leave one of the two out"):
+    with pytest.raises(StartError, match=r"set metadata\.instance to 1"):
         await started(service(instances=2))

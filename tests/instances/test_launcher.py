@@ -132,7 +132,7 @@ async def test_no_copy_comes_of_a_launcher_that_is_dead(real_service: Any) -> No
         copy = asyncio.create_task(made.launcher.fork(made.ended.append))
         await asyncio.sleep(0.01)
         os.kill(made.launcher.pid, signal.SIGKILL)
-        with pytest.raises(KilledError, match="lost before it was there"):
+        with pytest.raises(KilledError, match="ended before it was ready"):
             await copy
         with pytest.raises(KilledError):
             await made.launcher.fork(made.ended.append)

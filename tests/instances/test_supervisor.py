@@ -168,7 +168,7 @@ async def test_a_model_that_loads_for_ever_ends_the_start(
     real_service: Any, gate_hooks: str, gate: Any
 ) -> None:
     settings = real_service(hooks=gate_hooks, model_config=gate.command)
-    with pytest.raises(StartError, match="not loaded and warmed up within 1 s"):
+    with pytest.raises(StartError, match="did not load and warm up within 1 s"):
         async with supervised(settings, start_timeout=1):
             pass
 
@@ -178,7 +178,7 @@ async def test_a_worker_that_lives_on_without_its_sockets_ends_the_start(
 ) -> None:
     # The engine kills it, which is not somebody else's kill: that would be tried again for ever.
     settings = real_service(hooks=gate_hooks, model_config="mute")
-    with pytest.raises(StartError, match="it has closed its sockets"):
+    with pytest.raises(StartError, match="it closed its sockets"):
         async with supervised(settings):
             pass
 
@@ -222,7 +222,7 @@ async def test_warm_up_is_told_in_the_log(
     async with supervised(real_service(warm_up=(b"one", b"two"))):
         (record,) = [each for each in caplog.records if "warm-up" in each.getMessage()]
     said = record.getMessage()
-    assert " has answered 2 warm-up request(s), each 5 times, in " in said
+    assert " answered 2 warm-up request(s), each 5 times, in " in said
     assert "the first took " in said and "the last " in said
     assert record.facts.keys() == {"requests", "first_ms", "last_ms"}  # type: ignore[attr-defined]
 
@@ -260,7 +260,7 @@ async def test_a_warm_up_that_takes_too_long_stays_with_its_instance(
 ) -> None:
     async with supervised(real_service()) as desk:
         desk.supervisor._start_timeout = 1.0
-        with pytest.raises(StartError, match="not loaded and warmed up within 1 s"):
+        with pytest.raises(StartError, match="did not load and warm up within 1 s"):
             await desk.supervisor.start_instance(real_service(warm_up=(b"sleep 60",)))
         await eventually_async(lambda: len(desk.instances) == 1)
         assert not desk.instances[0].held
@@ -509,7 +509,7 @@ async def test_a_replacement_that_fails_is_tried_again(
         assert status == codes.UNAVAILABLE
         assert sentence.startswith(b"service 'echo' has no instance that can answer now: ")
         assert b"while it loaded the model (killed by SIGABRT)" in sentence
-        await eventually_async(lambda: caplog.text.count("could not be started, next try") >= 4)
+        await eventually_async(lambda: caplog.text.count("could not start, next try") >= 4)
         broken.unlink()
         await eventually_async(lambda: desk.admission.ready)
         assert await desk.ask(b"hello") == (codes.OK, b"hello")
