@@ -86,7 +86,7 @@ def test_the_largest_bodies_are_answered_and_stop_nobody(load, element, times):
 @pytest.mark.parametrize(
     "body, sentence",
     [
-        (b'{"inputs":[' + b"[]," * 22000000 + b"[]]}", " MB of memory, expected no more than 512"),
+        (b'{"inputs":[' + b"[]," * 22000000 + b"[]]}", " MB of memory (limit 512 MB)"),
         (b'{"inputs":[' + b"[0.5]," * 1800000 + b"[true]]}", "at [1800000][0]: expected a number"),
         (b'{"inputs":[' + b"[]," * 2400000 + b"[}]}", "line 1 column 7200013: Expecting value"),
         (b'{"inputs":[' + b'[],"' * 1600000, "line 1 column 20: Expecting ',' delimiter"),

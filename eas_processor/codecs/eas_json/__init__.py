@@ -1,6 +1,7 @@
 """
-JSON as the EAS routes take it.
+The JSON codec of the EAS routes.
 
-`request.py` reads what a body names, `inputs.py` its values; `answer.py` writes. Large bodies are
-parsed in pieces (`pieces.py`), one at a time (`turns.py`), within limits (`limits.py`).
+`request.py` decodes the structure of a request, `inputs.py` decodes the values, and `answer.py`
+encodes answers. Large bodies are parsed in pieces (`pieces.py`), one body at a time (`turns.py`),
+within limits of depth and memory (`limits.py`).
 """

@@ -1,9 +1,9 @@
 """
-From the tensors of an answer to JSON.
+Encode the tensors of an answer as JSON.
 
-As in TensorFlow Serving's page "RESTful API", the only output stands there without its name. Large
-tensors are written in slices, so that other threads run between, and so that no more of them than
-a slice is there as Python objects.
+A single output has no name in the answer, as TensorFlow Serving's page "RESTful API" defines it.
+Large tensors are encoded in slices. Other threads can run between slices, and only one slice exists
+as Python objects.
 """
 
 import base64
@@ -22,7 +22,7 @@ from eas_wire.text import cut
 
 
 def write_columns(outputs: Dict[str, wire.Tensor], nan: str = "") -> bytes:
-    """Return the answer to `inputs`: whole tensors; `nan` as in `write_numbers`."""
+    """Encode the answer to `inputs`: a nested list per output. `nan` is as in `write_numbers`."""
     if len(outputs) == 1:
         return b"".join([b'{"outputs": ', *_write(*next(iter(outputs.items())), nan), b"}"])
     parts: List[bytes] = []
@@ -32,13 +32,17 @@ def write_columns(outputs: Dict[str, wire.Tensor], nan: str = "") -> bytes:
 
 
 def write_rows(outputs: Dict[str, wire.Tensor], nan: str = "") -> bytes:
-    """Return the answer to `instances`: one element for each index of the first dimension."""
+    """
+    Encode the answer to `instances`: one element for each row of the outputs.
+
+    Raises CodecError if the outputs do not have the same first dimension.
+    """
     shapes = {name: tensor.array.shape for name, tensor in outputs.items()}
     if () in shapes.values() or len({shape[0] for shape in shapes.values()}) > 1:
         got = ", ".join(f"'{cut(name)}' {list(shape)}" for name, shape in shapes.items())
         raise CodecError(
-            "'instances' needs outputs with one element for each row, and these have the shapes "
-            f"{got}: send 'inputs' instead, or name others in output_filter"
+            "'instances' needs outputs with the same number of rows, got the shapes "
+            f"{got}: send 'inputs' instead, or choose other outputs by output_filter"
         )
     if len(outputs) == 1:
         return b"".join([b'{"predictions": ', *_write(*next(iter(outputs.items())), nan), b"}"])
@@ -52,7 +56,7 @@ def write_rows(outputs: Dict[str, wire.Tensor], nan: str = "") -> bytes:
 
 
 def columns_of_shares(outputs: Dict[str, wire.Tensor], count: int, nan: str = "") -> List[bytes]:
-    """Return what `write_columns` does for each of `count` equal shares of the rows."""
+    """Encode `count` answers as `write_columns` does, which share the rows equally."""
     if not _is_cut_as_text(outputs):
         return [write_columns(share(outputs, count, each), nan) for each in range(count)]
     columns = [
@@ -69,7 +73,7 @@ def columns_of_shares(outputs: Dict[str, wire.Tensor], count: int, nan: str = ""
 
 
 def rows_of_shares(outputs: Dict[str, wire.Tensor], count: int, nan: str = "") -> List[bytes]:
-    """Return what `write_rows` does for each of `count` equal shares of the rows."""
+    """Encode `count` answers as `write_rows` does, which share the rows equally."""
     if not _is_cut_as_text(outputs) or len(outputs) > 1:
         return [write_rows(share(outputs, count, each), nan) for each in range(count)]
     (tensor,) = outputs.values()
@@ -77,7 +81,7 @@ def rows_of_shares(outputs: Dict[str, wire.Tensor], count: int, nan: str = "") -
 
 
 def _is_cut_as_text(outputs: Dict[str, wire.Tensor]) -> bool:
-    """Tell whether all outputs are numbers in rows, as many as are written at once."""
+    """Return whether all outputs are rows of numbers, and small enough for one slice."""
     return all(
         0 < tensor.array.size <= SLICE and tensor.array.ndim and tensor.array.dtype.kind in "fiub"
         for tensor in outputs.values()
@@ -85,10 +89,10 @@ def _is_cut_as_text(outputs: Dict[str, wire.Tensor]) -> bool:
 
 
 def _texts_of_shares(tensor: wire.Tensor, count: int, nan: str) -> List[bytes]:
-    """Return the rows of each share, with commas between, from the text of all rows."""
+    """Encode all rows at once, and cut the text into the rows of each share."""
     depth = tensor.array.ndim - 1
     text = write_numbers(tensor.array, nan)[1:-1]
-    # No row has this inside: there, one bracket less stands between two numbers.
+    # This text separates rows. Within a row, numbers have fewer brackets between them.
     border = b"]" * depth + b", " + b"[" * depth
     if depth:
         text = text[depth:-depth]
@@ -104,13 +108,13 @@ def _key(name: str) -> bytes:
 
 
 def _write(name: str, tensor: wire.Tensor, nan: str) -> Iterator[bytes]:
-    """Yield the text of a tensor, in parts."""
+    """Yield the text of a tensor in parts."""
     _refuse_complex(name, tensor)
     return _write_array(tensor.array, name.endswith("_bytes"), Pauses(), nan)
 
 
 def _write_each(name: str, tensor: wire.Tensor, nan: str) -> Iterator[bytes]:
-    """Yield the text of each index of the first dimension."""
+    """Yield the text of each row of a tensor."""
     _refuse_complex(name, tensor)
     array, as_base64, pause = tensor.array, name.endswith("_bytes"), Pauses()
     if array.ndim > 1:
@@ -145,21 +149,22 @@ def _write_array(
 
 
 def refuse_not_finite(outputs: Dict[str, wire.Tensor]) -> None:
-    """Raise `CodecError` for a value that is no number of JSON."""
+    """Raise CodecError if an output has a NaN or an infinity."""
     for name, tensor in outputs.items():
         if tensor.array.dtype.kind == "f" and not np.isfinite(tensor.array).all():
             raise CodecError(
-                f"output '{cut(name)}' has values that are not finite, which JSON cannot carry "
-                "(model_config.json_nan is 'error'): name others in output_filter, or send a "
-                "PredictRequest as application/octet-stream"
+                f"output '{cut(name)}' has values that are not finite, which JSON cannot represent "
+                "(model_config.json_nan is 'error'): choose other outputs by output_filter, or "
+                "send a PredictRequest as application/octet-stream"
             )
 
 
 def _refuse_complex(name: str, tensor: wire.Tensor) -> None:
     if tensor.array.dtype.kind == "c":
         raise CodecError(
-            f"output '{cut(name)}' is {dtype_name(tensor.dtype)}, which JSON cannot carry: name "
-            "others in output_filter, or send a PredictRequest as application/octet-stream"
+            f"output '{cut(name)}' is {dtype_name(tensor.dtype)}, which JSON cannot represent: "
+            "choose other outputs by output_filter, or send a PredictRequest as "
+            "application/octet-stream"
         )
 
 
@@ -175,5 +180,5 @@ def _string_to_json(value: bytes, as_base64: bool) -> Any:
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError:
-            pass  # TensorFlow Serving writes such bytes as they are, which is not JSON.
+            pass  # TensorFlow Serving writes the raw bytes here, which is not valid JSON.
     return {"b64": base64.b64encode(value).decode("ascii")}

@@ -1,4 +1,4 @@
-"""JSON in the form of TensorFlow Serving's page "RESTful API", checked as the EAS routes do."""
+"""The JSON of TensorFlow Serving's page "RESTful API", with the strict checks of the EAS routes."""
 
 from typing import Any, Dict, Iterable, List, Tuple, Union
 
@@ -24,16 +24,17 @@ _MAX_BYTES_OF_A_CHARACTER = 4
 
 class EasJson(Codec):
     """
-    A form is whether the answer is by rows: it is for `instances`, and not for `inputs`.
+    The JSON codec of the EAS routes.
 
-    Where the model says what stands for values that are not finite, a form is both.
+    A form tells whether the answer is by rows: True for `instances`, False for `inputs`. If the
+    model has `json_nan`, a form is a pair of both.
     """
 
     number = 1
     inline_bytes = 64 * 1024
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
-        """Return what `body` asks for; the model says the dtype of each input."""
+        """Decode `body` into tensors with the dtypes that the model declares."""
         text = Body(body)
         if not text.is_large:
             return _read(text, target)
@@ -41,14 +42,14 @@ class EasJson(Codec):
             return _read(text, target)
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return the answer: rows in `predictions`, or whole tensors in `outputs`."""
+        """Encode an answer: rows in `predictions`, or whole tensors in `outputs`."""
         by_rows, nan = form if isinstance(form, tuple) else (form, "")
         if nan == "error":
             refuse_not_finite(outputs)
         return write_rows(outputs, nan) if by_rows else write_columns(outputs, nan)
 
     def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
-        """Return `count` answers, each with its equal share of the rows, written at once."""
+        """Encode `count` answers, which share the rows equally."""
         by_rows, nan = form if isinstance(form, tuple) else (form, "")
         if nan == "error":
             refuse_not_finite(outputs)
@@ -57,7 +58,7 @@ class EasJson(Codec):
 
 
 def _refuse_long(role: str, names: Iterable[str]) -> None:
-    """Refuse a name that is longer than `eas_wire` takes: to look for it would hold up others."""
+    """Raise CodecError for a name above the limit of `eas_wire`, since it would delay others."""
     for name in names:
         if len(name) * _MAX_BYTES_OF_A_CHARACTER > MAX_NAME_BYTES:
             size = len(name.encode("utf-8", "surrogatepass"))
@@ -84,20 +85,22 @@ def _try(body: Body, target: Target, exact: bool) -> Union[Tuple[Request, Form],
     except Exception as error:
         if not hasattr(error, "code"):
             raise
-        # A new one, without the frames of the old, which hold the values.
+        # A new exception, because the frames of this one keep the values alive.
         return type(error)(*error.args)
     finally:
         body.discard()
 
 
 def _decode(body: Body, target: Target, exact: bool) -> Tuple[Request, Form]:
-    # A function of its own: what it holds of the values has gone before they are discarded.
+    # A separate function, so that its references to the values are gone before `discard`.
     asked = JsonRequest(body, exact)
     _refuse_long("signature", [asked.signature_name])
     _refuse_long("output_filter", asked.output_filter)
     columns = asked.columns(target)
     _refuse_long("input", columns)
     specs = target.specs(asked.signature_name, columns, asked.output_filter)
-    inputs = {spec.name: read_tensor(spec, columns[spec.name], asked.has_words) for spec in specs}
+    inputs = {
+        spec.name: read_tensor(spec, columns[spec.name], asked.has_booleans) for spec in specs
+    }
     form = (asked.by_rows, target.json_nan) if target.json_nan else asked.by_rows
     return Request(asked.signature_name, inputs, asked.output_filter), form

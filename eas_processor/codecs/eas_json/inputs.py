@@ -1,4 +1,4 @@
-"""From nested lists to the tensor that a signature asks for; a refusal names the place."""
+"""Convert nested lists to the tensor that a signature declares; errors name the place."""
 
 import base64
 import struct
@@ -18,27 +18,28 @@ from eas_wire.dtypes import LAYOUTS
 
 _LIST = {list}
 
-# Characters of base64 that are decoded at once: whole groups of four.
+# Characters of base64 that are decoded at once, in whole groups of four.
 _BASE64_PIECE = 256 * 1024
 
 
 class _BadValueError(ValueError):
-    """The value at `index` of the flat list cannot be taken, said without its place."""
+    """The value at `index` of the flat list is refused; the message does not name the place."""
 
     def __init__(self, index: int, sentence: str) -> None:
         super().__init__(sentence)
         self.index = index
 
 
-def read_tensor(spec: Spec, value: Any, has_words: bool = True) -> wire.Tensor:
+def read_tensor(spec: Spec, value: Any, has_booleans: bool = True) -> wire.Tensor:
     """
-    Return `value` as a tensor with the dtype of `spec` and the shape that its lists have.
+    Convert `value` to a tensor with the dtype of `spec` and the shape of its nested lists.
 
-    Without `has_words` there is no `True` or `False` in it.
+    `has_booleans` tells whether `value` may contain True or False; without them, numbers are
+    converted faster. Raises CodecError.
     """
     kind = _kind_of(spec)
     flat, shape = _flatten(spec.name, value)
-    typecode = "" if has_words else _TYPECODES.get(spec.dtype, "")
+    typecode = "" if has_booleans else _TYPECODES.get(spec.dtype, "")
     try:
         array = _read_all(kind, spec.dtype, flat, typecode)
     except _BadValueError as error:
@@ -75,13 +76,13 @@ def _read_slice(
 
 
 def _read_quickly(typecode: str, values: List[Any]) -> "Optional[np.ndarray[Any, Any]]":
-    """Return numbers as an array of this type; None when one is of another kind or too large."""
+    """Convert numbers to an array of this type; return None if a value is unfit or too large."""
     try:
-        # It takes what `read` takes, and truth values, of which there are none.
+        # `pack` accepts the same values as `read`, and booleans too, but there are none.
         array = np.frombuffer(struct.pack(f"{len(values)}{typecode}", *values), typecode)
     except struct.error:
         return None
-    # A number that a float cannot hold becomes infinity.
+    # A number that is too large for a float becomes infinity.
     return array if typecode not in "fd" or np.isfinite(array).all() else None
 
 
@@ -91,7 +92,7 @@ def _refusal(name: str, shape: Tuple[int, ...], index: int, sentence: str) -> Co
 
 
 def _flatten(name: str, value: Any) -> Tuple[List[Any], Tuple[int, ...]]:
-    """Return the values of nested lists in one, and the shape of the nest."""
+    """Return the values of nested lists as one flat list, and the shape of the nested lists."""
     flat: List[Any] = [value]
     shape: Tuple[int, ...] = ()
     while flat and type(flat[0]) is list:
@@ -104,7 +105,7 @@ def _flatten(name: str, value: Any) -> Tuple[List[Any], Tuple[int, ...]]:
 
 
 def _open_lists(name: str, lists: List[Any], shape: Tuple[int, ...], size: int) -> List[Any]:
-    """Return the elements of `lists`, each of which has to have `size` of them."""
+    """Concatenate `lists`, which must each have `size` elements."""
     if len(lists) == 1:
         only: List[Any] = lists[0]
         return only
@@ -117,7 +118,7 @@ def _open_lists(name: str, lists: List[Any], shape: Tuple[int, ...], size: int) 
                 name,
                 shape,
                 done + index,
-                f"expected a list of {size}, as the first of its kind is, got {show(group[index])}",
+                f"expected a list of {size} like the first one, got {show(group[index])}",
             )
         if size > SLICE:
             for values in slices(group[0]):
@@ -170,7 +171,7 @@ def _read_bytes(index: int, value: Any) -> bytes:
             return value.encode("utf-8")
         except UnicodeEncodeError:
             raise _BadValueError(
-                index, f"the text {show(value)} has half a surrogate pair"
+                index, f"the text {show(value)} has an unpaired surrogate"
             ) from None
     if not is_base64(value):
         raise _BadValueError(index, 'expected text or {"b64": "..."}, got another object')
@@ -184,7 +185,7 @@ def _read_bytes(index: int, value: Any) -> bytes:
 
 
 def from_base64(text: str) -> bytes:
-    """Return the bytes that standard base64 stands for; raises ValueError."""
+    """Decode standard base64 with padding. Raises ValueError."""
     if len(text) <= _BASE64_PIECE:
         return base64.b64decode(text, validate=True)
     pause = Pauses()
@@ -199,7 +200,7 @@ def from_base64(text: str) -> bytes:
 
 
 class _Kind(NamedTuple):
-    """What stands for values of some dtypes in JSON, and how it is read."""
+    """The JSON types for values of some dtypes, their name in messages, and their conversion."""
 
     types: FrozenSet[type]
     expected: str
@@ -208,7 +209,7 @@ class _Kind(NamedTuple):
 
 _INTEGER = _Kind(frozenset([int]), "an integer", _read_integers)
 
-# By the kind of numpy dtype that stores them.
+# By the kind of the numpy dtype that stores the values.
 _KINDS: Dict[str, _Kind] = {
     "f": _Kind(frozenset([int, float]), "a number", _read_floats),
     "i": _INTEGER,
@@ -218,7 +219,8 @@ _KINDS: Dict[str, _Kind] = {
 }
 
 
-# Types of `struct`, which checks as it converts. The figures are in docs/decisions/json.md.
+# Format characters of `struct`, which checks the types as it converts. The figures are in
+# docs/decisions/json.md.
 _TYPECODES = {
     number: layout.storage.char
     for number, layout in LAYOUTS.items()
@@ -231,6 +233,7 @@ def _kind_of(spec: Spec) -> _Kind:
     storage = "" if layout is None else layout.storage.kind
     if storage not in _KINDS:
         raise CodecError(
-            f"input '{spec.name}' is {spec.dtype_name}, which a JSON request cannot carry"
+            f"input '{spec.name}' is {spec.dtype_name}, which JSON cannot represent: send a "
+            "PredictRequest as application/octet-stream"
         )
     return _KINDS[storage]

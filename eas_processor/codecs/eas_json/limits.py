@@ -1,8 +1,9 @@
 """
-How deep a JSON body may be, and how much memory its values may take: looked at before it is parsed.
+Limit the depth of a JSON body, and the memory of its values, before it is parsed.
 
-A parser recurses for each level, and orjson 3.9.7 (the newest for Python 3.7) crashes on deep ones.
-A list of three bytes, `[],`, becomes 120 bytes of memory, so 64 MiB of them would be 2.7 GB.
+Parsers recurse for each level, and orjson 3.9.7 (the newest for Python 3.7) crashes on deep bodies.
+An empty list takes three bytes in the body, `[],`, and 120 bytes of memory, so a body of 64 MiB
+could take 2.7 GB.
 """
 
 import re
@@ -14,40 +15,40 @@ from eas_processor.codecs.eas_json.marks import BACKSLASH, QUOTE, Marks, find_qu
 from eas_processor.codecs.errors import CodecError
 
 MAX_DEPTH = 64
-"""Levels of lists and objects: a tensor has 32 at most, and `instances` by name three around it."""
+"""The most levels of lists and objects. A tensor has at most 32, and `instances` adds three."""
 
 MAX_MB = 512
-"""Megabytes that the values of one body may take, as Python objects and then as arrays."""
+"""The most megabytes that the values of one body may take, as Python objects and as arrays."""
 
-# Bytes that each of these stands for at most, in Python 3.6 to 3.13: the object, its place in a
-# list, and its places while the tensor is made. A comma stands for a number.
+# The most bytes of memory for each of these characters, in Python 3.6 to 3.13: the object, its
+# place in a list, and its copies while the tensor is made. A comma means one number.
 _WEIGHTS: Dict[int, int] = {
     ord("["): 140,
     ord("{"): 320,
     ord(","): 58,
     ord(":"): 64,
     QUOTE: 64,
-    # Python 3.6 makes an object for each escape and for each text between two.
+    # Python 3.6 makes one object for each escape, and one for the text between two escapes.
     BACKSLASH: 128,
 }
-# What a string takes for each byte of text: as bytes for the parser, within it, and for the tensor;
-# and for each of the 1 to 4 bytes that Python has for its characters, there twice for a moment.
+# The memory for each byte of text in strings: three copies as bytes (for the parser, in the parser,
+# for the tensor), and two for each of the 1 to 4 bytes that a character takes in a `str`.
 _TEXT_WEIGHT, _WIDTH_WEIGHT = 3, 2
-# No text has more weight for each of its bytes: "{}," is the heaviest.
+# The most memory for one byte of a body. "{}," is the heaviest text.
 _HEAVIEST = 137
 
 _PIECE = 128 * 1024
 
-# The escapes of characters beyond U+FFFF, and of all others that may not fit one byte.
+# Escapes of characters above U+FFFF, and of all characters that may not fit into one byte.
 _PAIR = re.compile(rb"\\u[dD][89abAB]")
 _UNICODE = re.compile(rb"\\u")
 _ESCAPE_SIZE = len("\\ud800")
 
 
 def check_depth(body: bytes) -> None:
-    """Raise CodecError when `body` has more levels than `MAX_DEPTH`; for small bodies."""
-    # Most bodies open all they do in their first bytes: to look for more takes 0.5 us for 15 KB,
-    # and to count 9.
+    """Raise CodecError if a small `body` has more than `MAX_DEPTH` levels."""
+    # In most bodies all brackets open within the first bytes. Searching the rest takes 0.5 us for
+    # 15 KB, and counting takes 9.
     if body.rfind(b"[", MAX_DEPTH) < 0 and body.rfind(b"{", MAX_DEPTH) < 0:
         return
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
@@ -57,26 +58,26 @@ def check_depth(body: bytes) -> None:
 
 
 def too_deep() -> CodecError:
-    """Return the refusal of a body that has more levels than `MAX_DEPTH`."""
+    """Return the error for a body with more than `MAX_DEPTH` levels."""
     return CodecError(f"the JSON request is nested too deeply: more than {MAX_DEPTH} levels")
 
 
 def check_memory(body: "np.ndarray[Any, Any]") -> None:
-    """Raise CodecError when the values of `body` can take more memory than `MAX_MB`."""
+    """Raise CodecError if the values of `body` may take more memory than `MAX_MB`."""
     limit = MAX_MB * 1000000
-    # Each step is slower and more exact than the one before.
+    # Each of these estimates is slower and more exact than the one before.
     if body.size * _HEAVIEST <= limit or _weigh_all(body) <= limit:
         return
     weight = _weigh(body)
     if weight > limit:
         raise CodecError(
-            f"the values of the JSON request can take {weight // 1000000} MB of memory, expected "
-            f"no more than {MAX_MB}: send fewer, or a PredictRequest as application/octet-stream"
+            f"the values of the JSON request may take {weight // 1000000} MB of memory (limit "
+            f"{MAX_MB} MB): send fewer, or a PredictRequest as application/octet-stream"
         )
 
 
 def _weigh_all(body: "np.ndarray[Any, Any]") -> int:
-    """Return the weight of `body` as if what stands in strings counted too."""
+    """Return an upper bound of the weight, which also counts the characters within strings."""
     counts = dict.fromkeys(_WEIGHTS, 0)
     for piece in _pieces(body):
         for character in counts:
@@ -86,7 +87,7 @@ def _weigh_all(body: "np.ndarray[Any, Any]") -> int:
 
 
 def _weigh(body: "np.ndarray[Any, Any]") -> int:
-    """Return the weight of `body`, at least where it is JSON."""
+    """Return the weight of `body`; it is exact only for valid JSON."""
     counts = dict.fromkeys(_WEIGHTS, 0)
     texts, inside, escaped = 0, False, False
     for piece in _pieces(body):
@@ -103,7 +104,7 @@ def _weigh(body: "np.ndarray[Any, Any]") -> int:
 
 
 def _length_of_texts(quotes: "np.ndarray[Any, Any]", inside: bool, size: int) -> Tuple[int, bool]:
-    """Return the bytes of a piece that are in strings, and whether its end is."""
+    """Return how many bytes of a piece are within strings, and whether it ends within one."""
     edges = np.concatenate(([0] if inside else [], quotes)).astype(np.int64)
     ends_inside = bool(edges.size & 1)
     if ends_inside:
@@ -116,9 +117,10 @@ def _sum(counts: Dict[int, int]) -> int:
 
 
 def _text_weight(body: "np.ndarray[Any, Any]", escapes: int) -> int:
-    """Return what a byte of text in strings stands for at most."""
+    """Return the most memory that one byte of text in strings takes."""
     highest = max((int(piece.max()) for piece in _pieces(body)), default=0)
-    # One character beyond U+00FF, or U+FFFF, makes all of its string as wide.
+    # One character above U+00FF makes all characters of its string two bytes wide, and one above
+    # U+FFFF makes them four.
     if highest >= 0xF0 or (escapes and _has(_PAIR, body)):
         width = 4
     else:

@@ -1,4 +1,4 @@
-"""Where the brackets and commas of a JSON text are, by numpy, which lets other threads run."""
+"""Find the brackets and commas of a JSON text with numpy, which releases the GIL."""
 
 from typing import Any, Tuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 QUOTE, COMMA, BACKSLASH = b'",\\'
 
-# "[" and "{" differ in one bit, and so do "]" and "}".
+# "[" and "{" differ in this bit only, and so do "]" and "}".
 _CASE = np.uint8(0x20)
 _OPEN, _CLOSE = b"{}"
 
@@ -19,10 +19,11 @@ class Marks:
     """
     The brackets and commas of a piece of text that are outside strings.
 
-    `positions` are theirs, `depths` the depth after each, 0 at the beginning. `inside` and
-    `escaped` tell how the piece ends: in a string, after a backslash that escapes what follows;
-    and those given tell how it begins. What is not JSON has marks too, right up to its first
-    fault, which is where a parser stops.
+    `positions` are their places, and `depths` the depth after each, relative to the piece's start.
+    The attributes `inside` and `escaped` tell whether the piece ends within a string, and whether
+    its last byte is a backslash that escapes the next one. The arguments tell the same of the text
+    before the piece. In invalid JSON, the marks are right up to the first error, where a parser
+    stops.
     """
 
     __slots__ = ("depths", "escaped", "inside", "positions")
@@ -44,10 +45,10 @@ def find_quotes(
     text: "np.ndarray[Any, Any]", escaped: bool = False
 ) -> "Tuple[np.ndarray[Any, Any], bool]":
     """
-    Return the positions of the quotes that begin or end a string.
+    Return the positions of the quotes that begin or end strings, and whether `text` escapes.
 
-    `escaped` says that a backslash before `text` escapes its first byte; the second value says
-    the same of the byte that follows `text`.
+    `escaped` tells whether a backslash before `text` escapes its first byte. The second value tells
+    the same of the byte after `text`.
     """
     first = 1 if escaped and text.size else 0
     quotes = np.flatnonzero(text[first:] == QUOTE) + first
@@ -56,6 +57,6 @@ def find_quotes(
         return quotes, escaped and not first
     begins = np.flatnonzero(np.concatenate(([True], np.diff(slashes) != 1)))
     lengths = np.diff(np.append(begins, slashes.size))
-    # Of two backslashes the second is the escaped one, so runs of odd length escape what follows.
+    # Backslashes escape each other in pairs, so a run of odd length escapes the byte after it.
     hit = (slashes[begins] + lengths)[lengths & 1 == 1]
     return quotes[~np.isin(quotes, hit)], bool(hit.size and hit[-1] == text.size)

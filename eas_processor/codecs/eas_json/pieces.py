@@ -1,10 +1,10 @@
 """
-A large JSON text, parsed in pieces, with pauses between in which other threads run.
+Parse a large JSON text in pieces, with pauses between them in which other threads can run.
 
-A list or object that is longer than a piece stays open while its elements are read: it is cut at
-commas of its own, each cut has brackets put around it, and what a parser makes of that goes into
-the open one. An element that is itself longer than a piece is opened in turn. So the values are
-those of one parse, and a fault is found at the same byte with the same words.
+A list or object that is longer than a piece stays open while its elements are read. Its text is cut
+at its commas. Each part is put in brackets and parsed, and the resulting elements are added to the
+open list or object. An element that is longer than a piece is opened in the same way. The result
+equals that of one parse, and errors have the same byte and message.
 """
 
 from typing import Any, List, Tuple
@@ -17,7 +17,7 @@ from eas_processor.codecs.eas_json.text import NotJson, loads
 from eas_processor.codecs.eas_json.turns import Pauses
 
 PIECE = 64 * 1024
-"""Bytes of text that are parsed at once, where there is a comma to cut at."""
+"""The bytes of text that are parsed at once, if there is a comma to cut at."""
 
 _SPACE = b" \t\n\r"
 _BRACKETS = {b"[": b"]", b"{": b"}"}
@@ -25,7 +25,7 @@ _COMMA = ord(",")
 
 
 class _Open:
-    """A list or object whose end has not been read; `key` is its own in the object around it."""
+    """A list or object whose end is not yet read, and its `key` in the object around it."""
 
     __slots__ = ("bracket", "key", "values")
 
@@ -35,7 +35,7 @@ class _Open:
         self.values: Any = [] if bracket == b"[" else {}
 
     def add(self, values: Any) -> None:
-        """Take the elements of one piece."""
+        """Add the elements of one piece."""
         if self.bracket == b"[":
             self.values += values
         else:
@@ -46,8 +46,8 @@ class PieceReader:
     """
     Reads one text, an array of bytes.
 
-    `parts` afterwards holds what each piece gave, so that the memory can be given back as it came:
-    to free millions of objects at once stops all threads.
+    `parts` keeps the elements of each piece, so that `discard` can free them piece by piece.
+    Freeing millions of objects at once would stop all threads.
     """
 
     def __init__(self, text: "np.ndarray[Any, Any]", exact: bool, piece: int = PIECE) -> None:
@@ -59,7 +59,7 @@ class PieceReader:
         self.parts: List[Any] = []
 
     def read(self) -> Any:
-        """Return the value. Raises `NotJson`, and `CodecError` where a limit is passed."""
+        """Return the value of the text. Raises NotJson, and CodecError if a limit is exceeded."""
         check_memory(self._text)
         begin = self._skip_space(0)
         bracket = self._text[begin : begin + 1].tobytes()
@@ -77,14 +77,14 @@ class PieceReader:
         return top
 
     def discard(self) -> None:
-        """Give back the memory of what was read; the caller keeps nothing of it."""
+        """Free the values piece by piece. The caller must not keep references to them."""
         self._open.clear()
         while self.parts:
             del self.parts[-1]
             self._pause()
 
     def _read_piece(self, start: int, after_comma: bool) -> Tuple[int, bool]:
-        """Read elements from `start` on; return where the next is, and whether it must be there."""
+        """Read elements from `start` on; return the end, and whether an element must follow it."""
         window, marks, depths = self._look(start)
         closing = np.flatnonzero(depths < 0)[:1]
         if closing.size:
@@ -105,7 +105,7 @@ class PieceReader:
         return start + end + 1, False
 
     def _look(self, start: int) -> "Tuple[np.ndarray[Any, Any], ...]":
-        """Return a piece with its marks and depths: as long as it has to be to have a mark."""
+        """Return a piece with its marks and depths, extended until it has at least one mark."""
         end, inside, escaped = start, False, False
         while True:
             piece = self._text[end : end + self._piece]
@@ -118,7 +118,7 @@ class PieceReader:
             self._pause()
 
     def _add(self, start: int, elements: "np.ndarray[Any, Any]", closer: Any, blank: bool) -> None:
-        """Read the elements from `start` on into what is open; they may be `blank`, or not."""
+        """Parse the elements at `start`, and add them to the open value; `blank` allows none."""
         top = self._open[-1]
         text = b"".join([top.bracket, elements.data, closer])
         if not blank and self._skip_space(start) >= start + elements.size:
@@ -129,15 +129,15 @@ class PieceReader:
         top.add(part)
 
     def _open_next(self, start: int, before: bytes, bracket: bytes) -> None:
-        """Open the element at `start`, longer than a piece; `before` its bracket is its name."""
+        """Open the long element at `start`; `before` is the text before its bracket, its name."""
         top = self._open[-1]
-        # Without a bracket the text ends here, and this raises.
+        # If there is no bracket, the text ends here, and parsing raises the error for that.
         closers = b"[]" + _BRACKETS[top.bracket] if bracket else b""
         part = self._loads(top.bracket + before + closers, start)
         self._open.append(_Open(bracket, next(iter(part))))
 
     def _close(self, position: int) -> Tuple[int, bool]:
-        """Close what ends before `position`, and what ends right after it; return what follows."""
+        """Close all open values that end at `position`; return as `_read_piece` does."""
         while True:
             closed = self._open.pop()
             if not self._open:
@@ -152,7 +152,7 @@ class PieceReader:
                 raise NotJson("Expecting ',' delimiter", position - 1)
 
     def _skip_space(self, start: int) -> int:
-        """Return the position of the first byte from `start` on that is no white space."""
+        """Return the position of the first byte from `start` on that is not white space."""
         while start < self._text.size:
             piece = self._text[start : start + self._piece].tobytes()
             rest = len(piece.lstrip(_SPACE))
@@ -162,7 +162,7 @@ class PieceReader:
         return start
 
     def _loads(self, text: bytes, start: int) -> Any:
-        """Return the value of `text`: one byte, and what stands at `start`."""
+        """Parse `text`, which is one bracket and then the bytes at `start`."""
         try:
             return loads(text, self._exact)
         except NotJson as error:

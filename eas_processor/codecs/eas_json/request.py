@@ -1,9 +1,9 @@
 """
-A request in JSON: which inputs it names, and the values it gives for each.
+Decode the structure of a JSON request: its signature, input names, and the values of each input.
 
-It is the predict request that TensorFlow Serving's page "RESTful API" describes, with an
-`output_filter` beside. `inputs` holds whole tensors by input name, `instances` a list of rows; both
-take values without a name where the signature has one input.
+The format is the predict request of TensorFlow Serving's page "RESTful API", with `output_filter`
+in addition. `inputs` holds whole tensors by input name, and `instances` a list of rows. If the
+signature has one input, its name may be omitted in both.
 """
 
 import json
@@ -24,32 +24,33 @@ _EXPECTED = 'expected {"inputs": {name: values}} or {"instances": [row, ...]}'
 
 class Body:
     """
-    The bytes of a request, of any kind of buffer; `is_large` says that it is read in pieces.
+    The body of a request, in any buffer.
 
-    After `read`, `has_words` tells whether there may be a `true` or a `false` among the values, and
-    `discard` gives the memory of the values back, in pieces too.
+    `is_large` tells whether the body is parsed in pieces, one body at a time. After `read`,
+    `has_booleans` tells whether the values may include `true` or `false`, and `discard` frees the
+    values of a large body piece by piece.
     """
 
-    __slots__ = ("_body", "_reader", "has_words", "is_large")
+    __slots__ = ("_body", "_reader", "has_booleans", "is_large")
 
     def __init__(self, body: Any) -> None:
         self._body = body
         self._reader: Optional[PieceReader] = None
-        self.has_words = True
+        self.has_booleans = True
         self.is_large = len(body) > PIECE
 
     def read(self, exact: bool) -> Any:
-        """Return the value; `exact` as in `loads`. Raises `CodecError` for what is not JSON."""
+        """Return the JSON value; `exact` is as in `loads`. Raises CodecError."""
         begin = begin_of(self._body)
         try:
             if self.is_large:
                 return self._read_pieces(np.frombuffer(self._body, np.uint8)[begin:], exact)
-            text = bytes(self._body[begin:])  # no copy, where it is all of the bytes
+            text = bytes(self._body[begin:])  # no copy if the body is `bytes` without a BOM
             check_depth(text)
-            self.has_words = _has_words(text)
+            self.has_booleans = _has_booleans(text)
             return loads(text, exact)
         except NotJson as error:
-            # A new one: a frame and the error that it holds would keep each other, and the values.
+            # A new exception: the old one and its frame refer to each other, and to the values.
             fault = NotJson(error.message, error.offset)
         said = refusal(np.frombuffer(self._body, np.uint8)[begin:], fault)
         hint = hint_for_json(self._body)
@@ -61,12 +62,12 @@ class Body:
 
     def _read_pieces(self, text: "np.ndarray[Any, Any]", exact: bool) -> Any:
         pieces = (text[start : start + PIECE + 4].data for start in range(0, text.size, PIECE))
-        self.has_words = any(_has_words(bytes(piece)) for piece in pieces)
+        self.has_booleans = any(_has_booleans(bytes(piece)) for piece in pieces)
         self._reader = PieceReader(text, exact)
         return self._reader.read()
 
     def discard(self) -> None:
-        """Give back the memory of the values, of which the caller keeps none."""
+        """Free the values. The caller must not keep references to them."""
         if self._reader is not None:
             self._reader.discard()
             self._reader = None
@@ -74,13 +75,12 @@ class Body:
 
 class JsonRequest:
     """
-    A parsed request; `by_rows` tells `instances` from `inputs`.
+    A parsed request; `by_rows` is True for `instances`, False for `inputs`.
 
-    `exact` is that of `json_text.loads`. Raises `CodecError` when the body, of UTF-8 text, is not
-    a request.
+    `exact` is as in `text.loads`. Raises CodecError if the body is not a request.
     """
 
-    __slots__ = ("_document", "by_rows", "has_words", "output_filter", "signature_name")
+    __slots__ = ("_document", "by_rows", "has_booleans", "output_filter", "signature_name")
 
     def __init__(self, body: Body, exact: bool = False) -> None:
         document = body.read(exact)
@@ -95,11 +95,15 @@ class JsonRequest:
                 f"'output_filter': expected a list of names, got {show(self.output_filter)}"
             )
         self.by_rows = "instances" in document
-        self.has_words = body.has_words
+        self.has_booleans = body.has_booleans
         self._document = document
 
     def columns(self, target: Target) -> Dict[str, Any]:
-        """Return the nested lists for each input; `target` says what a value without name is."""
+        """
+        Return the nested lists of each input, by name.
+
+        `target` tells the name of a signature's only input. Raises CodecError.
+        """
         inputs: Any = self._document.get("inputs")
         if _is_by_name(inputs) and not self.by_rows:
             return dict(inputs)
@@ -125,24 +129,24 @@ class JsonRequest:
     def _sole_input(self, key: str, known: Optional[Sequence[str]], target: Target) -> str:
         if known is None or len(known) != 1:
             raise CodecError(
-                f"'{key}': values without a name are for a signature with one input; "
+                f"'{key}': values without a name need a signature with one input; "
                 f"{target.describe_inputs(self.signature_name)}"
             )
         return known[0]
 
 
-def _has_words(text: bytes) -> bool:
-    # One character is found 30 times as quickly as a word, and most names have neither.
+def _has_booleans(text: bytes) -> bool:
+    # Searching for one character is 30 times as fast, and most bodies have neither.
     return (b"l" in text and b"false" in text) or (b"r" in text and b"true" in text)
 
 
 def is_base64(value: Any) -> bool:
-    """Tell whether `value` is an object that stands for bytes: `{"b64": "..."}`."""
+    """Return whether `value` is the object for bytes, `{"b64": "..."}`."""
     return isinstance(value, dict) and list(value) == ["b64"] and isinstance(value["b64"], str)
 
 
 def show(value: Any) -> str:
-    """Return a JSON value as messages show it."""
+    """Return a short description of a JSON value for messages."""
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, dict):

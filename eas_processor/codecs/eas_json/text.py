@@ -1,10 +1,10 @@
 """
-From the text of one JSON value to the value: orjson where it is installed and takes it.
+Parse the text of one JSON value, with orjson if it is installed.
 
-orjson takes less than the standard library does (no NaN, no half of a surrogate pair). What both
-take has the same values, but for one kind: integers beyond 64 bits are floats in orjson. So what it
-does not take is read again, and so is, with `exact`, what a model refuses: its sentence about such
-an integer says all the digits.
+orjson accepts less than the standard library: no NaN, and no unpaired surrogates. For text that
+both accept, they return the same values, except that integers beyond 64 bits become floats in
+orjson. So text that orjson refuses is parsed again by the standard library. A request that the
+model refuses is parsed again with `exact`, so that the message has all digits of such an integer.
 """
 
 import codecs
@@ -22,13 +22,14 @@ from eas_processor.codecs.errors import CodecError
 from eas_wire.text import cut
 
 orjson: Any = None
-with suppress(ImportError):  # not in a build of someone's own
+with suppress(ImportError):  # a user's own interpreter may lack it
     orjson = importlib.import_module("orjson")
-# Python 3.6 has none newer than 3.6.1, which ends the process at some faults behind a letter beyond
-# ASCII, such as a string without its end. 3.6.9 does not.
+# The newest orjson for Python 3.6 is 3.6.1. It crashes on some errors that follow a character
+# beyond ASCII, such as an unterminated string. 3.6.9 does not.
 _ASCII_ALONE = orjson is not None and sys.version_info < (3, 7)
 
-# The longest int64. Python 3.6 takes quadratic time for an integer of any length.
+# The length of the longest int64. Python 3.6 has no limit, and parses long integers in quadratic
+# time.
 _LONGEST_INTEGER = len("-9223372036854775808")
 
 _NOT_FINITE = re.compile(b"NaN|-?Infinity")
@@ -37,12 +38,12 @@ _PIECE = 128 * 1024
 
 
 def readings() -> Tuple[bool, ...]:
-    """Return the values of `exact` to read a text with, until its request is not refused."""
+    """Return the values of `exact` to try in order, until the request is accepted."""
     return (True,) if orjson is None else (False, True)
 
 
 class NotJson(ValueError):
-    """The text is not JSON: `message` says why, and `offset` is the byte of the text where."""
+    """The text is not JSON: `message` is the reason, and `offset` the byte of the error."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
@@ -51,21 +52,22 @@ class NotJson(ValueError):
 
 
 def begin_of(body: Any) -> int:
-    """Return where the text of `body` begins: some editors put a byte order mark before it."""
+    """Return where the text of `body` begins, after a byte order mark if there is one."""
     return len(_BOM) if bytes(body[: len(_BOM)]) == _BOM else 0
 
 
 def loads(text: bytes, exact: bool) -> Any:
     """
-    Return the value of `text`, which is nested no deeper than a parser can recurse.
+    Return the value of `text`, whose depth must be within `limits.MAX_DEPTH`.
 
-    `exact` leaves orjson out. Raises `NotJson`; and `CodecError` for numbers that no dtype has.
+    `exact` uses only the standard library. Raises NotJson, and CodecError for a number that is too
+    large for any dtype.
     """
     if orjson is not None and not exact and not (_ASCII_ALONE and _beyond_ascii(text)):
         try:
             return orjson.loads(text)
         except ValueError:
-            pass  # The standard library takes it, or has the words for what is wrong.
+            pass  # The standard library accepts the text, or has the message for the error.
     try:
         return json.loads(str(text, "utf-8"), parse_int=_read_integer, parse_float=_read_float)
     except UnicodeDecodeError as error:
@@ -85,10 +87,10 @@ def _beyond_ascii(text: bytes) -> bool:
 
 def write_numbers(array: "np.ndarray[Any, Any]", nan: str = "") -> bytes:
     """
-    Return the text of an array of numbers or truth values: the fewest digits for its dtype.
+    Encode an array of numbers or booleans, with the fewest digits that identify each value.
 
-    `nan` says what stands for a value that is not finite: `null`, a `string`, or without it the
-    bare words NaN, Infinity and -Infinity, as TensorFlow Serving writes them.
+    `nan` decides how values that are not finite appear: "null", "string", or "" for the bare words
+    NaN, Infinity and -Infinity, as in TensorFlow Serving.
     """
     if orjson is not None and _is_for_orjson(array):
         try:
@@ -96,9 +98,9 @@ def write_numbers(array: "np.ndarray[Any, Any]", nan: str = "") -> bytes:
             text: bytes = orjson.dumps(contiguous, option=orjson.OPT_SERIALIZE_NUMPY)
             return text.replace(b",", b", ")
         except TypeError:
-            pass  # An old version, which does not have the dtype.
+            pass  # An old version does not support the dtype.
     if array.dtype.kind == "f" and array.itemsize < 8:
-        # By way of text, which has the fewest digits for the dtype: 0.1, not 0.10000000149011612.
+        # numpy's text has the fewest digits for the dtype: 0.1, not 0.10000000149011612.
         array = array.astype("S32").astype(np.float64)
     words = json.dumps(array.tolist()).encode("ascii")
     if nan == "null":
@@ -107,14 +109,14 @@ def write_numbers(array: "np.ndarray[Any, Any]", nan: str = "") -> bytes:
 
 
 def _is_for_orjson(array: "np.ndarray[Any, Any]") -> bool:
-    # It writes a float16 with the digits that a float32 needs, and null for NaN and infinity.
+    # orjson writes a float16 with the digits of a float32, and null for NaN and infinities.
     if not array.ndim or array.dtype == np.float16 or not array.dtype.isnative:
         return False
     return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 def refusal(body: "np.ndarray[Any, Any]", error: NotJson) -> CodecError:
-    """Return the sentence for a fault at `error.offset` of `body`, without a byte order mark."""
+    """Return the error for `body`, which has no byte order mark, with line and column."""
     odd = _first_odd_byte(body)
     if odd is not None:
         return CodecError(f"the body is not JSON: byte {odd} is not UTF-8")
@@ -137,7 +139,7 @@ def _first_odd_byte(body: "np.ndarray[Any, Any]") -> Any:
     while start < body.size:
         end = min(start + _PIECE, body.size)
         try:
-            # A character may go on in the next piece.
+            # A character may continue in the next piece.
             start += codecs.utf_8_decode(body[start:end].data, "strict", end == body.size)[1]
         except UnicodeDecodeError as error:
             return start + error.start
@@ -145,10 +147,10 @@ def _first_odd_byte(body: "np.ndarray[Any, Any]") -> Any:
 
 
 def _as_every_python(error: json.JSONDecodeError) -> json.JSONDecodeError:
-    """Return an error that reads the same whichever Python the build has."""
+    """Return the error with the same message in each version of Python."""
     if not error.msg.startswith("Illegal trailing comma"):
         return error
-    # Python 3.13 points at the comma, older ones at what follows it.
+    # Python 3.13 reports the position of the comma, and older versions that of the next token.
     after = error.pos + 1
     after += len(error.doc[after:]) - len(error.doc[after:].lstrip(" \t\n\r"))
     in_list = error.doc[after] == "]"

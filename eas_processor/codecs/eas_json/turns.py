@@ -1,8 +1,8 @@
 """
-Long work on JSON beside small calls: in slices, one body at a time.
+Let other calls run during long work on JSON: work in slices, on one large body at a time.
 
-The interpreter runs one thread at a time, and a loop inside C code does not change threads. So long
-lists are worked on in slices, and between slices the others get their turn.
+The interpreter runs one thread at a time, and a loop in C code does not switch threads. So long
+lists are processed in slices, and other threads run between them.
 """
 
 import gc
@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any, Iterator, List
 
 SLICE = 8192
-"""Values that one slice has: they take up to half a millisecond."""
+"""The values in one slice. They take up to half a millisecond."""
 
-# A thread that waits for the interpreter asks for it after 5 ms, and asks again for each system
-# call it makes. To sleep hands it over at once. The figures are in docs/decisions/json.md.
+# A thread that waits for the GIL gets it only after 5 ms, and waits again after each of its system
+# calls. Sleeping hands the GIL over at once. The figures are in docs/decisions/json.md.
 _HOLD_S = 0.0005
 _SLEEP_S = 0.00005
 
@@ -23,7 +23,7 @@ _one_at_a_time = threading.Lock()
 
 
 class Pauses:
-    """Sleeps for a moment when it is called half a millisecond after the last time or later."""
+    """When called, sleeps for a moment if half a millisecond has passed since the last sleep."""
 
     __slots__ = ("_since",)
 
@@ -31,14 +31,14 @@ class Pauses:
         self._since = time.perf_counter()
 
     def __call__(self) -> None:
-        """Let other threads run, where this one has run for long."""
+        """Let other threads run if this one has run for half a millisecond."""
         if time.perf_counter() - self._since > _HOLD_S:
             time.sleep(_SLEEP_S)
             self._since = time.perf_counter()
 
 
 def slices(values: List[Any], size: int = SLICE) -> Iterator[List[Any]]:
-    """Yield `values` in lists of `size`, with pauses between; a short one as it is."""
+    """Yield `values` in lists of at most `size`, with pauses between them."""
     if len(values) <= size:
         yield values
         return
@@ -51,11 +51,11 @@ def slices(values: List[Any], size: int = SLICE) -> Iterator[List[Any]]:
 @contextmanager
 def turn() -> Iterator[None]:
     """
-    Wait until no other large body is decoded, and keep the others waiting.
+    Run the body of the `with` for one large request at a time.
 
-    The memory that a body may take as Python objects is then taken once in a worker, not once for
-    each thread. JSON makes no cycles, so the collector, which would look at each of millions of
-    lists again and again with all threads stopped, has a rest.
+    A worker then needs the memory for the Python objects of one large body, not of one per thread.
+    Meanwhile the garbage collector is off: it would stop all threads to traverse millions of lists
+    again and again, and JSON values have no cycles.
     """
     with _one_at_a_time:
         collects = gc.isenabled()

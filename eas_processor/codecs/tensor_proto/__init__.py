@@ -1,1 +1,1 @@
-"""Messages of TensorFlow Serving's gRPC services, read and written without TensorFlow."""
+"""The codecs of TensorFlow Serving's gRPC services, without TensorFlow."""

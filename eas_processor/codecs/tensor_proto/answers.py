@@ -1,4 +1,4 @@
-"""Results of `Classify` and `Regress`: one for each example."""
+"""Encode the results of `Classify` and `Regress`, with one entry for each example."""
 
 import struct
 from typing import Dict, List, Sequence
@@ -16,7 +16,7 @@ _FLOAT = struct.Struct("<f")
 
 
 def write_classification(outputs: Dict[str, Tensor], count: int) -> bytes:
-    """Return a `ClassificationResult` of `count` examples. Raises CodecError."""
+    """Encode a `ClassificationResult` with `count` examples. Raises CodecError."""
     labels, values = classification_of(outputs, count)
     rows = [
         _classes(labels[row] if labels else [], values[row] if values else [])
@@ -35,12 +35,12 @@ def _classes(labels: Sequence[bytes], scores: Sequence[float]) -> bytes:
 
 
 def write_regression(outputs: Dict[str, Tensor], count: int) -> bytes:
-    """Return a `RegressionResult` of `count` examples. Raises CodecError."""
+    """Encode a `RegressionResult` with `count` examples. Raises CodecError."""
     array = regression_of(outputs, count)
     return b"".join([length_field(_EACH, _number(_VALUE, value)) for value in array.tolist()])
 
 
 def _number(tag: bytes, value: float) -> bytes:
     packed = _FLOAT.pack(value)
-    # Proto3 leaves out a zero, and a negative zero is none.
+    # Proto3 omits zero, but not negative zero.
     return tag + packed if any(packed) else b""

@@ -1,8 +1,8 @@
 """
 The codecs of `PredictionService`.
 
-An answer lacks its `model_spec`, for the worker does not know which version it is. Protobuf merges
-what follows each other, so a frontend appends the field to the answer.
+They omit the `model_spec` of answers, because a worker does not know its version. The frontend
+appends that field, which protobuf allows in any place.
 """
 
 from typing import Any, Dict, List, Sequence, Tuple
@@ -25,14 +25,14 @@ from eas_wire.tensor_proto.writing import write_shares, write_tensors
 
 OUTPUTS = tag_of(1, LENGTH)
 _EXAMPLES = "inputs"
-"""The only input of a signature that classifies or regresses."""
+"""The name of the only input in signatures for classification and regression."""
 
-# Arrays of these kinds are views of a body only where it has their bytes as they are.
+# The numpy kinds whose arrays may be views of the body: float, complex, signed, unsigned.
 _VIEWED = "fciu"
 
 
 class TensorProto(Codec):
-    """`PredictRequest` and `PredictResponse`, whose values are in typed fields."""
+    """The codec of `PredictRequest`, which answers with values in typed fields."""
 
     number = 5
     strict_shapes = False
@@ -43,7 +43,7 @@ class TensorProto(Codec):
         self._outlines = Outlines(_VIEWED)
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
-        """Return what `body` asks for; its arrays may view it."""
+        """Decode `body`; the arrays may be views of it."""
         view = memoryview(body).cast("B")
         request = self._outlines.recall(view)
         if request is None:
@@ -52,27 +52,27 @@ class TensorProto(Codec):
         return check_names(request, target), None
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return a `PredictResponse`, without its `model_spec`."""
+        """Encode a `PredictResponse` without `model_spec`."""
         return write_tensors(OUTPUTS, outputs, self.as_content)
 
     def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
-        """Return `count` responses, each with its equal share of the rows."""
+        """Encode `count` responses, which share the rows equally."""
         return write_shares(OUTPUTS, outputs, count, self.as_content)
 
     def stack(self, bodies: Sequence[Any], places: Sequence[int]) -> Tuple[List[Stack], List[int]]:
-        """Read requests that differ in their values alone together, as bytes."""
+        """Decode together the requests that differ in their values alone."""
         return self._outlines.stacks(bodies, places)
 
 
 class TensorContent(TensorProto):
-    """The same, with the values of an answer in `tensor_content`."""
+    """The codec of `PredictRequest`, which answers with values in `tensor_content`."""
 
     number = 6
     as_content = True
 
 
 class _OfExamples(Codec):
-    """A form is the number of examples."""
+    """The common base of the codecs of examples. A form is the number of examples."""
 
     strict_shapes = False
     checks_dtypes = False
@@ -80,7 +80,7 @@ class _OfExamples(Codec):
     message = ""
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
-        """Return what `body` asks for: strings, one for each example."""
+        """Decode `body` into one tensor of serialized examples."""
         asked = read_examples_request(memoryview(body).cast("B"), self.message)
         outputs = target.example_outputs(asked.signature_name, self.method)
         strings = np.empty(len(asked.examples), object)
@@ -90,24 +90,24 @@ class _OfExamples(Codec):
 
 
 class ClassifyProto(_OfExamples):
-    """`ClassificationRequest` and `ClassificationResponse`."""
+    """The codec of `ClassificationRequest` and `ClassificationResponse`."""
 
     number = 7
     method = "classify"
     message = "ClassificationRequest"
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return a label and a score of each class, for each example."""
+        """Encode the labels and scores of each example."""
         return length_field(RESULT, write_classification(outputs, form))
 
 
 class RegressProto(_OfExamples):
-    """`RegressionRequest` and `RegressionResponse`."""
+    """The codec of `RegressionRequest` and `RegressionResponse`."""
 
     number = 8
     method = "regress"
     message = "RegressionRequest"
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return one number for each example."""
+        """Encode one number for each example."""
         return length_field(RESULT, write_regression(outputs, form))

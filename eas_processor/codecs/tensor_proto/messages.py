@@ -1,4 +1,4 @@
-"""Requests of TensorFlow Serving's `PredictionService`, and the `ModelSpec` and `Input` in them."""
+"""Decode requests of TensorFlow Serving's `PredictionService`, with model specs and inputs."""
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -11,9 +11,9 @@ from eas_wire.text import cut
 from eas_wire.varints import read_varint
 
 Piece = Tuple[int, int]
-"""Where a message lies in its body: start and stop."""
+"""The place of a message in its body: start and stop."""
 
-# Fields of the requests, which share the first two.
+# The fields of requests. All of them have the first two.
 MODEL_SPEC = tag_of(1, LENGTH)
 INPUT = tag_of(2, LENGTH)
 OUTPUT_FILTER = tag_of(3, LENGTH)
@@ -32,7 +32,7 @@ _CONTEXT = tag_of(2, LENGTH)
 
 
 class ModelSpec(NamedTuple):
-    """Which model a request is for; `version` is None where none is named, `label` empty."""
+    """The model that a request names; `version` is None, and texts are "", if absent."""
 
     name: str = ""
     version: Optional[int] = None
@@ -41,11 +41,11 @@ class ModelSpec(NamedTuple):
 
 
 class NotThisMessage(CodecError):
-    """The bytes are not the message that was expected."""
+    """The bytes are not a message of the expected type."""
 
 
 class PredictRequest(NamedTuple):
-    """What a `PredictRequest` holds."""
+    """The contents of a `PredictRequest`."""
 
     signature_name: str
     inputs: Dict[str, Tensor]
@@ -53,14 +53,14 @@ class PredictRequest(NamedTuple):
 
 
 class ExamplesRequest(NamedTuple):
-    """What a `ClassificationRequest` or a `RegressionRequest` holds: serialized examples."""
+    """The contents of a `ClassificationRequest` or `RegressionRequest`: serialized examples."""
 
     signature_name: str
     examples: List[bytes]
 
 
 def peek_model_spec(body: memoryview) -> ModelSpec:
-    """Return the `ModelSpec` of any request, without reading its inputs. Raises CodecError."""
+    """Return the `ModelSpec` of any request without decoding its inputs. Raises CodecError."""
     try:
         return read_model_spec(body, _pieces(body, MODEL_SPEC))
     except MalformedMessage as error:
@@ -72,7 +72,7 @@ def _pieces(view: memoryview, wanted: int) -> List[Piece]:
 
 
 def read_model_spec(view: memoryview, pieces: Sequence[Piece]) -> ModelSpec:
-    """Read a `ModelSpec`, which protobuf merges from its pieces."""
+    """Decode a `ModelSpec` from its pieces, which are merged as protobuf merges them."""
     spec = ModelSpec()
     for begin, end in pieces:
         for tag, start, stop in fields(view, begin, end):
@@ -93,7 +93,7 @@ def read_model_spec(view: memoryview, pieces: Sequence[Piece]) -> ModelSpec:
 
 
 def read_predict(view: memoryview) -> PredictRequest:
-    """Read a `PredictRequest`; its arrays may view the body. Raises CodecError."""
+    """Decode a `PredictRequest`; its arrays may be views of the body. Raises CodecError."""
     allowed = allowance()
     signature_name = ""
     inputs: Dict[str, Tensor] = {}
@@ -134,7 +134,7 @@ def _read_entry(view: memoryview, begin: int, end: int, allowed: Allowance) -> T
 
 
 def read_examples_request(view: memoryview, message: str) -> ExamplesRequest:
-    """Read a `ClassificationRequest` or `RegressionRequest`, as `message` says."""
+    """Decode the request whose message type is `message`. Raises CodecError."""
     signature_name = ""
     pieces = []
     try:
@@ -150,9 +150,9 @@ def read_examples_request(view: memoryview, message: str) -> ExamplesRequest:
 
 def read_input(view: memoryview, pieces: Sequence[Piece]) -> List[bytes]:
     """
-    Return the serialized examples of an `Input`; the context is part of each.
+    Return the serialized examples of an `Input`, each with the features of the context.
 
-    Raises CodecError for none, and `eas_wire.MalformedMessage`.
+    Raises CodecError if there are none, and `eas_wire.MalformedMessage`.
     """
     allowed = allowance()
     examples: List[bytes] = []
@@ -162,7 +162,7 @@ def read_input(view: memoryview, pieces: Sequence[Piece]) -> List[bytes]:
         for tag, start, stop in fields(view, begin, end, allowed):
             if tag not in (_EXAMPLE_LIST, _EXAMPLES_WITH_CONTEXT):
                 continue
-            if tag != kind:  # of a oneof the last counts
+            if tag != kind:  # the last member of a oneof counts
                 examples, context, kind = [], b"", tag
             for inner, at, until in fields(view, start, stop, allowed):
                 if inner == _EXAMPLE:
@@ -171,12 +171,12 @@ def read_input(view: memoryview, pieces: Sequence[Piece]) -> List[bytes]:
                     context += view[at:until].tobytes()
     if not examples:
         raise CodecError("Input is empty.")
-    # Protobuf merges messages that follow each other, and an example's own features win.
+    # Protobuf merges concatenated messages, and the example's own features replace the context's.
     return [context + each for each in examples] if context else examples
 
 
 def not_a(message: str, view: memoryview, error: Exception) -> NotThisMessage:
-    """Return the refusal of bytes that are no `message`."""
+    """Return the error for bytes that are not a `message`."""
     return NotThisMessage("the body of %d bytes is not a %s: %s" % (len(view), message, error))
 
 

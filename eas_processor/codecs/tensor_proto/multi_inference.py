@@ -1,6 +1,4 @@
-"""
-`MultiInference`: several signatures that classify or regress one `Input`, answered by one run.
-"""
+"""The codec of `MultiInference`: several classifications and regressions of one `Input`."""
 
 from typing import Any, Dict, List, NamedTuple, Tuple
 
@@ -37,13 +35,13 @@ _REGRESSION = tag_of(3, LENGTH)
 
 
 class UnsupportedMethod(CodecError):
-    """A task neither classifies nor regresses."""
+    """The method of a task is neither classification nor regression."""
 
     code = "UNIMPLEMENTED"
 
 
 class _Head(NamedTuple):
-    """One task: its model, what it does, and its outputs as (alias, tensor)."""
+    """One task: its model, whether it classifies, and its outputs as (alias, tensor name)."""
 
     spec: ModelSpec
     classifies: bool
@@ -52,9 +50,10 @@ class _Head(NamedTuple):
 
 class MultiInference(Codec):
     """
-    `MultiInferenceRequest` and `MultiInferenceResponse`. A form is the examples and the heads.
+    The codec of `MultiInferenceRequest` and `MultiInferenceResponse`.
 
-    The `model_spec` of each result lacks its version, which a frontend appends to the result.
+    One run computes the outputs of all heads. A form is the number of examples, and the heads. The
+    `model_spec` of each result has no version; the frontend appends it.
     """
 
     number = 9
@@ -62,7 +61,7 @@ class MultiInference(Codec):
     checks_dtypes = False
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
-        """Return one request for the outputs of all heads, by the names of their tensors."""
+        """Decode `body` into one request for the output tensors of all heads."""
         tasks, examples = read_multi_inference(memoryview(body).cast("B"))
         heads = []
         fed = ""
@@ -82,7 +81,7 @@ class MultiInference(Codec):
         return request, (len(examples), tuple(heads))
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return a result for each head, in the order of the tasks."""
+        """Encode one result for each head, in the order of the tasks."""
         count, heads = form
         return b"".join([length_field(_RESULTS, _result(outputs, count, head)) for head in heads])
 
@@ -101,7 +100,7 @@ _Task = Tuple[str, ModelSpec]
 
 
 def read_multi_inference(view: memoryview) -> Tuple[List[_Task], List[bytes]]:
-    """Return the method and the model of each task, and the examples. Raises CodecError."""
+    """Decode the method and model of each task, and the examples. Raises CodecError."""
     tasks: List[_Task] = []
     inputs: List[Piece] = []
     try:

@@ -1,4 +1,4 @@
-"""Whether a `PredictRequest` names what its signature has, in TensorFlow Serving's words."""
+"""Check the names in a `PredictRequest`, with TensorFlow Serving's messages."""
 
 from typing import Iterable, Optional, Sequence
 
@@ -11,19 +11,19 @@ _DEFAULT = "serving_default"
 
 
 class NoSignature(CodecError):
-    """The model has no signature of the name that a request has."""
+    """The model has no signature with the name in the request."""
 
     code = "FAILED_PRECONDITION"
 
 
 def check_names(request: Request, target: Target) -> Request:
     """
-    Return the request with the default of each input that it leaves out.
+    Return the request, completed with the default values of omitted inputs.
 
-    Raises CodecError unless inputs and outputs are those of the signature.
+    Raises CodecError if its inputs or outputs are not those of the signature.
     """
     names = _inputs_of(request.signature_name, target)
-    if names is None:  # the model has no signatures: its tensors go by their own names
+    if names is None:  # Without signatures, requests name the tensors of the graph.
         return request
     sent = request.inputs
     if len(sent) < len(names):
@@ -56,7 +56,7 @@ def check_names(request: Request, target: Target) -> Request:
 
 
 def _with_defaults(request: Request, target: Target) -> Request:
-    # The request itself may be remembered for others that are alike.
+    # A new request: the one that was decoded stays as the client sent it.
     inputs = {**target.input_defaults(request.signature_name), **request.inputs}
     return Request(request.signature_name, inputs, request.output_filter)
 

@@ -1,4 +1,4 @@
-"""Requests of TensorFlow Serving's `PredictionService`, written."""
+"""Encode requests of TensorFlow Serving's `PredictionService`."""
 
 from eas_processor.codecs.tensor_proto.messages import INPUT, MODEL_SPEC, OUTPUT_FILTER
 from eas_wire import Request, decode_request
@@ -12,13 +12,13 @@ _SIGNATURE_NAME = tag_of(3, LENGTH)
 
 
 def write_model_spec(name: str, signature_name: str) -> bytes:
-    """Return a `ModelSpec`; what is empty is left out."""
+    """Encode a `ModelSpec`, without fields that are empty."""
     given = ((_NAME, name), (_SIGNATURE_NAME, signature_name))
     return b"".join([length_field(tag, text.encode()) for tag, text in given if text])
 
 
 def write_predict_request(request: Request, model: str = "", as_content: bool = False) -> bytes:
-    """Return a `PredictRequest`; values are in typed fields, or in `tensor_content`."""
+    """Encode a `PredictRequest`, with values in `tensor_content` or else in typed fields."""
     spec = write_model_spec(model, request.signature_name)
     names = b"".join([length_field(OUTPUT_FILTER, name.encode()) for name in request.output_filter])
     inputs = write_tensors(INPUT, request.inputs, as_content)
@@ -26,7 +26,7 @@ def write_predict_request(request: Request, model: str = "", as_content: bool = 
 
 
 def write_examples_request(request: Request, model: str = "") -> bytes:
-    """Return a `ClassificationRequest` or `RegressionRequest`, which are alike."""
+    """Encode a `ClassificationRequest` or `RegressionRequest`, which have the same fields."""
     (tensor,) = request.inputs.values()
     examples = b"".join([length_field(_EXAMPLE, each) for each in tensor.array.tolist()])
     spec = write_model_spec(model, request.signature_name)
@@ -35,5 +35,5 @@ def write_examples_request(request: Request, model: str = "") -> bytes:
 
 
 def from_array_proto(body: bytes, model: str = "") -> bytes:
-    """Return the `PredictRequest` that one of `proto/predict.proto` comes to."""
+    """Convert a `PredictRequest` of `proto/predict.proto` to TensorFlow Serving's."""
     return write_predict_request(decode_request(body), model)

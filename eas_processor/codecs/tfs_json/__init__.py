@@ -1,1 +1,1 @@
-"""JSON as TensorFlow Serving's REST routes have it: predict, classify and regress."""
+"""The JSON codecs of TensorFlow Serving's REST routes: predict, classify and regress."""

@@ -1,4 +1,4 @@
-"""Answers of `:predict`: rows in `predictions`, or whole tensors in `outputs`."""
+"""Encode answers of `:predict`: rows in `predictions`, or whole tensors in `outputs`."""
 
 from typing import Dict, List
 
@@ -14,13 +14,13 @@ from eas_processor.codecs.tfs_json.errors import type_name
 
 
 def write(outputs: Dict[str, wire.Tensor], by_rows: bool) -> bytes:
-    """Return the answer to one request."""
+    """Encode the answer to one request. Raises CodecError."""
     _check(outputs, by_rows)
     return write_rows(outputs) if by_rows else write_columns(outputs)
 
 
 def write_shares(outputs: Dict[str, wire.Tensor], count: int, by_rows: bool) -> List[bytes]:
-    """Return `count` answers, each with its equal share of the rows, written at once."""
+    """Encode `count` answers, which share the rows equally. Raises CodecError."""
     _check(outputs, by_rows)
     return (rows_of_shares if by_rows else columns_of_shares)(outputs, count)
 

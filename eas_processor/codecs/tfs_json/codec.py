@@ -1,4 +1,4 @@
-"""The codecs of the three REST routes."""
+"""The codecs of `:predict`, `:classify` and `:regress`."""
 
 import json
 from typing import Any, Dict, List, Sequence, Tuple, Type
@@ -20,17 +20,17 @@ from eas_processor.codecs.tfs_json.request import JsonObject, columns_of, input_
 from eas_wire import Request, Tensor
 
 EXAMPLES = "inputs"
-"""The only input of a signature that classifies or regresses."""
+"""The name of the only input in signatures for classification and regression."""
 
 
 class TfsJson(Codec):
-    """What the three have in common."""
+    """The common base of the three codecs."""
 
     strict_shapes = False
     inline_bytes = 64 * 1024
 
     def decode(self, body: Any, target: Target) -> Tuple[Request, Form]:
-        """Return what `body` asks for, and the form of its answer."""
+        """Decode `body` into a request and the form of its answer."""
         text = Body(body)
         if not text.is_large:
             return self._read(text, target)
@@ -53,7 +53,7 @@ class TfsJson(Codec):
 
 
 class TfsPredict(TfsJson):
-    """`:predict`. A form is whether the answer is by rows."""
+    """The codec of `:predict`. A form tells whether the answer is by rows."""
 
     number = 2
 
@@ -63,22 +63,22 @@ class TfsPredict(TfsJson):
         by_rows = "instances" in asked.document
         inputs: Dict[str, Tensor] = {}
         for spec in target.specs(asked.signature_name, names, []):
-            inputs[spec.name] = _tensor(spec, columns[spec.name], by_rows, asked.has_words)
+            inputs[spec.name] = _tensor(spec, columns[spec.name], by_rows, asked.has_booleans)
         return Request(asked.signature_name, inputs, []), by_rows
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return rows in `predictions`, or whole tensors in `outputs`."""
+        """Encode rows in `predictions`, or whole tensors in `outputs`."""
         return write(outputs, form)
 
     def encode_shares(self, outputs: Dict[str, Tensor], count: int, form: Form) -> List[bytes]:
-        """Return `count` answers, each with its equal share of the rows, written at once."""
+        """Encode `count` answers, which share the rows equally."""
         return write_shares(outputs, count, form)
 
 
-def _tensor(spec: Any, value: Any, by_rows: bool, has_words: bool) -> Tensor:
+def _tensor(spec: Any, value: Any, by_rows: bool, has_booleans: bool) -> Tensor:
     try:
         if spec.dtype in TAKEN:
-            return read_tensor(spec, value, has_words)
+            return read_tensor(spec, value, has_booleans)
         refusal = CodecError("it cannot be sent in JSON")
     except CodecError as error:
         refusal = error
@@ -86,7 +86,7 @@ def _tensor(spec: Any, value: Any, by_rows: bool, has_words: bool) -> Tensor:
 
 
 class _OfExamples(TfsJson):
-    """A form is the number of examples."""
+    """The common base of `:classify` and `:regress`. A form is the number of examples."""
 
     checks_dtypes = False
     method = ""
@@ -101,13 +101,13 @@ class _OfExamples(TfsJson):
 
 
 class TfsClassify(_OfExamples):
-    """`:classify`."""
+    """The codec of `:classify`."""
 
     number = 3
     method = "classify"
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return pairs of label and score for each example."""
+        """Encode a list of (label, score) pairs for each example."""
         labels, values = classification_of(outputs, form)
         results = [
             _pairs(labels[row] if labels else [], values[row] if values else [])
@@ -123,11 +123,11 @@ def _pairs(labels: Sequence[Any], scores: Sequence[float]) -> List[List[Any]]:
 
 
 class TfsRegress(_OfExamples):
-    """`:regress`."""
+    """The codec of `:regress`."""
 
     number = 4
     method = "regress"
 
     def encode(self, outputs: Dict[str, Tensor], form: Form) -> bytes:
-        """Return one number for each example."""
+        """Encode one number for each example."""
         return b'{"results": ' + write_numbers(regression_of(outputs, form)) + b"}"

@@ -1,8 +1,8 @@
 """
-What these codecs refuse, in TensorFlow Serving's words where clients match them.
+The errors of these codecs, with TensorFlow Serving's messages where clients match them.
 
-    CodecError       INVALID_ARGUMENT  the body does not fit the signature
-    └── NoSuchType   UNIMPLEMENTED     no JSON stands for values of this dtype
+    CodecError       INVALID_ARGUMENT  the body does not match the signature
+    └── NoSuchType   UNIMPLEMENTED     JSON cannot represent values of this dtype
 """
 
 import json
@@ -32,24 +32,24 @@ _TYPE_NAMES = {
 
 
 class NoSuchType(CodecError):
-    """Values of this dtype cannot be sent in JSON."""
+    """JSON cannot represent values of this dtype."""
 
     code = "UNIMPLEMENTED"
 
 
 def type_name(dtype: int) -> str:
-    """Return what TensorFlow calls a dtype."""
+    """Return TensorFlow's name of a dtype, such as `float`."""
     return _TYPE_NAMES.get(dtype) or wire.dtype_name(dtype)[len("DT_") :].lower()
 
 
 def shown(value: Any) -> str:
-    """Return a value as JSON, of which only the beginning is shown."""
+    """Return a value as JSON text, cut if it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 def kind_of(value: Any) -> str:
-    """Return what rapidjson calls the type of a value."""
+    """Return rapidjson's name for the type of a value."""
     if value is None:
         return "Null"
     if isinstance(value, bool):
@@ -61,7 +61,7 @@ def kind_of(value: Any) -> str:
 
 
 def type_error(value: Any, dtype: int) -> CodecError:
-    """Return the refusal of a value that is not of the dtype."""
+    """Return the error for a value that does not have the dtype."""
     return CodecError(
         "JSON Value: %s Type: %s is not of expected type: %s"
         % (shown(value), kind_of(value), type_name(dtype))

@@ -1,4 +1,4 @@
-"""Bodies of `:classify` and `:regress`: examples, each with its features."""
+"""Decode the examples in bodies of `:classify` and `:regress`."""
 
 from typing import Any, Dict, List
 
@@ -11,7 +11,7 @@ _INT64 = 2**63
 
 
 def examples_of(document: Dict[str, Any]) -> List[bytes]:
-    """Return the serialized examples of a body; the context is part of each."""
+    """Return the serialized examples of a body, each with the features of the context."""
     context = document.get("context")
     if context is not None and not isinstance(context, dict):
         raise CodecError("Example context must be JSON object, got something else")

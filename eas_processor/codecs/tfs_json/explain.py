@@ -1,8 +1,8 @@
 """
-What is wrong with the values of an input, in TensorFlow Serving's words; or that nothing is.
+Check refused values one by one, as TensorFlow Serving does, and raise its message.
 
-Values are read by `eas_json.inputs`, which is quick and strict. What it refuses comes here, where
-each is looked at: numbers that are too large for their dtype are let in, as they are there.
+`eas_json.inputs` reads values fast and strictly. Values that it refuses are checked here. Numbers
+that are too large for a narrow dtype are accepted, because TensorFlow Serving accepts them.
 """
 
 from typing import Any, List, Optional, Sequence, Tuple
@@ -24,13 +24,17 @@ _INTEGERS = {
 }
 _FLOATS = (wire.DT_FLOAT, wire.DT_DOUBLE)
 TAKEN = frozenset([*_INTEGERS, *_FLOATS, wire.DT_STRING, wire.DT_BOOL])
-"""The dtypes that JSON can carry."""
+"""The dtypes whose values JSON can represent."""
 
 _Shape = Tuple[int, ...]
 
 
 def read_or_explain(spec: Spec, value: Any, by_rows: bool, refusal: CodecError) -> wire.Tensor:
-    """Return the values as a tensor, where that can be; else raise why not, or `refusal`."""
+    """
+    Return the values as a tensor if TensorFlow Serving accepts them.
+
+    Otherwise raises TensorFlow Serving's error, or `refusal` if that finds no fault.
+    """
     if spec.dtype not in TAKEN:
         raise NoSuchType(
             "Conversion of JSON Value: %s to type: %s"
@@ -43,7 +47,7 @@ def read_or_explain(spec: Spec, value: Any, by_rows: bool, refusal: CodecError) 
         flat = []
         _collect(spec, value, shape, 0, flat)
     if spec.dtype in (wire.DT_STRING, wire.DT_BOOL):
-        raise refusal  # nothing else can be wrong with them
+        raise refusal  # The faults of these dtypes that TensorFlow Serving finds were raised above.
     with np.errstate(over="ignore"):
         wide = np.float64 if spec.dtype in _FLOATS else np.int64
         array = np.array(flat, wide).astype(wire.storage_dtype(spec.dtype))
@@ -110,7 +114,7 @@ def _collect(spec: Spec, value: Any, shape: _Shape, level: int, flat: List[Any])
 
 
 def _checked(spec: Spec, value: Any) -> Any:
-    """Return a value of the dtype; raise what it is instead."""
+    """Return the value if it has the dtype of `spec`. Raises CodecError."""
     dtype, kind = spec.dtype, type(value)
     if dtype in _FLOATS:
         if kind in (int, float):

@@ -1,4 +1,4 @@
-"""A body of `:predict`: its signature, and the nested lists for each input."""
+"""Decode the structure of a `:predict` body: its signature, and the nested lists per input."""
 
 import json
 from typing import Any, Dict, List, Sequence
@@ -12,13 +12,13 @@ _DEFAULT = "serving_default"
 
 
 class JsonObject:
-    """The object that a body is, with the name of its signature."""
+    """The JSON object in a body, and the signature name in it. Raises CodecError."""
 
-    __slots__ = ("document", "has_words", "signature_name")
+    __slots__ = ("document", "has_booleans", "signature_name")
 
     def __init__(self, body: Body, exact: bool) -> None:
         self.document = _read(body, exact)
-        self.has_words = body.has_words
+        self.has_booleans = body.has_booleans
         if not isinstance(self.document, dict):
             raise CodecError("JSON Parse error: the body is not a JSON object, expected one")
         self.signature_name = self.document.get("signature_name", "")
@@ -32,14 +32,14 @@ def _read(body: Body, exact: bool) -> Any:
     except CodecError as error:
         said = str(error)
     if "Extra data" in said and not body.is_large:
-        # What follows the value is ignored.
+        # TensorFlow Serving ignores text after the value.
         text = str(body.text(), "utf-8").lstrip()
         return json.JSONDecoder().raw_decode(text)[0]
     raise CodecError("JSON Parse error: " + said)
 
 
 def input_names(target: Target, asked: JsonObject) -> Sequence[str]:
-    """Return the inputs of the signature that a body of `:predict` names."""
+    """Return the input names of the signature that a body names. Raises CodecError."""
     name = asked.signature_name
     try:
         names = target.input_names(name)
@@ -60,7 +60,11 @@ def input_names(target: Target, asked: JsonObject) -> Sequence[str]:
 
 
 def columns_of(asked: JsonObject, names: Sequence[str]) -> Dict[str, Any]:
-    """Return the nested lists for each input of the signature, in row or in columnar form."""
+    """
+    Return the nested lists of each input, from `instances` or `inputs`.
+
+    `names` are the inputs of the signature. Raises CodecError.
+    """
     document = asked.document
     if "instances" in document and "inputs" in document:
         raise CodecError(

@@ -55,8 +55,8 @@ def test_outputs_that_have_no_rows_in_common(other, shape):
     with pytest.raises(CodecError) as caught:
         write_rows({"y": floats([1, 2]), "z": other})
     assert str(caught.value) == (
-        "'instances' needs outputs with one element for each row, and these have the shapes "
-        f"'y' [2], 'z' {shape}: send 'inputs' instead, or name others in output_filter"
+        "'instances' needs outputs with the same number of rows, got the shapes "
+        f"'y' [2], 'z' {shape}: send 'inputs' instead, or choose other outputs by output_filter"
     )
 
 
@@ -101,7 +101,7 @@ def test_strings_keep_their_shape():
 
 
 def test_complex_numbers_are_refused():
-    with pytest.raises(CodecError, match="output 'c' is DT_COMPLEX64, which JSON cannot carry"):
+    with pytest.raises(CodecError, match="output 'c' is DT_COMPLEX64, which JSON cannot represent"):
         write_columns({"c": tensor(wire.DT_COMPLEX64, [1j])})
 
 
@@ -133,5 +133,5 @@ def test_shares_are_written_as_if_each_were_alone(write, write_shares, outputs, 
 
 def test_shares_of_complex_numbers_are_refused():
     for write_shares in (columns_of_shares, rows_of_shares):
-        with pytest.raises(CodecError, match="which JSON cannot carry"):
+        with pytest.raises(CodecError, match="which JSON cannot represent"):
             write_shares({"c": tensor(wire.DT_COMPLEX64, [1j, 2j])}, 2)

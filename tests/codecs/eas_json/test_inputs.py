@@ -17,7 +17,7 @@ def read(spec_of):
     def call(dtype, value):
         tensors = [read_tensor(spec_of("x", dtype), value)]
         if "rue" not in repr(value) and "alse" not in repr(value):
-            tensors.append(read_tensor(spec_of("x", dtype), value, has_words=False))
+            tensors.append(read_tensor(spec_of("x", dtype), value, has_booleans=False))
         for tensor in tensors:
             assert tensor.dtype == dtype
             assert tensor.array.dtype == wire.storage_dtype(dtype)
@@ -33,7 +33,7 @@ def refusal(spec, value):
         read_tensor(spec, value)
     if "rue" not in repr(value):
         with pytest.raises(CodecError) as quick:
-            read_tensor(spec, value, has_words=False)
+            read_tensor(spec, value, has_booleans=False)
         assert str(quick.value) == str(caught.value)
     return str(caught.value)
 
@@ -102,7 +102,7 @@ def test_strings_are_text_or_base64(read):
         (wire.DT_UINT8, [-1], " at [0]: DT_UINT8 takes 0 to 255, got -1"),
         (wire.DT_BOOL, [0], " at [0]: expected true or false for DT_BOOL, got 0"),
         (wire.DT_STRING, [1], ' at [0]: expected text or {"b64": "..."} for DT_STRING, got 1'),
-        (wire.DT_STRING, ["\ud800"], ' at [0]: the text "\\ud800" has half a surrogate pair'),
+        (wire.DT_STRING, ["\ud800"], ' at [0]: the text "\\ud800" has an unpaired surrogate'),
         (
             wire.DT_STRING,
             {"b64": "", "x": 1},
@@ -131,8 +131,7 @@ def test_a_value_that_does_not_fit_is_refused_with_its_place(spec_of, dtype, val
 )
 def test_ragged_lists_are_refused_with_the_place(spec_of, value, place, expected, got):
     assert refusal(spec_of("x", wire.DT_FLOAT), value) == (
-        f"input 'x' at {place}: expected a list of {expected}, as the first of its kind is, "
-        f"got {got}"
+        f"input 'x' at {place}: expected a list of {expected} like the first one, got {got}"
     )
 
 
@@ -146,6 +145,6 @@ def test_a_rank_that_numpy_does_not_have(read):
     "dtype, name", [(wire.DT_COMPLEX64, "DT_COMPLEX64"), (DT_UINT32, "DT_UINT32")]
 )
 def test_a_dtype_that_json_does_not_have(spec_of, dtype, name):
-    sentence = f"input 'x' is {name}, which a JSON request cannot carry"
+    sentence = f"input 'x' is {name}, which JSON cannot represent"
     with pytest.raises(CodecError, match=sentence):
         read_tensor(spec_of("x", dtype), [1])

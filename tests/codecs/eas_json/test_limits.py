@@ -141,10 +141,9 @@ def test_what_a_large_request_has_is_let_through(name):
 )
 def test_what_would_take_more_memory_than_allowed(text):
     sentence = refused(check_memory, array(text))
-    assert sentence.startswith("the values of the JSON request can take ")
+    assert sentence.startswith("the values of the JSON request may take ")
     assert sentence.endswith(
-        " MB of memory, expected no more than 512: send fewer, or a PredictRequest as "
-        "application/octet-stream"
+        " MB of memory (limit 512 MB): send fewer, or a PredictRequest as application/octet-stream"
     )
 
 

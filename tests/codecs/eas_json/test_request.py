@@ -138,17 +138,17 @@ def test_a_body_that_is_no_request(refused, body, sentence):
         (
             TWO,
             {"inputs": [1]},
-            f"'inputs': values without a name are for a signature with one input; {TAKES_TWO}",
+            f"'inputs': values without a name need a signature with one input; {TAKES_TWO}",
         ),
         (
             TWO,
             {"instances": [B64]},
-            f"'instances': values without a name are for a signature with one input; {TAKES_TWO}",
+            f"'instances': values without a name need a signature with one input; {TAKES_TWO}",
         ),
         (
             NONE,
             {"inputs": [1]},
-            f"'inputs': values without a name are for a signature with one input; {NO_SIGNATURE}",
+            f"'inputs': values without a name need a signature with one input; {NO_SIGNATURE}",
         ),
         (
             ONE,

@@ -405,7 +405,7 @@ def test_an_answer_that_cannot_be_written_is_refused_alone(load, request_of, run
     assert runs == [3]
     assert wire.decode_response(answers[1])["c"].array.tolist() == [1]
     for answer in (answers[0], answers[2]):
-        assert "output 'c' is DT_COMPLEX64, which JSON cannot carry" in str(answer)
+        assert "output 'c' is DT_COMPLEX64, which JSON cannot represent" in str(answer)
     assert answers[0] is not answers[2]
 
 
