@@ -1,4 +1,4 @@
-"""`model_config`: the second argument of `initialize`, JSON text or a dict."""
+"""Read `model_config`, the second argument of `initialize`: JSON text or a dict."""
 
 import json
 import logging
@@ -9,12 +9,12 @@ from eas_processor.tf.errors import ModelConfigError
 
 log = logging.getLogger(__name__)
 
-# Keys that the engine reads: its own, and DeepRec's with the same meaning.
+# Keys that the engine reads: its own, and keys of DeepRec with the same meaning.
 _OF_THE_ENGINE = (
     *("max_run", "retry_on_crash"),
     *("kmp_blocktime", "omp_num_threads", "session_num", "warmup_file_name"),
 )
-# What DeepRec's processor, also one for EAS, calls a key of ours.
+# Our keys by the names that DeepRec's processor for EAS gives them.
 _SAME = {"enable_inline_execute": "run_on_caller_thread"}
 _DEEPREC = re.compile(
     "select_session_policy|use_per_session_threads|checkpoint_dir|savedmodel_dir|model_store_type"
@@ -26,9 +26,10 @@ _DEEPREC = re.compile(
 
 class RequestLogConfig(NamedTuple):
     """
-    Where requests are logged, and what share of them, from 0 to 1.
+    The settings of a request log.
 
-    `prefix` is what the paths of the files begin with. `model` and `version` say what is served.
+    `prefix` begins the paths of its files. `sampling_rate` is the share of requests that are
+    logged, from 0 to 1. `model` and `version` are written to each record.
     """
 
     prefix: str
@@ -39,23 +40,20 @@ class RequestLogConfig(NamedTuple):
 
 class ModelConfig:
     """
-    The settings of one model.
+    The settings of one model, as attributes with the names of the keys in `model_config`.
 
-    A thread count of 0 leaves the choice to TensorFlow. `run_on_caller_thread` is None when the
-    processor is to measure it; `max_batch_rows` of 0 is no bound, and `gpu_memory_fraction` of 0
-    all of a card's memory. `cpus` are the cores that the model may use, none for all. Runs get rows
-    added up to one of `allowed_batch_sizes`, in ascending order, where there are any. A batchable
-    request of more than `max_request_rows` is refused, where that is not 0, and with
-    `refuse_scalar_inputs` one with a scalar. With `pad_variable_length_inputs` requests of several
-    lengths share a run, and with `enable_large_batch_splitting` one of more than `max_batch_rows`
-    has several.
-    `outputs_by_row` has the names of outputs that come by row, or says so of all, or that none
-    does; None leaves it to the proof. `op_libraries` are shared objects, by path, and packages, by
-    name, to load before the graph. `infer_signature` gives a frozen graph a signature. With
-    `enable_model_warmup` a SavedModel answers the requests that it brings, each of them
-    `num_request_iterations_for_warmup` times (0 is once), before any other. `request_log` is None
-    where none is kept. With `prefer_tflite_model` a `model.tflite` is served where there is one.
-    With `enable_signature_method_name_check` a signature serves for the method that it names.
+    docs/configuration.md describes each key. In addition to what is said there:
+
+        cpus                    the cores that the model may use; empty: all of them
+        gpu_memory_fraction     0: all memory of a GPU
+        intra_op..., inter_op_parallelism_threads   0: TensorFlow chooses
+        max_batch_rows, max_request_rows   0: no limit
+        allowed_batch_sizes     in ascending order; empty: any
+        num_request_iterations_for_warmup   0: once
+        outputs_by_row          names of outputs; or True or False for all; None: only the proof
+        request_log             None: no log
+        run_on_caller_thread    None: the processor measures which is faster
+        tags                    None: the only graph, or the one for serving
     """
 
     __slots__ = (
@@ -114,14 +112,18 @@ class ModelConfig:
         self.enable_signature_method_name_check = False
 
     def by_row(self, output: str) -> Optional[bool]:
-        """Return whether an output is stated to come by row, None when nothing is."""
+        """Return whether `outputs_by_row` says that an output is by row, or None."""
         if isinstance(self.outputs_by_row, tuple):
             return True if output in self.outputs_by_row else None
         return self.outputs_by_row
 
 
 def read_model_config(given: Union[str, Dict[str, Any], None]) -> ModelConfig:
-    """Return the settings in a dict, or in JSON text that may be empty; unknown keys are logged."""
+    """
+    Read the settings from a dict, or from JSON text that may be empty.
+
+    Unknown keys are logged. Raises ModelConfigError.
+    """
     config = ModelConfig()
     without_effect = []
     for key, value in _parse(given).items():
@@ -135,13 +137,13 @@ def read_model_config(given: Union[str, Dict[str, Any], None]) -> ModelConfig:
         elif key not in _OF_THE_ENGINE:
             log.warning("model_config.%s is unknown; known keys: %s", key, ", ".join(_READERS))
     if without_effect:
-        log.warning("model_config: no effect, it needs DeepRec: %s", ", ".join(without_effect))
+        log.warning("model_config: keys of DeepRec without effect: %s", ", ".join(without_effect))
     return config
 
 
 def _parse(given: Union[str, Dict[str, Any], None]) -> Any:
     if isinstance(given, dict):
-        # Paths become text, and tuples lists.
+        # Paths become text, and tuples become lists.
         given = json.dumps(given, default=str)
     if not isinstance(given, (str, type(None))):
         kind = type(given).__name__
@@ -199,7 +201,7 @@ def _read_json_nan(key: str, value: Any) -> str:
 
 
 def _read_tags(key: str, value: Any) -> Optional[Tuple[str, ...]]:
-    """Read the tags of a graph: an empty list is the graph without any, an empty text no choice."""
+    """Read the tags of a graph. An empty list means the graph without tags, an empty text None."""
     tags = _read_texts(key, "a list of tags", value)
     return tags if tags or isinstance(value, (list, tuple)) else None
 
@@ -216,7 +218,7 @@ def _read_texts(key: str, expected: str, value: Any) -> Tuple[str, ...]:
 
 
 def _read_cpus(key: str, value: Any) -> FrozenSet[int]:
-    """Read `0-3;4-7`, one set for each session of DeepRec's: here one process has all of them."""
+    """Read cores such as `0-3;4-7`, which DeepRec divides among its sessions; we use them all."""
     cpus: Set[int] = set()
     for part in re.split("[;,]", value) if isinstance(value, str) and value else []:
         found = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part)

@@ -1,9 +1,9 @@
 """
-From the wire's arrays to TensorFlow's, and back, bit for bit.
+Convert arrays of the wire to TensorFlow's arrays and back, bit by bit.
 
-Most dtypes have one numpy dtype on both sides. The others: BFLOAT16, float32 on the wire and a
-numpy dtype that TensorFlow registers in the graph; and the quantized ones, plain integers on the
-wire, which TensorFlow takes as a structure of one field and gives back as plain integers.
+Most dtypes have the same numpy dtype on both sides. DT_BFLOAT16 is float32 on the wire, and a numpy
+dtype that TensorFlow registers in the graph. Quantized dtypes are plain integers on the wire.
+TensorFlow takes these as structures with one field, and returns plain integers.
 """
 
 from typing import Any, Callable, Dict
@@ -13,10 +13,10 @@ import numpy as np
 import eas_wire as wire
 from eas_processor.tf.runtime import tf
 
-# The wire has its numbers from TensorFlow's DataType, as far as they go.
+# The dtype numbers of the wire are the first numbers of TensorFlow's DataType.
 WIRE_DTYPES = frozenset(range(wire.DT_FLOAT, wire.DT_HALF + 1))
 
-# Those that only some encodings have: DT_UINT32 and DT_UINT64.
+# DT_UINT32 and DT_UINT64, which only some encodings support.
 UNSIGNED = frozenset([22, 23])
 
 _BFLOAT16 = tf.bfloat16.as_numpy_dtype
@@ -25,7 +25,8 @@ Converter = Callable[["np.ndarray[Any, Any]"], "np.ndarray[Any, Any]"]
 
 
 def _as_bfloat16(array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    # To the nearest, ties to even, by bits: the casts of TensorFlow 2.3 and 2.4 make subnormals 0.
+    # This rounds to nearest even. It works on bits, because the casts of TensorFlow 2.3 and 2.4
+    # turn subnormal numbers into 0.
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
     rounded = np.where(np.isnan(array), np.uint32(0x7FC0), rounded)
@@ -38,7 +39,7 @@ def _as_quantized(dtype: Any) -> Converter:
     return lambda array: array.view(structure)
 
 
-# What has to be done to an input of a dtype before TensorFlow takes it, where something has.
+# The conversions of inputs, for dtypes whose arrays TensorFlow does not take directly.
 TO_TENSORFLOW: Dict[int, Converter] = {
     wire.DT_BFLOAT16: _as_bfloat16,
     wire.DT_QINT8: _as_quantized(tf.qint8),
@@ -50,11 +51,11 @@ TO_TENSORFLOW: Dict[int, Converter] = {
 
 
 def from_tensorflow(dtype: int, value: Any) -> "np.ndarray[Any, Any]":
-    """Return an output of the graph as the array the wire stores for `dtype`."""
+    """Convert an output of the graph to an array with the storage dtype of `dtype`."""
     if dtype == wire.DT_BFLOAT16:
         bits = np.asarray(value).view(np.uint16).astype(np.uint32) << np.uint32(16)
         return np.asarray(bits).view(np.float32)
     if dtype == wire.DT_STRING:
-        # A scalar arrives as bytes, from which numpy alone would drop trailing NULs.
+        # A scalar is a bytes object. Without `object`, numpy would drop its trailing NULs.
         return np.asarray(value, dtype=object)
     return np.asarray(value)

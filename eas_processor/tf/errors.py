@@ -1,21 +1,20 @@
 """
-What the TensorFlow processor refuses, in one tree.
+The errors of the TensorFlow processor, with their status codes.
 
     ProcessorError
     ├── ModelError            MODEL_FAULT       the model cannot be loaded
-    │   └── ModelConfigError  MODEL_FAULT       `model_config` is not understood
-    ├── BadRequest            INVALID_ARGUMENT  the request does not fit the model
-    │   └── ModelRefusal      INVALID_ARGUMENT  the graph itself refused the values it was given
-    └── RunError              MODEL_FAULT       the run failed, and not for the request
+    │   └── ModelConfigError  MODEL_FAULT       `model_config` is invalid
+    ├── BadRequest            INVALID_ARGUMENT  the request does not match the model
+    │   └── ModelRefusal      INVALID_ARGUMENT  the graph refused the values of the request
+    └── RunError              MODEL_FAULT       the run failed, and the request is not the cause
 
-The order in which one request can meet them: decode (`eas_wire.WireError`), resolve and check
-(`BadRequest`), run (`ModelRefusal` or `RunError`), encode (`eas_wire.WireError`). In JSON it meets
-`BadRequest` instead of `WireError`.
+The steps of a request raise, in order: decode `eas_wire.WireError` or `codecs.errors.CodecError`,
+check `BadRequest`, run `ModelRefusal` or `RunError`, and encode the errors of decode again.
 """
 
 
 class ProcessorError(Exception):
-    """Something this processor refuses, in one sentence for the person who can change it."""
+    """The base of these errors. The message is one sentence for the person who can act on it."""
 
     code = "MODEL_FAULT"
 
@@ -25,18 +24,18 @@ class ModelError(ProcessorError):
 
 
 class ModelConfigError(ModelError):
-    """`model_config` is not JSON, or a value in it is impossible."""
+    """`model_config` is not JSON, or a value in it is invalid."""
 
 
 class BadRequest(ProcessorError):
-    """The request does not fit the model."""
+    """The request does not match the model."""
 
     code = "INVALID_ARGUMENT"
 
 
 class ModelRefusal(BadRequest):
-    """The graph refused the values of a request while it ran."""
+    """The graph refused the values of a request during the run."""
 
 
 class RunError(ProcessorError):
-    """The run failed for a reason that is not the request's."""
+    """The run failed, and the request is not the cause."""

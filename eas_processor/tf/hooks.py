@@ -1,8 +1,8 @@
 """
-The hooks of the TensorFlow processor, which the worker calls.
+The hooks of the TensorFlow processor, which workers call.
 
-Importing this module imports TensorFlow; `initialize` is the first to start its threads. Any Python
-with TensorFlow can call them, without a service: docs/hooks.md.
+Importing this module imports TensorFlow, whose threads start in `initialize`. Any Python with
+TensorFlow can call these functions without a service: see docs/hooks.md.
 """
 
 import json
@@ -36,7 +36,7 @@ def initialize(
     """
     Load the model at the path `model_entry`.
 
-    `model_config` is a dict, or JSON text that may be empty. Raises ProcessorError.
+    `model_config` is a dict, or JSON text that may be empty. Raises ModelError.
     """
     config = read_model_config(model_config)
     pin(config.cpus)
@@ -58,11 +58,12 @@ def initialize(
 
 def process(model: Model, request: Any, codec: int = ArrayProto.number) -> bytes:
     """
-    Answer a request in its own encoding, the codec of that number: without, a `PredictRequest`.
+    Answer a request in the encoding of the request.
 
-    `request` is any buffer of bytes. Its content must not change afterwards: a model with state may
-    keep a view of it. An empty `PredictRequest` asks for the signature, as JSON. Errors know their
-    `code`.
+    `codec` is the number of that encoding, by default `PredictRequest`. `request` is any buffer of
+    bytes. It must not change afterwards, because a model with state may keep a view of it. The
+    answer to an empty `PredictRequest` is the signature as JSON. Exceptions that refuse a request
+    have a status code's name as `code`.
     """
     if len(request) == 0 and codec == ArrayProto.number:
         return get_serving_model_info(model)
@@ -93,9 +94,10 @@ def batch_process(
     model: Model, requests: List[Any], codecs: Sequence[int] = ()
 ) -> List[Union[bytes, Exception]]:
     """
-    Return what `process` returns or raises for each request, in order, in fewer runs.
+    Answer several requests with as few runs as possible.
 
-    `codecs` has one number for each request; without, all are `PredictRequest`s.
+    Returns in order what `process` would return or raise for each. `codecs` has one number for each
+    request; if it is empty, all are `PredictRequest`s.
     """
     codecs = codecs or [ArrayProto.number] * len(requests)
     if not all(map(len, requests)):
@@ -134,28 +136,28 @@ def _described(model: Model) -> Union[bytes, Exception]:
 
 
 def take_times() -> Tuple[List[int], float, float, float]:
-    """Return the rows of each run, and the seconds of decoding, running and encoding, since."""
+    """Return and reset the rows of each run, and the seconds of decoding, running and encoding."""
     return _times.take()
 
 
 def get_serving_model_info(model: Model) -> bytes:
-    """Return the JSON of the signature that a request without a signature name uses."""
+    """Return the default signature as JSON. Raises BadRequest if the model has no signature."""
     signature = model.default_signature
     if signature is None:
         raise BadRequest(
-            "this model has no signature to show, as a frozen graph has none: send its inputs by "
-            "the tensor names of its placeholders and name its outputs in output_filter"
+            "this model has no signature to show, because it is a frozen graph: send its inputs by "
+            "the tensor names of its placeholders, and name its outputs in output_filter"
         )
     return json.dumps(signature.to_json()).encode()
 
 
 def get_model_metadata(model: Model) -> bytes:
-    """Return the JSON of all signatures by name, as TensorFlow Serving's `/metadata` shows them."""
+    """Return all signatures by name, in the JSON of TensorFlow Serving's `/metadata`."""
     return json.dumps(model.metadata).encode()
 
 
 def get_load_facts(model: Model) -> Dict[str, float]:
-    """Return what loading the model took: seconds, and how many warm-up records it answered."""
+    """Return the seconds that the load and the warm-up took, and the number of warm-up records."""
     return model.load_facts
 
 

@@ -1,4 +1,4 @@
-"""Files that a log is written to, one after another."""
+"""The rotating files of a request log."""
 
 import glob
 import os
@@ -7,14 +7,14 @@ from typing import BinaryIO, List, Optional
 
 MAX_BYTES = 64 << 20
 MAX_AGE_S = 3600.0
-MOST_FILES = 16
+MAX_FILES = 16
 
 
 class LogFiles:
     """
-    TFRecord files whose names begin with `prefix`; the next one begins after 64 MiB or an hour.
+    TFRecord files whose paths begin with `prefix`, with a new file after 64 MiB or an hour.
 
-    The 16 newest are kept, of all processes together, so that a log never fills a disk: 1 GiB.
+    Only the 16 newest files of all processes are kept, so a log takes at most 1 GiB of the disk.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -25,7 +25,7 @@ class LogFiles:
         self._count = 0
 
     def write(self, records: List[bytes]) -> None:
-        """Append records, whole. Raises OSError; the next call begins another file then."""
+        """Append whole records. Raises OSError; after that, the next call begins a new file."""
         try:
             for record in records:
                 self._open_for(len(record)).write(record)
@@ -47,7 +47,7 @@ class LogFiles:
         self._count += 1
         moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         path = "%s.%s-%d-%04d.tfrecord" % (self._prefix, moment, os.getpid(), self._count)
-        # What users sent is for nobody else to read.
+        # Only this user may read the data of clients.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "ab")
         self._written, self._since = 0, time.monotonic()
@@ -61,7 +61,7 @@ class LogFiles:
                 found.append((os.stat(path).st_mtime, path))
             except OSError:
                 continue  # another process has removed it
-        for _, path in sorted(found)[:-MOST_FILES]:
+        for _, path in sorted(found)[:-MAX_FILES]:
             try:
                 os.unlink(path)
             except OSError:

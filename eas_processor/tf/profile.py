@@ -1,4 +1,4 @@
-"""TensorFlow's profiler in this process, on demand: nothing listens, and no file is left."""
+"""Run TensorFlow's profiler in this process on demand, without its server, and leave no file."""
 
 import os
 import tempfile
@@ -13,20 +13,20 @@ _EVENTS = tag_of(4, LENGTH)
 
 
 class NoProfilerError(ProcessorError):
-    """This build of TensorFlow has no profiler that can be started on demand."""
+    """This TensorFlow has no profiler that can be started on demand."""
 
     code = "UNIMPLEMENTED"
 
 
 def take_profile(_model: Any, levels: Dict[str, int], wait: Callable[[], Any]) -> bytes:
     """
-    Return what TensorFlow did while `wait` ran, as an `XSpace`; b"" without a single event.
+    Profile TensorFlow while `wait` runs; return a serialized `XSpace`, or b"" without events.
 
     `levels` are `host_tracer_level` and `device_tracer_level`, as in `ProfileOptions`. Raises
     NoProfilerError.
     """
     session = _session()
-    # Only `export_to_tb` gives an XSpace, as a file: `stop` returns the events in another form.
+    # Only `export_to_tb` produces an XSpace, and it writes a file. `stop` returns another format.
     with tempfile.TemporaryDirectory(prefix="profile") as directory:
         session.start(directory, dict(levels))
         wait()
@@ -51,14 +51,14 @@ def _session() -> Any:
         from eas_processor.tf.runtime import tf
 
         raise NoProfilerError(
-            f"TensorFlow {tf.__version__} has no profiler that can be started on demand; "
-            "2.3 and later have one"
+            f"TensorFlow {tf.__version__} has no profiler that can be started on demand; use a "
+            "processor with TensorFlow 2.3 or newer"
         ) from None
     return ProfilerSession()
 
 
 def has_events(space: bytes) -> bool:
-    """Return whether a line of a plane of this `XSpace` has an event."""
+    """Return whether any line of any plane in a serialized `XSpace` has an event."""
     view = memoryview(space)
     return any(
         tag == _EVENTS

@@ -1,4 +1,4 @@
-"""Requests and their answers, as samples in TFRecord files: `logging_config` of a model."""
+"""Log a sample of requests and their answers to TFRecord files: `logging_config` of a model."""
 
 import logging
 import random
@@ -15,10 +15,10 @@ from eas_processor.tf.run.model import Model
 
 log = logging.getLogger(__name__)
 
-MOST_WAITING_BYTES = 64 << 20
-MOST_WAITING = 10000
+MAX_WAITING_BYTES = 64 << 20
+MAX_WAITING = 10000
 _PAUSE_S = 10.0
-"""After a failure to write: requests are dropped so long, and none is read for nothing."""
+"""After a write has failed, samples are dropped for this long without being converted."""
 _REPORT_S = 60.0
 
 _Sample = Tuple[int, Any, bytes, float]
@@ -27,10 +27,11 @@ _Sample = Tuple[int, Any, bytes, float]
 
 class RequestLog:
     """
-    Takes samples of what a model answers, and writes them in a thread of its own.
+    Samples the requests of a model, and writes them in a separate thread.
 
-    A request never waits for it: samples beyond 64 MiB or 10,000 that wait are dropped, and those
-    that cannot be written. How many is said in the worker's log, once a minute at most.
+    Requests never wait for the log. If more than 64 MiB or 10,000 samples wait to be written,
+    further ones are dropped, and so are samples that cannot be written. Their number is reported in
+    the worker's log at most once a minute.
     """
 
     def __init__(self, model: Model, config: RequestLogConfig) -> None:
@@ -49,7 +50,7 @@ class RequestLog:
         threading.Thread(target=self._run, name="request-log", daemon=True).start()
 
     def offer(self, requests: Sequence[Any], codecs: Sequence[int], answers: Sequence[Any]) -> None:
-        """Take some of these; answers that are no bytes are refusals, and none of the log's."""
+        """Sample these requests. Answers that are exceptions are not logged."""
         rate = self._config.sampling_rate
         for request, codec, answer in zip(requests, codecs, answers):
             if type(answer) is bytes and random.random() < rate:
@@ -58,7 +59,7 @@ class RequestLog:
     def _add(self, codec: int, request: Any, answer: bytes) -> None:
         size = len(request) + len(answer)
         with self._lock:
-            if self._bytes + size > MOST_WAITING_BYTES or len(self._waiting) >= MOST_WAITING:
+            if self._bytes + size > MAX_WAITING_BYTES or len(self._waiting) >= MAX_WAITING:
                 self.dropped += 1
                 return
             self._bytes += size
@@ -72,7 +73,7 @@ class RequestLog:
             with self._lock:
                 samples, self._waiting = self._waiting, []
             self._write(samples)
-            # They take memory until here.
+            # The samples count as waiting until they are written, because they take memory.
             with self._lock:
                 self._bytes -= sum(len(body) + len(answer) for _, body, answer, _ in samples)
             self._report()
@@ -121,5 +122,5 @@ class RequestLog:
     def _report(self) -> None:
         now = time.monotonic()
         if self.dropped > self._reported and now >= self._report_at:
-            log.warning("request log: %d requests are not in it", self.dropped - self._reported)
+            log.warning("request log: %d requests were dropped", self.dropped - self._reported)
             self._reported, self._report_at = self.dropped, now + _REPORT_S

@@ -1,4 +1,4 @@
-"""One run of a SavedModel by the names of tensors, without a plan or a codec."""
+"""Run a SavedModel once by tensor names, without a plan or a codec."""
 
 import os
 from typing import Any, Dict, List, Sequence, Tuple
@@ -16,13 +16,13 @@ def run_once(
     model_entry: str, tags: Tuple[str, ...], feeds: Dict[str, Any], fetches: Sequence[str]
 ) -> List[Any]:
     """
-    Return the arrays of the tensors `fetches` of the graph with `tags`; raise `ModelError`.
+    Return the values of the tensors `fetches` in the graph with `tags`.
 
-    Values of `feeds`, by tensor name, are what numpy makes an array of the tensor's dtype of.
+    `feeds` has values by tensor name, which are converted to the tensor's dtype. Raises ModelError.
     """
     path = find_model(model_entry)
     if not os.path.isdir(path):
-        raise ModelError(f"expected a SavedModel, and {path} is a frozen graph")
+        raise ModelError(f"expected a SavedModel, and {path} is a file")
     config = ModelConfig()
     config.tags = tags
     session = open_saved_model(path, config)

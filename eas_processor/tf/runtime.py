@@ -1,8 +1,8 @@
 """
-TensorFlow, imported once and quietly.
+Import TensorFlow without its notices on stderr.
 
-Importing this module starts no thread, opens no session and touches no GPU, so that a launcher can
-import it and fork.
+Importing this module starts no thread, opens no session and uses no GPU, so that a launcher can
+import it and then fork.
 """
 
 import os
@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from typing import Any
 
-# 2 leaves errors; the variable has to be set before the library is loaded.
+# Level 2 shows errors only. The variable must be set before the library is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
@@ -24,11 +24,11 @@ _NOTICES = (
 
 def _import_quietly() -> Any:
     """
-    Import TensorFlow and drop the notices that no setting of its own turns off.
+    Import TensorFlow, and drop the notices that none of its settings turns off.
 
-    Those are numpy FutureWarnings (TensorFlow 1.12 to 1.15) and, on stderr, two lines on oneDNN
-    from C++ (TensorFlow 2.21, which writes them before its log level is in force) and those on
-    TensorBoard (1.14 to 2.7), which is no part of a build.
+    These are numpy's FutureWarnings (TensorFlow 1.12 to 1.15), two lines about oneDNN from C++
+    (TensorFlow 2.21, which writes them before its log level takes effect), and lines about
+    TensorBoard (1.14 to 2.7), which our builds do not contain.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as captured:
@@ -51,10 +51,10 @@ def _import_quietly() -> Any:
 
 tf = _import_quietly()
 
-# TensorFlow 1.12 has no `compat.v1`; there the top level is version 1.
+# TensorFlow 1.12 has no `compat.v1`; its top level is that interface.
 v1 = getattr(getattr(tf, "compat", None), "v1", tf)
 
-# Deprecation notices, written for people who build graphs.
+# This silences deprecation notices, which are meant for authors of graphs.
 v1.logging.set_verbosity(v1.logging.ERROR)
 
 from tensorflow.core.protobuf import config_pb2  # noqa: E402

@@ -1,4 +1,4 @@
-"""What `model_config` asks for around the loading of a model."""
+"""Actions before and after the load of a model that `model_config` asks for."""
 
 import logging
 import os
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 def pin(cpus: FrozenSet[int]) -> None:
     """
-    Let this thread, and those that it starts from now on, use these cores alone; none is all.
+    Restrict this thread, and the threads it starts from now on, to these cores.
 
-    Raises ModelConfigError when this process may use none of them.
+    An empty set means all cores. Raises ModelConfigError if this process may use none of them.
     """
     if not cpus:
         return
@@ -27,17 +27,20 @@ def pin(cpus: FrozenSet[int]) -> None:
     if not usable:
         may = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
         raise ModelConfigError(
-            f"model_config.cpusets: this process may use none of these cores, only {may}"
+            f"model_config.cpusets: this process may use none of these cores; it may use {may}"
         )
     os.sched_setaffinity(0, usable)
-    log.info("the model runs on the cores %s", ", ".join(map(str, sorted(usable))))
+    log.info("the model runs on cores %s", ", ".join(map(str, sorted(usable))))
 
 
 def run_once(model: Model) -> None:
-    """Run the default signature on zeros, each unknown dimension 1; a failure is logged."""
+    """Run the default signature on zeros, with unknown dimensions of 1; failures are logged."""
     signature = model.default_signature
     if signature is None:
-        log.warning("model_config.enable_warm_up: this model has no signature to make a request of")
+        log.warning(
+            "model_config.enable_warm_up: no effect, because this model has no signature to make a "
+            "request from"
+        )
         return
     begin = perf_counter()
     try:
@@ -49,7 +52,7 @@ def run_once(model: Model) -> None:
         plan, arrays = model.prepare(request, ArrayProto())
         plan.give(model.run(plan, arrays))
     except (ProcessorError, wire.WireError) as error:
-        # The model decides what it takes: zeros may be no request of its.
+        # This is not an error of the model: zeros may be invalid input.
         log.warning("model_config.enable_warm_up: the model refuses a request of zeros: %s", error)
         return
     seconds = perf_counter() - begin

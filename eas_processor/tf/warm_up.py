@@ -1,4 +1,4 @@
-"""Requests of `assets.extra/tf_serving_warmup_requests`, which a model answers before any other."""
+"""Replay the warm-up requests of a SavedModel, `assets.extra/tf_serving_warmup_requests`."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ MAX_RECORDS = 1000
 
 
 class Replayed(NamedTuple):
-    """How many requests of a file were answered, and what that took."""
+    """The number of records that were replayed, and the seconds that took."""
 
     records: int
     seconds: float
@@ -29,10 +29,10 @@ class Replayed(NamedTuple):
 
 def warm_up(model: Model, directory: str, iterations: int) -> Optional[Replayed]:
     """
-    Answer the requests that the SavedModel in `directory` brings, each `iterations` times.
+    Answer the warm-up requests of the SavedModel in `directory`, each `iterations` times.
 
-    Returns None where it brings no file. Raises ModelError for a file that cannot be read, and for
-    a request that fails. Their names and versions of a model are not looked at.
+    Returns None if it has no warm-up file. The model name and version in a request are ignored.
+    Raises ModelError if the file cannot be read, or if a request fails.
     """
     path = os.path.join(directory, WARM_UP_FILE)
     if not os.path.exists(path):

@@ -122,7 +122,7 @@ def test_keys_of_deeprec_without_effect_are_named_once(caplog):
     )
     (record,) = caplog.records
     assert record.getMessage() == (
-        "model_config: no effect, it needs DeepRec: checkpoint_dir, timeline_start_step"
+        "model_config: keys of DeepRec without effect: checkpoint_dir, timeline_start_step"
     )
 
 

@@ -93,7 +93,7 @@ def test_the_page_on_hooks_does_what_it_says(save_model, monkeypatch, capsys):
 
 def test_a_frozen_graph_has_no_signature_to_show(data):
     model = hooks.initialize(data + "/tf1_frozen.pb", "")
-    with pytest.raises(BadRequest, match="as a frozen graph has none: send its inputs by"):
+    with pytest.raises(BadRequest, match="because it is a frozen graph: send its inputs by"):
         hooks.get_serving_model_info(model)
 
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from eas_processor.tf import log_files
-from eas_processor.tf.log_files import MOST_FILES, LogFiles
+from eas_processor.tf.log_files import MAX_FILES, LogFiles
 
 
 def files(directory):
@@ -43,7 +43,7 @@ def test_the_oldest_are_removed_and_nothing_else(tmp_path, monkeypatch):
     (tmp_path / "m.notes").write_text("")
     (tmp_path / "other.1.tfrecord").write_text("")
     os.utime(str(tmp_path / "other.1.tfrecord"), (1, 1))
-    for number in range(MOST_FILES):
+    for number in range(MAX_FILES):
         path = tmp_path / ("m.%d.tfrecord" % number)
         path.write_text("")
         os.utime(str(path), (number + 1, number + 1))
@@ -51,7 +51,7 @@ def test_the_oldest_are_removed_and_nothing_else(tmp_path, monkeypatch):
     left = files(tmp_path)
     assert {"m.notes", "other.1.tfrecord", "m.1.tfrecord"} <= set(left)
     assert "m.0.tfrecord" not in left
-    assert len(left) == MOST_FILES + 2
+    assert len(left) == MAX_FILES + 2
 
 
 def test_after_a_failure_another_file_is_begun(tmp_path):

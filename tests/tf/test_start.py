@@ -46,7 +46,7 @@ def test_enable_warm_up_of_a_frozen_graph_says_why_not(data, caplog):
     from eas_processor.tf import hooks
 
     hooks.initialize(data + "/tf1_frozen.pb", '{"enable_warm_up": true}')
-    assert "this model has no signature to make a request of" in caplog.text
+    assert "this model has no signature to make a request from" in caplog.text
 
 
 def in_a_thread(cpus):
@@ -80,7 +80,9 @@ def test_cpusets_pin_the_thread_and_those_that_it_starts():
 
 def test_cores_that_the_process_may_not_use_are_refused():
     (said,) = in_a_thread(frozenset([9999]))
-    assert said.startswith("model_config.cpusets: this process may use none of these cores, only ")
+    assert said.startswith(
+        "model_config.cpusets: this process may use none of these cores; it may use "
+    )
 
 
 def test_a_service_with_such_cores_does_not_start(load):
