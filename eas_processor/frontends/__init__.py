@@ -1,1 +1,1 @@
-"""Protocols: each turns bytes into calls, and the result of a call into its own answer."""
+"""Frontends: each turns one protocol's bytes into calls, and results into its answers."""

@@ -1,4 +1,4 @@
-"""The admin routes, on a port and with a token of their own."""
+"""The admin routes, with a port and a token of their own."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from eas_processor.serving.tokens import Tokens
 log = logging.getLogger("eas_processor.engine")
 
 _MAX_REQUEST = 16 * 1024
-"""Bytes of a head, and of a body, which nothing here reads."""
+"""The most bytes of a head, and of a body, which no admin route reads."""
 _STRANGERS = 16
-"""Connections that have not shown the token; one more takes the place of the oldest."""
+"""The most connections that have not sent the token. One more replaces the oldest."""
 _CALLS = 16
-"""Connections whose requests had the token; a reload takes minutes."""
+"""The most connections whose requests had the token. A reload takes minutes."""
 MOST_CONNECTIONS = _STRANGERS + _CALLS
 _PATIENCE_S = 2.0
-"""How long a connection may take to show the token."""
+"""How long a connection may take to send the token."""
 _SEND_S = 10.0
 _BACKLOG = 1024
 _NO_DESCRIPTOR_S = 0.1
@@ -51,38 +51,38 @@ class Managed(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name, or what it is called as long as it has none."""
+        """Its name, or a placeholder until its service file has been read."""
 
     def describe(self) -> dict[str, Any]:
-        """Return its state, instances and last update, as JSON can hold them."""
+        """Return its state, instances and last update, in types that JSON has."""
 
     async def reload(self) -> dict[str, Any]:
-        """Serve what its source says now. Raises SetupError."""
+        """Read its service file again and apply it. Raises SetupError."""
 
     async def rollback(self) -> dict[str, Any]:
-        """Serve the version before. Raises SetupError."""
+        """Go back to the previous version. Raises SetupError."""
 
 
 class Manager(Protocol):
-    """The services of the engine, which come and go."""
+    """The services of the engine, as the admin routes see them."""
 
     def managed(self) -> Sequence[Managed]:
-        """Return one for each, in the order in which they came."""
+        """Return every service, in the order in which they were added."""
 
     async def metrics_text(self) -> bytes:
-        """Return the text of `/metrics`, with all services."""
+        """Return the text of `/metrics` with all services."""
 
 
 class AdminServer:
     """
-    Answers at `/admin/...`, one request a connection; few connections at a time.
+    Answers the admin routes, one request for each connection, on few connections at a time.
 
-    GET /admin/services, /admin/instances and /metrics; POST /admin/reload and /admin/rollback
-    answer when the change is over: 409 with the reason when the version before still serves.
-    `?service=NAME` says which is meant, where there are several. Whoever has `token`, or the
-    `token_of` a service that is managed here, may do all of it; '' is no token, and `token_of`
-    raises SetupError for one that cannot be read. It is plain HTTP, as it listens on the loopback
-    address alone, and `eascmd` signs its requests instead of sending the token.
+    GET /admin/services, /admin/instances and /metrics describe the services. POST /admin/reload
+    and /admin/rollback answer when the change is over, with 409 and the reason if the previous
+    version still serves. If there are several services, `?service=NAME` names one. Every route
+    accepts `token` and the token of each managed service (`token_of`), where '' means that there
+    is none. `token_of` raises SetupError for a token that cannot be read. The server listens only
+    on the loopback address, without TLS; `eascmd` signs its requests rather than send the token.
     """
 
     refuses_in_json = True
@@ -92,9 +92,9 @@ class AdminServer:
         self._token = Tokens(token)
         self._token_of = token_of
         self._tokens: dict[str, Tokens] = {}
-        """Those of the services, as they were when first read."""
+        """The tokens of the services, as they were when first read."""
         self._unread: dict[str, str] = {}
-        """Why the token of a service could not be read."""
+        """Why the token of a service could not be read, by service."""
         self._work: dict[bytes, tuple[bytes, Work]] = {
             b"/admin/services": (b"GET", self._services),
             b"/admin/instances": (b"GET", self._instances),
@@ -111,16 +111,16 @@ class AdminServer:
         )
         self._http = HttpServer(settings, self, keep_alive=False)
         self.dropped = 0
-        """Connections that were closed without an answer."""
+        """The number of connections that were closed without an answer."""
         self._strangers: dict[HttpConnection, float] = {}
-        """Those that have not shown the token, and when they came, oldest first."""
+        """Connections that have not sent the token, and when they were opened, oldest first."""
         self._callers: dict[HttpConnection, None] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: socket.socket | None = None
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """The number of open connections."""
         return len(self._http.connections)
 
     async def listen(self, port: int) -> str:
@@ -146,7 +146,7 @@ class AdminServer:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     async def close(self) -> None:
-        """Listen no more, and end what is under way."""
+        """Stop listening, and cancel running requests."""
         await end_tasks(self._tasks)
         if self._listener is not None:
             self._listener.close()
@@ -154,7 +154,7 @@ class AdminServer:
         self._http.close()
 
     def metrics(self) -> list[EngineMetric]:
-        """Return what `/metrics` shows of the admin port."""
+        """Return the metrics of the admin port."""
         return [
             EngineMetric(
                 "admin_connections", "gauge", "Connections to the admin port.", self.connections
@@ -162,7 +162,7 @@ class AdminServer:
             EngineMetric(
                 "admin_dropped_total",
                 "counter",
-                "Admin connections closed for others, or without a token in time.",
+                "Admin connections closed for newer ones, or without a token in time.",
                 self.dropped,
             ),
         ]
@@ -170,7 +170,7 @@ class AdminServer:
     # Requests
 
     def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
-        """Return who answers; without the token nothing is said of what there is."""
+        """Return the route. Without the token, a refusal does not tell which routes exist."""
         refused = None
         for tokens in self._accepted():
             refused = token_refusal(tokens, "", head.method, head.target, headers)
@@ -185,39 +185,43 @@ class AdminServer:
             for name in known.keys() - names:
                 del known[name]
         for name in names - self._tokens.keys():
-            # One that has none yet is asked for again: its file may tell its name later.
+            # A service without a token is read again, because its file may be valid later.
             if token := self._read_token(name):
                 self._tokens[name] = Tokens(token)
         return [self._token, *self._tokens.values()]
 
     def _read_token(self, name: str) -> str:
-        """Return the token of a service; the log says once why it cannot be read."""
+        """Return the token of a service, or log once why it cannot be read and return ''."""
         try:
             return self._token_of(name)
         except SetupError as error:
-            # The tokens of the other services still open the door.
+            # The tokens of the other services are still accepted.
             if self._unread.get(name) != str(error):
                 self._unread[name] = str(error)
-                log.error("%s: its admin token opens nothing: %s", name, error)
+                log.error("%s: its admin token is not accepted: %s", name, error)
             return ""
 
     def let_in(self, request: HttpRequest) -> None:
-        """Let in a request with the token, unless too many of them are under way."""
+        """Admit a request with the token, unless too many of them are running."""
         self._forget_closed()
         if len(self._callers) >= _CALLS:
-            request.refusal = Crowded(f"{_CALLS} admin requests are under way; try again later")
+            request.refusal = Crowded(
+                f"too many admin requests are running (limit {_CALLS}); try again later"
+            )
             return
         self._callers[request.connection] = None
         self._strangers.pop(request.connection, None)
 
     async def work(self, head: Head) -> Reply:
-        """Do what is asked for. Raises HttpRefusal."""
+        """Answer an admin request. Raises HttpRefusal."""
         method, work = self._work.get(head.path, (b"", self._services))
         if not method:
             known = ", ".join(path.decode() for path in self._work)
-            raise HttpRefusal(f"there is no such route; there are {known}", 404)
+            raise HttpRefusal(f"unknown admin route; the routes are {known}", 404)
         if head.method != method:
-            raise MethodNotAllowed(f"expected {method.decode()} here", method)
+            raise MethodNotAllowed(
+                f"the method is {head.method.decode()}, expected {method.decode()}", method
+            )
         try:
             return await work(head)
         except SetupError as error:
@@ -239,7 +243,7 @@ class AdminServer:
         return Reply(200, TEXT_FORMAT, [await self._manager.metrics_text()])
 
     def _meant(self, head: Head) -> Managed:
-        """Return the service that a request is about. Raises HttpRefusal."""
+        """Return the service that a request names. Raises HttpRefusal."""
         query = head.target.partition(b"?")[2].decode("latin-1")
         name = "".join(parse_qs(query).get("service", [])[:1])
         managed = self._manager.managed()
@@ -247,12 +251,12 @@ class AdminServer:
         if not name:
             if len(managed) == 1:
                 return managed[0]
-            raise HttpRefusal(f"name a service with ?service=NAME; there are {names}", 400)
-        # Of several that have one name only the first could take it: the others have failed.
+            raise HttpRefusal(f"name a service with ?service=NAME; the services are {names}", 400)
+        # Of several service files with one name only the first can serve. The others have failed.
         found = [each for each in managed if each.name == name]
         if not found:
             raise HttpRefusal(
-                f"there is no service {shown(name.encode())} here; there are {names}", 404
+                f"there is no service {shown(name.encode())}; the services are {names}", 404
             )
         return min(found, key=lambda each: each.describe()["state"] == "failed")
 
@@ -263,14 +267,14 @@ class AdminServer:
             await self._accept(listener)
 
     async def _accept(self, listener: socket.socket) -> None:
-        """Take one connection: what it has sent is read before many others are taken."""
+        """Accept one connection, so that its bytes are read before many others are accepted."""
         loop = asyncio.get_running_loop()
         try:
             accepted, _ = await loop.sock_accept(listener)
         except ConnectionAbortedError:
             return
         except OSError:
-            # No descriptor is left: who waits in the backlog would wake the loop without end.
+            # No file descriptor is left. The waiting backlog would make this loop spin.
             await asyncio.sleep(_NO_DESCRIPTOR_S)
             return
         self._forget_closed()
@@ -279,7 +283,7 @@ class AdminServer:
         connection = HttpConnection(self._http)
         with contextlib.suppress(OSError):
             await loop.connect_accepted_socket(lambda: connection, accepted)
-        if connection not in self._callers:  # it may have shown the token meanwhile
+        if connection not in self._callers:  # it may have sent the token meanwhile
             self._strangers[connection] = monotonic()
 
     async def _watch_strangers(self) -> None:
@@ -325,7 +329,7 @@ def _json(content: object) -> Reply:
 
 
 def _summary(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return what a list of services tells of one."""
+    """Return the entry of one service in the list of services."""
     ready = sum(each["state"] in ("ready", "isolated") for each in facts["instances"])
     told = ("service", "state", "version", "wanted", "reason", "file")
     return {name: facts[name] for name in told} | {"ready": ready}

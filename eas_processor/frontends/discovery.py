@@ -1,8 +1,8 @@
 """
-Where a service answers, for clients with a direct connection.
+Service discovery, for clients with a direct connection.
 
-They ask for the list of upstreams, by one of two paths, and then send their requests to the
-addresses in it: this engine's own, and those of its peers, which serve the same.
+A client asks for the list of upstreams at one of two paths. It then sends its requests to the
+addresses in that list: this engine's own, and those of its peers with the same service.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from eas_processor.contracts.settings import Peer
 
-# The newer of the vendor's clients ask for the first, those up to 0.33 for the second.
+# The vendor's clients up to 0.33 use the second path, newer ones the first.
 ROUTES = (
     b"/api/v1/servicediscovery/upstreams/",
     b"/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams/",
@@ -21,7 +21,7 @@ ROUTES = (
 
 
 def asked_for(path: bytes) -> bytes | None:
-    """Return the name in the path of a discovery route, or None for any other path."""
+    """Return the service name in the path of a discovery route, or None for any other path."""
     for route in ROUTES:
         if path.startswith(route):
             return path[len(route) :]
@@ -30,9 +30,9 @@ def asked_for(path: bytes) -> bytes | None:
 
 def upstreams(name: str, own: Peer, peers: Iterable[Peer], *, serving: bool = True) -> bytes:
     """
-    Return the list in JSON; an engine that is not serving leaves its own address out.
+    Return the list of upstreams as JSON, with the engine's own address if it is `serving`.
 
-    An engine that finds its own address among the peers is listed once, with the weight there.
+    If the peers contain that address, it is listed once, with the peer's weight.
     """
     app = name.replace("_", "-")
     items = {each[:2]: each for each in peers}
@@ -45,6 +45,6 @@ def upstreams(name: str, own: Peer, peers: Iterable[Peer], *, serving: bool = Tr
 
 
 def own_peer(sockname: tuple[Any, ...]) -> Peer:
-    """Return the address at which a connection arrived: one that this client can reach."""
+    """Return the address at which a connection arrived, which its client can reach."""
     host, port = sockname[:2]
     return Peer(f"[{host}]" if ":" in host else host, port)

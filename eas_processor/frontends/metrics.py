@@ -1,4 +1,4 @@
-"""The text of `/metrics`, as Prometheus reads it."""
+"""The text of `/metrics`, in the format of Prometheus."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _SLICE_S = 0.001
 
 
 class ServiceSample(NamedTuple):
-    """What is known of one service, or of one of its versions, when `/metrics` is read."""
+    """The metrics of one service, or of one of its versions."""
 
     labels: dict[str, object]
-    """Its name as `service`, and its `version` where there may be several."""
+    """The name as `service`, and the `version` of a service with numbered versions."""
     metrics: ServiceMetrics
     gauges: dict[str, int]
     """`in_flight`, `queue_length` and `instances_ready`."""
     states: dict[str, int]
-    """How many instances are in each state."""
+    """The number of instances in each state."""
 
 
 _GAUGES = (
@@ -34,8 +34,8 @@ _GAUGES = (
 )
 _LIVES = (
     ("deaths", "Workers that died while they served."),
-    ("restarts", "Instances that became ready in the place of one that is missing."),
-    ("retries", "Requests caught in a worker's death that are tried again."),
+    ("restarts", "Instances that became ready in place of a missing one."),
+    ("retries", "Retries of requests that a worker held when it died."),
 )
 
 
@@ -46,10 +46,10 @@ def exposition(
     up: Mapping[str, bool] | None = None,
 ) -> Iterator[str]:
     """
-    Yield the lines, each family of metrics together.
+    Yield the lines of `/metrics`, one family of metrics after the other.
 
-    `refused` counts what no service took, by status; `up` tells of each service whether it is
-    ready, where that is shown.
+    `refused` counts, by status, the refusals before a service took the request. `up` tells whether
+    each service is ready; None leaves that family out.
     """
     services = list(services)
     yield from _answers(services, refused)
@@ -65,15 +65,15 @@ def exposition(
 
 
 def as_text(lines: Iterable[str]) -> bytes:
-    """Return the text that lines are."""
+    """Return the lines as one text."""
     return ("\n".join(lines) + "\n").encode()
 
 
 async def in_slices(lines: Iterable[str]) -> bytes:
     """
-    Return the text that lines are, and give way to others while they are made.
+    Return the lines as one text, and let the event loop run between slices of `_SLICE_S`.
 
-    Those of 100 services take 60 ms.
+    The lines of 100 services take 60 ms.
     """
     parts: list[bytes] = []
     made: list[str] = []
@@ -130,7 +130,7 @@ def _histograms(services: list[ServiceSample]) -> Iterator[str]:
 
 
 def _histogram(name: str, labels: Mapping[str, object], histogram: Histogram) -> Iterator[str]:
-    # Others may count before the last line is made.
+    # Requests may be counted between two lines, so buckets and total are read together.
     buckets, total = histogram.buckets(), histogram.total
     for bound, count in buckets:
         yield _line(f"{name}_bucket", {**labels, "le": bound}, count)
@@ -148,5 +148,5 @@ def _line(name: str, labels: Mapping[str, object], value: object) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a label's value as the format wants it: it ends at a quote or a line's end."""
+    """Escape the value of a label, which may contain quotes and line ends."""
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

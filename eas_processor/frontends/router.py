@@ -1,4 +1,4 @@
-"""Who answers a request: a protocol's routes, or one of the engine's own."""
+"""Finds the route of a request: one of a protocol, or one of the engine's own."""
 
 from __future__ import annotations
 
@@ -33,18 +33,19 @@ if TYPE_CHECKING:
     from eas_processor.frontends.http.server import HttpServer
 
 _METRICS_TOKEN = (
-    "with several services, /metrics asks for a token: send that of a service, or the one in the "
+    "with several services, /metrics needs a token: send the token of a service, or the one in the "
     "file metrics-token of EAS_HOME, as `Authorization: Bearer <token>`"
 )
 
 
 class Router:
     """
-    Finds who answers a request: a service by its name, or one of the engine's own routes.
+    Finds the route of a request: a service by its name, or one of the engine's own routes.
 
-    The latter take no body. With more than one service their names are secret: what an own route
-    tells of a service is told to who has its token, and `/metrics` of all to who has that of the
-    engine. `monitoring` is the path of TensorFlow Serving's own page, if it has one.
+    The engine's own routes take no body. If there are several services, their names are secret:
+    an own route describes a service only to clients with its token, and `/metrics` describes all
+    services only to clients with the engine's metrics token. `monitoring` is the path of
+    TensorFlow Serving's metrics page, or empty.
     """
 
     refuses_in_json = False
@@ -61,7 +62,7 @@ class Router:
         self._eas = self._eas_routes(registry)
         self._tfs = tfs or TfsRoutes(registry)
         self._metrics_tokens = Tokens(metrics_token)
-        # Each that is rendered takes a slice of every turn of the loop.
+        # Only one page is rendered at a time: each takes a slice of every turn of the event loop.
         self._rendering = asyncio.Lock()
         self._handlers: dict[bytes, Callable[[Asked], Handler]] = {
             b"/healthz": lambda _: _alive,
@@ -73,7 +74,7 @@ class Router:
             self._handlers[monitoring.encode()] = lambda _: partial(self._monitoring, own)
 
     def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
-        """Return the route for a head; a refusal is one too."""
+        """Return the route for a head, which may be one that refuses."""
         path = head.path
         if path.startswith(PREFIX):
             return self._eas.find(head, headers)
@@ -81,11 +82,11 @@ class Router:
             return self._tfs.find(head, headers)
         if (own := self._own(head, headers)) is not None:
             return own
-        sentence = f"nothing answers at {shown(path)}; services are at /api/predict/NAME"
+        sentence = f"there is no route {shown(path)}; services are at /api/predict/NAME"
         return Refused(head, HttpRefusal(sentence, 404))
 
     def _own(self, head: Head, headers: Mapping[bytes, bytes]) -> Route | None:
-        """Return the engine's own route for a path, if that is one."""
+        """Return the engine's own route for a head, or None."""
         asked = Asked(head, headers)
         if (handler := self._handlers.get(head.path)) is not None:
             return SlowRoute(head, handler(asked))
@@ -117,12 +118,12 @@ class Router:
         if self._registry.names_are_secret and refused:
             raise HttpRefusal("expected the token of this service in `Authorization`", 401)
         if (entry := self._registry.find(name)) is None:
-            raise HttpRefusal("there is no such service here", 404)
+            raise HttpRefusal("there is no such service", 404)
         if entry.ready:
             return _readiness(True, b"ready")
         if refused or entry.latest is not None:
             return _readiness(False, b"no instance is ready")
-        # This may tell of files and models.
+        # This sentence may name files and models, so it needs the token.
         return _readiness(False, str(entry.not_ready()).encode())
 
     def _metrics(self, asked: Asked, request: HttpRequest) -> Reply | Coroutine[Any, Any, Reply]:
@@ -137,7 +138,7 @@ class Router:
         return Reply(200, TEXT_FORMAT, [as_text(lines)])
 
     def _monitoring(self, own: bool, request: HttpRequest) -> Coroutine[Any, Any, Reply]:
-        """Answer with TensorFlow Serving's page, and with our `own` behind it."""
+        """Answer with TensorFlow Serving's page, followed by the engine's `own` metrics."""
         lines = self._tfs.metrics()
         if own:
             ours = self._exposition(request.connection.server, list(self._registry))
@@ -169,20 +170,19 @@ class Router:
         entry = self._eas.named(asked_for(request.head.path) or b"")
         tokens, name = self._eas.tokens_of(entry), entry.key.decode(errors="replace")
         if self._registry.names_are_secret and not asked.has_token_of(tokens, name):
-            # The vendor's clients send no token here. They get what tells nothing: this engine,
-            # under whatever name they ask for.
+            # The vendor's clients send no token here. They get the address of this engine under
+            # any name, which does not tell whether there is such a service.
             serving = not server.draining
             return Reply(200, JSON_TYPE, [upstreams(name, own, everybody, serving=serving)])
         if isinstance(entry, Unknown):
-            sentence = f"there is no service {shown(entry.asked)} here"
-            return Reply(404, TEXT, [sentence.encode()])
+            return Reply(404, TEXT, [f"there is no service {shown(entry.asked)}".encode()])
         serving = entry.ready and not server.draining
         peers = [*entry.peers, *everybody]
         return Reply(200, JSON_TYPE, [upstreams(entry.name, own, peers, serving=serving)])
 
 
 class AnyPathRouter(Router):
-    """Takes every path that is none of the engine's own for its one service."""
+    """Sends every path that is not one of the engine's own to its only service."""
 
     _eas_routes = AnyPath
 

@@ -1,4 +1,4 @@
-"""Calls of a service over HTTP, whatever their protocol: admitted, counted and answered."""
+"""Calls of a service over HTTP, for every protocol: how they are counted and answered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eas_processor.serving.service import Service
 
 
 class ServiceRoute(Route):
-    """Calls of `service` with one head, whose token was right."""
+    """Calls of `service` with one head, whose token was valid."""
 
     __slots__ = ("_tokens", "account", "service")
     repeats = True
@@ -22,12 +22,12 @@ class ServiceRoute(Route):
         self._tokens = service.tokens
 
     def holds(self) -> bool:
-        """Whether the token is still right; a service that is taken away gets other tokens."""
+        """Whether the token is still valid. A service that is removed gets other tokens."""
         return self.service.tokens is self._tokens
 
 
 class ServiceCall(HttpRequest):
-    """One call; each protocol has a subclass. `left_status` is counted for a client that left."""
+    """One call; each protocol has a subclass. `left_status` counts clients that disconnected."""
 
     __slots__ = ()
     route: ServiceRoute
@@ -42,9 +42,9 @@ class ServiceCall(HttpRequest):
         self, status: int, content_type: bytes, payload: list[bytes], *, own: bool = False
     ) -> None:
         """
-        Count the answer, and have it written if there is room for it.
+        Count the answer and write it, or a refusal if the budget has no room for it.
 
-        What is the processor's `own` is written as it is, whatever its status.
+        With `own`, the processor itself chose the status, and the body is written unchanged.
         """
         self.body = []
         self.give_back()

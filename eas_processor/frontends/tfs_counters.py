@@ -1,4 +1,4 @@
-"""What TensorFlow Serving counts of the calls of one model."""
+"""The counters of calls that TensorFlow Serving has, for each model."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _NOTED_AT_MOST = 1024
 
 
 def exponential(first: float, factor: float, count: int) -> list[float]:
-    """Return the upper bounds of `count` buckets, each `factor` times the one before."""
+    """Return the upper bounds of `count` buckets, each `factor` times the previous one."""
     return [first * factor**each for each in range(count)]
 
 
 LATENCY_BOUNDS = exponential(10, 1.8, 33)
-"""Microseconds, of TensorFlow Serving's histograms of latencies."""
+"""The bounds of TensorFlow Serving's latency histograms, in microseconds."""
 
 
 class Buckets:
-    """A histogram with the given upper bounds; values are sorted in when there are many."""
+    """A histogram with the given upper bounds. Noted values are counted many at a time."""
 
     __slots__ = ("_bounds", "_counts", "_noted", "_sum", "note")
 
@@ -32,7 +32,7 @@ class Buckets:
         self.note = self._noted.append
 
     def settle_if_many(self) -> None:
-        """Keep what was noted from growing."""
+        """Count the noted values if there are many."""
         if len(self._noted) > _NOTED_AT_MOST:
             self._settle()
 
@@ -43,28 +43,28 @@ class Buckets:
         self._noted.clear()
 
     def read(self) -> tuple[list[tuple[str, int]], float]:
-        """Return how many values each bound has below it, the last of all, and their sum."""
+        """Return each bound with the number of values up to it, and the sum of all values."""
         self._settle()
         names = [*(f"{each:g}" for each in self._bounds), "+Inf"]
         return list(zip(names, accumulate(self._counts), strict=True)), self._sum
 
 
 REST, GRPC = "REST", "GRPC"
-"""The entry points that latencies are told apart by."""
+"""The values of the label `entrypoint` of latencies."""
 
 
 class ModelCounters:
-    """The calls of one model: by the name of what came of them, and their time by route."""
+    """The calls of one model, by status name, and the latencies of those that succeeded."""
 
     __slots__ = ("latency", "requests")
 
     def __init__(self) -> None:
         self.requests: defaultdict[str, int] = defaultdict(int)
         self.latency: dict[tuple[str, str], Buckets] = {}
-        """Of the calls that succeeded, by API and entry point, in microseconds."""
+        """The latencies of successful calls, by API and entry point, in microseconds."""
 
     def succeeded(self, api: str, entry_point: str, seconds: float) -> None:
-        """Count a call that was answered."""
+        """Count a successful call."""
         self.requests["OK"] += 1
         buckets = self.latency.get((api, entry_point))
         if buckets is None:
@@ -74,7 +74,7 @@ class ModelCounters:
 
 
 class TfsCounters:
-    """The counters of every model that was called, by its name."""
+    """The counters of every model that was called, by name."""
 
     def __init__(self) -> None:
         self.models: dict[str, ModelCounters] = {}

@@ -1,4 +1,4 @@
-"""Models as TensorFlow Serving's protocols see them: which one is asked for, and how it is."""
+"""Finds models and their versions for the protocols of TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from eas_processor.serving.tokens import Tokens
 from eas_processor.serving.version_states import Stage, VersionState
 
 AskToken = Callable[[Tokens, str], Refusal | None]
-"""Says why whoever asks has none of the tokens of a service, which is named too."""
+"""Returns the refusal if a request has none of the tokens of the named service, else None."""
 
 
 class Wanted(NamedTuple):
-    """A model, and one version by its number or its label; neither is the latest."""
+    """A model, and one version by its number or its label; without both, the latest."""
 
     name: bytes
     version: int | None = None
@@ -24,7 +24,7 @@ class Wanted(NamedTuple):
 
     @property
     def not_found(self) -> str:
-        """What clients are told where there is no such version."""
+        """The error text for a missing version, in TensorFlow Serving's words."""
         name = self.name.decode(errors="replace")
         if self.version is None:
             return f"Servable not found for request: Latest({name})"
@@ -36,14 +36,14 @@ class UnknownLabel(BadRequest):
 
 
 class TfsModels:
-    """The models of `registry` that one `frontend` may call."""
+    """The models of `registry` that can be called through `frontend`."""
 
     def __init__(self, registry: Registry, frontend: str) -> None:
         self._registry = registry
         self._frontend = frontend
 
     def entry(self, wanted: Wanted, ask: AskToken) -> Entry:
-        """Return the model. Raises NotFound, or the refusal of the token."""
+        """Return the model's entry. Raises NotFound, or the refusal of the token."""
         registry, key = self._registry, wanted.name
         entry = registry.find(key)
         if entry is None and not registry.names_are_secret:
@@ -57,7 +57,7 @@ class TfsModels:
         return entry
 
     def listed(self, wanted: Wanted, ask: AskToken) -> Entry:
-        """Return the model, or how one that has gone has ended. Raises as `entry` does."""
+        """Return the model's entry, or that of a removed model. Raises as `entry` does."""
         try:
             return self.entry(wanted, ask)
         except NotFound:
@@ -69,14 +69,14 @@ class TfsModels:
 
     @staticmethod
     def version(entry: Entry, wanted: Wanted) -> tuple[int, Service]:
-        """Return the version, with its number. Raises NotFound or UnknownLabel."""
+        """Return a version's number and service. Raises NotFound or UnknownLabel."""
         versions, number = entry.versions, wanted.version
         if wanted.label is not None:
             number = entry.labels.get(wanted.label)
             if number is None:
                 raise UnknownLabel(f"Unrecognized servable version label: {wanted.label}")
         elif versions and (number is None or (number == 0 and 0 not in versions)):
-            # Some clients send 0 where they mean the latest.
+            # Some clients send 0 for the latest version.
             number = max(versions)
         service = None if number is None else versions.get(number)
         if number is None or service is None:
@@ -86,9 +86,10 @@ class TfsModels:
 
 def states_of(entry: Entry, version: int | None = None) -> dict[int, VersionState]:
     """
-    Return how far each version has come, or only `version`; empty where there is no such version.
+    Return the state of each version, or only of `version`; empty if there is no such version.
 
-    Version 0 stands for all where none has that number: some clients send it where they name none.
+    Version 0 means all versions unless one has that number, because some clients send 0 when they
+    name no version.
     """
     states = _all_states(entry)
     if version is None or (version == 0 and 0 not in states):
@@ -97,7 +98,7 @@ def states_of(entry: Entry, version: int | None = None) -> dict[int, VersionStat
 
 
 def _all_states(entry: Entry) -> dict[int, VersionState]:
-    """Return how far each version has come, also of a service that tells of none."""
+    """Return the state of each version, also for a service without numbered versions."""
     if entry.states:
         return entry.states
     if entry.versions:
@@ -107,8 +108,8 @@ def _all_states(entry: Entry) -> dict[int, VersionState]:
 
 
 def signatures_of(service: Service) -> str:
-    """Return the signatures of a version, which its worker has told as JSON. Raises NotFound."""
+    """Return the signatures of a version as JSON, as its worker reported. Raises NotFound."""
     text = service.instances.info.get("metadata")
     if not text:
-        raise NotFound("this model tells of no signatures")
+        raise NotFound("the processor of this model reports no signatures")
     return str(text)

@@ -1,4 +1,4 @@
-"""The HTTP statuses of TensorFlow Serving, and the names of its codes, for what comes of a call."""
+"""The HTTP statuses and code names of TensorFlow Serving, for each status code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = {
     codes.MODEL_FAULT: "INTERNAL",
     codes.PROCESSOR: "UNKNOWN",
 }
-"""What the codes are called that it does not have; the others have their own names."""
+"""The names for codes that TensorFlow Serving does not have. The others keep their own names."""
 
 _TEXTS = {
     DeadlineExceeded: b"Timed out waiting for notification",
@@ -39,15 +39,15 @@ _TEXTS = {
 
 
 def name_of(code: int) -> str:
-    """Return the name that clients know."""
+    """Return TensorFlow Serving's name for a code."""
     return NAMES.get(code) or codes.NAMES[code]
 
 
 def status_of(refusal: Refusal) -> int:
-    """Return the status of a refusal, which HTTP itself may have a number of its own for."""
+    """Return the HTTP status of a refusal."""
     return refusal.status if isinstance(refusal, HttpRefusal) else STATUSES[refusal.code]
 
 
 def text_of(refusal: Refusal) -> bytes:
-    """Return the sentence of a refusal: in TensorFlow Serving's words, where clients match them."""
+    """Return the text of a refusal, in TensorFlow Serving's words if clients compare them."""
     return _TEXTS.get(type(refusal)) or str(refusal).encode()

@@ -1,4 +1,4 @@
-"""Whether a request carries the service's token, in one of the forms that clients of EAS send."""
+"""Checks the token of a request, in the forms that clients of EAS send."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from eas_processor.contracts.refusals import Unauthorized
 from eas_processor.serving.tokens import Tokens
 
-_MISSING = "no token came with the request; send it as `Authorization: <token>`"
+_MISSING = "the request has no token; send it as `Authorization: <token>`"
 _WRONG = "wrong token: the token in `Authorization` is not the token of this service"
 _WRONG_SIGNATURE = (
     "wrong token: the `EAS` signature was not made with this service's token for these headers"
@@ -21,14 +21,16 @@ def token_refusal(
     tokens: Tokens, name: str, method: bytes, target: bytes, headers: Mapping[bytes, bytes]
 ) -> Unauthorized | None:
     """
-    Return why a request to the service `name` is not let in, or None.
+    Return the refusal if a request to the service `name` has none of `tokens`, else None.
 
     `Authorization` is the token itself, `Bearer <token>`, or `EAS <signature>`: base64 of
-    HMAC-SHA1, keyed with the token, over method, Content-MD5, Content-Type, Date and path. The
-    signature is checked over the headers as they came: SDKs send local time as GMT, and an MD5
-    that is short or of other bytes. Go's and Java's sign `application/octet-stream` whatever they
-    send, and Go's the name as it was set, with a `/` at its end, until its first call has trimmed
-    it. `target` is the request target as received, `headers` has lower-case names.
+    HMAC-SHA1, keyed with the token, over method, Content-MD5, Content-Type, Date and path.
+    `target` is the request target as received; `headers` has lower-case names.
+
+    The signature is checked over the headers as received, because the SDKs send local time as GMT,
+    and an MD5 that is cut off or belongs to other bytes. The Go and Java SDKs always sign
+    `application/octet-stream`. The Go SDK signs the service name with a `/` at its end, if it was
+    set so, until its first call.
     """
     if tokens.public:
         return None
@@ -49,12 +51,12 @@ def token_refusal(
 
 
 def brings_token(tokens: Tokens, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether one of `tokens`, of which there are any, came itself or as `Bearer <token>`."""
+    """Whether the request carries one of `tokens`, itself or as `Bearer <token>`."""
     return not tokens.public and _is_token(headers.get(b"authorization", b""), tokens)
 
 
 def _is_token(given: bytes, tokens: Tokens) -> bool:
-    # Both are compared: a token may itself begin with `Bearer `.
+    # Both forms are compared, because a token may itself begin with `Bearer `.
     bare = given[7:] if given[:7].lower() == b"bearer " else given
     return tokens.accepts(given) or tokens.accepts(bare)
 
@@ -64,10 +66,10 @@ _DEFAULT_TYPE = b"application/octet-stream"
 
 
 def _signed_paths(target: bytes, name: str) -> list[bytes]:
-    """The paths that the SDKs sign for a request to `target`, the likeliest first."""
+    """Return the paths that the SDKs sign for a request to `target`, the likeliest first."""
     path = target.partition(b"?")[0]
     service = f"/api/predict/{name}".encode()
-    # Go's and Java's sign path and query; Python's the service's path, whatever it calls.
+    # The Go and Java SDKs sign path and query. The Python SDK always signs the service's path.
     paths = [target, path, service, path + b"/"]
     if path.startswith(service + b"/"):
         paths.append(service + b"/" + path[len(service) :])

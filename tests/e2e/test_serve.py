@@ -109,7 +109,7 @@ def test_the_token_is_kept_in_a_private_file_and_not_printed(served: Served, hom
     [
         ("", "wrong", 401, "not the token"),
         ("", None, 401, "no token"),
-        ("x", "right", 404, "there is no service 'modelx' here"),
+        ("x", "right", 404, "there is no service 'modelx'"),
     ],
 )
 def test_who_is_not_let_in(

@@ -143,7 +143,7 @@ def test_without_any_list_the_error_says_why(fleet):
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        ((404, b"there is no service svc here"), Refused),
+        ((404, b"there is no service svc"), Refused),
         ((401, b"no token"), Unauthorized),
         ((302, b"elsewhere"), Refused),
     ],
@@ -160,7 +160,7 @@ def test_a_refusal_is_not_waited_for(fleet, answer, kind):
 
 
 def test_nor_by_a_program_of_asyncio(fleet):
-    fleet.broken = (404, b"there is no service svc here")
+    fleet.broken = (404, b"there is no service svc")
 
     async def run():
         settings = {"endpoint_type": ENDPOINT_TYPE_DIRECT, "timeout": 20_000}
@@ -168,7 +168,7 @@ def test_nor_by_a_program_of_asyncio(fleet):
             await client.predict(StringRequest("x"))
 
     start = time.monotonic()
-    with pytest.raises(Refused, match="there is no service svc here") as raised:
+    with pytest.raises(Refused, match="there is no service svc") as raised:
         asyncio.run(run())
     assert (raised.value.code, raised.value.status) == (404, 404)
     assert time.monotonic() - start < 10
@@ -176,7 +176,7 @@ def test_nor_by_a_program_of_asyncio(fleet):
 
 def test_after_a_refusal_the_next_call_asks_anew(fleet, monkeypatch):
     monkeypatch.setattr(_discovery, "REFRESH_S", 3600.0)
-    fleet.broken = (404, b"there is no service svc here")
+    fleet.broken = (404, b"there is no service svc")
     with client_of(fleet) as client:
         with pytest.raises(Refused):
             client.predict(StringRequest("x"))

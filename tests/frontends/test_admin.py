@@ -129,8 +129,8 @@ async def test_without_the_admin_token_nothing_is_said(token: str | None, target
     ("method", "target", "status", "says"),
     [
         ("GET", "/", 404, "/admin/instances, /admin/reload, /admin/rollback, /metrics"),
-        ("GET", "/admin/reload/", 404, "no such route"),
-        ("POST", "/api/predict/echo", 404, "no such route"),
+        ("GET", "/admin/reload/", 404, "unknown admin route"),
+        ("POST", "/api/predict/echo", 404, "unknown admin route"),
         ("GET", "/admin/reload", 405, "expected POST"),
         ("GET", "/admin/rollback", 405, "expected POST"),
         ("POST", "/admin/instances", 405, "expected GET"),
@@ -275,7 +275,9 @@ async def test_more_calls_than_are_worked_on_are_told(eventually_async: Any) -> 
         calls = [asyncio.create_task(desk.send(RELOAD)) for _ in range(module._CALLS)]
         await eventually_async(lambda: len(desk.updates.asked) == module._CALLS)
         status, answer = answer_of(await desk.send(HEAD))
-        assert status == 503 and answer["error"].startswith("16 admin requests are under way")
+        assert status == 503 and answer["error"].startswith(
+            "too many admin requests are running (limit 16)"
+        )
         assert (await desk.ask("GET", "/admin/instances", None))[0] == 401
         desk.updates.gate.set()
         assert {answer_of(each)[0] for each in await asyncio.gather(*calls)} == {200}
@@ -330,10 +332,10 @@ async def test_a_request_names_the_service_that_is_meant() -> None:
         assert (await desk.ask("POST", "/admin/reload?service=other"))[0] == 200
         assert (other.asked, desk.updates.asked) == (["reload"], [])
         status, answer = await desk.ask("POST", "/admin/reload")
-        assert status == 400 and "?service=NAME; there are echo, other" in answer["error"]
+        assert status == 400 and "?service=NAME; the services are echo, other" in answer["error"]
         status, answer = await desk.ask("GET", "/admin/instances?service=nobody")
         assert (
-            status == 404 and "no service 'nobody' here; there are echo, other" in answer["error"]
+            status == 404 and "no service 'nobody'; the services are echo, other" in answer["error"]
         )
 
 
@@ -403,7 +405,7 @@ async def test_a_token_that_cannot_be_read_locks_out_nobody_else(
             assert (await desk.ask("GET", "/admin/services", token))[0] == 200
         assert (await desk.ask("GET", "/admin/services", "token of echo"))[0] == 401
         (said,) = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
-        assert said == "echo: its admin token opens nothing: token: others can read it"
+        assert said == "echo: its admin token is not accepted: token: others can read it"
 
 
 async def test_a_service_may_get_its_token_later() -> None:

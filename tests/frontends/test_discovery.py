@@ -31,7 +31,7 @@ def test_both_routes_answer_with_the_documented_json(
 def test_another_name_is_not_found(desk: Any, http: Any) -> None:
     desk.client.send(http("GET", ROUTES[0].decode() + "other"))
     assert desk.client.response.status == 404
-    assert b"there is no service 'other' here" in desk.client.response.body
+    assert b"there is no service 'other'" in desk.client.response.body
 
 
 def test_an_engine_that_takes_no_requests_leaves_itself_out(desk: Any, http: Any) -> None:

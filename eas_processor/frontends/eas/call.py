@@ -1,4 +1,4 @@
-"""Calls of a service by the routes of PAI-EAS: `POST` predicts, `GET` returns the signature."""
+"""Calls through the routes of PAI-EAS: `POST` predicts, `GET` returns the signature."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from eas_processor.link.codes import CANCELLED, OK, PROCESSOR, UNIMPLEMENTED, un
 from eas_processor.link.frames import ARRAY_PROTO, BULK_SIZE, EAS_JSON
 from eas_processor.serving.service import Service
 
-# What `curl -d` sends when it is told nothing else.
+# The default of `curl -d`.
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 
 
 class PredictRoute(ServiceRoute):
     """
-    Calls of `service` with one head, whose token was right.
+    Calls of `service` with one head, whose token was valid.
 
-    `codec` is that of the body; where the head does not say it (`guesses`), the body does. `timed`
-    is whether the answer is to say where the time went; `usual` whether nothing about a successful
-    answer is special.
+    `codec` is the codec of the body; with `guesses`, the first byte of the body may change it.
+    `timed` tells whether answers have a `Server-Timing` header, and `usual` whether successful
+    answers need no special treatment.
     """
 
     __slots__ = ("codec", "guesses", "posts", "timed", "usual")
@@ -47,7 +47,7 @@ class PredictRoute(ServiceRoute):
 
 
 class EasCall(ServiceCall):
-    """One call. Its answers have the statuses of PAI-EAS."""
+    """One call, answered with the statuses of PAI-EAS."""
 
     __slots__ = ()
     route: PredictRoute
@@ -63,7 +63,7 @@ class EasCall(ServiceCall):
             return
         code, text = route.service.describe()
         if code == UNIMPLEMENTED:
-            route.service.submit(self, now)  # to a processor, nothing is a request like any other
+            route.service.submit(self, now)  # such a processor answers empty requests itself
         else:
             self.codec = EAS_JSON
             self.answer(code, [text])
@@ -72,7 +72,7 @@ class EasCall(ServiceCall):
         route = self.route
         if code == OK and self.codec == ARRAY_PROTO:
             if route.usual and len(payload) == 1 and len(payload[0]) <= BULK_SIZE:
-                # Most answers: what `settle` and `respond` do, in a third of their time.
+                # Most answers come here: the work of `settle` and `respond` in a third of the time.
                 connection, service = self.connection, route.service
                 self.body = []
                 if (charged := self.charged) > BULK_SIZE:
@@ -98,7 +98,7 @@ class EasCall(ServiceCall):
 
     @property
     def takes_json(self) -> bool:
-        """Whether refusals are to be JSON: also to a form whose body turned out to be JSON."""
+        """Whether refusals are JSON. This includes requests whose body turned out to be JSON."""
         turned_out = self.route.guesses and self.size > 0 and self.codec == EAS_JSON
         return turned_out or self.head.takes_json
 

@@ -1,4 +1,4 @@
-"""The routes of PAI-EAS: calls of a service by its name."""
+"""The routes of PAI-EAS, which name a service in the path."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from eas_processor.serving.tokens import Tokens
 
 PREFIX = b"/api/predict/"
 NAME = "eas"
-"""What a service calls this frontend that wants it."""
+"""The name of this frontend in `ServiceSettings.frontends`."""
 
 
 class Unknown(NamedTuple):
-    """A name that no service has: as it came, and without its percent signs."""
+    """A name that no service has, as received and percent-decoded."""
 
     asked: bytes
     key: bytes
@@ -31,17 +31,17 @@ class Unknown(NamedTuple):
 
 class EasRoutes:
     """
-    Finds the service of a path below `PREFIX`; a refusal is a route too.
+    Finds the route of a path below `PREFIX`.
 
-    With more than one service their names are secret: who has no token of one is told the same of
-    all names.
+    If there are several services, their names are secret: a client without a service's token gets
+    the same refusal for every name.
     """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
-        """Return the route for a head."""
+        """Return the route for a head, which may be one that refuses."""
         found = self._predict(head, headers)
         if isinstance(found, PredictRoute):
             return found
@@ -59,11 +59,11 @@ class EasRoutes:
         if refusal is not None and self._registry.names_are_secret:
             return refusal
         if isinstance(entry, Unknown):
-            return NotFound(f"there is no service {shown(entry.asked)} here")
+            return NotFound(f"there is no service {shown(entry.asked)}")
         if head.method not in (b"POST", b"GET"):
             return MethodNotAllowed(
-                f"{head.method.decode()} is not answered here; "
-                "POST predicts, GET returns the signature",
+                f"the method is {head.method.decode()}, expected POST, which predicts, or GET, "
+                "which returns the signature",
                 b"GET, POST",
             )
         if refusal is not None:
@@ -73,21 +73,21 @@ class EasRoutes:
         return PredictRoute(head, service, timed=headers.get(b"x-eas-timing") == b"1")
 
     def named(self, path: bytes) -> Entry | Unknown:
-        """Return the service that the first part of a path names."""
+        """Return the entry of the service that the first part of `path` names."""
         asked = path.partition(b"/")[0]
         name = unquote_to_bytes(asked)
         return self._registry.find(asked) or self._registry.find(name) or Unknown(asked, name)
 
     def tokens_of(self, entry: Entry | Unknown) -> Tokens:
-        """Return who may learn whether there is such a service."""
+        """Return the tokens with which a client may learn whether there is such a service."""
         return self._registry.tokens_of(entry.key)
 
 
 class AnyPath(EasRoutes):
     """
-    Takes every path for the one service there is.
+    Sends every path to the only service.
 
-    So does a processor of the vendor's that is run as a script.
+    A processor of the vendor's SDK that runs as a script does the same.
     """
 
     def named(self, path: bytes) -> Entry | Unknown:

@@ -1,4 +1,4 @@
-"""The HTTP statuses of PAI-EAS, for what comes of a call."""
+"""The HTTP statuses of PAI-EAS, for each status code."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ STATUSES = {
 
 
 def status_of(refusal: Refusal) -> int:
-    """Return the status of a refusal, which HTTP itself may have a number of its own for."""
+    """Return the HTTP status of a refusal."""
     return refusal.status if isinstance(refusal, HttpRefusal) else STATUSES[refusal.code]

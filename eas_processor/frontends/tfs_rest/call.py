@@ -1,4 +1,4 @@
-"""Calls of a version by the REST routes, and the requests that are refused there."""
+"""Calls through the REST routes of TensorFlow Serving, and refusals in its form."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ CORS_LINES = (
 
 class TfsRoute(ServiceRoute):
     """
-    Calls of one version with one head, which are counted in `counters`.
+    Calls of one version with one head, counted in `counters`.
 
-    `codec` is that of the verb, and `lines` are for every answer.
+    `codec` is the codec of the verb. `lines` are header lines of every answer.
     """
 
     __slots__ = ("api", "codec", "counters", "lines")
@@ -58,7 +58,7 @@ class TfsRoute(ServiceRoute):
 
 
 class TfsAnswers(HttpRequest):
-    """A request whose refusals are in the form that clients of TensorFlow Serving read."""
+    """A request whose refusals have the form of TensorFlow Serving: JSON with `error`."""
 
     __slots__ = ()
     status_of = staticmethod(status_of)
@@ -69,7 +69,7 @@ class TfsAnswers(HttpRequest):
 
 
 class TfsCall(TfsAnswers, ServiceCall):
-    """One call. Its answers have the statuses and the form of TensorFlow Serving."""
+    """One call, answered with the statuses and in the form of TensorFlow Serving."""
 
     __slots__ = ()
     route: TfsRoute
@@ -108,7 +108,7 @@ class _SlowRequest(TfsAnswers, SlowRequest):
 
 
 class TfsSlowRoute(SlowRoute):
-    """Has a handler answer, in the form of TensorFlow Serving."""
+    """Calls a handler, and answers in the form of TensorFlow Serving."""
 
     __slots__ = ("lines",)
     request_type = _SlowRequest
@@ -124,7 +124,7 @@ class _RefusedRequest(TfsAnswers):
 
 
 class TfsRefused(Refused):
-    """Refuses whatever comes with the head, in the form of TensorFlow Serving."""
+    """Refuses every request with this head, in the form of TensorFlow Serving."""
 
     __slots__ = ("lines",)
     request_type = _RefusedRequest

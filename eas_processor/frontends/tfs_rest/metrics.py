@@ -1,4 +1,4 @@
-"""The page of TensorFlow Serving's monitoring, with its names, labels and buckets."""
+"""TensorFlow Serving's metrics page, with its names, labels and buckets."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _NEVER_TOUCHED = (("request_log_count", "counter"), ("mlmd_map", "gauge"))
 
 class VersionSample(NamedTuple):
     """
-    What is known of one version when the page is read.
+    The metrics of one version.
 
-    `load` has what its worker told of loading it: seconds, and the warm-up records it answered.
+    `load` contains the worker's figures of loading: seconds, and the number of warm-up records.
     """
 
     model: str
@@ -40,12 +40,13 @@ def exposition(
     pool: str,
 ) -> Iterator[str]:
     """
-    Yield the lines. `failed_loads` are by the path of the version, and `pool` names the batches.
+    Yield the lines of the page.
 
-    What is a histogram of another kind here is shown in the buckets that it has there: a value
-    stands in the first one that surely holds it.
+    `failed_loads` counts by the path of the version. `pool` is the label of batching metrics.
+    Histograms of the engine are converted to TensorFlow Serving's buckets: a value is counted in
+    the first bucket that certainly contains it.
     """
-    # Calls go on while the lines are made.
+    # Calls are counted while the lines are made, so the mappings are copied.
     models, versions = dict(models), list(versions)
     yield _type(_SERVING + "request_count", "counter")
     for name, each in models.items():
@@ -71,7 +72,7 @@ def exposition(
 
 
 def _examples(versions: list[VersionSample]) -> Iterator[str]:
-    """Yield how many rows runs had: workers tell no more, and a run is mostly of one request."""
+    """Yield the rows of runs as examples: workers report runs, most of which have one request."""
     by_model: dict[str, list[tuple[list[tuple[str, int]], float]]] = {}
     for each in versions:
         found = _rebucketed(each.metrics.batch_rows, _EXAMPLE_BOUNDS, 1)
@@ -150,7 +151,7 @@ def _runs(versions: list[VersionSample]) -> Iterator[str]:
 def _rebucketed(
     histogram: Histogram, bounds: list[float], unit: float
 ) -> tuple[list[tuple[str, int]], float]:
-    """Return a histogram of seconds with other upper bounds, in parts of a second."""
+    """Convert a histogram to other upper bounds, with its values multiplied by `unit`."""
     ours = [(float(bound) * unit, count) for bound, count in histogram.buckets()]
     found, place, count = [], 0, 0
     for bound in bounds:
@@ -165,7 +166,7 @@ def _rebucketed(
 def _added(
     histograms: list[tuple[list[tuple[str, int]], float]],
 ) -> tuple[list[tuple[str, int]], float]:
-    """Return the sum of histograms with the same bounds: no label tells the versions apart."""
+    """Return the sum of histograms with the same bounds, for metrics without a version label."""
     columns = zip(*(buckets for buckets, _ in histograms), strict=True)
     buckets = [(column[0][0], sum(count for _, count in column)) for column in columns]
     return buckets, sum(total for _, total in histograms)

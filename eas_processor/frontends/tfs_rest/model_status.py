@@ -14,7 +14,7 @@ _REMEMBERED = 64
 
 
 def status_text(states: dict[int, VersionState]) -> bytes:
-    """Return the status of these versions, the newest first."""
+    """Return the status of versions as JSON, the newest first."""
     shown = [
         {
             "version": str(number),
@@ -31,7 +31,7 @@ def status_text(states: dict[int, VersionState]) -> bytes:
 
 @lru_cache(_REMEMBERED)
 def metadata_text(name: str, version: int, signatures: str) -> bytes:
-    """Return the metadata of a version; to write the same again takes milliseconds."""
+    """Return the metadata of a version as JSON. It is cached, because writing it takes time."""
     return _written(
         {
             "model_spec": {"name": name, "signature_name": "", "version": str(version)},

@@ -1,4 +1,4 @@
-"""What a path of the REST interface asks for."""
+"""Parses the request targets of TensorFlow Serving's REST interface."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PREFIX = b"/v1/"
 _LARGEST = 2**63 - 1
 _MOST_DIGITS = len(str(_LARGEST))
 _VERSION = rb"(?:/(?:versions/(?P<version>[0-9]+)|labels/(?P<label>[^/:]+)))?"
-# Whole targets, whose query string is a part; the verb is looked at afterwards, letter by letter.
+# They match whole targets including the query string. The verb's case is checked by the caller.
 _POST = re.compile(
     rb"/v1/models/(?P<name>[^/:]+)" + _VERSION + rb":(?P<verb>[a-z]+)", re.IGNORECASE
 )
@@ -24,10 +24,10 @@ _GET = re.compile(
 
 class Target(NamedTuple):
     """
-    A model, and which of its versions: one number, or one label, or neither for the latest.
+    A model, and one version by its number or its label; without both, the latest.
 
-    `verb` is what comes behind the colon, or b"metadata", or empty for the status. A number beyond
-    64 bits is `too_large`.
+    `verb` is the part after the colon, or b"metadata", or empty for the status. `too_large` are
+    the digits of a version number that does not fit into 64 bits.
     """
 
     name: bytes
@@ -38,12 +38,12 @@ class Target(NamedTuple):
 
     @property
     def wanted(self) -> Wanted:
-        """The model and its version alone."""
+        """The model and its version, without the verb."""
         return Wanted(self.name, self.version, self.label)
 
 
 def parse(method: bytes, target: bytes) -> Target | None:
-    """Return what a request asks for; None for one that is malformed."""
+    """Return the parsed target of a request, or None if it is malformed."""
     match = (_POST if method == b"POST" else _GET).fullmatch(target)
     if match is None:
         return None
@@ -62,8 +62,8 @@ def parse(method: bytes, target: bytes) -> Target | None:
 
 
 def _number(digits: bytes) -> int | None:
-    """Return a number of 64 bits, None for a larger one."""
-    # Python refuses to read thousands of digits, leading zeros among them.
+    """Return a signed 64-bit number, or None for a larger one."""
+    # Python refuses to convert thousands of digits, even leading zeros.
     shortest = digits.lstrip(b"0") or b"0"
     number = int(shortest) if len(shortest) <= _MOST_DIGITS else _LARGEST + 1
     return number if number <= _LARGEST else None

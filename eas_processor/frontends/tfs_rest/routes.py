@@ -1,4 +1,4 @@
-"""Who answers a request of TensorFlow Serving's REST interface."""
+"""The routes of TensorFlow Serving's REST interface."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ from eas_processor.serving.registry import Entry, Registry
 from eas_processor.serving.version_states import Stage
 
 NAME = "tfs"
-"""What a service calls this frontend that wants it."""
+"""The name of this frontend in `ServiceSettings.frontends`."""
 
 _PARSED_HERE = 1 << 16
 """
-Bytes of a body for an unknown model that are read as JSON, which takes the loop up to 8 ms; a
-larger one is not looked at.
+The largest body, in bytes, that is parsed as JSON when the model is unknown.
+
+Parsing blocks the event loop for up to 8 ms.
 """
 
 
 class TfsRoutes:
     """
-    Finds who answers below `/v1/`: a version of a model, or what tells of it.
+    Finds the route of a path below `/v1/`: calls, status and metadata of a model.
 
-    With `cors` browsers of any origin may call. `pool` is what metrics call the batches, and
-    `counters` are those of the calls of every protocol.
+    With `cors`, browsers of any origin may call. `pool` is the label of batching metrics.
+    `counters` counts the calls of all protocols.
     """
 
     refuses_in_json = True
@@ -65,7 +66,7 @@ class TfsRoutes:
         self._counters = counters or TfsCounters()
 
     def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
-        """Return the route for a head; a refusal is one too."""
+        """Return the route for a head, which may be one that refuses."""
         lines = CORS_LINES if self._cors else b""
         if head.method == b"OPTIONS":
             return self._preflight(head, headers)
@@ -83,7 +84,7 @@ class TfsRoutes:
             return _refused(head, str(refusal), status_of(refusal), lines)
 
     def metrics(self) -> Iterator[str]:
-        """Yield the lines of TensorFlow Serving's own page of metrics."""
+        """Yield the lines of TensorFlow Serving's metrics page."""
         versions, failed = [], {}
         for entry in self._registry:
             for number, state in entry.states.items():
@@ -158,7 +159,7 @@ def _refused(head: Head, sentence: str, status: int, lines: bytes) -> TfsRefused
 
 
 def _unknown(sentence: str, request: HttpRequest) -> Reply:
-    """Refuse a call of a model that is not there; one that is no JSON is told that first."""
+    """Refuse a call of an unknown model. As in TensorFlow Serving, invalid JSON comes first."""
     body = b"".join(request.body)
     if len(body) <= _PARSED_HERE:
         try:
