@@ -53,6 +53,11 @@ def test_every_file_in_the_error_table_exists(path: str) -> None:
     assert (ROOT / "eas_processor" / path).is_file() or (ROOT / path).is_file()
 
 
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", TEXT))))
+def test_every_file_that_is_named_without_a_link_exists(path: str) -> None:
+    assert (ROOT / "eas_processor" / path).is_file()
+
+
 def test_every_package_is_listed() -> None:
     names = {path.parent.name for path in (ROOT / "eas_processor").glob("*/__init__.py")}
     assert {name for name in names if f"[eas_processor/{name}/]" in TEXT} == names

@@ -62,14 +62,5 @@ def test_no_link_leads_to_a_page_that_is_not_there(linked: set[str]) -> None:
 
 @pytest.mark.parametrize("page", [*PAGES, DIRECTORY / "index.md"], ids=lambda page: page.stem)
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)(#[^)]+)?\)", page.read_text("utf-8"))
-    for target, anchor in targets:
-        there = page.parent / target
-        assert there.exists(), target
-        if anchor:
-            heads = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE)
-            assert anchor[1:] in {_anchor(head) for head in heads}, target + anchor
-
-
-def _anchor(head: str) -> str:
-    return re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-")
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert [each for each in targets if not (page.parent / each).exists()] == []
