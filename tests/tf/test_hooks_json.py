@@ -145,7 +145,7 @@ def test_a_frozen_graph(save_graph):
     sentence = refusal(answer, model, {"inputs": inputs})
     assert sentence == "Must specify at least one target to fetch or execute."
     sentence = refusal(answer, model, {"inputs": [[1, 2]], "output_filter": ["y"]})
-    assert "this graph has no signature, so names are those of tensors" in sentence
+    assert "this graph has no signature, so use the names of tensors" in sentence
 
 
 def identity_of(dtype):

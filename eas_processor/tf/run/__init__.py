@@ -1,1 +1,1 @@
-"""From the names in a request to a run of the graph, alone or joined with others."""
+"""Resolve the names in requests to tensors, join requests, and run the graph."""

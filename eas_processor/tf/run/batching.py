@@ -1,4 +1,4 @@
-"""Running requests that came together as one: joined by rows, split again afterwards."""
+"""Answer a batch of requests with as few runs as possible, by joining their rows."""
 
 from time import perf_counter
 from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
@@ -34,12 +34,12 @@ def run_batch(
     model: Model, requests: Sequence[Any], codecs: Sequence[int], times: RunTimes
 ) -> List[Answer]:
     """
-    Return the answer to each request, in order: response bytes or the exception that refuses it.
+    Answer each request, in order, with response bytes or with the exception that refuses it.
 
-    Each of `requests` is in the codec of the number beside it. They are joined when they share the
-    callable, dtypes, trailing shapes and scalars, whatever their codecs; the others, and those of a
-    run that fails, run alone. With `pad_variable_length_inputs` trailing shapes may differ. What
-    that took is added to `times`.
+    `codecs` has the number of each request's codec. Requests are joined if they have the same
+    callable, dtypes, trailing shapes and scalars; their codecs may differ. With
+    `pad_variable_length_inputs`, trailing shapes may differ too. All other requests run alone, and
+    so do the requests of a joined run that fails. The durations are added to `times`.
     """
     answers: List[Answer] = [b""] * len(requests)
     start = perf_counter()
@@ -53,16 +53,16 @@ def run_batch(
             continue
         _read(model, codec, requests, places, groups, answers)
     times.decode += perf_counter() - start
-    # Where large requests are split, so is what is joined.
-    most = 0 if model.splits_above else model.config.max_batch_rows
+    # A model that splits large requests splits large batches, too.
+    max_rows = 0 if model.splits_above else model.config.max_batch_rows
     for members in groups.values():
-        for part in _bound(members, most):
+        for part in _bound(members, max_rows):
             _answer_group(model, part, answers, times)
     return answers
 
 
 def _by_codec(codecs: Sequence[int]) -> Dict[int, Sequence[int]]:
-    """Return the places of the requests of each codec."""
+    """Return the places of requests by codec number."""
     if codecs and codecs.count(codecs[0]) == len(codecs):
         return {codecs[0]: range(len(codecs))}
     places: Dict[int, List[int]] = {}
@@ -79,13 +79,13 @@ def _read(
     groups: _Groups,
     answers: List[Answer],
 ) -> None:
-    """Add the requests of one codec to the groups that run together; refuse what cannot be read."""
+    """Decode the requests at `places`, and add them to the groups that run together."""
     stacks, others = codec.stack(requests, places)
     for stack in stacks:
         try:
             plan, first = model.prepare(stack.first, codec)
         except Exception:
-            others += stack.indexes  # to be refused each with an exception of its own
+            others += stack.indexes  # each of them is refused with its own exception below
             continue
         if plan.batchable:
             arrays = plan.feed(stack.arrays)
@@ -107,7 +107,7 @@ def _read(
 
 
 def _group_key(model: Model, plan: Plan, arrays: Arrays) -> Tuple[Any, ...]:
-    # The callable stands for signature, feeds and fetches.
+    # The callable identifies signature, feeds and fetches.
     if model.config.pad_variable_length_inputs and may_be_lengthened(plan, arrays):
         return (id(plan.graph_callable),) + tuple(
             (array.dtype, array.ndim) if array.ndim else (array.dtype, scalar(array))
@@ -136,7 +136,7 @@ def _bound(members: List[Member], max_rows: int) -> List[List[Member]]:
 def _answer_group(
     model: Model, members: List[Member], answers: List[Answer], times: RunTimes
 ) -> None:
-    """Answer members in one run where that may be, those of each shape apart where it may not."""
+    """Answer members with one run if possible, else with one run for each trailing shape."""
     if not model.config.pad_variable_length_inputs or not differ(members):
         _answer(model, members, answers, times)
         return
@@ -170,9 +170,9 @@ def _try_rows(
     model: Model, members: List[Member], answers: List[Answer], times: RunTimes
 ) -> List[Member]:
     """
-    Run members alone until the others make a run of another number of rows; return the others.
+    Run members alone until the rest would make a run with another number of rows; return the rest.
 
-    Two numbers of rows are what it takes to prove that outputs come by row.
+    Two runs with different numbers of rows can prove that outputs come by row.
     """
     proof = members[0].plan.proof
     waiting = alone(members)
@@ -201,7 +201,7 @@ def _answer_alone(model: Model, member: Member, times: RunTimes) -> Answer:
 def _answer_joined(
     model: Model, members: List[Member], answers: List[Answer], times: RunTimes
 ) -> bool:
-    """Answer all members together; False when they have to run alone."""
+    """Answer all members with one run. Return False if they must run alone."""
     begin = perf_counter()
     plan = members[0].plan
     proof = plan.proof
@@ -216,7 +216,7 @@ def _answer_joined(
         if proof.watches and not proof.verdict(members[0].arrays):
             return False
     except Exception:
-        # Alone, each member meets its own error, or none.
+        # The members then run alone, and each gets its own error or answer.
         return False
     _share_out(members, values, answers)
     times.encode += perf_counter() - ran
@@ -224,7 +224,7 @@ def _answer_joined(
 
 
 def _share_out(members: List[Member], values: Sequence[Any], answers: List[Answer]) -> None:
-    """Write the answers to all members from the values of their run."""
+    """Encode the answers to all members from the values of their joined run."""
     start = 0
     for alike in _alike(members):
         member = alike[0]
@@ -237,7 +237,7 @@ def _share_out(members: List[Member], values: Sequence[Any], answers: List[Answe
                 outputs, len(indexes), member.form
             )
         except Exception:
-            # One by one, each has its own error, or none.
+            # Encoded one by one, each answer has its own error, or none.
             written = [
                 _encode(member, share(outputs, len(indexes), at)) for at in range(len(indexes))
             ]
@@ -246,7 +246,7 @@ def _share_out(members: List[Member], values: Sequence[Any], answers: List[Answe
 
 
 def _alike(members: List[Member]) -> Iterator[List[Member]]:
-    """Yield the members that follow each other and are answered alike, together."""
+    """Yield lists of consecutive members whose answers can be encoded together."""
     alike = members[:1]
     for member in members[1:]:
         if member.is_answered_like(alike[0]):

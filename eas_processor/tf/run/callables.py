@@ -1,9 +1,9 @@
 """
-Running a graph for one set of feeds and fetches, the quicker way.
+Run a graph for one set of feeds and fetches, in the faster of two ways.
 
-TensorFlow can run the ops of a graph on the calling thread, which wakes no other thread, or hand
-them to its inter-op pool, which is quicker where a graph has many wide branches. The first calls
-show which one suits a graph. The figures are in docs/decisions/running-the-graph.md.
+TensorFlow can run the ops of a graph on the calling thread, which wakes no other thread. It can
+also run them in its inter-op pool, which is faster for graphs with many wide branches. The first
+calls are timed to choose. The figures are in docs/decisions/running-the-graph.md.
 """
 
 import logging
@@ -21,20 +21,19 @@ log = logging.getLogger(__name__)
 
 Run = Callable[..., Sequence[Any]]
 
-# A warm-up request is sent 5 times. That decides long runs, for which cold caches do not matter, if
-# the difference is clear. Short runs are timed for longer, on the calls that follow.
+# A warm-up request is sent 5 times. That is enough for long runs with a clear difference, because
+# cold caches do not matter for these. Short runs are timed on more of the calls that follow.
 _EARLY, _LATE, _CLEAR, _LONG_S = 5, 41, 1.25, 0.002
 
-# A model whose shapes never repeat cannot be timed; stop trying.
+# The trial ends after this many shapes, because a model whose shapes never repeat cannot be timed.
 _MAX_SHAPES = 16
 
-
-# Of a graph, where others are of the machine. To try again takes as long as to compile the graph.
+# Errors of the graph itself, which the next attempt would meet again after a long compilation.
 _LASTING = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.UnimplementedError)
 
 
 class PlanCallable:
-    """What a plan runs: `run(*arrays)` takes the tensors that are fed and returns those fetched."""
+    """The callable of a plan: `run(*arrays)` takes the fed arrays, and returns fetched values."""
 
     __slots__ = ("__weakref__", "run")
 
@@ -43,12 +42,12 @@ class PlanCallable:
 
 class GraphCallable(PlanCallable):
     """
-    One set of feeds and fetches: `run(*arrays)` takes the ones and returns the others, in order.
+    The callable of a graph for one set of feeds and fetches, both in order.
 
-    Safe to call from several threads. `run` is replaced once the quicker way is known, so read it
-    for each call. TensorFlow's own callables are released with the last reference to this object.
-    `proofs` holds what is known of its outputs, by the shapes declared for its feeds and what is
-    stated of its outputs.
+    It is safe to call from several threads. `run` is replaced when the faster way is known, so read
+    the attribute for each call. TensorFlow's own callables are released with the last reference to
+    this object. `proofs` holds the row proofs of its outputs, by the declared shapes of its feeds
+    and the statements about its outputs.
     """
 
     __slots__ = ("proofs",)
@@ -65,7 +64,7 @@ class GraphCallable(PlanCallable):
 
         self.proofs: Dict[Any, RowProof] = {}
 
-        # The trial must not keep its owner alive: a worker runs with the collector of cycles off.
+        # A weak reference, because workers run without the collector that would free a cycle.
         owner = weakref.ref(self)
 
         def settle(run: Run) -> None:
@@ -85,7 +84,7 @@ def make_callable(
     """
     Return TensorFlow's callable for tensors by name.
 
-    Raises `RunError` where the graph cannot be prepared for it: no request has been read by then.
+    Raises RunError if TensorFlow cannot prepare the graph for it, whatever the request.
     """
     options = CallableOptions(feed=feeds, fetch=fetches)
     if on_caller_thread:
@@ -98,7 +97,7 @@ def make_callable(
 
 
 class _Timings:
-    """What the calls with one set of shapes took, in seconds; True is on the caller's thread."""
+    """The seconds of calls with one set of shapes, by way; True is on the caller's thread."""
 
     __slots__ = ("seconds",)
 
@@ -106,12 +105,12 @@ class _Timings:
         self.seconds: Dict[bool, List[float]] = {True: [], False: []}
 
     def next_way(self) -> bool:
-        """Return the way that was timed less often."""
+        """Return the way with fewer timed calls."""
         return len(self.seconds[True]) <= len(self.seconds[False])
 
     def best(self) -> Optional[Tuple[float, float]]:
-        """Return the best of each way, the caller's thread first, once they tell a winner."""
-        # The first call of each way compiles, or tunes a kernel to the shapes.
+        """Return the best time of each way, the caller's thread first; None while undecided."""
+        # The first call of each way compiles the graph, or tunes kernels for the shapes.
         caller, pool = self.seconds[True][1:], self.seconds[False][1:]
         if not caller or not pool:
             return None
@@ -122,7 +121,7 @@ class _Timings:
 
 
 class _Trial:
-    """Runs each call one of the two ways in turn, and settles on the quicker."""
+    """Runs calls in both ways alternately, and then chooses the faster one."""
 
     def __init__(
         self, make: Callable[[bool], Run], settle: Callable[[Run], None], label: str

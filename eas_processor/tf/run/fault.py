@@ -1,9 +1,9 @@
 """
-Whose fault an error of a run is: the request's, or the model's, which fails so with any input.
+Decide whether an error of a run is the request's fault or the model's.
 
-TensorFlow's class of an error says what is wrong, not whose fault it is: a constant that cannot be
-parsed is an InvalidArgument too. So the graph is asked whether the op that failed depends on what
-the request fed. An op that does not would fail with any other request.
+TensorFlow's error class does not tell: a constant that cannot be parsed is an InvalidArgument, too.
+So the graph is searched: an op that does not depend on the request's inputs would fail with any
+other request, and its error is the model's fault.
 """
 
 import re
@@ -13,11 +13,12 @@ from eas_processor.tf.runtime import tf
 
 _errors = tf.errors
 
-# The values of a request lead to these, unless the graph shows otherwise.
+# Errors that are the request's fault unless the graph shows otherwise.
 _OF_VALUES = (_errors.InvalidArgumentError, _errors.OutOfRangeError)
 
-# These are about files and state, but decompressing or parsing a request's bytes raises the first,
-# and opening a file that the request names the others. An op shows it, if it can be found.
+# Errors about files and state. They are the request's fault only if the op that failed is found,
+# and depends on the request: decompressing or parsing its bytes raises the first, and opening a
+# file that it names raises the others.
 _OF_DATA = (_errors.DataLossError,)
 _OF_FILES = (
     _errors.NotFoundError,
@@ -27,12 +28,12 @@ _OF_FILES = (
 )
 _READS_FILES = ("ReadFile", "MatchingFiles")
 
-# More dimensions than a kernel has been written for, in words of several versions.
+# Errors for more dimensions than a kernel supports, in the messages of several versions.
 _OF_SHAPES = (_errors.UnimplementedError, _errors.AbortedError)
 _SHAPES = re.compile(r"Broadcast between|\b(dim|dimension|rank)s?\b", re.IGNORECASE)
 
-# InvalidArgument, and the model's whatever op it comes from. A sentence begins so: further on it
-# can quote a value of the request.
+# InvalidArgument errors that are always the model's fault. Only the beginning of a message counts,
+# because the rest may quote a value of the request.
 _OF_MODELS = re.compile(
     r"(\w+: )?(callback \S{1,99} is not found|Could not find callback|No OpKernel was registered"
     r"|Cannot assign a device|Op type not registered|[Ff]unction \S{1,200} is not defined"
@@ -40,7 +41,7 @@ _OF_MODELS = re.compile(
     r"|End of sequence)"
 )
 
-# What TensorFlow appends: the op that failed, and before it, from 2.0 on, its function.
+# TensorFlow appends the op that failed to its messages, and from 2.0 on its function before it.
 _APPENDED = re.compile(
     r"\[\[(?:\{\{function_node (?P<function>[^{}]+)\}\}\s*)?\{\{node (?P<node>[^{}]+)\}\}"
     r"[^\n]*\]\]\s*$"
@@ -49,15 +50,15 @@ _TAIL = 2000
 
 _MAX_KNOWN = 1000
 
-# Functions that an op runs or not, or several times, as its inputs say.
+# Ops that run their functions conditionally or repeatedly.
 _CHOOSES = ("If", "StatelessIf", "Case", "StatelessCase", "While", "StatelessWhile")
 
-# DT_RESOURCE and DT_VARIANT: the types of arguments that are variables, tables and iterators.
+# DT_RESOURCE and DT_VARIANT, the dtypes of variables, tables and iterators.
 _STATES = (20, 21)
 
 
 class Faults:
-    """Tells whose fault errors are, for one graph. Safe to use from several threads."""
+    """Decides whose fault errors of one graph are. Safe to use from several threads."""
 
     def __init__(self, graph: Any) -> None:
         self._graph = graph
@@ -66,9 +67,9 @@ class Faults:
 
     def is_requests(self, error: Any, message: str, feeds: Collection[str]) -> bool:
         """
-        Tell whether an OpError of a run, with what it says, is the fault of what was fed.
+        Return whether an OpError with this message is the request's fault.
 
-        `feeds` are the names of the tensors fed.
+        `feeds` are the names of the tensors that the request fed.
         """
         if isinstance(error, _OF_VALUES):
             return not _OF_MODELS.match(message) and self._depends(message, feeds) is not False
@@ -84,11 +85,11 @@ class Faults:
         self, message: str, feeds: Collection[str], types: Collection[str] = ()
     ) -> Optional[bool]:
         """
-        Tell whether the op that failed depends on what was fed; None where that is unknown.
+        Return whether the op that failed depends on `feeds`, or None if that is unknown.
 
-        With `types`, also whether it is of one of them.
+        With `types`, the op must also have one of these types.
         """
-        # A value that the message quotes can look like what follows it: the last line counts.
+        # Only the last line counts, because a quoted value may look like TensorFlow's own text.
         begin = max(message.rfind("\n"), len(message) - _TAIL, 0)
         found = _APPENDED.search(message, begin)
         if found is None:
@@ -112,7 +113,7 @@ class Faults:
         except (KeyError, ValueError):
             return None
         if self._has_functions() and self._library().has_node(node):
-            return None  # TensorFlow 1 does not say which of them failed
+            return None  # TensorFlow 1 does not tell whether the op or a function's node failed
         return _reaches(op, set(feeds)) and (not types or op.type in types)
 
     def _has_functions(self) -> bool:
@@ -125,7 +126,7 @@ class Faults:
 
 
 def _reaches(op: Any, feeds: Set[str]) -> bool:
-    """Tell whether an op depends on a tensor that is fed, waiting for it included."""
+    """Return whether an op depends on a tensor in `feeds`, by data or by control."""
     pending = [op]
     seen = {op}
     while pending:
@@ -144,10 +145,10 @@ class _Node(NamedTuple):
 
 
 class _Functions:
-    """The functions of a graph, as far as errors need them."""
+    """The nodes and arguments of a graph's functions."""
 
     def __init__(self, definition: Any) -> None:
-        # No message of the definition: one would keep all of it, with the graph's constants.
+        # Only names are kept: any message would keep the whole definition, and its constants.
         self._nodes: Dict[str, Dict[str, _Node]] = {}
         self._arguments: Dict[str, Dict[str, int]] = {}
         calls: Dict[str, List[str]] = {}
@@ -169,14 +170,15 @@ class _Functions:
                 maybe.extend(calls.get(name, ()))
 
     def has_node(self, node: str) -> bool:
-        """Tell whether a function has a node of that name."""
+        """Return whether any function has a node of that name."""
         return any(node in nodes for nodes in self._nodes.values())
 
     def depends(self, function: str, node: str, types: Collection[str]) -> Optional[bool]:
         """
-        Tell whether a node depends on what its function is given; None where that is unknown.
+        Return whether a node depends on its function's arguments, or None if that is unknown.
 
-        A variable says nothing of the request. With `types`, also whether the node is of one.
+        Arguments that are variables do not count. With `types`, the node must also have one of
+        these types.
         """
         nodes = self._nodes.get(function, {})
         if node not in nodes:
@@ -187,7 +189,7 @@ class _Functions:
         return None if given or function in self._conditional else False
 
     def _reached(self, function: str, node: str) -> Set[int]:
-        """Return the types of the arguments that a node of a function depends on."""
+        """Return the dtypes of the arguments on which a node of a function depends."""
         nodes, arguments = self._nodes[function], self._arguments[function]
         given: Set[int] = set()
         pending = [node]

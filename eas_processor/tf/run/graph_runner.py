@@ -1,4 +1,4 @@
-"""Plans of a graph in a session."""
+"""Make plans for a graph in a session, and translate the errors of its runs."""
 
 import logging
 from typing import Any, Dict, Optional, Sequence
@@ -25,9 +25,10 @@ log = logging.getLogger(__name__)
 
 class GraphRunner(Runner):
     """
-    A session with a graph in it, and its signatures by name (none for a frozen graph).
+    Runs a graph in a session.
 
-    `unable` are the nodes of the graph that cannot run, whatever the request.
+    `signatures` are by name, and empty for a frozen graph. `unable` are the nodes of the graph that
+    can never run.
     """
 
     failures = (tf.errors.OpError, UnicodeDecodeError)
@@ -58,12 +59,11 @@ class GraphRunner(Runner):
         checks_dtypes: bool,
         unsigned: bool,
     ) -> Plan:
-        """Return how a request with these names runs; raise `BadRequest` when one does not fit."""
-        # In one order whichever way the client's map came out, so that its requests share a
-        # callable.
+        """Return the plan for requests with these names; see `Runner.resolve`."""
+        # Sorted, so that requests share a callable whatever the order of their inputs.
         feeds = sorted(self._resolver.feeds(signature, inputs), key=lambda spec: spec.tensor_name)
         fetches = self._resolver.fetches(signature, output_filter, unsigned)
-        # What was inferred from the graph may have inputs that an output does not need.
+        # An inferred signature may have inputs that an output does not need.
         declared = bool(self._signatures)
         if signature and declared and all(spec.name in signature.outputs for spec in fetches):
             refuse_missing(signature, feeds)
@@ -91,13 +91,13 @@ class GraphRunner(Runner):
         return Plan(feeds, fetches, graph_callable, proof, strict, checks_dtypes)
 
     def translate(self, plan: Plan, error: Any) -> ProcessorError:
-        """Return the error to raise for what TensorFlow raised in a run, and whose fault it is."""
+        """Convert an exception of a run to this processor's error."""
         if isinstance(error, UnicodeDecodeError):
             return translate_unreadable(error)
         unfed = placeholder_of(error.message)
         if unfed and self._leaves_out(plan, unfed):
             return RunError(
-                f"the signature leaves out the placeholder {quote(unfed)}, which its outputs need: "
+                f"the signature lacks the placeholder {quote(unfed)}, which its outputs need: "
                 f"export the model with a value for it, or send it as input {quote(unfed + ':0')}"
             )
         feeds = [spec.tensor_name for spec, _ in plan.feeds]
@@ -105,7 +105,7 @@ class GraphRunner(Runner):
         return translate(error, is_requests)
 
     def _leaves_out(self, plan: Plan, placeholder: str) -> bool:
-        """Tell whether outputs of a signature need a placeholder that no signature names."""
+        """Return whether no signature has `placeholder`, although outputs of one need it."""
         signatures = self._signatures.values()
         inputs = {spec.tensor_name for each in signatures for spec in each.inputs.values()}
         outputs = {id(spec) for each in signatures for spec in each.outputs.values()}
@@ -113,12 +113,13 @@ class GraphRunner(Runner):
         return placeholder + ":0" not in inputs and asked <= outputs
 
     def infer_signature(self) -> Optional[Signature]:
-        """Return a signature of what the graph takes and gives; None where it does not tell."""
+        """Infer a signature from the graph, or return None if that is impossible."""
         graph, offers, why = self._session.graph, self._resolver.offers, self._unable.why
         found = infer_signature(graph, lambda spec: offers(spec) and not why(spec.tensor_name))
         if found is None:
             log.warning(
-                "model_config.infer_signature: the graph does not tell what it takes or gives"
+                "model_config.infer_signature: the graph has no placeholders, or no outputs that "
+                "depend on them"
             )
         return found
 

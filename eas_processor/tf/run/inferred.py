@@ -1,19 +1,19 @@
-"""A signature for a graph that has none, as far as the graph itself tells it."""
+"""Infer a signature for a graph that has none."""
 
 from typing import Any, Callable, Dict, List, Optional
 
 from eas_processor.tf.model.signatures import DEFAULT_NAME, Signature, TensorSpec
 
-# Ops without a value worth fetching, although nothing takes it.
+# Ops whose value is not an output, although no other op consumes it.
 _NO_OUTPUTS = frozenset(["Assert", "Const", "NoOp", "Placeholder", "PlaceholderWithDefault"])
 
 
 def infer_signature(graph: Any, offered: Callable[[TensorSpec], bool]) -> Optional[Signature]:
     """
-    Return a signature of the placeholders of `graph`, and of what comes of them that nothing takes.
+    Infer inputs and outputs: the placeholders, and the tensors from them that no op consumes.
 
-    Only tensors that are `offered` count. None where there is no such input or no such output. A
-    graph that was cut carelessly has more of both than its author meant.
+    Only tensors for which `offered` returns True are included. Returns None without any input or
+    output. A carelessly cut graph may have more of both than its author meant.
     """
     sources = [op for op in graph.get_operations() if op.type == "Placeholder"]
     inputs = [spec for op in sources for spec in _specs(op) if offered(spec)]
@@ -30,7 +30,7 @@ def infer_signature(graph: Any, offered: Callable[[TensorSpec], bool]) -> Option
 
 
 def _followers(ops: List[Any]) -> List[Any]:
-    """Return what depends on the values of `ops`, by name."""
+    """Return the ops that depend on `ops`, sorted by name."""
     pending, found = list(ops), {}
     while pending:
         for tensor in pending.pop().outputs:
@@ -42,7 +42,7 @@ def _followers(ops: List[Any]) -> List[Any]:
 
 
 def _specs(op: Any) -> List[TensorSpec]:
-    """Return the outputs of an op, the first by the name of the op, as a request may name it."""
+    """Return the outputs of an op; the first has the name of the op, which requests may use."""
     specs = []
     for index, tensor in enumerate(op.outputs):
         shape = None

@@ -1,4 +1,4 @@
-"""Requests that one run answers together, before and after the run."""
+"""The requests of a joined run."""
 
 from typing import List
 
@@ -8,10 +8,10 @@ from eas_processor.tf.run.plans import Arrays, Plan
 
 class Member:
     """
-    Requests alike, mostly one: their places among the answers, and their arrays, joined by rows.
+    One request, or several similar ones with joined arrays.
 
-    `rows` is the number of rows of each; 0 for a request that cannot be joined. `codec` writes
-    their answers, in `form`.
+    `indexes` are their places among the answers. `rows` is the number of rows of each request, or 0
+    for a request that cannot be joined. `codec` encodes their answers in `form`.
     """
 
     __slots__ = ("arrays", "codec", "form", "indexes", "plan", "rows")
@@ -34,11 +34,11 @@ class Member:
 
     @property
     def total(self) -> int:
-        """The rows of all its requests."""
+        """The number of rows of all its requests."""
         return self.rows * len(self.indexes)
 
     def alone(self) -> "List[Member]":
-        """Return each request as a member of its own."""
+        """Return one member for each request."""
         if len(self.indexes) == 1:
             return [self]
         starts = range(0, self.total, self.rows)
@@ -48,14 +48,14 @@ class Member:
         ]
 
     def with_arrays(self, arrays: Arrays) -> "Member":
-        """Return the same requests with other arrays, of as many rows."""
+        """Return a member with other arrays, which must have the same number of rows."""
         return Member(self.indexes, self.codec, self.form, self.plan, arrays, self.rows)
 
     def _one(self, index: int, arrays: Arrays) -> "Member":
         return Member([index], self.codec, self.form, self.plan, arrays, self.rows)
 
     def is_answered_like(self, other: "Member") -> bool:
-        """Tell whether both can be cut out of one answer."""
+        """Return whether the answers of both can be encoded together."""
         return (
             self.plan is other.plan
             and self.codec is other.codec
@@ -65,5 +65,5 @@ class Member:
 
 
 def alone(members: List[Member]) -> List[Member]:
-    """Return each request of `members` as a member of its own."""
+    """Return one member for each request of `members`."""
     return [each for member in members for each in member.alone()]

@@ -1,4 +1,4 @@
-"""A loaded model: plans and checks requests, and runs them."""
+"""A loaded model: it checks requests, plans them, and runs them."""
 
 import logging
 import threading
@@ -23,7 +23,8 @@ from eas_wire.text import list_names
 
 log = logging.getLogger(__name__)
 
-# Plans kept at a time. Each may hold a compiled copy of the graph, and a client chooses the names.
+# The most plans that are kept. Each may hold a compiled copy of the graph, and clients choose the
+# names that need a plan.
 MAX_PLANS = 64
 
 _Key = Tuple[str, Tuple[str, ...], Tuple[str, ...], bool, bool, bool]
@@ -31,9 +32,10 @@ _Key = Tuple[str, Tuple[str, ...], Tuple[str, ...], bool, bool, bool]
 
 class Model(Target):
     """
-    What runs a model, and its signatures by name (none for a frozen graph).
+    A model with its runner, and its signatures by name (none for a frozen graph).
 
-    Safe to use from several threads.
+    It is safe to use from several threads. Raises ModelConfigError for a setting that does not
+    match the signatures.
     """
 
     def __init__(
@@ -41,16 +43,16 @@ class Model(Target):
     ) -> None:
         self.config = config
         self.metadata: Dict[str, Any] = {}
-        """The signatures in full, as JSON can hold them."""
+        """The signatures as values for the JSON of TensorFlow Serving's `/metadata`."""
         self.load_facts: Dict[str, float] = {}
-        """What loading it took, by name."""
+        """Measurements of the load, by name."""
         self.request_log: Optional[Any] = None
-        """Where samples of requests and answers go; None where nowhere."""
+        """The `RequestLog` that samples requests and answers, or None."""
         self.json_nan = config.json_nan
         self.splits_above = config.max_batch_rows if config.enable_large_batch_splitting else 0
-        """Rows that one run has at most, where more are run in parts; 0 where nothing is split."""
+        """The most rows in one run, if larger requests are run in parts; else 0."""
         self.shapes_runs = bool(config.allowed_batch_sizes or self.splits_above)
-        """Whether even a lone request may run with other numbers of rows than it has."""
+        """Whether a single request may run with another number of rows than it has."""
         self._has_limits = has_limits(config)
         self.default_signature = choose_default(signatures, config.signature_name)
         self._runner = runner
@@ -67,17 +69,21 @@ class Model(Target):
         unknown = set(stated).difference(given) if isinstance(stated, tuple) and given else ()
         if unknown:
             log.warning(
-                "model_config.outputs_by_row names %s, which no signature gives: %s",
+                "model_config.outputs_by_row names %s, which no signature returns; outputs: %s",
                 list_names(sorted(unknown)),
                 list_names(sorted(given)),
             )
 
     def prepare(self, request: Request, codec: Codec) -> Tuple[Plan, Arrays]:
-        """Return how `request` runs and what to feed; raise `BadRequest` when it does not fit."""
+        """
+        Return the plan of a request, and the arrays to feed in its order.
+
+        Raises BadRequest if the request does not match the model.
+        """
         names = request.signature_name, request.inputs, request.output_filter
         plan = self.plan(*names, unsigned=codec.has_unsigned)
         if not codec.strict_shapes and not plan.fits(request.inputs):
-            # A request that fits shares its plan, and so its runs, with those of strict codecs.
+            # Requests that fit keep the strict plan, so that they can join those of strict codecs.
             plan = self.plan(*names, False, codec.checks_dtypes, codec.has_unsigned)
         arrays = plan.take(request.inputs)
         if self._has_limits:
@@ -93,7 +99,7 @@ class Model(Target):
         checks_dtypes: bool = True,
         unsigned: bool = False,
     ) -> Plan:
-        """Return how a request with these names runs; raise `BadRequest` when one does not fit."""
+        """Return the plan for requests with these names; see `Runner.resolve`."""
         asked = signature_name, tuple(inputs), tuple(output_filter)
         key = (*asked, strict_shapes, checks_dtypes, unsigned)
         plan = self._plans.get(key)
@@ -102,39 +108,43 @@ class Model(Target):
         return plan
 
     def signature(self, name: str) -> Optional[Signature]:
-        """Return the signature that a request names; None when the model has none at all."""
-        # A frozen graph takes any signature name: the SDKs make their users give one.
+        """
+        Return the signature with this name, or the default one for "".
+
+        Returns None if the model has no signatures. Raises BadRequest for an unknown name.
+        """
+        # A frozen graph accepts any signature name, because SDKs require their users to set one.
         if not name or not self._signatures:
             return self.default_signature
         return find_signature(self._signatures, name)
 
     def input_names(self, signature_name: str) -> Optional[Sequence[str]]:
-        """Return the inputs of a signature; None where the model has no signatures."""
+        """Return the input names of a signature, or None if the model has no signatures."""
         signature = self.signature(signature_name)
         return None if signature is None else list(signature.inputs)
 
     def output_names(self, signature_name: str) -> Optional[Sequence[str]]:
-        """Return the outputs of a signature; None where the model has no signatures."""
+        """Return the output names of a signature, or None if the model has no signatures."""
         signature = self.signature(signature_name)
         return list(signature.outputs) if signature and self._signatures else None
 
     def input_defaults(self, signature_name: str) -> Dict[str, Tensor]:
-        """Return the values of the inputs of a signature that a request may leave out."""
+        """Return the default values of a signature's optional inputs, by name."""
         signature = self.signature(signature_name)
         return {} if signature is None else signature.defaults
 
     def describe_inputs(self, signature_name: str) -> str:
-        """Return what a signature takes, for the end of a sentence."""
+        """Return a clause for messages that lists the inputs of a signature."""
         return describe_inputs(self.signature(signature_name))
 
     def example_outputs(self, signature_name: str, method: str) -> Sequence[str]:
-        """Return the outputs of a signature that takes examples and does what `method` says."""
+        """Return the output names of a signature that takes examples, for `method`."""
         signature = self.signature_or_none(signature_name)
         checks_method = self.config.enable_signature_method_name_check
         return outputs_of_examples(signature, signature_name, method, checks_method)
 
     def example_tensors(self, signature_name: str, method: str) -> Tuple[str, Dict[str, str]]:
-        """Return the names of the tensors of such a signature: its input, and outputs by name."""
+        """Return such a signature's input tensor, and its output tensors by name."""
         names = self.example_outputs(signature_name, method)
         signature = self.signature(signature_name)
         assert signature is not None
@@ -142,7 +152,7 @@ class Model(Target):
         return fed.tensor_name, {name: signature.outputs[name].tensor_name for name in names}
 
     def signature_or_none(self, name: str) -> Optional[Signature]:
-        """Return the signature of this name, None where there is no such one."""
+        """Return the signature with this name, or None if there is none."""
         try:
             return self.signature(name)
         except BadRequest:
@@ -151,11 +161,11 @@ class Model(Target):
     def specs(
         self, signature_name: str, inputs: Iterable[str], output_filter: Iterable[str]
     ) -> Sequence[TensorSpec]:
-        """Return each of the inputs that a request names; raise `BadRequest` as `plan` does."""
+        """Return the inputs that a request names. Raises BadRequest as `plan` does."""
         return self.plan(signature_name, inputs, output_filter).inputs
 
     def run(self, plan: Plan, arrays: Arrays) -> Sequence[Any]:
-        """Return the values fetched; raise `ModelRefusal` or `RunError`."""
+        """Run a plan, and return the values of its fetches. Raises ModelRefusal or RunError."""
         try:
             values = plan.graph_callable.run(*arrays)
         except self._runner.failures as error:

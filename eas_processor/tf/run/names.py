@@ -1,8 +1,8 @@
 """
-From the names in a request to tensors of the graph.
+Resolve the names in a request to tensors of the graph.
 
-A name is an alias of the signature, or the name of a tensor (`x:0`; in a graph without signatures
-also `x`).
+A name is an alias of the signature or the name of a tensor, such as `x:0`. In a graph without
+signatures it may be `x`.
 """
 
 import re
@@ -14,10 +14,10 @@ from eas_processor.tf.model.signatures import Signature, TensorSpec, dtype_name
 from eas_processor.tf.runtime import tf
 from eas_wire.text import cut_list, list_names, quote
 
-# The vendor's words, which its users search for.
+# The vendor's message, which its users search for.
 NO_FETCH = "Must specify at least one target to fetch or execute."
 
-_NO_SIGNATURE = "this graph has no signature, so names are those of tensors, such as 'x:0'"
+_NO_SIGNATURE = "this graph has no signature, so use the names of tensors, such as 'x:0'"
 
 # Ops that write variables or files.
 _WRITES = re.compile(
@@ -27,9 +27,10 @@ _WRITES = re.compile(
 
 class Resolver:
     """
-    Finds the tensors of one graph by alias or name; a refusal is a `BadRequest`.
+    Finds the tensors of one graph by alias or name.
 
-    `bare` is whether the graph came without signatures, so that `x` is the name of `x:0`.
+    `saver_filename` is the tensor that takes the path of variables. `bare` tells whether the graph
+    has no signatures, so that `x` means `x:0`. Methods raise BadRequest.
     """
 
     def __init__(self, graph: Any, saver_filename: str, bare: bool) -> None:
@@ -38,7 +39,7 @@ class Resolver:
         self._saver = saver_filename.split(":", maxsplit=1)[0]
 
     def feeds(self, signature: Optional[Signature], names: Sequence[str]) -> List[TensorSpec]:
-        """Return the tensors to feed, one for each name and in the same order."""
+        """Return the tensors to feed, one for each name, in the same order."""
         aliases = signature.inputs if signature else {}
         specs = []
         by_tensor: Dict[str, str] = {}
@@ -59,9 +60,9 @@ class Resolver:
         self, signature: Optional[Signature], output_filter: Sequence[str], unsigned: bool = False
     ) -> List[TensorSpec]:
         """
-        Return the tensors to fetch, named as asked for; all outputs when the filter is empty.
+        Return the tensors to fetch, or all outputs of the signature if the filter is empty.
 
-        `unsigned` is whether a response can carry DT_UINT32 and DT_UINT64 too.
+        `unsigned` tells whether a response can carry DT_UINT32 and DT_UINT64.
         """
         aliases = signature.outputs if signature else {}
         specs: Dict[str, TensorSpec] = {}
@@ -78,7 +79,7 @@ class Resolver:
         return list(specs.values())
 
     def unfed(self, fetch: str, feeds: Sequence[str]) -> str:
-        """Return `fetch`, or a copy of it when it is fed: TensorFlow fetches nothing it is fed."""
+        """Return `fetch`, or a copy of it if it is fed: TensorFlow cannot fetch a fed tensor."""
         if fetch not in feeds:
             return fetch
         name = "eas_copy_of/" + fetch.replace(":", "_")
@@ -91,11 +92,11 @@ class Resolver:
         try:
             return self._graph.get_tensor_by_name(tensor_name)
         except (KeyError, ValueError, TypeError):
-            # TypeError is of half a surrogate pair in the name, which JSON can write.
+            # A TypeError means an unpaired surrogate in the name, which JSON allows.
             return None
 
     def offers(self, spec: TensorSpec) -> bool:
-        """Tell whether a request that names `spec` as an output could have it."""
+        """Return whether a request may name `spec` as an output."""
         try:
             self._refuse_writes(spec)
             refuse_dtype(spec, {})
@@ -125,21 +126,21 @@ class Resolver:
             )
         if self._tensor(spec.tensor_name) is None:
             raise RunError(
-                f"the signature says that {kind} {quote(spec.name)} is the tensor "
+                f"the signature declares that {kind} {quote(spec.name)} is the tensor "
                 f"{quote(spec.tensor_name)}, which the graph does not have; export the model again"
             )
 
     def _refuse_writes(self, spec: TensorSpec) -> None:
-        # Any tensor can be asked for by name, and a SavedModel carries the ops that assign and save
-        # its variables: no request may change the model for the others, or write a file.
+        # Requests may name any tensor, and a SavedModel contains the ops that assign and save its
+        # variables. No request may change the model for others, or write a file.
         pending = [self._tensor(spec.tensor_name).op]
         seen = set(pending)
         while pending:
             op = pending.pop()
             if op.name == self._saver or _WRITES.match(op.type):
                 raise BadRequest(
-                    f"output {quote(spec.name)} cannot be asked for by tensor name: it depends on "
-                    f"the op {quote(op.name)}, which is there to load, save or change variables"
+                    f"output {quote(spec.name)} cannot be fetched by tensor name: it depends on "
+                    f"the op {quote(op.name)}, which loads, saves or changes variables"
                 )
             sources = {tensor.op for tensor in op.inputs}.union(op.control_inputs) - seen
             seen |= sources
@@ -147,7 +148,7 @@ class Resolver:
 
 
 def asked_outputs(output_filter: Sequence[str], aliases: Dict[str, TensorSpec]) -> Sequence[str]:
-    """Return the names of the outputs that are asked for: all of a signature without a filter."""
+    """Return the output names in the filter, or all in `aliases` if it is empty."""
     names = output_filter or list(aliases)
     if not names:
         raise BadRequest(NO_FETCH)
@@ -158,7 +159,7 @@ def asked_outputs(output_filter: Sequence[str], aliases: Dict[str, TensorSpec]) 
 
 
 def refuse_missing(signature: Signature, feeds: Sequence[TensorSpec]) -> None:
-    """Raise `BadRequest` unless every input of `signature` is among `feeds`."""
+    """Raise BadRequest unless `feeds` include every input of `signature`."""
     fed = {spec.tensor_name for spec in feeds}
     missing = [spec.name for spec in signature.inputs.values() if spec.tensor_name not in fed]
     if missing:
@@ -167,7 +168,7 @@ def refuse_missing(signature: Signature, feeds: Sequence[TensorSpec]) -> None:
 
 
 def refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec], unsigned: bool = False) -> None:
-    """Raise `BadRequest` where a response cannot carry an output, one of `aliases` or a tensor."""
+    """Raise BadRequest if a response cannot carry the dtype of an output."""
     if spec.dtype not in WIRE_DTYPES and not (unsigned and spec.dtype in UNSIGNED):
         others = [name for name, other in aliases.items() if other.dtype in WIRE_DTYPES]
         raise BadRequest(
@@ -177,14 +178,14 @@ def refuse_dtype(spec: TensorSpec, aliases: Dict[str, TensorSpec], unsigned: boo
 
 
 def describe_inputs(signature: Optional[Signature]) -> str:
-    """Return what a signature takes, as messages say it; None is a graph without signatures."""
+    """Return a clause for messages that lists a signature's inputs; None means no signature."""
     if signature is None:
         return _NO_SIGNATURE
     return f"signature {quote(signature.name)} takes {_list_specs(signature.inputs)}"
 
 
 def describe_outputs(signature: Optional[Signature]) -> str:
-    """Return what a signature gives, as messages say it."""
+    """Return a clause for messages that lists a signature's outputs; None means no signature."""
     if signature is None:
         return _NO_SIGNATURE
     return f"signature {quote(signature.name)} returns {_list_specs(signature.outputs)}"

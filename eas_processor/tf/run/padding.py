@@ -1,8 +1,8 @@
 """
-Rows and lengths that are added to what requests bring, so that it fits into one run.
+Pad the rows and trailing sizes of arrays, so that requests fit into one run.
 
-Lengths change what a model computes. They are added only with `pad_variable_length_inputs`, and
-only where the signature leaves the length open.
+Padding trailing sizes may change the results of a model. It is done only with
+`pad_variable_length_inputs`, and only in dimensions whose size the signature leaves open.
 """
 
 from typing import Any, Dict, List, Sequence, Tuple
@@ -13,14 +13,14 @@ from eas_processor.tf.model.signatures import shape_fits
 from eas_processor.tf.run.members import Member, alone
 from eas_processor.tf.run.plans import Arrays, Plan
 
-# Many rows of one value beside one row of many make a table of both: two requests of 400 KB would
-# come to 40 GB. What has to grow beyond both of these runs apart.
+# Padding multiplies: many short rows and one long row, in two requests of 400 KB, would take 40 GB.
+# Requests whose arrays would grow beyond both of these limits are not joined.
 _FREE_BYTES = 16 << 20
-_MOST_TIMES = 8
+_MAX_GROWTH = 8
 
 
 def add_rows(arrays: Arrays, rows: int) -> Arrays:
-    """Return arrays whose last row comes `rows` more times: any other might be out of range."""
+    """Append `rows` copies of the last row, because made-up rows might be out of range."""
     if not rows:
         return arrays
     return [
@@ -30,7 +30,7 @@ def add_rows(arrays: Arrays, rows: int) -> Arrays:
 
 
 def may_be_lengthened(plan: Plan, arrays: Arrays) -> bool:
-    """Tell whether arrays have a value to be lengthened by, and are what the signature declares."""
+    """Return whether arrays may be padded: not empty, and of the declared shapes."""
     return all(
         array.size and shape_fits(spec.shape, array.shape)
         for spec, array in zip(plan.inputs, arrays)
@@ -38,13 +38,13 @@ def may_be_lengthened(plan: Plan, arrays: Arrays) -> bool:
 
 
 def differ(members: Sequence[Member]) -> bool:
-    """Tell whether arrays of these members have other trailing shapes than those of the first."""
+    """Return whether the members have different trailing shapes."""
     first = _trailing(members[0])
     return any(_trailing(member) != first for member in members[1:])
 
 
 def by_shape(members: Sequence[Member]) -> List[List[Member]]:
-    """Return the members of each trailing shape, in the order of their first ones."""
+    """Group members by trailing shape, in order of first appearance."""
     groups: Dict[Any, List[Member]] = {}
     for member in members:
         groups.setdefault(_trailing(member), []).append(member)
@@ -53,10 +53,10 @@ def by_shape(members: Sequence[Member]) -> List[List[Member]]:
 
 def lengthened(members: List[Member]) -> List[Member]:
     """
-    Return each request with arrays of the largest trailing sizes of all.
+    Pad the arrays of each request to the largest trailing sizes of all requests.
 
-    What is added to an array is its own first element, as TensorFlow Serving has it. None are
-    returned where that would take far more memory than what came.
+    An array is padded with its own first element, as in TensorFlow Serving. Returns an empty list
+    if the padded arrays would take far more memory than the requests.
     """
     each_alone = alone(members)
     columns = list(zip(*(member.arrays for member in each_alone)))
@@ -84,7 +84,7 @@ def _is_excessive(column: Sequence[Any], sizes: Tuple[int, ...]) -> bool:
     grown = sum([len(array) for array in column]) * column[0].itemsize
     for size in sizes:
         grown *= size
-    return bool(grown > _FREE_BYTES and grown > _MOST_TIMES * came)
+    return bool(grown > _FREE_BYTES and grown > _MAX_GROWTH * came)
 
 
 def _grow(array: Any, sizes: Tuple[int, ...]) -> Any:

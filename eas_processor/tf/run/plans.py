@@ -1,4 +1,4 @@
-"""Plans: what the names in a request come to, worked out once for all requests with equal names."""
+"""Plans: the feeds, fetches and checks of all requests with the same names."""
 
 from typing import Any, Dict, List, Sequence
 
@@ -15,11 +15,11 @@ Arrays = List[Any]
 
 class Plan:
     """
-    Which tensors to feed, what each has to look like, and which to fetch.
+    The tensors to feed, their declared dtypes and shapes, and the tensors to fetch.
 
-    `batchable` tells whether the signature lets requests be joined by rows, and `proof` whether the
-    outputs do; those that are to run `alone` are never joined. `inputs` are the tensors to feed as
-    they are declared.
+    `inputs` are the declarations of the feeds. `batchable` tells whether the declared shapes allow
+    to join requests by rows, and `proof` whether the outputs do. Requests of a plan made with
+    `alone` are never joined.
     """
 
     __slots__ = (
@@ -53,7 +53,7 @@ class Plan:
         self._checks_dtypes = checks_dtypes
 
     def fits(self, inputs: Dict[str, Tensor]) -> bool:
-        """Tell whether these are what the signature declares."""
+        """Return whether tensors, by input name, have the declared dtypes and shapes."""
         return all(
             inputs[spec.name].dtype == spec.dtype
             and shape_fits(spec.shape, inputs[spec.name].array.shape)
@@ -61,7 +61,11 @@ class Plan:
         )
 
     def take(self, inputs: Dict[str, Tensor]) -> Arrays:
-        """Return the arrays to feed, in order; a tensor that does not fit raises `BadRequest`."""
+        """
+        Check tensors, by input name, and convert them to feed order and TensorFlow's dtypes.
+
+        Raises BadRequest for a tensor without the declared dtype or shape.
+        """
         arrays = []
         for spec, convert in self.feeds:
             tensor = inputs[spec.name]
@@ -76,9 +80,10 @@ class Plan:
 
     def feed(self, arrays: Dict[str, "np.ndarray[Any, Any]"]) -> Arrays:
         """
-        Return arrays of [rows, ...], by input name, in the order and dtypes that TensorFlow takes.
+        Convert already validated arrays to feed order and TensorFlow's dtypes.
 
-        One request with their dtypes and trailing shapes has been checked.
+        The arrays are `[rows, ...]`, by input name. `take` must have accepted a request with the
+        same dtypes and trailing shapes.
         """
         return [
             arrays[spec.name] if convert is None else convert(arrays[spec.name])
@@ -86,7 +91,7 @@ class Plan:
         ]
 
     def give(self, values: Sequence[Any]) -> Dict[str, Tensor]:
-        """Return the response's tensors by name, from the values fetched."""
+        """Convert the fetched values to the tensors of a response, by name."""
         return {
             spec.name: Tensor(spec.dtype, from_tensorflow(spec.dtype, value))
             for spec, value in zip(self.fetches, values)

@@ -1,4 +1,4 @@
-"""What TensorFlow says when a run fails, as this processor's errors."""
+"""Convert TensorFlow's errors of runs to this processor's errors."""
 
 import codecs
 import re
@@ -9,17 +9,17 @@ from eas_processor.tf.errors import ModelRefusal, ProcessorError, RunError
 from eas_processor.tf.runtime import tf
 from eas_wire.text import cut
 
-# Where the function of a `py_function` is not in this process, as it never is. The scan of the
-# graph leaves out branches, which may never be taken, and what a model runs when it is loaded.
+# The error of a `py_function`, whose function is never in this process. The scan of the graph
+# (`model.unable`) does not look at branches, which may never run, nor at ops that run at load.
 PYTHON = re.compile(r"(\w+: )?(callback \S{1,99} is not found|Could not find callback)")
 CALLS_PYTHON = (
     "calls a Python function, which is not in its file; write that step with TensorFlow's own ops "
     "and export the model again"
 )
 
-# What leads to an error that is the model's, and what helps.
+# Advice for errors that are the model's fault, by a pattern of the message.
 _HINTS = (
-    # `tf.saved_model.save` of a Keras 3 model inside a `tf.Module`: its functions use other
+    # If `tf.saved_model.save` saves a Keras 3 model inside a `tf.Module`, its functions use other
     # variables than those that are restored.
     ("Could not find variable", "a Keras 3 model is written for serving by `model.export(path)`"),
     (
@@ -37,7 +37,7 @@ _HINTS = (
     ),
 )
 
-# Node names and where they were made are of no use to whoever sent the request.
+# Node names and stack traces do not help clients.
 _ROOT = re.compile(r"^\d+ root error\(s\) found\.\s*\(0\) [\w ]+: ")
 _NODE = re.compile(r"\{\{(function_)?node [^}]*\}\}\s*")
 _TAIL = re.compile(
@@ -46,14 +46,14 @@ _TAIL = re.compile(
     re.DOTALL,
 )
 
-# Before the sentence: a guess that is wrong for most errors, and where the op was made.
+# TensorFlow may put this before its message: a guess that is mostly wrong, or a stack trace.
 _GUESS, _AFTER_GUESS = "Restoring from checkpoint failed", "Original error:"
 _MADE, _AFTER_MADE = "Detected at node", "\nNode: '"
 _UNFED = re.compile(r"You must feed a value for placeholder tensor '([^']{1,1000})'")
 _TRACEBACK = "Traceback (most recent call last):"
 
-# Files of the server, whose names are none of a client's business. A device (`/job:localhost/...`)
-# is none, nor is what follows a letter (`rows/s`) or belongs to a URL.
+# Paths of the server, which clients must not see. A slash after a letter (`rows/s`) or in a URL is
+# not a path, and neither is a device (`/job:localhost/...`).
 _FILE_FAULTS = "No such file|Permission denied|Is a directory|Not a directory|Operation not|Input/"
 _PATH = re.compile(
     r"(?P<quote>['\"])/[^'\"]+(?P=quote)"
@@ -63,16 +63,16 @@ _PATH = re.compile(
 )
 _HIDDEN = "<a path>"
 
-# A sentence can quote a value of the request, of any length.
+# The most characters that are read and shown, because a message may quote a value of any length.
 _READ, _SHOWN = 4000, 1000
 
-# The binding of these versions crashes where a sentence is not UTF-8: it drops a reference to the
-# arguments of the exception, which Python could not make.
+# The Python binding of older versions crashes if a message is not UTF-8: it drops a reference to
+# the arguments of the exception, which Python could not create.
 _CRASHES_BEFORE, _BINDING = (2, 2), "python/client/session.py"
 
 
 def _decode_strictly(error: UnicodeError) -> Tuple[str, int]:
-    """Refuse what is not UTF-8, but for the sentences that TensorFlow's binding turns into text."""
+    """Raise errors as the handler "strict" does, except in TensorFlow's binding, which escapes."""
     caller = sys._getframe(1).f_code.co_filename
     if isinstance(error, UnicodeDecodeError) and caller.endswith(_BINDING):
         shown = "".join("\\x%02x" % byte for byte in error.object[error.start : error.end])
@@ -85,7 +85,7 @@ if tuple(map(int, tf.__version__.split(".")[:2])) < _CRASHES_BEFORE:
 
 
 def translate(error: Any, is_requests: bool) -> ProcessorError:
-    """Return the error to raise for a `tf.errors.OpError` of a run, and whose fault it is."""
+    """Convert a `tf.errors.OpError` of a run; `is_requests` tells whose fault it is."""
     sentence = clean_for_clients(error.message)
     if PYTHON.match(sentence):
         return RunError(f"the model {CALLS_PYTHON}")
@@ -95,7 +95,7 @@ def translate(error: Any, is_requests: bool) -> ProcessorError:
 
 
 def unmade(error: Any) -> ProcessorError:
-    """Return the error to raise where TensorFlow cannot even prepare a run: no request matters."""
+    """Convert an error that TensorFlow raises when it prepares a callable, before any request."""
     sentence = clean_for_clients(error.message)
     return RunError(f"the model cannot run: {sentence}{_hint(sentence)}")
 
@@ -105,30 +105,30 @@ def _hint(sentence: str) -> str:
 
 
 def placeholder_of(message: str) -> str:
-    """Return the placeholder that TensorFlow says was not fed, if it says that, else nothing."""
+    """Return the placeholder that was not fed, according to TensorFlow's message, or ""."""
     found = _UNFED.match(message)
     return found.group(1) if found else ""
 
 
 def translate_unreadable(error: UnicodeDecodeError) -> ProcessorError:
     """
-    Return the error to raise where TensorFlow's own sentence is not UTF-8.
+    Convert an error whose message is not UTF-8.
 
-    It quotes a value of the request then, as that of `StringToNumber` does.
+    Such a message quotes a value of the request, as that of `StringToNumber` does.
     """
     message = error.object[:_READ].decode("utf-8", "backslashreplace")
     return ModelRefusal(f"the model refused the request: {clean_for_clients(message)}")
 
 
 def clean_for_clients(message: str) -> str:
-    """Return what `clean` does, without paths of the server."""
+    """Clean a message as `clean` does, and hide the server's paths."""
     return cut(_PATH.sub(_HIDDEN, clean(message)), _SHOWN)
 
 
 def clean(message: str) -> str:
-    """Return TensorFlow's sentence without node names and stack traces, cut where it is long."""
+    """Return TensorFlow's message without node names and stack traces, cut if it is long."""
     message = _without_prefaces(message)
-    # Before TensorFlow 1.13, bytes that are not UTF-8 come as surrogates, which cannot be sent.
+    # Before TensorFlow 1.13, invalid UTF-8 appears as surrogates, which cannot be encoded.
     message = message[:_READ].encode("utf-8", "backslashreplace").decode()
     message = _ROOT.sub("", message.strip())
     if message.startswith(_TRACEBACK):

@@ -1,4 +1,4 @@
-"""What runs the plans of one model."""
+"""The interface of the code that runs one kind of model."""
 
 from typing import Any, Optional, Sequence, Tuple, Type
 
@@ -9,9 +9,9 @@ from eas_processor.tf.run.plans import Plan
 
 class Runner:
     """
-    Finds what names of a request mean, and says what a failed run means.
+    Makes plans for one model, and translates the errors of its runs.
 
-    `failures` are the exceptions that a run may raise.
+    `failures` are the exceptions that a plan's callable may raise.
     """
 
     failures: Tuple[Type[BaseException], ...] = ()
@@ -25,13 +25,20 @@ class Runner:
         checks_dtypes: bool,
         unsigned: bool,
     ) -> Plan:
-        """Return how a request with these names runs; raise `BadRequest` when one does not fit."""
+        """
+        Return the plan for requests with these input and output names.
+
+        `signature` is None for a model without signatures. An empty `output_filter` means all
+        outputs. `strict_shapes` and `checks_dtypes` tell what the plan checks, and `unsigned`
+        whether answers can carry DT_UINT32 and DT_UINT64. Raises BadRequest for a name that is
+        unknown or missing, and RunError if the model can never compute an output.
+        """
         raise NotImplementedError
 
     def translate(self, plan: Plan, error: Any) -> ProcessorError:
-        """Return the error to raise for one of `failures`."""
+        """Convert one of `failures` to this processor's error."""
         raise NotImplementedError
 
     def infer_signature(self) -> Optional[Signature]:
-        """Return a signature for a model that has none, None where nothing tells it."""
+        """Return a signature for a model without any, or None if that is impossible."""
         return None

@@ -1,4 +1,4 @@
-"""More rows than one run may have, run in parts and joined again."""
+"""Run large batches in parts, and join the outputs."""
 
 from typing import Any, List, Optional, Sequence
 
@@ -11,20 +11,20 @@ from eas_processor.tf.times import RunTimes
 
 
 def allowed_rows(model: Model, rows: int) -> int:
-    """Return how many rows a run of `rows` has, with those that are added to it."""
-    sizes = model.config.allowed_batch_sizes if rows else ()  # nothing is there to be repeated
+    """Return the number of rows to which a run of `rows` is padded."""
+    sizes = model.config.allowed_batch_sizes if rows else ()  # without rows, none can be repeated
     return next((size for size in sizes if size >= rows), rows)
 
 
 def is_split(model: Model, rows: int) -> bool:
-    """Tell whether so many rows are run in parts, where their outputs come by row."""
+    """Return whether this many rows are run in parts if their outputs come by row."""
     return bool(model.splits_above) and rows > model.splits_above
 
 
 def run_alone(
     model: Model, plan: Plan, arrays: Arrays, rows: int, times: RunTimes
 ) -> Sequence[Any]:
-    """Return the values of one request, run in parts where it is large; raise as `Model.run`."""
+    """Run one request, in parts if it is large; return its values. Raises as `Model.run`."""
     if is_split(model, rows) and plan.proof.verdict(arrays):
         values = run_in_parts(model, plan, arrays, rows, times)
         if values is not None:
@@ -37,7 +37,7 @@ def run_alone(
 def run_whole(
     model: Model, plan: Plan, arrays: Arrays, rows: int, times: RunTimes
 ) -> Optional[Sequence[Any]]:
-    """Return the values of one run of `rows` rows and those added, None where not by row."""
+    """Run `rows` rows and padding; return the values, or None if they do not come by row."""
     total = allowed_rows(model, rows)
     values = model.run(plan, add_rows(arrays, total - rows))
     times.rows.append(rows or 1)
@@ -48,10 +48,10 @@ def run_in_parts(
     model: Model, plan: Plan, arrays: Arrays, rows: int, times: RunTimes
 ) -> Optional[Sequence[Any]]:
     """
-    Return the values of `rows` rows from runs of parts of them; raise as `Model.run`.
+    Run `rows` rows in parts, and return the joined values. Raises as `Model.run`.
 
-    None where the outputs cannot be joined: they do not come by row, or each run decides how wide
-    they are.
+    Returns None if the outputs cannot be joined, because they do not come by row, or because their
+    trailing shapes differ between runs.
     """
     joined: List[Sequence[Any]] = []
     for start in range(0, rows, model.splits_above):

@@ -306,7 +306,7 @@ def test_a_statement_that_a_run_disproves_is_not_relied_on(
 
 def test_a_stated_output_that_there_is_not_is_a_warning(load, caplog):
     load(with_outputs(stacked_by_value), '{"outputs_by_row": ["scores", "label"]}')
-    assert "model_config.outputs_by_row names 'label', which no signature gives: " in caplog.text
+    assert "model_config.outputs_by_row names 'label', which no signature returns; " in caplog.text
     assert "'other', 'scores'" in caplog.text
 
 

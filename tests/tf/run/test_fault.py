@@ -153,7 +153,7 @@ def test_a_placeholder_that_the_signature_leaves_out(load, predict):
     with pytest.raises(RunError) as caught:
         predict(model, {"x": ONES})
     assert str(caught.value) == (
-        "the signature leaves out the placeholder 'keras_learning_phase', which its outputs need: "
+        "the signature lacks the placeholder 'keras_learning_phase', which its outputs need: "
         "export the model with a value for it, or send it as input 'keras_learning_phase:0'"
     )
 

@@ -95,7 +95,7 @@ def test_the_other_outputs_are_there(model, predict):
 
 @pytest.mark.parametrize("name", ["save/control_dependency:0", "bump:0", "count/Assign:0"])
 def test_no_request_writes_files_or_variables_by_tensor_name(model, predict, name):
-    with pytest.raises(BadRequest, match=f"output '{name}' cannot be asked for by tensor name"):
+    with pytest.raises(BadRequest, match=f"output '{name}' cannot be fetched by tensor name"):
         predict(model, {"x": ONE}, [name])
 
 
