@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # In CI, which sets CI, what cannot be tested is a failure; elsewhere it is said and passed over.
 NOT_TESTED := test -z "$$CI"; exit $$?
 
-.PHONY: help install lock hooks run bench bench-quick bench-versus test coverage test-services test-fast test-fast-engine test-fast-rest test-chaos fuzz test-py36 test-sdk test-builds test-locks vendor wheels docs lint format clean
+.PHONY: help install lock hooks run bench bench-quick bench-versus test coverage test-services test-fast test-fast-engine test-fast-rest test-chaos fuzz test-py36 test-sdk test-ranges test-builds test-locks vendor wheels docs lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -124,6 +124,13 @@ define sdk_tests
 	PYTHONPATH=. $$venv/bin/python -m pytest -q -m 'not slow' tests/eas_prediction
 endef
 
+# Which ends of the ranges in pyproject.toml, and the tests that run there.
+RANGES := oldest newest
+RANGE_TESTS :=
+
+test-ranges: install  ## run the engine's tests with the oldest and the newest packages that pyproject.toml permits, TensorFlow aside
+	$(BIN)/python tools/test_ranges.py $(RANGES) -- $(RANGE_TESTS)
+
 # Which processor builds the tests below run in, and the models of which TensorFlows they serve there.
 BUILDS := 1.12 1.14 1.15 2.3 2.4 2.7 2.21
 EXPORTERS :=
@@ -190,4 +197,4 @@ bench-versus: install  ## compare the speed with that of another checkout, in tu
 	$(BIN)/python -m benchmarks.versus '$(OLD)' $(ARGS)
 
 clean:  ## remove what the targets above created
-	rm -rf $(VENV) $(PY36_VENV) .venv-sdk-* .venv-builds-* $(VENDOR_VENV) build dist *.egg-info examples/digits/build
+	rm -rf $(VENV) $(PY36_VENV) .venv-sdk-* .venv-ranges-* .venv-builds-* $(VENDOR_VENV) build dist *.egg-info examples/digits/build

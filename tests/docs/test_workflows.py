@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,8 @@ def workflow() -> Any:
 
 
 def test_the_matrix_has_every_python_of_the_engine(workflow: Any) -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    found = re.search(r"not \(3, (\d+)\) <= sys.version_info\[:2\] <= \(3, (\d+)\)", makefile)
-    assert found
-    supported = [f"3.{minor}" for minor in range(int(found[1]), int(found[2]) + 1)]
+    (_, oldest), (_, newest) = runpy.run_path(str(ROOT / "tools" / "python_probe.py"))["SUPPORTED"]
+    supported = [f"3.{minor}" for minor in range(oldest, newest + 1)]
     assert workflow["jobs"]["fast"]["strategy"]["matrix"]["python"] == supported
 
 

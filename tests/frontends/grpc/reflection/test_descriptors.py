@@ -42,7 +42,7 @@ def facts(message: Any) -> dict[str, Any]:
         each.name: (
             each.number,
             each.type,
-            each.is_repeated,
+            is_repeated(each),
             each.has_presence,
             each.message_type and each.message_type.full_name,
             each.enum_type and {value.name: value.number for value in each.enum_type.values},
@@ -50,6 +50,13 @@ def facts(message: Any) -> dict[str, Any]:
         )
         for each in message.fields
     }
+
+
+def is_repeated(field: Any) -> bool:
+    """Return what protobuf has had an attribute for since 6.31, and warns of in the older one."""
+    if hasattr(field, "is_repeated"):
+        return bool(field.is_repeated)
+    return bool(field.label == field.LABEL_REPEATED)
 
 
 @pytest.mark.parametrize(
