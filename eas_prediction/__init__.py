@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from .grpc_client import GrpcClient
 
 # The same number as in eas_processor/__init__.py; setup.py checks that.
-__version__ = "0.1.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "ENDPOINT_TYPE_DEFAULT",

@@ -2,4 +2,4 @@
 
 # Workers import this file on Python 3.6, so nothing else belongs here.
 # eas_prediction has the same number; setup.py checks that.
-__version__ = "0.1.0"
+__version__ = "0.3.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,20 @@ def test_eascmd_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert named["Python"].startswith(platform.python_version())
     assert int(named["link"]) > 0
     assert "tensorflow_cpu_2.21" in named["builds"].split(", ")
+
+
+def test_the_changelog_begins_with_it() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    releases = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", text, re.MULTILINE)
+    assert releases[0][0] == eas_processor.__version__
+    assert [date for _, date in releases] == sorted((date for _, date in releases), reverse=True)
+
+
+def test_each_release_but_the_first_says_how_to_upgrade() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    *later, _first = re.split(r"^## \[\d", text, flags=re.MULTILINE)[1:]
+    assert later
+    assert all("### Upgrading from" in each for each in later)
 
 
 def test_the_engines_package_imports_nothing() -> None:
