@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.medium
+
 HERE = Path(__file__).parent
 PATIENCE_S = 60.0
 

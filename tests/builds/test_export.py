@@ -13,6 +13,8 @@ from eas_processor.builds.wheels import collect
 from eas_processor.errors import BuildError
 from eas_processor.link.content import PACKAGES
 
+pytestmark = pytest.mark.medium
+
 
 def test_writes_locks_code_and_how_to_start(tmp_path):
     entry = find_entry("tensorflow_cpu_1.15")

@@ -23,6 +23,8 @@ from eas_processor.builds.wheels import collect
 from eas_processor.errors import BuildError
 from tests.builds.conftest import PYTHON, Index, TinyEntry, tiny_wheel
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture(autouse=True)
 def no_import(monkeypatch: pytest.MonkeyPatch) -> None:

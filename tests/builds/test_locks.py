@@ -13,6 +13,8 @@ from eas_processor.builds.locks import build_tools, content_hash, read_hashes, r
 from eas_processor.builds.uv import uv
 from eas_processor.builds.wheels import locate
 
+pytestmark = pytest.mark.medium
+
 # The index is asked about the oldest and the newest build, or about all: seconds for each.
 ASKED = ENTRIES if os.environ.get("EAS_TEST_LOCKS") == "all" else (ENTRIES[0], ENTRIES[-1])
 LOCKS = [lock for entry in ENTRIES for lock in (entry.lock, entry.cuda_lock) if lock is not None]

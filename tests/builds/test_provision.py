@@ -17,6 +17,8 @@ from eas_processor.builds.installed import find_installed
 from eas_processor.errors import BuildError, HomeError
 from tests.builds.conftest import tiny_wheel
 
+pytestmark = pytest.mark.medium
+
 # What another process runs: NAME LOCK PYTHON POINT, where it kills itself at POINT.
 PROGRAM = """
 import os, sys

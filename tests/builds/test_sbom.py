@@ -12,6 +12,8 @@ from eas_processor.builds.export import export
 from eas_processor.builds.locks import read_hashes, versions
 from eas_processor.builds.sbom import bill_of_materials
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda each: each.name)
 def test_it_has_every_package_and_every_hash(entry: Entry) -> None:

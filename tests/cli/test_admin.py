@@ -17,6 +17,8 @@ from eas_processor.cli import admin as module
 from eas_processor.cli.main import main
 from eas_processor.config.token import admin_token
 
+pytestmark = pytest.mark.medium
+
 
 class Routes:
     """Answers each call with `status` and `answer`, and notes it."""

@@ -22,6 +22,8 @@ from eas_processor.cli.main import main
 from eas_processor.errors import BenchError
 from eas_wire import DT_FLOAT, decode_request
 
+pytestmark = pytest.mark.medium
+
 # Ended by a count, not by time: on a busy machine an answer can take half a second.
 SHORT = Plan(connections=2, duration=60.0, warm_up=0.0, timeout=60.0, requests=20)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

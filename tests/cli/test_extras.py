@@ -12,6 +12,8 @@ import pytest
 
 from eas_processor.cli.extras import _EXTRAS
 
+pytestmark = pytest.mark.medium
+
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "tf" / "data"
 PROGRAM = """

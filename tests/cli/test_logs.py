@@ -12,6 +12,8 @@ import pytest
 
 from eas_processor.cli.logs import QueuedHandler, log_handler, set_up
 
+pytestmark = pytest.mark.medium
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:

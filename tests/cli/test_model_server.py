@@ -8,6 +8,8 @@ import pytest
 
 from eas_processor.cli.model_server import main
 
+pytestmark = pytest.mark.medium
+
 
 def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     assert main(words) == 255

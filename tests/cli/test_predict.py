@@ -16,6 +16,8 @@ from eas_processor.cli.values import as_json, read_inputs, write_outputs
 from eas_processor.codecs.tfrecord import read_records
 from eas_processor.errors import CallError
 
+pytestmark = pytest.mark.medium
+
 
 def test_from_file_to_file(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x = np.arange(10, dtype=np.float32).reshape(5, 2)

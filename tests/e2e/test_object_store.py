@@ -6,13 +6,11 @@ import io
 import os
 import subprocess
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from e2e.conftest import EASCMD, Served
-from fixtures.engine import eventually
 from fixtures.object_store import *  # noqa: F403 - fixtures
 from fixtures.object_store import BUCKET, ObjectStore, Way
 
@@ -87,14 +85,9 @@ def test_the_service_file_of_the_vendors_page(
     store.put("path/to/warm_up_test.bin", request().to_string())
 
     # The first start is cut off in the middle, and goes on from there.
-    way.cut_after = 1_000_000
-
-    def let_through() -> None:
-        eventually(lambda: way.cut_after == 0)
-        way.cut_after = None
-
-    threading.Thread(target=let_through).start()
+    way.cut_after, way.cuts_once = 1_000_000, True
     first = start()
+    assert way.cut_after is None
     assert len(first.client().predict(request()).response.outputs) == 1
     assert len(PADDING) < way.received < len(PADDING) + 500_000
     known = "".join(environments_below(first.process.pid))

@@ -17,6 +17,8 @@ from eas_prediction import (
     TimedOut,
 )
 
+pytestmark = pytest.mark.medium
+
 
 def ask(service, body="abc", **settings):
     async def run():

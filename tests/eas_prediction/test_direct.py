@@ -22,6 +22,8 @@ from eas_prediction import (
     _discovery,
 )
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture
 def make_fleet(monkeypatch):

@@ -19,6 +19,8 @@ from eas_prediction import (
     _discovery,
 )
 
+pytestmark = pytest.mark.medium
+
 SECONDS = float(os.environ.get("DIRECT_SECONDS", "4"))
 THREADS = 8
 TASKS = int(os.environ.get("DIRECT_TASKS", "1000"))

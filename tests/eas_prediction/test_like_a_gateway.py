@@ -23,6 +23,8 @@ from eas_prediction import (
     Unauthorized,
 )
 
+pytestmark = pytest.mark.medium
+
 AT_ONCE = RetryPolicy(backoff=0)
 NO_UPSTREAM = b"no healthy upstream"
 TOO_SLOW = b"upstream request timeout"

@@ -22,6 +22,8 @@ from eas_prediction import (
     _kept,
 )
 
+pytestmark = pytest.mark.medium
+
 TIMEOUT_MS = 2000
 # Where a test says so, instead of half of the timeout.
 DOUBTED_AFTER_S = 0.3

@@ -8,6 +8,8 @@ import pytest
 import eas_wire as wire
 from eas_wire.fields import MAX_FIELDS
 
+pytestmark = pytest.mark.medium
+
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 DIM = 1
 DTYPE, SHAPE, FLOAT_VAL, DOUBLE_VAL, INT_VAL, STRING_VAL, INT64_VAL, BOOL_VAL = range(1, 9)

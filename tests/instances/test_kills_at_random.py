@@ -16,6 +16,8 @@ from instances.test_supervisor import ARequest, Desk, supervised
 
 from eas_processor.link import codes
 
+pytestmark = pytest.mark.medium
+
 SECONDS = 8.0
 PAUSE_S = 0.3
 DEADLINE_S = 30.0

@@ -34,6 +34,8 @@ from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.budget import Budget
 
+pytestmark = pytest.mark.medium
+
 BUDGET = Budget(64 * 1024 * 1024, 0)
 
 

@@ -27,6 +27,8 @@ from fixtures.hostile_archives import (
     zipped_by_hand,
 )
 
+pytestmark = pytest.mark.medium
+
 MIB = 2**20
 ZEROS = bytes(8 * MIB)
 # What the quickest of them take is far less; a busy machine takes five times as long.

@@ -18,6 +18,8 @@ from fixtures.hostile_archives import END, a_file, extended, header, old_sparse,
 from eas_processor.errors import ModelFetchError
 from eas_processor.model_store.unpack import is_archive, unpack
 
+pytestmark = pytest.mark.medium
+
 
 def contents(directory: Path) -> dict[str, Any]:
     """Return what is below: the content of files, where links lead, None for directories."""

@@ -10,6 +10,8 @@ import pytest
 from eas_processor.errors import BuildError
 from eas_processor.processors.environment import environment_python
 
+pytestmark = pytest.mark.medium
+
 OWN = Path(sys.executable)
 
 

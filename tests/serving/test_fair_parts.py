@@ -22,6 +22,8 @@ from eas_processor.serving import budget as module
 from eas_processor.serving.budget import Budget
 from eas_processor.serving.fair_parts import FairParts
 
+pytestmark = pytest.mark.medium
+
 MiB = 1024 * 1024
 MakeDesk = Callable[..., SeveralDesk]
 

@@ -23,6 +23,8 @@ from eas_processor.codecs.errors import CodecError
 from eas_processor.tf import hooks
 from eas_processor.tf.runtime import tf, v1
 
+pytestmark = pytest.mark.medium
+
 EAS_JSON = EasJson.number
 
 # Of threads that wait for the interpreter: a tenth of a second on a machine that is not busy. When

@@ -1,7 +1,10 @@
 import subprocess
 import sys
 
+import pytest
 from fixtures import need
+
+pytestmark = pytest.mark.medium
 
 need.module("tensorflow")
 

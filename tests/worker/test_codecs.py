@@ -13,6 +13,8 @@ import eas_wire as wire
 from eas_processor.link.codes import INVALID_ARGUMENT, OK, UNIMPLEMENTED
 from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON, HEAD, PREDICT, READY, REPLY
 
+pytestmark = pytest.mark.medium
+
 TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 MODEL = os.path.join(TESTS, "tf", "data", "tf1_saved_model")
 CSV = 201

@@ -23,6 +23,8 @@ from eas_processor.link.frames import (
 from eas_processor.link.spec import WorkerSpec
 from eas_processor.worker.process import FAILED_STATUS
 
+pytestmark = pytest.mark.medium
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROCESSORS = os.path.join(HERE, "..", "processors")
 

@@ -8,6 +8,8 @@ import pytest
 from eas_processor.link.codes import INTERNAL, OK
 from eas_processor.link.frames import PREDICT, STOP
 
+pytestmark = pytest.mark.medium
+
 PLAIN = "import os, time\ndef initialize(entry, config): return entry\n"
 
 

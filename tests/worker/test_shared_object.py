@@ -12,6 +12,8 @@ from eas_processor.link.codes import INTERNAL, OK, PROCESSOR, pack_status
 from eas_processor.link.frames import EAS_JSON, FAILED, PREDICT, READY, REPLY
 from eas_processor.worker.hooks import HooksError, Processor, import_hooks
 
+pytestmark = pytest.mark.medium
+
 MACHINE = 183 if os.uname().machine == "aarch64" else 62
 REQUESTS = [b"one", b"two", memoryview(bytearray(b"three")), b""]
 

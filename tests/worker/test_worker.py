@@ -16,6 +16,8 @@ from eas_processor.link.frames import (
     WARMED,
 )
 
+pytestmark = pytest.mark.medium
+
 
 def processor(tmp_path, source):
     """Write a module of hooks, whose plain `initialize` and `process` `source` may replace."""

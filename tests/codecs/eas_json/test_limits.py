@@ -12,6 +12,8 @@ from eas_processor.codecs.eas_json.limits import MAX_DEPTH, check_depth, check_m
 from eas_processor.codecs.eas_json.marks import Marks
 from eas_processor.codecs.errors import CodecError
 
+pytestmark = pytest.mark.medium
+
 TOO_DEEP = "the JSON request is nested too deeply: more than 64 levels"
 
 

@@ -13,6 +13,8 @@ from eas_processor.codecs.eas_json.pieces import PieceReader
 from eas_processor.codecs.eas_json.text import NotJson, loads, refusal
 from eas_processor.codecs.errors import CodecError
 
+pytestmark = pytest.mark.medium
+
 KINDS = [pytest.param(True, id="standard library")]
 if json_text.orjson is not None:
     KINDS.append(pytest.param(False, id="orjson"))

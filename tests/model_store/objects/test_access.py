@@ -12,7 +12,7 @@ from eas_processor.model_store.objects import SCHEMES, check_objects
 from eas_processor.model_store.objects.access import Access, Hints
 from eas_processor.model_store.objects.address import parse
 
-pytestmark = pytest.mark.usefixtures("no_settings")
+pytestmark = [pytest.mark.medium, pytest.mark.usefixtures("no_settings")]
 SHANGHAI = Hints("oss-cn-shanghai.aliyuncs.com")
 OSSUTIL_1 = """[Credentials]
 language=EN

@@ -10,7 +10,7 @@ from fixtures import need
 from eas_processor.errors import ModelFetchError
 from eas_processor.model_store.objects import Hints, copy, fetch_objects
 
-pytestmark = pytest.mark.usefixtures("no_settings")
+pytestmark = [pytest.mark.medium, pytest.mark.usefixtures("no_settings")]
 
 
 @pytest.fixture(autouse=True)

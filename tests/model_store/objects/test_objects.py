@@ -25,7 +25,7 @@ Load = Callable[..., LoadedService]
 FEW = 3000
 BODY = os.urandom(3_000_000)
 
-pytestmark = pytest.mark.usefixtures("no_settings")
+pytestmark = [pytest.mark.medium, pytest.mark.usefixtures("no_settings")]
 
 
 @pytest.fixture(autouse=True)

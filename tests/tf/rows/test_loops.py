@@ -11,10 +11,13 @@ from eas_processor.tf import hooks
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.runtime import tf, v1
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(tf, "function") or not hasattr(v1, "enable_control_flow_v2"),
-    reason="needs the loops of TensorFlow 2",
-)
+pytestmark = [
+    pytest.mark.medium,
+    pytest.mark.skipif(
+        not hasattr(tf, "function") or not hasattr(v1, "enable_control_flow_v2"),
+        reason="needs the loops of TensorFlow 2",
+    ),
+]
 
 
 def as_float(tensor):

@@ -1,6 +1,7 @@
 """Random graphs, outputs of every kind: a batch answers what each request gets alone."""
 
 import numpy as np
+import pytest
 from fixtures import need
 
 need.module("tensorflow")
@@ -15,6 +16,8 @@ from eas_processor.tf.model.signatures import Signature, TensorSpec
 from eas_processor.tf.run.graph_runner import GraphRunner
 from eas_processor.tf.run.model import Model
 from eas_processor.tf.runtime import tf, v1
+
+pytestmark = pytest.mark.medium
 
 # Each takes a source of choices and the tensors so far, of float32, and makes one more. Whole
 # numbers, which are exact in any order of computing.

@@ -18,6 +18,8 @@ from fixtures import need
 from frontends.grpc.clients.node_packages import node_packages
 from frontends.grpc.http2.running_echo import RunningEcho
 
+pytestmark = pytest.mark.medium
+
 HERE = Path(__file__).parent
 GO_PACKAGES = Path("/usr/share/gocode")
 """Where Debian's `golang-google-grpc-dev` puts its sources."""

@@ -17,6 +17,8 @@ from frontends.grpc.http2.running_echo import EchoInThread
 
 from eas_processor.contracts.settings import EngineSettings
 
+pytestmark = pytest.mark.medium
+
 grpc: Any = need.module("grpc")
 BOTH = ("h2", "http/1.1")
 WAIT_S = 10

@@ -42,6 +42,8 @@ from frontends.grpc.http2.raw_client import (
 )
 from frontends.grpc.http2.running_echo import RunningEcho
 
+pytestmark = pytest.mark.medium
+
 MIB = 2**20
 CPU_S = 1.0
 """Of the server, for one attack: 0.4 s were measured for the longest; machines differ."""
