@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # In CI, which sets CI, what cannot be tested is a failure; elsewhere it is said and passed over.
 NOT_TESTED := test -z "$$CI"; exit $$?
 
-.PHONY: help install lock hooks run bench bench-quick bench-versus test coverage test-services test-fast test-fast-engine test-fast-rest test-chaos fuzz test-py36 test-sdk test-ranges test-builds test-locks vendor wheels docs lint format clean
+.PHONY: help install lock hooks run bench bench-quick bench-versus test test-fast test-fast-engine test-fast-rest test-slow test-slow-in-process test-slow-services test-services test-others coverage coverage-engine coverage-rest coverage-report test-chaos fuzz test-py36 test-sdk test-sdk-3.7 test-sdk-3.13 test-ranges test-builds test-locks vendor wheels docs lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,16 +25,60 @@ lock: install  ## renew tools/locks/development.txt, which `make install` instal
 run: install  ## train a small model on real handwritten digits, serve it, call it
 	@$(BIN)/python examples/digits/demo.py
 
-# Tests of code that runs in their own process; the others start services, which coverage does not see.
-IN_PROCESS := $(addprefix tests/,app builds cli codecs config contracts eas_prediction eas_wire frontends hooks instances link model_store processors serving tf worker)
+# Most parts wait for processes that they have started: there may be one more than two cores take.
+AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(1) --output-sync=target)
 
-test: coverage test-services test-py36 test-sdk  ## run the tests, and those of the packages for workers and of the SDK on the Pythons they support, where found; with -j2 in half the time
+# Tests of code that runs in their own process; the others start services, which coverage does not see.
+ENGINE := $(addprefix tests/,app config contracts frontends instances link serving)
+IN_PROCESS := $(ENGINE) $(addprefix tests/,builds cli codecs eas_prediction eas_wire hooks model_store processors tf worker)
+USUAL := -m 'not slow and not chaos'
+QUICK := -q -m 'not medium and not slow and not chaos'
+TEST_PARTS := test-services test-others coverage-rest coverage-engine test-py36 test-sdk-3.7 test-sdk-3.13
+SLOW_PARTS := test-slow-in-process test-slow-services test-chaos
+
+test: install  ## run all tests but the slow ones, three parts at a time: of the services, of each package with its coverage, on Python 3.6, of the SDK on 3.7 and 3.13
+	@$(MAKE) --no-print-directory $(call AT_ONCE,3) $(TEST_PARTS) \
+		|| { echo 'make test: failed in the parts that lines with *** above name' >&2; exit 1; }
+	@$(MAKE) --no-print-directory coverage-report
+
+test-fast: install  ## run the tests that are quick and start no service, in two processes; about a minute
+	@$(MAKE) --no-print-directory $(call AT_ONCE,2) test-fast-engine test-fast-rest
+
+test-fast-engine:
+	$(BIN)/python -m pytest $(QUICK) $(ENGINE)
+
+test-fast-rest:
+	$(BIN)/python -m pytest $(QUICK) $(filter-out $(ENGINE),$(IN_PROCESS))
+
+test-slow: install  ## run what make test leaves out: slow tests, and attacks on services of a few seconds each
+	@$(MAKE) --no-print-directory $(call AT_ONCE,2) $(SLOW_PARTS) \
+		|| { echo 'make test-slow: failed in the parts that lines with *** above name' >&2; exit 1; }
+
+test-slow-in-process: install
+	$(BIN)/python -m pytest -m slow $(IN_PROCESS)
+
+test-slow-services: install
+	$(BIN)/python -m pytest -m slow $(addprefix --ignore=,$(IN_PROCESS) tests/chaos)
 
 test-services: install  ## run the tests that start services
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(IN_PROCESS))
+	$(BIN)/python -m pytest $(USUAL) tests/e2e
+
+test-others: install  ## run the tests of the documentation, the examples, the benchmarks and the tools
+	$(BIN)/python -m pytest $(USUAL) $(addprefix --ignore=,$(IN_PROCESS) tests/e2e tests/chaos)
 
 coverage: install  ## run the tests of each package, and fail where they leave too much of the code unvisited
-	$(BIN)/python -m pytest $(IN_PROCESS) --cov --cov-fail-under=88
+	@$(MAKE) --no-print-directory $(call AT_ONCE,2) coverage-rest coverage-engine
+	@$(MAKE) --no-print-directory coverage-report
+
+coverage-engine: install
+	COVERAGE_FILE=.coverage.engine $(BIN)/python -m pytest $(USUAL) $(ENGINE) --cov --cov-report=
+
+coverage-rest: install
+	COVERAGE_FILE=.coverage.rest $(BIN)/python -m pytest $(USUAL) $(filter-out $(ENGINE),$(IN_PROCESS)) --cov --cov-report=
+
+coverage-report:
+	$(BIN)/coverage combine --quiet --keep .coverage.engine .coverage.rest
+	$(BIN)/coverage report --fail-under=88
 
 test-chaos: install  ## attack services under load (CHAOS_SECONDS=60 CHAOS_UPDATES=20 CHAOS_ENDS=20 for longer)
 	$(BIN)/python -m pytest tests/chaos -q -rP
@@ -47,30 +91,6 @@ fuzz: install  ## fuzz HTTP, HTTP/2, frames and codec, guided by coverage, FUZZ_
 		$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'; \
 	fi
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS) $(addprefix --target ,$(FUZZ_TARGET))
-
-# What `make test-fast` leaves out: each takes more than a few seconds of a core.
-SLOWER := $(addprefix --ignore=tests/, \
-	app/test_engine.py builds/test_export.py builds/test_extended.py builds/test_locks.py builds/test_provision.py \
-	builds/test_sbom.py cli/test_admin.py cli/test_bench.py cli/test_extras.py cli/test_logs.py cli/test_model_server.py \
-	cli/test_predict.py codecs/eas_json/test_limits.py codecs/eas_json/test_pieces.py eas_prediction/test_async_client.py \
-	eas_prediction/test_direct.py eas_prediction/test_direct_under_attack.py eas_prediction/test_like_a_gateway.py \
-	eas_prediction/test_stale_connections.py eas_wire/test_decode.py frontends/grpc/clients \
-	frontends/grpc/http2/test_attacks.py instances/test_kills_at_random.py instances/test_supervisor.py \
-	model_store/objects model_store/test_archive_attacks.py model_store/test_tar_file.py processors/test_environment.py \
-	serving/test_fair_parts.py tf/rows/test_loops.py tf/rows/test_property.py tf/test_json_bodies.py tf/test_runtime.py \
-	worker/test_codecs.py worker/test_launcher.py worker/test_misbehaviour.py worker/test_shared_object.py \
-	worker/test_worker.py)
-FAST_ENGINE := $(addprefix tests/,app config contracts frontends instances link serving)
-FAST_REST := $(filter-out $(FAST_ENGINE),$(IN_PROCESS))
-
-test-fast: install  ## run the tests that are quick and start no service, in two processes; about a minute
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-fast-engine test-fast-rest
-
-test-fast-engine:
-	$(BIN)/python -m pytest -q -m 'not slow and not chaos' $(SLOWER) $(FAST_ENGINE)
-
-test-fast-rest:
-	$(BIN)/python -m pytest -q -m 'not slow and not chaos' $(SLOWER) $(FAST_REST)
 
 # What runs inside old TensorFlow builds; these tests need no TensorFlow.
 PY36_VENV := .venv-py36
@@ -93,15 +113,19 @@ test-py36:  ## run the tests of the packages for workers on Python 3.6 with prot
 		$(PY36_VENV)/bin/python -m pip install --quiet 'numpy==1.16.6' 'protobuf==3.19.6' 'orjson==3.6.1' pytest pytest-timeout hypothesis; \
 		touch $(PY36_VENV)/.installed; \
 	fi; \
-	PYTHONPATH=. $(PY36_VENV)/bin/python -m pytest $(PY36_TESTS)
+	PYTHONPATH=. $(PY36_VENV)/bin/python -m pytest $(USUAL) $(PY36_TESTS)
 
 # The SDK with the oldest and with the newest of what setup.py lets it need.
 SDK_OLDEST := 'numpy==1.17.*' 'protobuf==3.19.*' 'tenacity==8.0.*' 'urllib3==1.26.*' \
 	'grpcio==1.48.*'
 SDK_NEWEST := numpy protobuf tenacity urllib3 ml_dtypes grpcio
 
-test-sdk:  ## run the tests of the SDK on Python 3.7 with the oldest packages it takes, and on 3.13 with the newest
+test-sdk: test-sdk-3.7 test-sdk-3.13  ## run the tests of the SDK on Python 3.7 with the oldest packages it takes, and on 3.13 with the newest
+
+test-sdk-3.7:
 	@$(call sdk_tests,3.7,$(SDK_OLDEST))
+
+test-sdk-3.13:
 	@$(call sdk_tests,3.13,$(SDK_NEWEST))
 
 define sdk_tests
@@ -121,7 +145,7 @@ define sdk_tests
 		$$venv/bin/python -m pip install --quiet $(2) pytest pytest-timeout; \
 		touch $$venv/.installed; \
 	fi; \
-	PYTHONPATH=. $$venv/bin/python -m pytest -q -m 'not slow' tests/eas_prediction
+	PYTHONPATH=. $$venv/bin/python -m pytest -q $(USUAL) tests/eas_prediction
 endef
 
 # Which ends of the ranges in pyproject.toml, and the tests that run there.

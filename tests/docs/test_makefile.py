@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,42 @@ def test_every_path_exists(path: str) -> None:
     assert (ROOT / path).exists()
 
 
-def test_what_the_fast_tests_leave_out_exists() -> None:
-    found = re.search(
-        r"^SLOWER := \$\(addprefix --ignore=tests/,(.*?)\)$", TEXT, re.MULTILINE | re.DOTALL
-    )
-    assert found
-    left_out = found[1].replace("\\", " ").split()
-    assert len(left_out) > 30
-    assert [each for each in left_out if not (ROOT / "tests" / each).exists()] == []
+def test_every_folder_of_tests_is_run() -> None:
+    """`test-others` takes what no other part names, and so all that is new."""
+    named = {
+        word
+        for group in re.findall(r"\(addprefix tests/,([^)]*)\)", TEXT)
+        for word in group.split()
+    }
+    others = {
+        "bench",
+        "benchmarks",
+        "chaos",
+        "docker",
+        "docs",
+        "e2e",
+        "examples",
+        "fixtures",
+        "fuzz",
+        "tools",
+        "typing",
+    }
+    folders = {
+        each.name
+        for each in (ROOT / "tests").iterdir()
+        if each.is_dir() and each.name[0] not in "._"
+    }
+    assert folders == named | others
+
+
+def test_every_mark_is_known() -> None:
+    used = {mark for each in re.findall(r"-m '([^']*)'", TEXT) for mark in re.findall(r"\w+", each)}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    marks = settings["tool"]["pytest"]["ini_options"]["markers"]
+    assert used - {"not", "and"} <= {each.partition(":")[0] for each in marks}
+
+
+def test_every_part_of_the_tests_is_a_target() -> None:
+    parts = [word for each in re.findall(r"_PARTS := (.*)", TEXT) for word in each.split()]
+    assert len(parts) > 5
+    assert [each for each in parts if not re.search(rf"^{each}:", TEXT, re.MULTILINE)] == []

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from e2e.front_door import PATIENCE_S, TESTS, Client, Engine, post
 from fixtures.engine import Gate, eventually
+from fixtures.repeated import times
 
 GATED = str(TESTS / "processors" / "gate.py")
 MIB = 1024 * 1024
@@ -179,7 +180,7 @@ class Load:
                     return
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(times(5)))
 def test_sigterm_under_load_loses_nothing(start: Callable[..., Engine], seed: int) -> None:
     engine = start(threads=2, engine={"drain_moment": 0.1})
     load = Load(engine.address, clients=6)

@@ -21,7 +21,7 @@ from eas_prediction import (
 
 pytestmark = pytest.mark.medium
 
-SECONDS = float(os.environ.get("DIRECT_SECONDS", "4"))
+SECONDS = float(os.environ.get("DIRECT_SECONDS", "2"))
 THREADS = 8
 TASKS = int(os.environ.get("DIRECT_TASKS", "1000"))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fixtures.engine import FakeClient, http
+from fixtures.repeated import times
 from fixtures.several import SeveralDesk
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -451,4 +452,4 @@ class Services(RuleBasedStateMachine):
 
 
 TestServices = Services.TestCase
-TestServices.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestServices.settings = settings(max_examples=times(60), stateful_step_count=40, deadline=None)

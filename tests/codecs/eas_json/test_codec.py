@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from fixtures.repeated import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,7 +68,7 @@ def test_the_quick_way_is_never_told_from_the_exact_one(model_of, monkeypatch, d
             return str(error)
         return request.inputs["x"].array.shape, repr(request.inputs["x"].array.tolist())
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=times(80), deadline=None)
     @given(st.lists(st.lists(SCALARS, max_size=3), max_size=3) | st.lists(SCALARS, max_size=4))
     def check(value):
         body = json.dumps({"inputs": {"x": value}}).encode()

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from fixtures.repeated import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,7 +86,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.booleans(), st.integers(1, 40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 def test_marks_are_those_outside_strings(value, ascii_only, size):
     text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "replace")
     depths = Marks(array(text)).depths
@@ -101,7 +102,7 @@ def test_marks_are_those_outside_strings(value, ascii_only, size):
 
 
 @given(VALUES, st.booleans(), st.integers(1, 40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 def test_the_weight_is_never_too_small_and_the_quick_one_never_smaller(value, ascii_only, size):
     text = array(json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "replace"))
     default, json_limits._PIECE = json_limits._PIECE, size

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from fixtures import need
+from fixtures.repeated import times
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +76,7 @@ def same(text):
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 def test_random_values(data):
     value = data.draw(VALUES)
     layout = data.draw(st.sampled_from([{}, {"indent": 2}, {"separators": (",", ":")}]))
@@ -85,7 +86,7 @@ def test_random_values(data):
 
 
 @given(st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=times(150), deadline=None)
 def test_random_faults(data):
     text = json.dumps(data.draw(VALUES), ensure_ascii=data.draw(st.booleans()))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -183,7 +184,7 @@ def test_brackets_in_strings_have_no_depth():
 
 @need.unless(json_text.orjson, "needs orjson")
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 def test_orjson_gives_what_the_standard_library_gives(data):
     text = json.dumps(data.draw(VALUES), ensure_ascii=data.draw(st.booleans()))
     for _ in range(data.draw(st.integers(0, 2))):

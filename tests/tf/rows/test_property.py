@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fixtures import need
+from fixtures.repeated import times
 
 need.module("tensorflow")
 
@@ -278,7 +279,7 @@ def compare(data, session, columns):
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=times(60), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 @given(st.data())
 def test_a_batch_answers_what_each_request_gets_alone(data):
