@@ -1,1 +1,1 @@
-"""Finding a model, loading it, and what it says of its inputs and outputs."""
+"""Find a model, load it, and read its signatures."""

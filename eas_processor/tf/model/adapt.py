@@ -1,9 +1,9 @@
 """
-Fitting a graph that a newer TensorFlow wrote to the older one that is to run it.
+Adapt a graph that a newer TensorFlow wrote to the older one that runs it.
 
-TensorFlow refuses a node that has an attribute which its own version of the op lacks, whatever the
-attribute's value. Newer versions add attributes whose default is what the op did before: at that
-value the attribute can go, at any other the older op would compute something else.
+TensorFlow refuses a node with an attribute that its version of the op lacks, whatever the value.
+Newer versions add attributes whose default value keeps the op's former behaviour. An attribute with
+that value can be removed. With any other value, the older op would compute something else.
 """
 
 import re
@@ -13,11 +13,11 @@ from tensorflow.python.framework import op_def_registry
 
 from eas_processor.tf.runtime import ConfigProto
 
-# What TensorFlow says of a graph that it has no op, or no attribute of an op, for.
+# TensorFlow's messages for an op, or an attribute of an op, that it lacks.
 UNKNOWN_OP = re.compile(r"Op type not registered '([^']+)'|No Op named (\S+) in")
 UNKNOWN_ATTR = re.compile(r"NodeDef mentions attr '([^']+)' not in Op<name=(\w+)")
 
-# TensorFlow of the processor builds, and the graph version that it writes.
+# The TensorFlow versions of the processor builds, and the graph versions that they write.
 RUNTIMES: Tuple[Tuple[str, int], ...] = (
     ("1.12", 27),
     ("1.14", 38),
@@ -52,10 +52,10 @@ def _anything(value: Any) -> bool:
 
 
 def _is_plain_config(value: Any) -> bool:
-    """Tell whether a ConfigProto leaves the computation alone: it may name devices and memory."""
+    """Return whether a ConfigProto does not affect results: it may set devices and memory."""
     config = ConfigProto()
     config.ParseFromString(value.s)
-    # How graphs are rewritten, which can lower the precision.
+    # Graph options control how graphs are rewritten, which may lower the precision.
     return bool(not config.HasField("graph_options"))
 
 
@@ -65,7 +65,7 @@ _CALL: Dict[str, _Harmless] = {
     "executor_type": _is_empty_text,
 }
 
-# op: attribute: whether a value of it can go.
+# By op and attribute: a function that tells whether an attribute with a value can be removed.
 HARMLESS: Dict[str, Dict[str, _Harmless]] = {
     "AssignVariableOp": {"validate_shape": _is_false},
     "BatchMatMulV2": {"grad_x": _is_false, "grad_y": _is_false},
@@ -81,22 +81,22 @@ HARMLESS: Dict[str, Dict[str, _Harmless]] = {
     "ResizeNearestNeighbor": {"half_pixel_centers": _is_false},
     "ResourceGather": {"batch_dims": _is_zero},
     "StatefulPartitionedCall": _CALL,
-    # A name for people who read a debugger's output; variables are found by `shared_name`.
+    # `debug_name` is for people only. TensorFlow finds variables by `shared_name`.
     "VarHandleOp": {"allowed_devices": _is_empty_list, "debug_name": _anything},
 }
 
-# It ends a mode of a variable in which every read copies it, and which only training of sparse
-# variables begins. An older TensorFlow has no such mode, so there it has nothing to do.
+# This op ends a mode in which each read copies a variable. Only training of sparse variables begins
+# that mode. Older versions do not have it, so the op has no effect there.
 _ENDS_COPYING = "DisableCopyOnRead"
 
 
 class Changes(NamedTuple):
     """
-    What `adapt` did to a graph: what it took away, and what it had to leave.
+    The changes that `adapt` made to a graph, and the attributes that it had to keep.
 
-    `removed` has one text for each kind of change, `kept` one for each attribute that could not be
-    removed. TensorFlow itself may see that one is at its default, but not in functions, which
-    `kept_in_functions` is about: they fail only when they run.
+    `removed` has one text for each kind of change, and `kept` one for each attribute that could not
+    be removed. TensorFlow may accept a kept attribute that has its default value. It does not check
+    functions, so those in `kept_in_functions` would fail only when they run.
     """
 
     removed: List[str]
@@ -105,7 +105,7 @@ class Changes(NamedTuple):
 
 
 def adapt(definition: Any) -> Changes:
-    """Take from a GraphDef, functions included, what this TensorFlow lacks and does not need."""
+    """Remove from a GraphDef and its functions what this TensorFlow lacks and does not need."""
     changes = Changes([], [], [])
     for node in definition.node:
         _adapt_node(node, changes.removed, changes.kept)
@@ -119,7 +119,7 @@ def _adapt_node(node: Any, removed: List[str], kept: List[str]) -> None:
     if node.op == _ENDS_COPYING and find_op(_ENDS_COPYING) is None:
         node.op = "NoOp"
         node.attr.clear()
-        # A NoOp takes no tensors. What was to run before it still does.
+        # A NoOp takes no tensors. Its control inputs stay, so that they still run before it.
         waits = [name for name in node.input if name.startswith("^")]
         del node.input[:]
         node.input.extend(waits)
@@ -150,22 +150,26 @@ def _show(value: Any) -> str:
 
 
 def find_op(name: str) -> Any:
-    """Return TensorFlow's own OpDef of that name; None where it has none."""
+    """Return TensorFlow's OpDef with that name, or None."""
     if hasattr(op_def_registry, "get"):
         return op_def_registry.get(name)
     return op_def_registry.get_registered_ops().get(name)  # TensorFlow 1
 
 
 def is_of_newer_runtime(error: Exception) -> bool:
-    """Tell whether a load failed since this TensorFlow lacks an op or an attribute."""
+    """Return whether a load failed because this TensorFlow lacks an op or an attribute."""
     message = str(error)
     return bool(UNKNOWN_ATTR.search(message) or UNKNOWN_OP.search(message))
 
 
 def oldest_build(tensorflow: Tuple[int, ...] = (), producer: int = 0) -> str:
-    """Return which processor is sure to load what that TensorFlow, or that graph version, wrote."""
+    """
+    Return advice on the oldest processor that can load a model.
+
+    The model was written by that version of TensorFlow, or has graph version `producer`.
+    """
     for name, version in RUNTIMES:
         parts = tuple(int(part) for part in name.split("."))
         if (tensorflow and parts >= tensorflow) or (producer and version >= producer):
             return f"the oldest processor that is sure to load it is tensorflow_cpu_{name}"
-    return f"it is newer than every processor, whose newest is tensorflow_cpu_{RUNTIMES[-1][0]}"
+    return f"it is newer than every processor; the newest is tensorflow_cpu_{RUNTIMES[-1][0]}"

@@ -1,4 +1,4 @@
-"""A SavedModel with another graph, for the moment of loading it."""
+"""Write a temporary copy of a SavedModel with an adapted graph."""
 
 import contextlib
 import os
@@ -14,9 +14,9 @@ from eas_processor.tf.model.adapt import Changes, adapt
 @contextlib.contextmanager
 def adapted_copy(path: str, tags: Tuple[str, ...]) -> Iterator[Tuple[str, Changes]]:
     """
-    Give a directory that holds the SavedModel at `path` adapted to this TensorFlow.
+    Yield a temporary directory with the SavedModel at `path`, adapted, and the changes.
 
-    Only the graph with `tags` is, and it alone is there; variables and assets are links.
+    The copy contains only the graph with `tags`. Its variables and assets are links.
     """
     message = _read(path)
     chosen = [meta for meta in message.meta_graphs if set(meta.meta_info_def.tags) == set(tags)]

@@ -1,8 +1,8 @@
 """
-Placing a graph that was exported on another machine on the devices that this one has.
+Place the ops of a graph from another machine on the devices of this one.
 
-TensorFlow's soft placement takes an op from a GPU that is missing, but not from a job of a training
-cluster (`/job:worker`), and says nothing of either. So what a graph names is fitted here.
+TensorFlow's soft placement moves ops from a missing GPU, but not from a job of a training cluster
+(`/job:worker`), and it logs neither. So this module rewrites the devices of a graph.
 """
 
 import logging
@@ -12,15 +12,15 @@ from typing import Any, Dict, Iterator, List, Sequence
 
 log = logging.getLogger(__name__)
 
-# As old exports write them, without `device:`.
+# Old exports write these kinds without `device:`.
 _SHORT = ("cpu", "gpu")
 
-# A part of a training cluster: a session of this processor is job localhost, replica 0 and task 0.
+# Devices of a training cluster. Our sessions are job localhost, replica 0 and task 0.
 _ELSEWHERE = re.compile(r"/job:(?!localhost\b)|/(replica|task):(?!0\b)")
 
 
 class Devices:
-    """The devices of a session, by kind, and what was moved to them."""
+    """The devices of a session, by kind."""
 
     def __init__(self, session: Any) -> None:
         self._numbers: Dict[str, List[int]] = {}
@@ -31,14 +31,14 @@ class Devices:
 
     @property
     def kinds(self) -> List[str]:
-        """The kinds of devices there are."""
+        """The kinds of devices, such as CPU and GPU."""
         return sorted(self._numbers)
 
     def fit(self, definition: Any, path: str) -> None:
         """
-        Rewrite the devices of a GraphDef, functions included, that this machine does not have.
+        Rewrite the devices in a GraphDef and its functions that this machine does not have.
 
-        One line of the log says what moved; `path` is what it calls the model.
+        One log line lists the moved ops; `path` is the model's name in it.
         """
         moved: "Counter[str]" = Counter()
         for node in _nodes(definition):
@@ -50,15 +50,15 @@ class Devices:
                 node.device = here
         if moved:
             log.warning(
-                "the model at %s was exported on a machine with other devices; moved to those here "
-                "(%s): %s",
+                "the model at %s was exported on a machine with other devices; moved to the "
+                "devices of this machine (%s): %s",
                 path,
                 ", ".join(self._names()),
                 _list(moved),
             )
 
     def here(self, device: str) -> str:
-        """Return `device` if this machine has it, else what to use for it; empty is any."""
+        """Return `device` if this machine has it, else its replacement, where "" is any device."""
         if device not in self._fitted:
             self._fitted[device] = self._fit(device)
         return self._fitted[device]
@@ -75,7 +75,7 @@ class Devices:
             return device if is_local else "/device:" + kind
         if int(number) in numbers:
             return device if is_local else f"/device:{kind}:{number}"
-        # What was spread over several stays spread.
+        # Ops that were spread over several devices stay spread.
         return f"/device:{kind}:{numbers[int(number) % len(numbers)]}"
 
     def _names(self) -> Iterator[str]:
@@ -85,7 +85,7 @@ class Devices:
 
 
 def _split(device: str) -> Sequence[str]:
-    """Return the kind of a device and its number, each empty where it is not said."""
+    """Return the kind and the number of a device, each "" if it is not given."""
     for part in device.split("/"):
         fields = part.split(":")
         if fields[0] == "device" and len(fields) > 1:

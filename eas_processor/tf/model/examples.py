@@ -1,4 +1,4 @@
-"""What a signature has to be for a method: to take serialized examples, or any tensors."""
+"""Check whether a signature serves TensorFlow Serving's predict, classify or regress."""
 
 from typing import Optional, Sequence
 
@@ -14,7 +14,7 @@ _METHOD = "tensorflow/serving/"
 
 
 def refuse_unknown_method(signature: Signature) -> None:
-    """Raise `RunError` unless a signature's method is one of TensorFlow Serving's three."""
+    """Raise RunError unless a signature's method is one of TensorFlow Serving's three."""
     known = [_METHOD + each for each in _NOUNS]
     if signature.method_name not in known:
         raise RunError(
@@ -27,9 +27,10 @@ def outputs_of_examples(
     signature: Optional[Signature], name: str, method: str, checks_method: bool = False
 ) -> Sequence[str]:
     """
-    Return the outputs of a signature that `method` reads; raise `BadRequest` where it has others.
+    Return the output names of a signature for `method`, "classify" or "regress".
 
-    The signature's declared dtype is never looked at, and its method only with `checks_method`.
+    Raises BadRequest if it has other inputs or outputs. Declared dtypes are not checked, and the
+    declared method only with `checks_method`.
     """
     if signature is None:
         raise BadRequest(f"No signature was found with the name: {name or 'serving_default'}")

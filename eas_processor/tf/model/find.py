@@ -1,8 +1,8 @@
 """
-Finding a model on disk and reading what it takes and gives, without TensorFlow.
+Find a model on disk, and read its inputs and outputs, without TensorFlow.
 
 A model is a SavedModel directory (`saved_model.pb` or `saved_model.pbtxt`), a frozen graph (a `.pb`
-file) or, for who asks for it, one of TensorFlow Lite (a `.tflite` file).
+file) or, if the caller asks for it, a TensorFlow Lite model (a `.tflite` file).
 """
 
 import os
@@ -24,10 +24,10 @@ SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 
 SERVE_TAGS = ("serve",)
 
-# TensorFlow and Keras put these beside `saved_model.pb`; they are no graphs.
+# TensorFlow and Keras write these beside `saved_model.pb`. They are not graphs.
 _SIDE_FILES = ("fingerprint.pb", "keras_metadata.pb")
 
-# Ops without a value worth fetching, although nothing consumes them.
+# Ops whose value is not an output, although no other op consumes it.
 _NO_OUTPUTS = frozenset(["Assert", "Const", "NoOp", "Placeholder", "PlaceholderWithDefault"])
 
 _EXPECTED = "expected a SavedModel (saved_model.pb or saved_model.pbtxt) or one frozen graph (.pb)"
@@ -35,11 +35,11 @@ _EXPECTED = "expected a SavedModel (saved_model.pb or saved_model.pbtxt) or one 
 
 class MetaGraph:
     """
-    One graph of a SavedModel: its tags, who wrote it, and its signatures by name.
+    One graph of a SavedModel: its tags, the TensorFlow that wrote it, its signatures by name.
 
-    `saver_filename` is the tensor that takes the path of the variables, empty in a model without
-    variables. `placeholders` and `likely_outputs` are those of a graph without signatures, as a
-    frozen graph has them. `metadata` are the signatures in full, as JSON can hold them.
+    `saver_filename` is the tensor that takes the path of the variables, or "" without variables.
+    `placeholders` and `likely_outputs` are set only for a graph without signatures. `metadata` has
+    the signatures in the JSON of TensorFlow Serving's `/metadata`.
     """
 
     __slots__ = (
@@ -83,10 +83,9 @@ class SavedModelSummary:
 
 class FrozenGraphSummary:
     """
-    A frozen graph: its placeholders, and the tensors that nothing in it consumes.
+    A frozen graph: its placeholders, and its likely outputs, which no op consumes.
 
-    The latter are likely outputs.
-    The dtype of an output is 0 (`DT_INVALID`): the file does not say it.
+    The dtype of an output is 0 (`DT_INVALID`), because the file does not tell it.
     """
 
     __slots__ = ("likely_outputs", "path", "placeholders", "producer")
@@ -105,15 +104,15 @@ class FrozenGraphSummary:
 
 
 Summary = Union[SavedModelSummary, FrozenGraphSummary, LiteFile]
-"""What the files of a model say about it."""
+"""The description of a model from its files."""
 
 
 def find_model(entry: str, prefer_lite: bool = False) -> str:
     """
-    Return the SavedModel directory or frozen graph file that `entry` means.
+    Return the path of the model at `entry`: a SavedModel directory or a frozen graph file.
 
-    It is `entry` itself, or lies in its only sub-directory, or in the one with the highest number
-    as its name. With `prefer_lite`, a file `model.tflite` there is meant before all others.
+    The model is `entry` itself, or in its only subdirectory, or in the one with the highest number
+    as name. With `prefer_lite`, a file `model.tflite` there has precedence. Raises ModelError.
     """
     if not os.path.exists(entry):
         raise ModelError(f"no model at {entry}: there is no such file or directory")
@@ -141,7 +140,7 @@ def find_model(entry: str, prefer_lite: bool = False) -> str:
 
 
 def is_lite(path: str) -> bool:
-    """Tell whether a path is that of a model of TensorFlow Lite."""
+    """Return whether a path is that of a TensorFlow Lite model."""
     return path.endswith(".tflite")
 
 
@@ -172,7 +171,7 @@ def _choose_directory(entry: str, names: List[str]) -> str:
 
 
 def read_model(entry: str) -> Summary:
-    """Find the model that `entry` means and return what its files say about it."""
+    """Find the model at `entry`, and return its description. Raises ModelError."""
     try:
         path = find_model(entry)
     except ModelError:
@@ -184,7 +183,7 @@ def read_model(entry: str) -> Summary:
 
 
 def read_saved_model(directory: str) -> SavedModelSummary:
-    """Return the graphs of the SavedModel in `directory`."""
+    """Return the graphs of the SavedModel in `directory`. Raises ModelError."""
     path = next(
         path
         for path in (os.path.join(directory, name) for name in SAVED_MODEL_FILES)
@@ -197,7 +196,7 @@ def read_saved_model(directory: str) -> SavedModelSummary:
 
 
 def read_frozen_graph(path: str) -> FrozenGraphSummary:
-    """Return the placeholders and likely outputs of the frozen graph in the file `path`."""
+    """Return the placeholders and likely outputs of the frozen graph `path`. Raises ModelError."""
     graph = _parse(path, GraphDef(), "frozen graph")
     if not graph.node:
         raise ModelError(f"{path} is not a frozen graph: it holds no node")
@@ -206,10 +205,10 @@ def read_frozen_graph(path: str) -> FrozenGraphSummary:
 
 def choose_meta_graph(directory: str, tags: Optional[Tuple[str, ...]]) -> MetaGraph:
     """
-    Return the graph with these tags of the SavedModel in `directory`; raise `ModelError`.
+    Return the graph with these tags of the SavedModel in `directory`.
 
-    Without tags, None, it is the only graph, or the one for serving. It has to have something to
-    call: a signature, or a placeholder.
+    If `tags` is None, that is the only graph, or the one for serving. Raises ModelError if there is
+    none, or if it has neither a signature nor a placeholder.
     """
     graphs = read_saved_model(directory).meta_graphs
     asked = set(SERVE_TAGS if tags is None else tags)
@@ -223,8 +222,8 @@ def choose_meta_graph(directory: str, tags: Optional[Tuple[str, ...]]) -> MetaGr
         )
     if not public_names(chosen[0].signatures) and not chosen[0].placeholders:
         raise ModelError(
-            f"the model at {directory} was saved without signatures, and has no placeholder to "
-            "feed: there is nothing to call; save it with signatures= as docs/exporting.md shows, "
+            f"the model at {directory} cannot be called: it was saved without signatures, and has "
+            "no placeholder to feed; save it with signatures= as docs/exporting.md shows, "
             "in short: call = tf.function(lambda x: model(x), input_signature=[tf.TensorSpec("
             "[None, 4], tf.float32, name='x')]); tf.saved_model.save(model, 'saved_model', "
             "signatures=call.get_concrete_function())"
@@ -239,9 +238,9 @@ def _show_tags(tags: Iterable[str]) -> str:
 
 def _open_ends(nodes: Any, saver: str = "") -> Tuple[List[TensorSpec], List[TensorSpec]]:
     """
-    Return the placeholders of a graph, and the tensors that nothing consumes.
+    Return the placeholders of a graph, and the tensors that no op consumes.
 
-    `saver` is the tensor of a path for variables: it and what is beside it are no model's.
+    `saver` is the tensor that takes the path of variables. Nodes in its scope are skipped.
     """
     filename = saver.partition(":")[0]
     scope = filename.rpartition("/")[0]
@@ -269,14 +268,14 @@ def _parse(path: str, message: Any, kind: str) -> Any:
     except (DecodeError, UnicodeDecodeError, text_format.ParseError):
         raise ModelError(
             f"{path} is not a {kind}: its {len(data)} bytes cannot be parsed, "
-            "so it is cut off or of another kind"
+            "so it is incomplete or of another kind"
         ) from None
 
 
 def _read_meta_graph(meta: Any) -> MetaGraph:
     signatures = read_signatures(meta.signature_def)
     saver = meta.saver_def.filename_tensor_name
-    # A large graph takes long to go through, and signatures say it better.
+    # Signatures make the search unnecessary, which would take long in a large graph.
     nodes = () if public_names(signatures) else meta.graph_def.node
     return MetaGraph(
         tuple(meta.meta_info_def.tags),

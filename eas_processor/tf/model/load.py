@@ -1,4 +1,4 @@
-"""Loading a SavedModel or a frozen graph into one v1 session, or a model of TensorFlow Lite."""
+"""Load a SavedModel or a frozen graph into a v1 session, or load a TensorFlow Lite model."""
 
 import contextlib
 import logging
@@ -37,20 +37,21 @@ from eas_processor.tf.runtime import SavedModelLoader, tf, v1
 
 log = logging.getLogger(__name__)
 
-# It puts a model into a session, and is told whether the graph is placed as a whole.
+# A function that loads a model into a session; its second argument tells whether the graph is
+# placed as a whole. It returns the nodes that cannot run, with reasons.
 _Fill = Callable[[Any, bool], Dict[str, str]]
 
-# Collections and a signature.
+# Names of collections and of a signature. Each holds the op that fills a model's tables.
 _INIT_OPS = ("saved_model_main_op", "legacy_init_op", "__saved_model_init_op")
 
-# In what TensorFlow says where it finds nothing to restore.
+# This is part of TensorFlow's message if variables are missing.
 _VARIABLES = "/variables"
 
 _VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 
 
 def load(model_entry: str, config: ModelConfig) -> Model:
-    """Load the model that `model_entry` means; raise `ModelError` with what is wrong with it."""
+    """Load the model at `model_entry`. Raises ModelError with the reason and advice."""
     path = find_model(model_entry, config.prefer_tflite_model)
     if is_lite(path):
         return _load_lite(path, config)
@@ -79,19 +80,19 @@ def _load_lite(path: str, config: ModelConfig) -> Model:
 
 
 def open_saved_model(path: str, config: ModelConfig) -> Any:
-    """Return a session with the SavedModel in the directory `path`; raise `ModelError`."""
+    """Return a session with the SavedModel in the directory `path`. Raises ModelError."""
     return _load_saved_model(path, choose_meta_graph(path, config.tags), config)[0]
 
 
 class _Unplaceable(Exception):
-    """Some nodes of a graph cannot run, so that a session cannot place it as a whole."""
+    """The graph has nodes that cannot run, so a session cannot place it as a whole."""
 
 
 def _open(fill: _Fill, config: ModelConfig, whole: bool = True) -> Tuple[Any, Unable]:
     """
-    Return a session with a new graph that `fill` has put a model into, and what cannot run.
+    Return a session with a new graph into which `fill` has loaded a model, and its unable nodes.
 
-    A graph that is not `whole` is placed in parts, when they run.
+    A graph that is not placed as a `whole` is placed part by part when it runs.
     """
     with tf.Graph().as_default() as graph:
         session = v1.Session(graph=graph, config=session_config(config, whole))
@@ -139,7 +140,7 @@ def _load_saved_model(path: str, meta: MetaGraph, config: ModelConfig) -> Tuple[
 
 
 def _open_either_way(fill: _Fill, fill_adapted: _Fill, config: ModelConfig) -> Tuple[Any, Unable]:
-    """Open the model as it is, with `tf.contrib` where it lacks an op, or else adapted."""
+    """Open the unchanged model, with `tf.contrib` if an op is missing, or else adapted."""
     try:
         return _open(fill, config)
     except Exception as error:
@@ -151,7 +152,7 @@ def _open_either_way(fill: _Fill, fill_adapted: _Fill, config: ModelConfig) -> T
 
 
 def _fit(session: Any, definition: Any, path: str, whole: bool) -> Dict[str, str]:
-    """Fit a GraphDef to the devices of a session; return what cannot run there, and why."""
+    """Adapt a GraphDef to the session's devices; return the nodes that cannot run, with reasons."""
     devices = Devices(session)
     nodes = find_unable(definition, devices.kinds)
     if nodes and whole:
@@ -161,7 +162,7 @@ def _fit(session: Any, definition: Any, path: str, whole: bool) -> Dict[str, str
 
 
 def _fills_its_tables(meta: Any) -> bool:
-    """Tell whether a MetaGraphDef names an op that `SavedModelLoader` runs when it is loaded."""
+    """Return whether a MetaGraphDef names an op that `SavedModelLoader` runs at load."""
     return bool(set(_INIT_OPS).intersection([*meta.collection_def, *meta.signature_def]))
 
 
@@ -198,15 +199,15 @@ def _read_frozen_graph(path: str) -> Any:
     except DecodeError:
         raise ModelError(
             f"{path} is not a frozen graph: its {len(data)} bytes cannot be parsed, "
-            "so it is cut off or of another kind"
+            "so it is incomplete or of another kind"
         ) from None
     if not definition.node:
         raise ModelError(f"{path} is not a frozen graph: it holds no node")
     for node in definition.node:
         if node.op in _VARIABLE_OPS:
             raise ModelError(
-                f"{path} is not frozen: it has the variable '{node.name}', whose value is "
-                "elsewhere; freeze it, or export a SavedModel"
+                f"{path} is not frozen: it has the variable '{node.name}', whose value is not in "
+                "the file; freeze the graph, or export a SavedModel"
             )
     return definition
 
@@ -222,7 +223,7 @@ def _version(text: str) -> Tuple[int, ...]:
 
 @contextlib.contextmanager
 def _reported(changes: Changes, path: str, written_by: str, oldest: str) -> Iterator[None]:
-    """Log what was taken from a graph once it is loaded; name what could not be if it is not."""
+    """Log the removed parts once the graph is loaded; raise ModelError for parts that remain."""
     if changes.kept_in_functions:
         raise _refusal(path, changes.kept_in_functions[0], written_by, oldest)
     try:
@@ -232,8 +233,8 @@ def _reported(changes: Changes, path: str, written_by: str, oldest: str) -> Iter
             raise _refusal(path, changes.kept[0], written_by, oldest) from error
         raise
     log.warning(
-        "TensorFlow %s does not have %s, which the model at %s, written by %s, does not need: "
-        "loaded without",
+        "TensorFlow %s does not have %s, which the model at %s, written by %s, does not need: it "
+        "was loaded without",
         tf.__version__,
         ", ".join(changes.removed),
         path,
@@ -276,8 +277,8 @@ def _log_signatures(signatures: Dict[str, Signature]) -> None:
             log.info("signature '%s': output '%s' %s", signature.name, spec.name, spec)
             if spec.dtype not in WIRE_DTYPES:
                 log.warning(
-                    "signature '%s': a response of EAS cannot carry output '%s' %s; its requests "
-                    "have to name others in output_filter",
+                    "signature '%s': a response of EAS cannot carry output '%s' %s; requests must "
+                    "choose other outputs by output_filter",
                     signature.name,
                     spec.name,
                     spec,

@@ -1,4 +1,4 @@
-"""The signatures of a graph as TensorFlow Serving's `/metadata` shows them."""
+"""Convert the signatures of a graph to the JSON of TensorFlow Serving's `/metadata`."""
 
 from typing import Any, Dict
 
@@ -16,11 +16,11 @@ _WITHOUT_VALUES: Dict[str, Any] = {
     "tensor_content": "",
     "float8_val": "",
 }
-"""What is shown of a `TensorProto` that has no values: all fields but its dtype and shape."""
+"""The JSON of a `TensorProto` without values, except its dtype and shape."""
 
 
 def metadata_of(signature_def: Any) -> Dict[str, Any]:
-    """Return what a map of `SignatureDef` messages is in JSON; fields without a value are shown."""
+    """Convert a map of `SignatureDef` messages to JSON values, with fields that have no value."""
     return {
         name: {
             "inputs": _infos(signature.inputs),

@@ -1,7 +1,7 @@
 """
-Operation libraries: what defines ops that a model uses and TensorFlow does not have.
+Load operation libraries, which define ops that TensorFlow does not have.
 
-They are shared objects, or installed packages that bring some, and are loaded before the graph.
+They are shared objects, or installed packages that contain some. They are loaded before the graph.
 """
 
 import importlib
@@ -28,10 +28,10 @@ _SHARED_OBJECT = re.compile(r"\.so(\.\d+)*$")
 _LACKING = re.compile(r"(\S+): cannot open shared object file")
 _UNDEFINED = re.compile(r"undefined symbol: (\S+?),?$")
 
-# Machines of an ELF header that a model may have been packed for.
+# Names for machine numbers in ELF headers.
 _MACHINES = {3: "32-bit x86", 40: "32-bit ARM", 62: "x86-64", 183: "ARM64", 243: "RISC-V"}
 
-# Whose op it is, by how its name begins: those of TensorFlow Text up to 2.21 are all here.
+# Packages by the beginnings of their ops' names, with all ops of TensorFlow Text up to 2.21.
 _OF_PACKAGES: Tuple[Tuple[str, str], ...] = (
     ("tensorflow_decision_forests", "SimpleML|Yggdrasil"),
     (
@@ -45,7 +45,7 @@ _OF_PACKAGES: Tuple[Tuple[str, str], ...] = (
     ("tensorflow_io", "IO>"),
 )
 
-# Where packages have the shared objects that importing them does not load.
+# Patterns for the shared objects that importing a package does not load.
 _LATE = {
     "tensorflow_addons": ("custom_ops", "*", "_*.so"),
     "tensorflow_io": ("**", "ops", "libtensorflow_io.so"),
@@ -55,18 +55,18 @@ _contrib: List[str] = []
 
 
 def is_package(named: str) -> bool:
-    """Tell whether an entry of `op_libraries` names a package, not a file."""
+    """Return whether an entry of `op_libraries` names a package, not a file."""
     return bool(_PACKAGE.fullmatch(named)) and not _SHARED_OBJECT.search(named)
 
 
 def load_op_libraries(named: Sequence[str], model: str) -> None:
     """
-    Load shared objects, by path, and packages, by name, in this order.
+    Load shared objects, given by path, and packages, given by name, in this order.
 
     A path is absolute, or relative to the directory of `model`. Raises ModelConfigError.
     """
     for each in named:
-        # Before, for a library can end the process.
+        # Logged before the load, because a library may crash the process.
         log.info("loading the operation library %s", each)
         if is_package(each):
             _import_package(each)
@@ -78,7 +78,7 @@ def _find(named: str, model: str) -> str:
     directory = model if os.path.isdir(model) else os.path.dirname(model)
     path = os.path.realpath(os.path.join(directory, named))
     if not os.path.isfile(path):
-        what = "is no file" if os.path.exists(path) else "does not exist"
+        what = "is not a file" if os.path.exists(path) else "does not exist"
         raise ModelConfigError(f"{_KEY}: {path} {what}")
     return path
 
@@ -92,7 +92,7 @@ def _import_package(name: str) -> None:
         if missing is not None and (name == missing or name.startswith(missing + ".")):
             raise ModelConfigError(
                 f"{_KEY}: there is no package '{missing}' beside TensorFlow {tf.__version__}; "
-                f"{how_to_add(name)} adds it to a build, and a shared object is named by its path"
+                f"{how_to_add(name)} adds it to a build, and a shared object is given by its path"
             ) from error
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
         raise ModelConfigError(f"{_KEY}: '{name}' cannot be imported: {said}") from error
@@ -100,7 +100,7 @@ def _import_package(name: str) -> None:
 
 
 def _load_late_libraries(module: Any) -> None:
-    """Load the shared objects of a package that it loads only when somebody calls its ops."""
+    """Load the shared objects that a package would load only when its ops are first called."""
     pattern = _LATE.get(module.__name__)
     if pattern is None:
         return
@@ -108,8 +108,8 @@ def _load_late_libraries(module: Any) -> None:
         try:
             tf.load_op_library(path)
         except tf.errors.OpError as error:
-            # Those with kernels for GPUs need CUDA's libraries, and a model may not need them.
-            log.info("%s is left out: %s", path, error.message)
+            # GPU kernels need CUDA's libraries. The model may not need these kernels.
+            log.info("%s was not loaded: %s", path, error.message)
 
 
 def how_to_add(package: str) -> str:
@@ -133,7 +133,7 @@ def _why(path: str, said: str) -> str:
     if undefined:
         return (
             f"{path} needs the symbol {undefined.group(1)}, which TensorFlow {tf.__version__} "
-            "does not have: it was compiled for another one, or a library is missing in it"
+            "does not have: it was compiled for another version, or was not linked with a library"
         )
     lacking = _LACKING.match(said)
     if lacking and lacking.group(1) != path:
@@ -145,7 +145,7 @@ def _why(path: str, said: str) -> str:
 
 
 def _check_file(path: str) -> None:
-    """Raise unless the file is a whole shared object of this machine; a cut one would crash us."""
+    """Raise ModelConfigError unless the file is a complete shared object for this machine."""
     with open(sys.executable, "rb") as file:
         own = file.read(20)
     with open(path, "rb") as file:
@@ -153,13 +153,14 @@ def _check_file(path: str) -> None:
         ends = [0] if head[:4] != b"\x7fELF" else list(_segments(file, head))
         size = file.seek(0, os.SEEK_END)
     if head[:4] != b"\x7fELF":
-        raise ModelConfigError(f"{_KEY}: {path} is not a shared object (it is no ELF file)")
+        raise ModelConfigError(f"{_KEY}: {path} is not a shared object (it is not an ELF file)")
     if head[4:6] != own[4:6] or head[18:20] != own[18:20]:
         found, here = (_machine(each) for each in (head, own))
         raise ModelConfigError(f"{_KEY}: {path} is for {found}, and this machine is {here}")
     if size < 64 or size < max(ends):
         raise ModelConfigError(
-            f"{_KEY}: {path} is cut off: its segments end at byte {max(ends)}, the file at {size}"
+            f"{_KEY}: {path} is incomplete: its segments end at byte {max(ends)}, and the file at "
+            f"{size}; copy it again"
         )
 
 
@@ -170,7 +171,7 @@ def _machine(head: bytes) -> str:
 
 
 def _segments(file: Any, head: bytes) -> Iterator[int]:
-    """Give where each segment of a 64-bit file, as its header has it, ends."""
+    """Yield the end of each segment in the header of a 64-bit file."""
     yield 64
     if len(head) < 64 or head[4:6] != b"\x02\x01":
         return
@@ -198,10 +199,10 @@ def _kernels() -> _Kernels:
 
 def _refuse_redefined(library: str, before: _Kernels) -> None:
     """
-    Raise when a library has brought a second kernel for what an op already ran.
+    Raise ModelConfigError if a library has registered a second kernel for the same op.
 
-    TensorFlow keeps its own definition of such an op without a word, and then finds two kernels for
-    it, which fails each request that uses it.
+    TensorFlow silently keeps its own definition of such an op. It then finds two kernels, and each
+    request that uses the op fails.
     """
     for op, now in _kernels().items():
         old = before.get(op)
@@ -213,13 +214,13 @@ def _refuse_redefined(library: str, before: _Kernels) -> None:
             added = counted[new.SerializeToString()] < 0
             if added and any(_same_work(new, each) for each in old):
                 raise ModelConfigError(
-                    f"{_KEY}: {library} redefines the op '{op}': it brings a second kernel for "
+                    f"{_KEY}: {library} redefines the op '{op}': it has a second kernel for "
                     f"{new.device_type}, and TensorFlow could not tell which one to run"
                 )
 
 
 def _same_work(one: Any, other: Any) -> bool:
-    """Tell whether two kernels of an op can stand for the same node."""
+    """Return whether two kernels of an op match the same node."""
     if any(getattr(one, name, 0) != getattr(other, name, 0) for name in _KINDS):
         return False
     theirs = {each.name: _values(each) for each in other.constraint}
@@ -229,27 +230,27 @@ def _same_work(one: Any, other: Any) -> bool:
     )
 
 
-# TensorFlow 1.12 has no priorities.
+# Kernels have no `priority` in TensorFlow 1.12.
 _KINDS = ("device_type", "label", "priority")
 
 
 def _values(constraint: Any) -> Set[Any]:
-    """Return what an attribute may be; nothing stands for anything."""
+    """Return the values that an attribute may have; an empty set means any."""
     allowed = constraint.allowed_values.list
     return {*allowed.type, *allowed.s, *allowed.i}
 
 
 def import_contrib(error: Exception) -> bool:
     """
-    Import `tf.contrib` when a load failed for an op that it may register; tell whether that is new.
+    Import `tf.contrib` if a load failed for an unknown op; return whether it is newly imported.
 
-    Only TensorFlow 1 has it. It takes 1 to 3 s and 150 MB, so that nothing imports it unasked.
+    Only TensorFlow 1 has it. The import takes 1 to 3 s and 150 MB, so it is done only on demand.
     """
     if _contrib or not UNKNOWN_OP.search(str(error)) or not hasattr(tf, "contrib"):
         return False
-    log.info("importing tf.contrib, for an op that TensorFlow %s itself lacks", tf.__version__)
+    log.info("importing tf.contrib for an op that TensorFlow %s lacks", tf.__version__)
     try:
-        # Until it is looked into, it is a stand-in that imports nothing.
+        # `tf.contrib` is a lazy module, and `dir` makes it import itself.
         _contrib.extend(dir(tf.contrib))
     except ImportError as failure:
         log.warning("tf.contrib cannot be imported: %s", failure)
@@ -258,14 +259,14 @@ def import_contrib(error: Exception) -> bool:
 
 
 def who_defines(op: str) -> str:
-    """Return how a model gets an op that TensorFlow does not have, for the end of a sentence."""
+    """Return a clause for messages about how to get an op that TensorFlow does not have."""
     for package, pattern in _OF_PACKAGES:
         if re.match(pattern, op):
             return (
-                f"it is of {package}: name that in {_KEY}, and {how_to_add(package)} adds it to a "
-                "build"
+                f"the package {package} defines it: name that in {_KEY}; {how_to_add(package)} "
+                "adds it to a build"
             )
     return (
-        f"where a library defines it, name that in {_KEY}: a shared object, or a package, that "
+        f"if a library defines it, name that in {_KEY}: a shared object, or a package, which "
         f"{how_to_add('PACKAGE')} adds to a build"
     )

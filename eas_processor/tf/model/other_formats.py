@@ -1,7 +1,8 @@
 """
-Files that are no SavedModel and no frozen graph: told by their content, with how to make a model.
+Recognise files in other formats by their content, and tell how to export a model from them.
 
-docs/exporting.md shows the same with more words. A name decides only where the content cannot.
+docs/exporting.md explains the same at length. The name of a file counts only if its content does
+not tell the format.
 """
 
 import os
@@ -12,10 +13,10 @@ from typing import BinaryIO, Callable, List, Optional, Tuple
 from eas_wire.text import list_names
 
 _HEAD = 4096
-# Of an HDF5 file, for the description of a model, which Keras writes before the weights.
+# The part of an HDF5 file in which Keras writes the model's description, before the weights.
 _SEARCHED = 16 * 1024 * 1024
-_MOST_FIELDS = 20
-_MOST_FILES = 50
+_MAX_FIELDS = 20
+_MAX_FILES = 50
 _DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
 _OF_CHECKPOINT = re.compile(r"(\.index|\.meta|\.data-\d{5}-of-\d{5})$")
 _KERAS_2 = re.compile(rb"\x00[12]\.\d{1,2}\.\d{1,2}(-tf)?\x00")
@@ -44,7 +45,7 @@ _BY_OBJECTS = (
     "tf.train.Checkpoint(model=model).restore({path!r}); model.export('saved_model')"
 )
 _FROM_ITS_SOURCE = (
-    "nothing turns it back, so export the model that it was made from; "
+    "it cannot be converted back, so export the model from which it was made; "
     + _BY_KERAS.replace("{path!r}", "'model.keras'")
 )
 _AS_IT_IS = (
@@ -62,14 +63,14 @@ _BY_TRANSFORMERS = (
     "model.save_pretrained('exported', saved_model=True)"
 )
 _BY_ONNX2TF = "convert it, for example with onnx2tf: onnx2tf -i {path!r} -o saved_model -osd"
-_OTHER_LIBRARY = "this processor runs TensorFlow's models; a processor of your own can run it"
+_OTHER_LIBRARY = "this processor runs models of TensorFlow; a custom processor can run this one"
 
 
 def other_format(path: str) -> str:
     """
-    Return what the file or directory at `path` is, and how to make a model of it.
+    Return a phrase after "is" that describes the file or directory at `path`, or "" if unknown.
 
-    It is a phrase that goes behind "is", empty where nothing is known.
+    The phrase includes advice on how to export a model from it.
     """
     if os.path.isdir(path):
         return _of_directory(path)
@@ -78,10 +79,10 @@ def other_format(path: str) -> str:
 
 def visible(names: List[str]) -> List[str]:
     """
-    Return the names that can be a model's, in order.
+    Return the sorted names without those that are never part of a model.
 
-    A Mac puts `._NAME` beside each file, `.DS_Store` and `__MACOSX`; file systems and their servers
-    have directories of their own.
+    macOS writes `._NAME` beside each file, `.DS_Store` and `__MACOSX`. File systems and file
+    servers have directories of their own.
     """
     return sorted(name for name in names if not name.startswith(".") and name not in _NO_MODELS)
 
@@ -104,11 +105,11 @@ def _of_file(path: str) -> str:
                 what, advice = found
                 return f"{what}; {advice.format(path=path)}"
     except (OSError, zipfile.BadZipFile, ValueError):
-        pass  # whoever loads it says what is wrong with it
+        pass  # The load of the file raises a better error.
     return ""
 
 
-# Each gives what the file is and how to make a model of it, None where it is something else.
+# A description of the file, and advice on how to export a model from it.
 _Found = Optional[Tuple[str, str]]
 
 
@@ -148,7 +149,7 @@ def _tflite(path: str, head: bytes) -> _Found:
 
 
 def _onnx_or_coreml(path: str, head: bytes) -> _Found:
-    """Both begin with a version, field 1, as a SavedModel does; a frozen graph never does."""
+    """Recognise files that begin with a version in field 1; no frozen graph begins with it."""
     if head[:1] != b"\x08":
         return None
     fields = _numbers_of_fields(path)
@@ -163,10 +164,10 @@ def _onnx_or_coreml(path: str, head: bytes) -> _Found:
 
 
 def _numbers_of_fields(path: str) -> List[int]:
-    """Return the numbers of the first fields of a message, without reading what they hold."""
-    numbers = []  # type: List[int]
+    """Return the numbers of the first fields of a message, without reading their content."""
+    numbers: List[int] = []
     with open(path, "rb") as file:
-        while len(numbers) < _MOST_FIELDS:
+        while len(numbers) < _MAX_FIELDS:
             tag = _varint(file)
             if not tag or tag & 7 not in (0, 2):
                 break
@@ -180,7 +181,7 @@ def _numbers_of_fields(path: str) -> List[int]:
 
 
 def _varint(file: BinaryIO) -> Optional[int]:
-    """Read a number; return None at the end of the file, and where there is none."""
+    """Read a varint; return None at the end of the file, or if there is none."""
     value = 0
     for shift in range(0, 63, 7):
         byte = file.read(1)
@@ -195,7 +196,7 @@ def _varint(file: BinaryIO) -> Optional[int]:
 def _text(path: str, head: bytes) -> _Found:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"version https://git-lfs"):
-        return "a pointer of Git LFS", "bring the file itself here, with: git lfs pull"
+        return "a pointer of Git LFS", "download the file itself, with: git lfs pull"
     if start[:14].lower() == b"<!doctype html" or start[:5].lower() == b"<html":
         return "a web page", "download the model itself: such pages are error or log-in pages"
     if b"<PMML" in head:
@@ -203,13 +204,13 @@ def _text(path: str, head: bytes) -> _Found:
     if re.match(rb"node\s*\{", start):
         return "a graph as text (.pbtxt)", _FROM_TEXT
     if re.match(rb"model_checkpoint_path:", start):
-        return "the list of a directory's checkpoints", "name that directory to see more"
+        return "a list of checkpoints", "name its directory in model_entry to see more"
     return None
 
 
 def _other(path: str, head: bytes) -> _Found:
     if head.startswith((b"\x00\x05\x16\x07", b"\x00\x05\x16\x00")):
-        return "what a Mac notes about another file", "name the file without '._' before its name"
+        return "metadata that macOS wrote for another file", "name the file itself, without '._'"
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 100 * 1024 * 1024:
         return "a file of tensors (.safetensors)", _OTHER_LIBRARY
     if re.match(rb"\x80[\x02-\x05]", head):
@@ -230,17 +231,17 @@ def _of_directory(path: str) -> str:
             return "a directory of " + _checkpoint(os.path.join(path, prefix), names)
     if "variables" in names and os.path.isdir(os.path.join(path, "variables")):
         return (
-            "a SavedModel without its graph: saved_model.pb lies beside variables where it was "
-            "exported; copy that directory whole"
+            "a SavedModel without its graph: saved_model.pb is beside variables where the model "
+            "was exported; copy that whole directory"
         )
     if "config.json" in names and "model.weights.h5" in names:
         return (
-            "an unpacked Keras model, and Keras reads the .keras file as it was before; "
+            "an unpacked Keras model, and Keras reads only the .keras file itself; "
             + _BY_KERAS.format(path="model.keras")
         )
     if "model.json" in names and any(name.endswith(".bin") for name in names):
         return f"a TensorFlow.js model; {_FROM_ITS_SOURCE}"
-    for name in names[:_MOST_FILES]:
+    for name in names[:_MAX_FILES]:
         file = os.path.join(path, name)
         found = _of_file(file) if os.path.isfile(file) else ""
         if found:
@@ -253,7 +254,7 @@ def _age_of(path: str) -> Callable[[str], float]:
         try:
             return os.path.getmtime(os.path.join(path, prefix + ".index"))
         except OSError:
-            return 0.0  # a link that leads nowhere
+            return 0.0  # a dangling link
 
     return age
 
@@ -262,8 +263,8 @@ def _checkpoint(prefix: str, names: List[str]) -> str:
     name = os.path.basename(prefix)
     if name == "variables":
         return (
-            "the variables of a SavedModel, without its graph: saved_model.pb lies in the "
-            "directory above them where it was exported; name that, whole"
+            "the variables of a SavedModel, without its graph: saved_model.pb is in the directory "
+            "above them where the model was exported; copy and name that whole directory"
         )
     advice = _BY_META_GRAPH if name + ".meta" in names else _BY_OBJECTS
     return f"the checkpoint '{name}'; {advice.format(path=prefix)}"

@@ -1,9 +1,9 @@
 """
-The part of TensorFlow's model files that can be read without TensorFlow.
+The protobuf schema of TensorFlow's model files, as far as this project reads them.
 
-A private descriptor pool holds only the fields named here, under TensorFlow's own numbers; protobuf
-skips the rest of the file. The types get a package of their own, so that they never meet
-TensorFlow's in one process.
+A private descriptor pool has only these fields, with TensorFlow's numbers, and protobuf skips all
+others. The messages are in their own package, so that they do not conflict with TensorFlow's in the
+same process.
 """
 
 from typing import Any, Dict, List, Tuple
@@ -54,10 +54,10 @@ DATA_TYPES = {
     )
 }
 
-# A variable's own tensor is of the type's number plus this: 101 is DT_FLOAT_REF.
+# The dtype number of a reference to a variable is the variable's plus this: 101 is DT_FLOAT_REF.
 REF_OFFSET = 100
 
-# message: (field, number, type), where `*` repeats, `->` makes a map from string.
+# Fields by message: (name, number, type). `*` means repeated, and `->` a map from strings.
 Messages = Dict[str, List[Tuple[str, int, str]]]
 
 _MESSAGES: Messages = {
@@ -141,7 +141,7 @@ def _set_type(field: Any, kind: str) -> None:
 
 
 def _add_map_entry(message: Any, field_name: str, kind: str) -> str:
-    """Add the entry message that a map field is made of and return its name within the package."""
+    """Add the entry message of a map field, and return its name within the package."""
     entry = message.nested_type.add()
     entry.name = field_name.title().replace("_", "") + "Entry"
     entry.options.map_entry = True
@@ -188,7 +188,7 @@ def _pool_of(messages: Messages, syntax: str) -> Any:
 
 
 def message_class(messages: Messages, name: str) -> Any:
-    """Return the class of a message of a table like the one above; it knows what was set to 0."""
+    """Return a message class of a table like `_MESSAGES`, with proto2's presence of fields."""
     return _message_class(_pool_of(messages, "proto2"), name)
 
 

@@ -1,4 +1,4 @@
-"""The configuration of a session: its threads, and what it may take of a GPU."""
+"""The configuration of a session: threads, placement and GPU memory."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ def session_config(config: ModelConfig, whole: bool = True) -> Any:
     """
     Return TensorFlow's ConfigProto for a model.
 
-    A graph that is not `whole` has nodes that no device can run: only what a run needs is placed.
-    The first session of a process decides on threads and GPU memory for all that follow.
+    Without `whole`, each run places only the nodes that it needs, because some nodes cannot be
+    placed. The first session of a process decides the threads and GPU memory of all sessions.
     """
     return ConfigProto(
-        # An op that its device has no kernel for runs on another: see `devices` for the rest.
+        # Ops run on another device if theirs has no kernel for them. See also `devices`.
         allow_soft_placement=True,
         graph_options=GraphOptions(place_pruned_graph=not whole),
         intra_op_parallelism_threads=config.intra_op_parallelism_threads,

@@ -1,4 +1,4 @@
-"""`SignatureDef` messages, as signatures."""
+"""Convert `SignatureDef` messages to signatures."""
 
 import logging
 from typing import Any, Dict
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def read_signatures(signature_defs: Any) -> Dict[str, Signature]:
-    """Return the signatures of a map of `SignatureDef` messages, in the order of their names."""
+    """Convert a map of `SignatureDef` messages to signatures, sorted by name."""
     return {
         name: Signature(
             name,
@@ -26,7 +26,7 @@ def read_signatures(signature_defs: Any) -> Dict[str, Signature]:
 
 
 def read_shape(owner: Any, field: str = "shape") -> Shape:
-    """Return the shape in a field of a message; None for any."""
+    """Return the shape in a field of a message, or None for any shape."""
     shape = getattr(owner, field)
     if not owner.HasField(field) or shape.unknown_rank:
         return None
@@ -38,7 +38,7 @@ def _read_specs(infos: Any) -> Dict[str, TensorSpec]:
 
 
 def _read_defaults(signature: str, values: Any) -> Dict[str, Tensor]:
-    """Return the inputs that a request may leave out; one that cannot be read is not among them."""
+    """Return the default values of inputs; those that cannot be decoded are logged."""
     defaults = {}
     for alias, value in sorted(values.items()):
         content = value.SerializeToString()
@@ -46,8 +46,8 @@ def _read_defaults(signature: str, values: Any) -> Dict[str, Tensor]:
             defaults[alias] = read_tensor(memoryview(content), [(0, len(content))])
         except (NoTensor, WireError) as error:
             log.warning(
-                "signature %s: the default of input %s cannot be read, so requests have to have "
-                "it: %s",
+                "signature %s: the default of input %s cannot be decoded, so requests must send "
+                "the input: %s",
                 *(quote(signature), quote(alias), error),
             )
     return defaults

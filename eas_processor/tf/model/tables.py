@@ -1,8 +1,8 @@
 """
-Filling the lookup tables of a graph that brings no op to do so.
+Fill the lookup tables of a graph that does not name an op for that.
 
-A SavedModel names the op that fills its tables. A frozen graph names none, so what fills tables is
-found by the types of its ops.
+A SavedModel names the op that fills its tables. A frozen graph does not, so the ops that fill
+tables are found by their types.
 """
 
 import logging
@@ -22,21 +22,21 @@ _FILLS = (
     *_FROM_FILE,
 )
 
-# Tables that refuse every look-up until they are filled. Others begin empty.
+# Tables that refuse look-ups until they are filled. Other kinds start empty.
 _TABLES = ("HashTable", "HashTableV2")
 
-_NOTHING_FILLS = (
-    "nothing in the graph fills it, as freezing leaves out what no output depends on; keep its "
-    "initializer when the graph is frozen, or export a SavedModel whose main op fills it"
+_NO_INITIALIZER = (
+    "no op in the graph fills it, because freezing removes ops on which no output depends; keep "
+    "its initializer when the graph is frozen, or export a SavedModel whose main op fills it"
 )
 
 
 def fill_tables(session: Any, directory: str) -> Dict[str, str]:
     """
-    Run what fills tables with constants or with a file; return the tables that stay empty.
+    Run the ops that fill tables with constants or from a file; return the tables that stay empty.
 
-    The result has the name of each one's node, and why: a clause. A file that is not where the
-    graph says is looked for by its name in `directory`, and in `assets` there.
+    The result has a clause with the reason, by the name of the table's node. A file that is missing
+    at the graph's path is looked up by name in `directory` and its `assets`.
     """
     failed: Dict[str, str] = {}
     filled: List[str] = []
@@ -55,7 +55,7 @@ def fill_tables(session: Any, directory: str) -> Dict[str, str]:
     if filled:
         log.info("filled the tables %s", list_names(filled))
     return {
-        table: f"its table {quote(table)} is empty: {failed.get(table, _NOTHING_FILLS)}"
+        table: f"its table {quote(table)} is empty: {failed.get(table, _NO_INITIALIZER)}"
         for table in empty
         if table not in filled
     }
@@ -69,10 +69,10 @@ def _source(tensor: Any) -> Any:
 
 
 def _fill(session: Any, op: Any, directory: str) -> str:
-    """Run an op that fills a table; return why that cannot be done, or nothing."""
+    """Run an op that fills a table; return the reason if that is impossible, else ""."""
     missing = _not_constant(op)
     if missing is not None:
-        return f"what fills it depends on the op {quote(missing.name)} ({missing.type})"
+        return f"its initializer depends on the op {quote(missing.name)} ({missing.type})"
     try:
         feeds = _find_file(session, op.inputs[1], directory) if op.type in _FROM_FILE else {}
         session.run(op, feeds)
@@ -85,12 +85,12 @@ def _fill(session: Any, op: Any, directory: str) -> str:
 
 
 def _not_constant(op: Any) -> Any:
-    """Return an op that the values for a table come from and that is no constant; None without."""
+    """Return an op that makes the values of a table depend on more than constants, or None."""
     pending = [tensor.op for tensor in op.inputs[1:]] + list(op.control_inputs)
     seen = set(pending)
     while pending:
         source = pending.pop()
-        # Also variables, iterators and what reads checkpoints.
+        # The second condition finds variables, iterators and ops that read checkpoints.
         if source.type.startswith("Placeholder") and source.type != "PlaceholderWithDefault":
             return source
         if source.type.startswith("Restore") or (
@@ -104,7 +104,7 @@ def _not_constant(op: Any) -> Any:
 
 
 def _find_file(session: Any, tensor: Any, directory: str) -> Dict[Any, Any]:
-    """Return what to feed so that the file is found. Raises FileNotFoundError."""
+    """Return the feeds with which the op finds its file. Raises FileNotFoundError."""
     path = os.fsdecode(session.run(tensor))
     name = os.path.basename(path)
     if os.path.exists(path):
@@ -113,6 +113,6 @@ def _find_file(session: Any, tensor: Any, directory: str) -> Dict[Any, Any]:
         if name and os.path.exists(os.path.join(beside, name)):
             return {tensor: os.path.join(beside, name)}
     raise FileNotFoundError(
-        f"the file {quote(name)} that fills it is not there; put it beside the model, or freeze "
+        f"the file {quote(name)} that fills it does not exist; put it beside the model, or freeze "
         "the graph with the values in it"
     )

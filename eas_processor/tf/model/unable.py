@@ -1,8 +1,8 @@
 """
-What of a graph cannot run in this process, whatever a request says.
+Find the nodes of a graph that can never run in this process.
 
-The graph itself shows it: it calls a Python function, which no file holds, or uses an op that this
-TensorFlow has no kernel for on the devices there are. The graph is read, never run.
+Such a node calls a Python function, which no model file contains, or has an op for which this
+TensorFlow has no kernel on the present devices. The graph is only read, not run.
 """
 
 import logging
@@ -18,20 +18,20 @@ log = logging.getLogger(__name__)
 
 _PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 
-# Of these one branch runs, so the other may be unable: what is taken is known only to a run.
+# Only one branch of these ops runs, and which one is known only during a run.
 _CHOICES = ("If", "StatelessIf", "Case", "StatelessCase")
 _MERGES = ("Merge", "RefMerge")
 _OF_LOOPS = ("Enter", "RefEnter", "NextIteration", "RefNextIteration")
 
-# An op that TensorFlow replaces by others before it looks for kernels.
+# Ops that TensorFlow replaces by others before it looks for kernels.
 _REPLACED = ("AccumulateNV2",)
 
-# What a kernel is registered for that any device has.
+# The device type of kernels that are registered for any device.
 _ANY = "DEFAULT"
 
 
 class Unable:
-    """The nodes of a session's graph that cannot run, by name, each with why: a clause."""
+    """The nodes of a session's graph that cannot run: a clause with the reason, by node name."""
 
     def __init__(self, graph: Any, nodes: Dict[str, str]) -> None:
         self._graph = graph
@@ -41,19 +41,19 @@ class Unable:
         return bool(self.nodes)
 
     def outputs(self, signature: Signature) -> Dict[str, str]:
-        """Return why each output of a signature cannot be computed; empty for those that can."""
+        """Return why outputs of a signature cannot be computed, by name; "" for those that can."""
         feeds = [spec.tensor_name for spec in signature.inputs.values()]
         return {name: self.why(spec.tensor_name, feeds) for name, spec in signature.outputs.items()}
 
     def leaves_something(self) -> bool:
-        """Tell whether anything that depends on an input can be computed."""
+        """Return whether any tensor that depends on an input can be computed."""
         operations = self._graph.get_operations()
         inputs = [op for op in operations if op.type.startswith("Placeholder")]
         lost = [op for op in operations if op.name in self.nodes]
         return not inputs or bool(_followers(inputs) - _followers(lost) - set(inputs))
 
     def why(self, fetch: str, feeds: Iterable[str] = ()) -> str:
-        """Return why a tensor cannot be computed when `feeds` are fed; empty where it can be."""
+        """Return the reason why a tensor cannot be computed from `feeds`, "" if it can be."""
         if not self.nodes:
             return ""
         fed = set(feeds)
@@ -62,7 +62,7 @@ class Unable:
         try:
             pending = [self._graph.get_tensor_by_name(fetch).op]
         except (KeyError, ValueError):
-            return ""  # a part of a sparse tensor, or none of the graph, which a request is told of
+            return ""  # A sparse or unknown tensor, which is refused when a request asks for it.
         seen = set(pending)
         while pending:
             op = pending.pop()
@@ -76,7 +76,7 @@ class Unable:
 
 
 def _followers(ops: Iterable[Any]) -> Set[Any]:
-    """Return `ops` and all that depends on them."""
+    """Return `ops` and all ops that depend on them."""
     pending = list(ops)
     seen = set(pending)
     while pending:
@@ -88,7 +88,7 @@ def _followers(ops: Iterable[Any]) -> Set[Any]:
 
 
 def _needed(op: Any) -> List[Any]:
-    """Return the tensors without which an op never runs."""
+    """Return the inputs without which an op never runs."""
     if op.type in _MERGES:
         return [each for each in op.inputs if each.op.type in _OF_LOOPS]
     return list(op.inputs)
@@ -96,9 +96,9 @@ def _needed(op: Any) -> List[Any]:
 
 def refuse_useless(path: str, unable: Unable, signatures: Dict[str, Signature]) -> None:
     """
-    Raise ModelError where nothing that clients can ask for can be computed; log what else cannot.
+    Raise ModelError if no output can be computed, and log the outputs that cannot be.
 
-    Without signatures a client can ask for any tensor.
+    Without signatures, any tensor that depends on an input counts as an output.
     """
     if not unable:
         return
@@ -125,10 +125,10 @@ def refuse_useless(path: str, unable: Unable, signatures: Dict[str, Signature]) 
 
 def find_unable(definition: Any, kinds: Iterable[str]) -> Dict[str, str]:
     """
-    Return the nodes of a GraphDef that cannot run here, each with why.
+    Return the nodes of a GraphDef that cannot run here: a clause with the reason, by node name.
 
-    `kinds` are those of the devices there are. A node cannot run either when it always calls a
-    function that has such a node.
+    `kinds` are the kinds of the present devices. A node also cannot run if it always calls a
+    function with such a node.
     """
     reasons = _Reasons(kinds)
     own = {
@@ -145,7 +145,7 @@ def find_unable(definition: Any, kinds: Iterable[str]) -> Dict[str, str]:
 
 
 class _Reasons:
-    """Why nodes cannot run by themselves."""
+    """The reasons why nodes cannot run, apart from the functions that they call."""
 
     def __init__(self, kinds: Iterable[str]) -> None:
         self._kinds = sorted(kinds)
@@ -178,13 +178,13 @@ class _Reasons:
 
     def _find_lack(self, op: str) -> bool:
         if find_op(op) is None:
-            return False  # a function of the library, or an op that the load will refuse
+            return False  # A function of the graph, or an unknown op, which the load refuses.
         found = {each.device_type for each in kernels.get_registered_kernels_for_op(op).kernel}
         return not found.intersection(self._kinds) and _ANY not in found
 
 
 def _kept(function: Any) -> List[Any]:
-    """Return the nodes of a function that run: what its results need, and what has effects."""
+    """Return the nodes of a function that run: those its results need, and those with effects."""
     nodes = {node.name: node for node in function.node_def}
     pending = [source.split(":")[0] for source in function.ret.values()]
     pending += getattr(function, "control_ret", {}).values()  # from 1.15 on
@@ -204,7 +204,7 @@ def _has_effects(op: str) -> bool:
 
 
 class _Calls:
-    """Why nodes cannot run for the functions that they call; `own` is each function's reason."""
+    """The reasons why nodes cannot run that lie in functions; `own` has each function's reason."""
 
     def __init__(self, definition: Any, own: Dict[str, str]) -> None:
         self._own = own
@@ -220,7 +220,7 @@ class _Calls:
 
     def _of(self, name: str) -> str:
         if name not in self._found:
-            self._found[name] = self._own[name]  # so that recursion ends
+            self._found[name] = self._own[name]  # This ends a recursion.
             if not self._own[name]:
                 whys = map(self.why, _kept(self._functions[name]))
                 self._found[name] = next((why for why in whys if why), "")

@@ -18,8 +18,8 @@ from eas_processor.tf.runtime import tf, v1
 IMAGES = np.arange(12, dtype=np.float32).reshape(3, 4) / 10
 
 ADVICE = (
-    "where a library defines it, name that in model_config.op_libraries: a shared object, or a "
-    "package, that `eascmd build NAME --with PACKAGE` adds to a build"
+    "if a library defines it, name that in model_config.op_libraries: a shared object, or a "
+    "package, which `eascmd build NAME --with PACKAGE` adds to a build"
 )
 
 
@@ -193,7 +193,7 @@ def test_a_saved_model_without_anything_to_call_is_refused(tmp_path):
     path = str(tmp_path / "m")
     tf.saved_model.save(Module(), path)
     said = refusal(path)
-    assert said.startswith(f"the model at {path} was saved without signatures, and has no")
+    assert said.startswith(f"the model at {path} cannot be called: it was saved without signatures")
     assert "signatures=call.get_concrete_function()" in said
 
 
@@ -302,7 +302,7 @@ def test_a_saved_model_of_a_newer_tensorflow(save_model):
     assert refusal(path) == (
         f"cannot load the model at {path}: it was written by TensorFlow 9.1.0 and uses the op "
         f"'MultiplyQuickly', which TensorFlow {tf.__version__} does not have; it is newer than "
-        "every processor, whose newest is tensorflow_cpu_2.21; " + ADVICE
+        "every processor; the newest is tensorflow_cpu_2.21; " + ADVICE
     )
 
 
@@ -322,7 +322,7 @@ def test_a_frozen_graph_of_a_newer_tensorflow(save_graph):
     sentence = refusal(path)
     assert f"cannot load the model at {path}: it was written by a TensorFlow of graph" in sentence
     assert "version 99999 (here " in sentence
-    assert sentence.endswith(f"every processor, whose newest is tensorflow_cpu_2.21; {ADVICE}")
+    assert sentence.endswith(f"every processor; the newest is tensorflow_cpu_2.21; {ADVICE}")
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_a_graph_with_variables_is_not_frozen(save_graph):
     "content, sentence",
     [
         (b"", "it holds no node"),
-        (b"\x0a\x7fcut", "its 5 bytes cannot be parsed, so it is cut off or of another kind"),
+        (b"\x0a\x7fcut", "its 5 bytes cannot be parsed, so it is incomplete or of another kind"),
     ],
 )
 def test_a_corrupt_frozen_graph(tmp_path, content, sentence):

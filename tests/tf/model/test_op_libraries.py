@@ -74,7 +74,7 @@ def test_a_library_that_redefines_an_op(library, save_graph):
     paths = [library("EasTwice", file=name) for name in ("first.so", "second.so")]
     sentence = refusal(save_graph(double), {"op_libraries": paths})
     assert sentence.startswith(
-        f"model_config.op_libraries: {paths[1]} redefines the op 'EasTwice': it brings a second "
+        f"model_config.op_libraries: {paths[1]} redefines the op 'EasTwice': it has a second "
         "kernel for CPU, and"
     )
 
@@ -117,8 +117,8 @@ def spoil(data, change):
     "change, sentence",
     [
         ("machine", "is for ARM64, and this machine is x86-64"),
-        ("cut", "is cut off: its segments end at byte "),
-        ("text", "is not a shared object (it is no ELF file)"),
+        ("cut", "is incomplete: its segments end at byte "),
+        ("text", "is not a shared object (it is not an ELF file)"),
     ],
 )
 def test_a_file_that_is_no_library_of_this_machine(tmp_path, save_graph, change, sentence):
@@ -131,7 +131,7 @@ def test_a_file_that_is_no_library_of_this_machine(tmp_path, save_graph, change,
 
 
 def test_a_file_that_is_not_there(tmp_path, save_graph):
-    for name, what in (("libnone.so", "does not exist"), ("folder/", "is no file")):
+    for name, what in (("libnone.so", "does not exist"), ("folder/", "is not a file")):
         (tmp_path / "folder").mkdir(exist_ok=True)
         path = tmp_path / name.rstrip("/")
         said = refusal(save_graph(double), {"op_libraries": name})

@@ -20,7 +20,7 @@ GRAPHS.meta_graphs.add().meta_info_def.tags.append("serve")
 SAVED_MODEL = b"\x08\x01" + GRAPHS.SerializeToString()
 
 LOAD_KERAS = "tf.keras.models.load_model("
-OWN = "a processor of your own can run it"
+OWN = "a custom processor can run this one"
 
 
 def zip_of(path, *names):
@@ -38,12 +38,17 @@ def zip_of(path, *names):
         ("m.keras", HDF5 + b"model_config", "a Keras model in HDF5", LOAD_KERAS),
         ("m.weights.h5", HDF5, "writes weights without their model", "model.load_weights("),
         ("tf_model.h5", HDF5, "the weights of a Transformers model", "TFAutoModel"),
-        ("m.tflite", b"\x1c\0\0\0TFL3\x14\0", "a TensorFlow Lite model", "nothing turns it back"),
+        (
+            "m.tflite",
+            b"\x1c\0\0\0TFL3\x14\0",
+            "a TensorFlow Lite model",
+            "it cannot be converted back",
+        ),
         ("m.pb", b"\x20\0\0\0TFL3", "a TensorFlow Lite model", "model.export("),
         ("m.onnx", ONNX, "an ONNX model", "onnx2tf -i "),
         ("m.pb", ONNX, "an ONNX model", "onnx2tf -i "),
-        ("m.mlmodel", CORE_ML, "a Core ML model", "nothing turns it back"),
-        ("m", CORE_ML, "a Core ML model", "nothing turns it back"),
+        ("m.mlmodel", CORE_ML, "a Core ML model", "it cannot be converted back"),
+        ("m", CORE_ML, "a Core ML model", "it cannot be converted back"),
         ("m.pb", SAVED_MODEL, "a SavedModel under another", "saved_model.pb"),
         ("m.pkl", pickle.dumps([1], 4), "a Python pickle", OWN),
         ("m.pt", b"\x80\x02\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", "a Python pickle", OWN),
@@ -52,7 +57,12 @@ def zip_of(path, *names):
         ("m.pbtxt", b'node {\n  name: "x"\n}', "a graph as text", "SerializeToString"),
         ("m.pb", b"version https://git-lfs.github.com/spec/v1\n", "of Git LFS", "git lfs pull"),
         ("m.pb", b"\n<!DOCTYPE html><html>", "a web page", "download the model itself"),
-        ("._m.pb", b"\0\x05\x16\x07\0\x02\0\0Mac OS X", "what a Mac notes", "without '._'"),
+        (
+            "._m.pb",
+            b"\0\x05\x16\x07\0\x02\0\0Mac OS X",
+            "metadata that macOS wrote",
+            "without '._'",
+        ),
     ],
 )
 def test_a_file_of_another_format_is_named(tmp_path, name, content, what, advice):
@@ -98,14 +108,22 @@ def test_a_zip_file_of_another_format_is_named(tmp_path, names, what):
             "a directory of the checkpoint 'm'",
             "",
         ),
-        (["variables/variables.index"], "a SavedModel without its graph", "copy that directory"),
+        (
+            ["variables/variables.index"],
+            "a SavedModel without its graph",
+            "copy that whole directory",
+        ),
         (
             ["variables.index", "variables.data-00000-of-00001"],
             "a directory of the variables of a SavedModel, without its graph",
             "in the directory above them",
         ),
         (["metadata.json", "config.json", "model.weights.h5"], "an unpacked Keras", LOAD_KERAS),
-        (["model.json", "group1-shard1of1.bin"], "a TensorFlow.js model", "nothing turns it back"),
+        (
+            ["model.json", "group1-shard1of1.bin"],
+            "a TensorFlow.js model",
+            "it cannot be converted back",
+        ),
     ],
 )
 def test_a_directory_of_another_format_is_named(tmp_path, names, what, advice):

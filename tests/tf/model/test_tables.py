@@ -99,9 +99,9 @@ def other_output(build):
 @pytest.mark.parametrize(
     "case, says",
     [
-        ("no file", "the file 'words.txt' that fills it is not there; put it beside the model"),
-        ("no initializer", "nothing in the graph fills it, as freezing leaves out what no output"),
-        ("fed", "what fills it depends on the op 'keys' (Placeholder)"),
+        ("no file", "the file 'words.txt' that fills it does not exist; put it beside the model"),
+        ("no initializer", "no op in the graph fills it, because freezing removes ops"),
+        ("fed", "its initializer depends on the op 'keys' (Placeholder)"),
     ],
 )
 def test_a_table_that_stays_empty_is_the_models_fault(save_graph, predict, tmp_path, case, says):
