@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eas_processor.cli import runners
+from eas_processor.cli.completion import SHELLS
 from eas_processor.cli.option_types import amount, host, http_url, peers, port, positive, share
 from eas_processor.cli.predict_options import add_commands
 from eas_processor.cli.processor_options import add_processor
@@ -50,10 +51,20 @@ def make_parser() -> Parser:
     add_processor(commands)
     schema = commands.add_parser("schema", help="print the JSON Schema of a service file")
     schema.set_defaults(run=runners.run_schema)
-    completion = commands.add_parser("completion", help="print what completes commands in a shell")
-    completion.add_argument("shell", choices=("bash", "zsh"), help="the shell")
-    completion.set_defaults(run=runners.run_completion)
+    _add_completion(commands)
     return parser
+
+
+def _add_completion(commands: Any) -> None:
+    text = "print what completes commands in a shell, or install it"
+    parser = commands.add_parser("completion", help=text)
+    parser.add_argument(
+        "shell", nargs="?", choices=SHELLS, help="the shell; by default the one that SHELL names"
+    )
+    parser.add_argument(
+        "--install", action="store_true", help="write it to where the shell looks for it"
+    )
+    parser.set_defaults(run=runners.run_completion, usage_error=parser.error)
 
 
 def _add_admin(commands: Any) -> None:

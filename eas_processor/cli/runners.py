@@ -142,9 +142,12 @@ def run_schema(_: argparse.Namespace) -> None:
 
 def run_completion(arguments: argparse.Namespace) -> None:
     """Run `eascmd completion`."""
-    from importlib import import_module
+    from eas_processor.cli import completion
 
-    from eas_processor.cli.parser import make_parser
-
-    shtab = import_module("shtab")
-    print(shtab.complete(make_parser(), shell=arguments.shell))
+    shell = arguments.shell or completion.shell_of_user()
+    if not shell:
+        arguments.usage_error(f"name the shell: {', '.join(completion.SHELLS)}")
+    if arguments.install:
+        completion.install_completion(shell)
+    else:
+        completion.print_completion(shell)

@@ -1,12 +1,6 @@
-"""What `eascmd` says to wrong or unusual usage: slips, the vendor's commands, help, completion."""
+"""What `eascmd` says to wrong or unusual usage: slips, the vendor's commands and help."""
 
 from __future__ import annotations
-
-import os
-import subprocess
-import sys
-import types
-from typing import Any
 
 import pytest
 
@@ -87,30 +81,3 @@ def test_help_fits_80_columns(
     if not command:
         (line,) = [each for each in lines if "warmup-file" in each]
         assert "write inputs" in line
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_completion_is_what_shtab_makes_of_the_parser(
-    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def complete(parser: Any, *, shell: str) -> str:
-        return f"{shell} {parser.prog} {len(parser.commands)}"
-
-    fake = types.ModuleType("shtab")
-    fake.complete = complete  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "shtab", fake)
-    assert main(["completion", shell]) == 0
-    assert capsys.readouterr().out == f"{shell} eascmd {len(COMMANDS)}\n"
-
-
-def test_completion_without_shtab_names_the_extra() -> None:
-    program = (
-        "import sys; sys.modules['shtab'] = None; "
-        "from eas_processor.cli.main import main; sys.exit(main(['completion', 'bash']))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=os.environ
-    )
-    assert done.returncode == 1
-    assert "extra `completion`" in done.stderr
-    assert "Traceback" not in done.stderr
