@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 import pytest
+
+from eas_prediction import _http
 
 
 class Received(NamedTuple):
@@ -150,3 +153,19 @@ def service() -> Iterator[Service]:
     service.server.shutdown()
     thread.join()
     service.server.server_close()
+
+
+@pytest.fixture
+def doubted_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doubt silent connections after 0.3 s: long before a call times out on a busy machine."""
+    monkeypatch.setattr(_http.Patience, "half", lambda self: 0.3)
+
+
+@pytest.fixture
+def given_up_soon(doubted_soon: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a connection to a host that may be gone for 0.3 s as well."""
+
+    def halved(self: _http.Patience) -> _http.Patience:
+        return _http.Patience(time.monotonic() + 0.3, self.silence)
+
+    monkeypatch.setattr(_http.Patience, "halved", halved)

@@ -149,6 +149,7 @@ def test_a_task_that_is_cancelled_gives_its_connection_up(fleet):
     assert asyncio.run(run()) == "quick"
 
 
+@pytest.mark.usefixtures("given_up_soon")
 def test_an_instance_whose_machine_is_gone_without_a_word_fails_no_call(fleet):
     good = fleet.add()
     behind = Relay((good.ip, good.port))
@@ -157,7 +158,7 @@ def test_an_instance_whose_machine_is_gone_without_a_word_fails_no_call(fleet):
 
     async def run():
         async with AsyncPredictClient(
-            fleet.address, "svc", endpoint_type=ENDPOINT_TYPE_DIRECT, timeout=2000
+            fleet.address, "svc", endpoint_type=ENDPOINT_TYPE_DIRECT, timeout=20_000
         ) as client:
             for _ in range(6):
                 await client.predict(StringRequest("x"))

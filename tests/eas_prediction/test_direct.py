@@ -221,13 +221,14 @@ def test_an_instance_that_is_killed_fails_no_call_and_comes_back(fleet):
         assert before >= 20
 
 
+@pytest.mark.usefixtures("given_up_soon")
 def test_an_instance_whose_machine_is_gone_without_a_word_fails_no_call(fleet):
     good = fleet.add()
     behind = Relay((good.ip, good.port))
     gone = Instance(("127.0.0.1", behind.port))
     fleet.weights[gone] = 100
     try:
-        with client_of(fleet, timeout=2000) as client:
+        with client_of(fleet, timeout=20_000) as client:
             send(client, 6)
             assert behind.accepted
             behind.vanish()

@@ -18,15 +18,12 @@ from eas_prediction import (
     RetryPolicy,
     StringRequest,
     TimedOut,
-    _http,
     _kept,
 )
 
 pytestmark = pytest.mark.medium
 
 TIMEOUT_MS = 2000
-# Where a test says so, instead of half of the timeout.
-DOUBTED_AFTER_S = 0.3
 
 
 @pytest.fixture
@@ -34,12 +31,6 @@ def relay(service):
     made = Relay(service.server.server_address)
     yield made
     made.close()
-
-
-@pytest.fixture
-def doubted_soon(monkeypatch):
-    """Let connections be doubted long before calls time out, also on a busy machine."""
-    monkeypatch.setattr(_http.Patience, "half", lambda self: DOUBTED_AFTER_S)
 
 
 class Blocking:
@@ -172,7 +163,7 @@ def slowly(service, seconds):
 def test_a_slow_service_is_doubted_once_and_its_first_answer_counts(service, connect):
     client = connect(service.address, timeout=20_000)
     client.ask("first")
-    service.usual = slowly(service, 2 * DOUBTED_AFTER_S)
+    service.usual = slowly(service, 0.6)
     assert client.ask("slow") == "slow"
     sent = [each.body for each in service.requests].count(b"slow")
     assert sent == 2
@@ -193,7 +184,7 @@ def test_what_may_be_sent_once_is_sent_once(service, relay, connect, policy, mon
         client.ask("once")
     assert [each.body for each in service.requests] == [b"first"]
     client.ask("second")
-    service.usual = slowly(service, 1.3 * DOUBTED_AFTER_S)
+    service.usual = slowly(service, 0.4)
     assert client.ask("slow") == "slow"
     assert [each.body for each in service.requests] == [b"first", b"second", b"slow"]
 

@@ -242,8 +242,8 @@ def test_tls(service, transport, certificate):
     trusting.close()
 
 
-def test_a_slow_service_behind_tls_is_no_dropped_connection(service, certificate, monkeypatch):
-    monkeypatch.setattr(_http.Patience, "half", lambda self: 0.3)
+@pytest.mark.usefixtures("doubted_soon")
+def test_a_slow_service_behind_tls_is_no_dropped_connection(service, certificate):
     behind_tls(service, certificate)
     transport = PooledTransport(ca_certs=str(certificate))
     post(transport, service)

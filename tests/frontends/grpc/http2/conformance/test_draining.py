@@ -22,7 +22,7 @@ from frontends.grpc.http2.raw_client import (
 )
 from frontends.grpc.http2.running_echo import RunningEcho
 
-EXIT_S = 10
+EXIT_S = 60
 
 
 def last_stream(goaway: Frame) -> int:
