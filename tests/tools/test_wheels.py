@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import json
 import os
 import runpy
 import subprocess
@@ -10,7 +11,10 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from fixtures import need
@@ -152,25 +156,73 @@ def test_the_source_archive_gives_the_same_wheel(
     assert made.read_bytes() == archives[made.name]
 
 
-def test_a_clean_environment_runs_the_installed_commands(
-    archives: dict[str, bytes], tmp_path: Path
-) -> None:
-    """The wheel's packages stand alone; their requirements come from this environment."""
-    wheel = one(archives, "eas_processor-*.whl", tmp_path)
-    python = tmp_path / "env" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+@pytest.fixture(scope="module")
+def installed(archives: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the commands of a clean environment with the wheel."""
+    directory = tmp_path_factory.mktemp("clean")
+    wheel = one(archives, "eas_processor-*.whl", directory)
+    python = directory / "env" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory / "env"], check=True)
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], check=True)
-    (packages,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
+    return python.parent
+
+
+def outside(installed: Path, home: Path) -> dict[str, str]:
+    """Return an environment in which the wheel's requirements come from this environment."""
+    (packages,) = (installed.parent / "lib").glob("python*/site-packages")
     # The editable installation of this clone is a .pth file, which PYTHONPATH does not follow.
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{packages}:{OWN_PACKAGES}"}
-    for words in (["eascmd", "--version"], ["tensorflow_model_server", "--version"]):
-        command = [str(python.with_name(words[0])), *words[1:]]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert __version__ in done.stdout
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{packages}:{OWN_PACKAGES}",
+        "EAS_HOME": str(home),
+    }
+
+
+@pytest.mark.parametrize("command", ["eascmd", "tensorflow_model_server"])
+def test_an_installed_command_tells_its_version(
+    installed: Path, tmp_path: Path, command: str
+) -> None:
+    done = subprocess.run(
+        [str(installed / command), "--version"],
+        cwd=tmp_path,
+        env=outside(installed, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert __version__ in done.stdout
+
+
+def test_an_installed_command_serves(installed: Path, tmp_path: Path) -> None:
+    environment = outside(installed, tmp_path / "home")
+    eascmd = [str(installed / "eascmd")]
+    run: dict[str, Any] = {"cwd": tmp_path, "env": environment, "text": True}
+    subprocess.run([*eascmd, "processor", "new", "doubler"], **run, check=True)
+    serve = [*eascmd, "serve", "doubler/service.json", "--port", "0"]
+    with subprocess.Popen(
+        serve, **run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as service:
+        try:
+            lines = [json.loads(line) for line in take_until(service, '"event": "serving"')]
+            token = Path(lines[-1]["token_file"]).read_text().strip()
+            call = Request(lines[-1]["url"], b'{"instances": [1, 2]}', {"Authorization": token})
+            call.add_header("Content-Type", "application/json")
+            with urlopen(call, timeout=60) as answer:
+                assert json.loads(answer.read()) == {"predictions": [2, 4]}
+        finally:
+            service.terminate()
+
+
+def take_until(service: subprocess.Popen[str], text: str) -> Iterator[str]:
+    """Yield what a service logs, up to the line that has a text."""
+    assert service.stdout
+    for line in service.stdout:
+        yield line
+        if text in line:
+            return
+    raise AssertionError(f"the service ended without {text}")
 
 
 @pytest.mark.slow
