@@ -13,7 +13,12 @@ class VersionAction(argparse.Action):
     """Prints the version and ends."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
-        super().__init__(option_strings, dest, nargs=0, help="print the versions of what is here")
+        super().__init__(
+            option_strings,
+            dest,
+            nargs=0,
+            help="print the versions of eascmd, Python, the link and the builds",
+        )
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         print_version()
