@@ -1,1 +1,1 @@
-"""Models of TensorFlow Lite: their files, and how they run."""
+"""Read and run TensorFlow Lite models."""

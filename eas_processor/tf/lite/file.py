@@ -1,8 +1,8 @@
 """
-A `.tflite` file: its signatures, read without TensorFlow.
+Read the signatures of a `.tflite` file without TensorFlow.
 
-They are in a metadata entry of the file, as TensorFlow Serving reads them. A file without that
-entry has one signature, whose names are those of its tensors.
+TensorFlow Serving reads them from a metadata entry of the file, and so does this module. A file
+without that entry gets one signature with the names of its tensors.
 """
 
 import struct
@@ -20,13 +20,13 @@ from eas_processor.tf.model.signature_defs import read_signatures
 from eas_processor.tf.model.signatures import DEFAULT_NAME, Signature
 
 LITE_FILE = "model.tflite"
-"""What TensorFlow Serving looks for beside a SavedModel."""
+"""The file that TensorFlow Serving looks for beside a SavedModel."""
 
 _IDENTIFIER = b"TFL3"
 _PREDICT = "tensorflow/serving/predict"
 _SIGNATURE_DEFS = "signature_defs_metadata"
 
-# Numbers of fields, in the order in which the format declares them.
+# Field numbers, in the order of the format's declarations.
 _SUBGRAPHS, _BUFFERS, _METADATA = 2, 4, 6
 _TENSORS, _INPUTS, _OUTPUTS = 0, 1, 2
 _SHAPE, _TYPE, _NAME, _SHAPE_SIGNATURE = 0, 1, 3, 7
@@ -34,7 +34,7 @@ _ENTRY_NAME, _ENTRY_BUFFER, _BUFFER_DATA = 0, 1, 0
 
 _TYPE_NUMBER = struct.Struct("<b")
 
-# The format numbers its types in an order of its own.
+# The format has its own dtype numbers.
 _UINT32, _UINT64 = 22, 23
 _DTYPES = {
     0: wire.DT_FLOAT,
@@ -57,9 +57,9 @@ _DTYPES = {
 
 class LiteFile(NamedTuple):
     """
-    What a file says of itself.
+    A TensorFlow Lite file: its path, its bytes, and its signatures by name.
 
-    `metadata` are the signatures in full, as JSON can hold them.
+    `metadata` has the signatures in the JSON of TensorFlow Serving's `/metadata`.
     """
 
     path: str
@@ -69,7 +69,7 @@ class LiteFile(NamedTuple):
 
 
 def read_lite_file(path: str) -> LiteFile:
-    """Read the file at `path`; raise `ModelError` where it is no model of TensorFlow Lite."""
+    """Read the file at `path`. Raises ModelError if it is not a TensorFlow Lite model."""
     with open(path, "rb") as file:
         content = file.read()
     try:
@@ -77,7 +77,7 @@ def read_lite_file(path: str) -> LiteFile:
     except (Malformed, DecodeError) as error:
         raise ModelError(
             f"{path} is not a TensorFlow Lite model: its {len(content)} bytes cannot be read, so "
-            f"it is cut off or of another kind ({error})"
+            f"it is incomplete or of another kind ({error})"
         ) from None
     return LiteFile(path, content, read_signatures(definitions), metadata_of(definitions))
 
@@ -97,7 +97,7 @@ def _signature_defs(content: bytes) -> Dict[str, Any]:
 
 
 def _of_tensors(graph: Table) -> Any:
-    """Return a signature whose names are those of the tensors that a graph takes and gives."""
+    """Return a signature with the names of a graph's input and output tensors."""
     tensors = graph.tables(_TENSORS)
     definition = SignatureDef(method_name=_PREDICT)
     for infos, field in ((definition.inputs, _INPUTS), (definition.outputs, _OUTPUTS)):
@@ -119,5 +119,5 @@ def _dtype(number: int) -> int:
 
 def _one_of(tables: List[Table], number: int) -> Table:
     if not 0 <= number < len(tables):
-        raise Malformed(f"it names number {number} of {len(tables)}")
+        raise Malformed(f"it refers to item {number} of {len(tables)}")
     return tables[number]

@@ -1,8 +1,8 @@
 """
-Tables of a FlatBuffer, read without a schema compiler.
+Read the tables of a FlatBuffer without a schema compiler.
 
-A table begins with the distance to its vtable, which has the place of each field by number. Strings
-and vectors begin with their length. All numbers are little endian.
+A table begins with the distance to its vtable, which has the offset of each field by number.
+Strings and vectors begin with their length. All numbers are little-endian.
 """
 
 import struct
@@ -11,22 +11,22 @@ from typing import Any, List, Optional, Tuple
 _I32, _U32, _U16 = struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<H")
 _WORD = 4
 _LEAD = 4
-"""Bytes of a vtable before its places: its own size and that of the table."""
+"""The bytes of a vtable before its offsets: its own size, and that of the table."""
 
 
 class Malformed(Exception):
-    """A buffer points outside itself, or is not what it should be."""
+    """A buffer has an offset outside itself, or is not of the expected format."""
 
 
 def number_at(data: bytes, kind: struct.Struct, place: int) -> Any:
-    """Return one number; raise `Malformed` where there is none."""
+    """Return the number at a place. Raises Malformed if that is outside the buffer."""
     if not 0 <= place <= len(data) - kind.size:
-        raise Malformed(f"it points to byte {place} of {len(data)}")
+        raise Malformed(f"it has an offset to byte {place} of {len(data)}")
     return kind.unpack_from(data, place)[0]
 
 
 class Table:
-    """One table of `data`; fields that it leaves out are their defaults."""
+    """One table of `data`. Absent fields have default values. Methods raise Malformed."""
 
     __slots__ = ("_data", "_place")
 
@@ -36,11 +36,11 @@ class Table:
 
     @classmethod
     def root(cls, data: bytes) -> "Table":
-        """Return the table that a buffer is of."""
+        """Return the root table of a buffer."""
         return cls(data, number_at(data, _U32, 0))
 
     def number(self, field: int, kind: struct.Struct = _U32) -> int:
-        """Return a scalar, 0 where it is left out."""
+        """Return a scalar, or 0 if it is absent."""
         place = self._find(field)
         return 0 if place is None else int(number_at(self._data, kind, place))
 
@@ -48,7 +48,7 @@ class Table:
         """Return a vector of bytes, or a string."""
         begin, count = self._vector(field)
         if begin + count > len(self._data):
-            raise Malformed(f"{count} bytes are to begin at byte {begin} of {len(self._data)}")
+            raise Malformed(f"it has {count} bytes from byte {begin} of {len(self._data)} on")
         return self._data[begin : begin + count]
 
     def text(self, field: int) -> str:
@@ -56,7 +56,7 @@ class Table:
         return self.data(field).decode("utf-8", "backslashreplace")
 
     def numbers(self, field: int) -> List[int]:
-        """Return a vector of signed numbers of 32 bits."""
+        """Return a vector of int32 numbers."""
         begin, count = self._vector(field)
         self._refuse_long(begin, count)
         return [number_at(self._data, _I32, begin + _WORD * each) for each in range(count)]
@@ -77,7 +77,7 @@ class Table:
         return self._place + offset if offset else None
 
     def _vector(self, field: int) -> Tuple[int, int]:
-        """Return where the elements of a vector begin, and how many there are."""
+        """Return the place of a vector's first element, and the number of elements."""
         place = self._find(field)
         if place is None:
             return 0, 0
@@ -86,4 +86,4 @@ class Table:
 
     def _refuse_long(self, begin: int, count: int) -> None:
         if begin + _WORD * count > len(self._data):
-            raise Malformed(f"{count} elements are to begin at byte {begin} of {len(self._data)}")
+            raise Malformed(f"it has {count} elements from byte {begin} of {len(self._data)} on")

@@ -1,9 +1,9 @@
 """
-A FlexBuffer that is a map of strings to blobs, as far as the signatures of a model need it.
+Read a FlexBuffer that is a map of strings to blobs, as the signatures of a model are stored.
 
-It is read from its end: the width of the root, the root's type, and the root itself. What a value
-points to lies before it, as far away as it says. A map is two vectors of one length, keys and
-values, and the byte for each value's type follows the values.
+A FlexBuffer is read from its end: the width of the root, the type of the root, and the root itself.
+A reference is the distance back to its target. A map has two vectors of the same length, keys and
+values. One byte with the type of each value follows the values.
 """
 
 import struct
@@ -19,13 +19,13 @@ _UNSIGNED = {struct.calcsize(code): struct.Struct(code) for code in ("<B", "<H",
 
 
 def read_map(data: bytes) -> Dict[str, bytes]:
-    """Return the blobs of a map by key; raise `Malformed`."""
+    """Return the blobs of a map by key. Raises Malformed."""
     if len(data) < 3:
-        raise Malformed(f"{len(data)} bytes are no FlexBuffer")
+        raise Malformed(f"{len(data)} bytes are not a FlexBuffer")
     width, packed = data[-1], data[-2]
     kind, size = _unpacked(packed)
     if kind != _MAP:
-        raise Malformed(f"a FlexBuffer of type {kind} is no map")
+        raise Malformed(f"a FlexBuffer has type {kind}, expected a map")
     values = _follow(data, len(data) - 2 - width, width)
     count = _number(data, values - size, size)
     keys = _follow(data, values - 3 * size, size)
@@ -41,21 +41,21 @@ def read_map(data: bytes) -> Dict[str, bytes]:
 
 
 def _unpacked(packed: int) -> Tuple[int, int]:
-    """Return the type that a byte is of, and how many bytes each number of such a value has."""
+    """Return the type in a byte, and the width in bytes of the numbers of such a value."""
     return packed >> 2, 1 << (packed & 3)
 
 
 def _number(data: bytes, place: int, width: int) -> int:
     if width not in _UNSIGNED:
-        raise Malformed(f"a FlexBuffer has no numbers of {width} bytes")
+        raise Malformed(f"a FlexBuffer has numbers of {width} bytes, expected 1, 2, 4 or 8")
     return int(number_at(data, _UNSIGNED[width], place))
 
 
 def _follow(data: bytes, place: int, width: int) -> int:
-    """Return the place that the offset at `place` points to."""
+    """Return the target of the reference at `place`."""
     target = place - _number(data, place, width)
     if target < 0:
-        raise Malformed("a FlexBuffer points to what is before it")
+        raise Malformed("a FlexBuffer has a reference to a place before itself")
     return target
 
 
@@ -69,7 +69,7 @@ def _key(data: bytes, begin: int) -> str:
 def _blob(data: bytes, place: int, width: int, packed: int) -> bytes:
     kind, size = _unpacked(packed)
     if kind not in _BYTES:
-        raise Malformed(f"a value of type {kind} is no blob")
+        raise Malformed(f"a value has type {kind}, expected a blob")
     begin = _follow(data, place, width)
     count = _number(data, begin - size, size)
     if begin + count > len(data):

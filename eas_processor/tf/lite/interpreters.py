@@ -1,7 +1,7 @@
 """
-Interpreters of one model of TensorFlow Lite: as many as there are runs at a time.
+The interpreters of one TensorFlow Lite model, one for each concurrent run.
 
-An interpreter is for one thread, and keeps the sizes of its inputs until they change.
+An interpreter serves one thread at a time, and keeps the shapes of its inputs between runs.
 """
 
 import inspect
@@ -14,15 +14,15 @@ from eas_processor.tf.run.run_errors import clean
 from eas_processor.tf.runtime import tf
 
 FAILURES = (RuntimeError, ValueError)
-"""What an interpreter raises, with a sentence from C++, or where values do not fit a tensor."""
+"""The exceptions of an interpreter, from C++ code, or for values that do not fit a tensor."""
 
 
 class Interpreters:
     """
-    Runs the model of `file`, each time with `threads` threads (0: as many as the library likes).
+    Runs the model of `file`, with `threads` threads in each run (0: the library chooses).
 
-    Making one raises `ModelError` where the library is missing or cannot prepare the model. Safe to
-    use from several threads.
+    It is safe to use from several threads. Raises ModelError if the library is missing, or cannot
+    prepare the model.
     """
 
     def __init__(self, file: LiteFile, threads: int) -> None:
@@ -33,24 +33,28 @@ class Interpreters:
         except FAILURES as error:
             raise ModelError(f"cannot load the model at {file.path}: {clean(str(error))}") from None
         self.inputs = _numbers(first.inputs)
-        """Of the tensors that can be fed, by name."""
+        """The numbers of input tensors, by name; `outputs` has those of output tensors."""
         self.outputs = _numbers(first.outputs)
         self._idle = [first]
 
     def run(self, feeds: Sequence[int], fetches: Sequence[int], arrays: Sequence[Any]) -> List[Any]:
-        """Return the values of the tensors `fetches`; raises one of `FAILURES`."""
+        """
+        Feed arrays to the tensors with the numbers `feeds`, and return the values of `fetches`.
+
+        Raises one of `FAILURES`.
+        """
         try:
             interpreter = self._idle.pop()
         except IndexError:
             interpreter = self._make()
         values = interpreter.run(feeds, fetches, arrays)
-        # One that has failed is not used again: its tensors may be of no size at all.
+        # An interpreter that has failed is not used again, because its tensors may have no memory.
         self._idle.append(interpreter)
         return values
 
     def _make(self) -> "_Interpreter":
         with warnings.catch_warnings():
-            # From 2.20 on TensorFlow advises programs to use another package, which no build has.
+            # TensorFlow 2.20 and newer recommend another package, which no build has.
             warnings.simplefilter("ignore")
             interpreter = tf.lite.Interpreter(model_content=self._content, **self._options)
         interpreter.allocate_tensors()
@@ -58,7 +62,7 @@ class Interpreters:
 
 
 class _Interpreter:
-    """One interpreter, with the shapes that its inputs have now."""
+    """One interpreter, with the present shapes of its inputs."""
 
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
@@ -89,7 +93,7 @@ def _options(path: str, threads: int) -> Dict[str, int]:
     if made is None:
         raise ModelError(
             f"cannot load the model at {path}: TensorFlow {tf.__version__} of this build cannot run"
-            " models of TensorFlow Lite; choose tensorflow_cpu_2.21, or have a SavedModel served"
+            " TensorFlow Lite models; choose tensorflow_cpu_2.21, or export a SavedModel"
         )
     takes_threads = "num_threads" in inspect.signature(made.__init__).parameters
     return {"num_threads": threads} if threads and takes_threads else {}

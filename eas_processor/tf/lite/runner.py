@@ -1,4 +1,4 @@
-"""Plans of a model of TensorFlow Lite."""
+"""Make plans for a TensorFlow Lite model."""
 
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -27,9 +27,10 @@ _SUFFIX = ":0"
 
 class LiteRunner(Runner):
     """
-    The model of `file`, which takes inputs of any shape that its ops take.
+    Runs the TensorFlow Lite model of `file`, with inputs of any shape that its ops accept.
 
-    Each request runs alone: nothing proves that the outputs come by row.
+    Each request runs alone, because nothing proves that outputs come by row. Raises ModelError if a
+    signature has a tensor that is not in the file.
     """
 
     failures = FAILURES
@@ -59,8 +60,8 @@ class LiteRunner(Runner):
         checks_dtypes: bool,
         unsigned: bool,
     ) -> Plan:
-        """Return how a request with these names runs; raise `BadRequest` when one does not fit."""
-        assert signature is not None  # a file has one at least
+        """Return the plan for requests with these names; see `Runner.resolve`."""
+        assert signature is not None  # a file has at least one
         feeds = []
         for name in inputs:
             if name not in signature.inputs:
@@ -79,11 +80,11 @@ class LiteRunner(Runner):
         return Plan(feeds, fetches, lite_callable, self._proof, False, checks_dtypes, alone=True)
 
     def translate(self, plan: Plan, error: Any) -> ProcessorError:
-        """Return the refusal of values or shapes: the model has been prepared without them."""
+        """Convert an error of a run: the request's values or shapes are its cause."""
         return ModelRefusal(f"the model refused the request: {clean_for_clients(str(error))}")
 
     def _output(self, signature: Signature, name: str) -> TensorSpec:
-        """Return an output by its alias, or by the name of its tensor."""
+        """Return an output by alias or by tensor name. Raises BadRequest."""
         found = signature.outputs.get(name) or self._by_tensor.get(name)
         if found is None:
             raise BadRequest(f"unknown output {quote(name)}: {describe_outputs(signature)}")
@@ -91,7 +92,7 @@ class LiteRunner(Runner):
 
 
 class _LiteCallable(PlanCallable):
-    """One set of tensors that are fed and fetched, by their numbers."""
+    """The callable for one set of feeds and fetches, by tensor number."""
 
     __slots__ = ()
 
@@ -102,14 +103,14 @@ class _LiteCallable(PlanCallable):
 def _number(
     tensors: Dict[str, int], spec: TensorSpec, signature: Signature, kind: str, path: str
 ) -> int:
-    """Return the number of a tensor; a signature may write its name as a graph would, `x:0`."""
+    """Return the number of a tensor, whose name in a signature may have the suffix `:0`."""
     name = spec.tensor_name
     if name not in tensors and name.endswith(_SUFFIX):
         name = name[: -len(_SUFFIX)]
     if name not in tensors:
         raise ModelError(
-            f"cannot load the model at {path}: signature {quote(signature.name)} says that {kind} "
-            f"{quote(spec.name)} is the tensor {quote(spec.tensor_name)}, which is no {kind} of "
-            "the file"
+            f"cannot load the model at {path}: signature {quote(signature.name)} declares that "
+            f"{kind} {quote(spec.name)} is the tensor {quote(spec.tensor_name)}, which is not an "
+            f"{kind} of the file; export the model again"
         )
     return tensors[name]

@@ -1,4 +1,4 @@
-"""What the ops that parse `tf.train.Example`s make of rows, one example each."""
+"""The rule for ops that parse `tf.train.Example`s, where each row is one example."""
 
 from typing import Any, Dict, List
 
@@ -7,10 +7,10 @@ from eas_processor.tf.rows.values import ROWS, Rows, Value, fixed, number
 
 def parsed(node: Any, ins: List[Value]) -> Value:
     """
-    The features of a fixed length, which are by row.
+    Return the features of fixed length, which come by row.
 
-    What has a variable length is as long as the longest of the batch, and sparse or ragged ones
-    have as many values as all examples together: of those nothing is known.
+    Nothing is known of the others: features of variable length are padded to the longest in the
+    batch, and sparse or ragged ones hold the values of all examples together.
     """
     examples, *others = ins
     if not isinstance(examples, Rows) or examples.shape != (ROWS,):
@@ -24,6 +24,6 @@ def parsed(node: Any, ins: List[Value]) -> Value:
         if shape.unknown_rank or any(size < 0 for size in sizes):
             continue
         value = Rows((ROWS, *map(number, sizes)))
-        # Indices, values and shapes of the sparse ones come first.
+        # Indices, values and shapes of the sparse features come first.
         known[3 * sparse + place] = known["dense_values", place] = value
     return known

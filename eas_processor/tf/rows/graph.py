@@ -1,4 +1,4 @@
-"""Following rows through a graph and its functions, from what is fed to what is fetched."""
+"""Follow rows through a graph and its functions, from the feeds to the fetches."""
 
 import threading
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -9,10 +9,10 @@ from eas_processor.tf.rows.rules import apply
 from eas_processor.tf.rows.values import ROW, Plain, Shape, Value, fixed, join, number
 from eas_processor.tf.runtime import tf
 
-# Numbers in a constant that can be a shape or a list of axes.
+# The most numbers in a constant that can be a shape or a list of axes.
 _MAX_INTS = 64
 
-# What is looked at, at most: 0.5 s. Larger graphs are not followed.
+# The most nodes that are followed, which take 0.5 s. Larger graphs are not followed.
 _MAX_NODES = 50000
 _MAX_DEPTH = 60
 
@@ -20,19 +20,19 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _CHOICES = ("If", "StatelessIf")
 _LOOPS = ("While", "StatelessWhile")
 
-# Ops that count as stateful, for they read a variable or a table.
+# Ops that TensorFlow calls stateful, although they only read a variable or a table.
 _READS = ("ResourceGather", "LookupTableFind", "LookupTableFindV2")
 
-# What a variable or a table is before it is read.
+# The ops of variables themselves, before they are read.
 _STATES = ("VarHandleOp", "Variable", "VariableV2")
 
 
 class TooLarge(Exception):
-    """The graph has more nodes than are looked at."""
+    """The graph has more nodes than are followed."""
 
 
 class Port(NamedTuple):
-    """One output of a node: by number in a graph, by name and number in a function."""
+    """One output of a node: by number in a graph, or by name and number in a function."""
 
     node: str
     name: str
@@ -40,7 +40,7 @@ class Port(NamedTuple):
 
 
 class _Node:
-    """A node of a graph or function, the attributes read when asked for."""
+    """A node of a graph or function; its attributes are read on demand."""
 
     __slots__ = ("_attrs", "_op", "inputs", "type", "waits")
 
@@ -54,21 +54,21 @@ class _Node:
         self._op = op
 
     def attr(self, name: str, default: Any = None) -> Any:
-        """Return an attribute: text as bytes, a dtype as its number, a function as its name."""
+        """Return an attribute: a text as bytes, a dtype as number, a function as name."""
         if self._attrs is None:
             self._attrs = self._op.node_def.attr
         return _plain_attr(self._attrs[name], default) if name in self._attrs else default
 
     def shape(self) -> Optional[Shape]:
-        """Return the shape that TensorFlow itself has inferred for the only output."""
+        """Return the shape that TensorFlow has inferred for the only output."""
         if self._op is None or len(self._op.outputs) != 1:
             return None
         return _shape_of(self._op.outputs[0].shape)
 
     def constant(self) -> Plain:
-        """Return what is known of the constant that this node is."""
+        """Return the value of this node, which is a constant."""
         if self._op is not None:
-            # The attributes of a large one would be a copy of it.
+            # Reading the attributes of a large constant would copy it.
             known = self._op.outputs[0].shape
             small = (known.num_elements() or 0) <= _MAX_INTS
             if not small or self._op.outputs[0].dtype.as_datatype_enum not in INTEGERS:
@@ -113,7 +113,7 @@ class _Graph:
 
 
 class _Function:
-    """The nodes of a function by name, which a call has given its arguments."""
+    """The nodes of a function by name, and the names of its arguments and results."""
 
     def __init__(self, definition: Any) -> None:
         self._nodes = {node.name: node for node in definition.node_def}
@@ -128,7 +128,7 @@ class _Function:
         return _Node(node.op, inputs, len(inputs) < len(node.input), attrs=node.attr)
 
     def handed_on(self) -> List[bool]:
-        """Tell of each result whether it is the argument in its place, as it is."""
+        """Return for each result whether it is the unchanged argument at the same place."""
         return [
             self._source(result) == Port(name, "", 0)
             for name, result in zip(self.arguments, self.results)
@@ -147,7 +147,7 @@ def _port(text: str) -> Port:
 
 
 class Follower:
-    """Follows rows through the graph of one model; `functions` are kept between fetches."""
+    """Follows rows through the graph of one model. Safe to use from several threads."""
 
     def __init__(self, graph: Any) -> None:
         self._graph = graph
@@ -158,9 +158,9 @@ class Follower:
 
     def values(self, feeds: Dict[str, Value], fetches: Sequence[str]) -> List[Value]:
         """
-        Return what is known of tensors by name, with what is known of those that are fed.
+        Return what is known of the tensors `fetches`, from what is known of `feeds`.
 
-        Raises `TooLarge`.
+        Both are by tensor name. Raises TooLarge.
         """
         with self._lock:
             return self._values(feeds, fetches)
@@ -175,7 +175,7 @@ class Follower:
     def _follow(
         self, scope: Any, given: Dict[Port, Value], wanted: Sequence[Port], depth: int
     ) -> List[Value]:
-        """Return what is known of ports of `scope`; `given` are those that are known already."""
+        """Return what is known of the `wanted` ports of a graph or function, from `given` ones."""
         results: Dict[str, Value] = {}
         nodes: Dict[str, _Node] = {}
         stack = [port.node for port in wanted if port not in given]
@@ -192,7 +192,7 @@ class Follower:
                     for port in node.inputs
                     if port not in given and port.node not in results
                 ]
-                # One that is on its way is part of a cycle, which is that of a loop.
+                # An input that is still being followed is part of a cycle, so of a loop.
                 if any(each in nodes for each in missing):
                     results[name] = None
                     continue
@@ -219,7 +219,7 @@ class Follower:
         if not node.inputs:
             return Plain(_declared(node) if node.type in _STATES else None, state=True)
         if node.waits and any(isinstance(each, Plain) and each.state for each in ins):
-            # A variable or a table that the same run may have changed.
+            # The same run may have changed the variable or table before it is read.
             return None
         if self._is_of_row(node, ins):
             return ROW
@@ -234,7 +234,7 @@ class Follower:
         return apply(node, ins)
 
     def _is_of_row(self, node: _Node, ins: Sequence[Value]) -> bool:
-        """Tell whether an op makes a value of one row: any that has nothing else to make it of."""
+        """Return whether the output of an op is made of one row, as its inputs are, in a loop."""
         if ROW not in ins or not all(each is ROW or fixed(each) for each in ins):
             return False
         return node.type not in _CALLS and (node.type in _READS or self._is_pure(node.type))
@@ -266,7 +266,7 @@ class Follower:
         return [join(one, other) for one, other in zip(*branches)]
 
     def _loop(self, node: _Node, ins: List[Value], depth: int) -> Optional[List[Value]]:
-        """Go round until what is known of the variables of the loop holds for all rounds."""
+        """Follow the body until what is known of the loop's variables holds for all rounds."""
         if any(isinstance(each, Slots) for each in ins):
             return self._loop_by_row(node, ins, depth)
         values = list(ins)
@@ -277,14 +277,14 @@ class Follower:
             joined = [join(one, other) for one, other in zip(values, after)]
             if joined == values:
                 (condition,) = self._call(node.attr("cond", ""), values, depth) or (None,)
-                # As many rounds whatever the rows are.
+                # The number of rounds must not depend on the rows.
                 return values if fixed(condition) else None
             values = joined
         return None
 
     def _loop_by_row(self, node: _Node, ins: List[Value], depth: int) -> Optional[List[Value]]:
         definition = self._known_functions().get(node.attr("body", ""))
-        # Within such a loop, a row of another would be taken for its own.
+        # `ROW` does not tell the rows of nested loops apart, so an inner loop is not followed.
         if definition is None or self._in_round:
             return None
         self._in_round = True

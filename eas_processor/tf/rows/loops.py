@@ -1,10 +1,10 @@
 """
-Loops that go round once for each row, as `tf.map_fn` writes them.
+Follow loops with one round for each row, as `tf.map_fn` writes them.
 
-A variable counts the rounds from 0. What is taken from a list at that place is made of that row
-alone (`ROW`), and so is whatever is computed of it and of what no row changes; it is put into
-another list at that place, which is stacked to a tensor by row after the loop. No other variable
-may change: a sum over the rounds would hold the rows before.
+A variable counts the rounds from 0. An item that the body takes from a list at that place is made
+of one row (`ROW`), and so are all values computed from it and from values that no row changes. The
+body puts such a value into another list at the same place. After the loop, that list is stacked to
+a tensor by row. No other variable may change: a sum over the rounds would mix rows.
 """
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
@@ -26,10 +26,10 @@ from eas_processor.tf.rows.values import (
 
 class Slots(NamedTuple):
     """
-    A list of one tensor for each row.
+    A list with one tensor for each row.
 
-    `filled` tells that each was made of its own row alone. `variable` is the place of the loop
-    variable that it is in while rounds write it, None where it is only read.
+    `filled` tells whether each tensor was made of its own row alone. `variable` is the place of the
+    loop variable that holds the list while the body writes it, or None while it is only read.
     """
 
     filled: bool
@@ -38,14 +38,14 @@ class Slots(NamedTuple):
 
 
 class Round(NamedTuple):
-    """The number of the round, or the one after it, of a loop of so many rounds."""
+    """The number of the present round of a loop with `rounds` rounds, or of the one `after` it."""
 
     rounds: Dim
     after: bool = False
 
 
 class Until(NamedTuple):
-    """True while the number of the round is below that."""
+    """A boolean that is true while the number of the round is below `rounds`."""
 
     rounds: Dim
 
@@ -58,9 +58,10 @@ def once_for_each_row(
     before: Sequence[Value], kept: Sequence[bool], condition: Call, body: Call
 ) -> Optional[List[Value]]:
     """
-    Return what is known of the variables of a loop after it, None when it is not one for each row.
+    Return what is known of the variables of a loop after its end.
 
-    `kept` are the variables that the body hands on as they are.
+    `kept` tells which variables the body returns unchanged. Returns None if the loop does not have
+    one round for each row.
     """
     counting = [not keep and _is_zero(value) for keep, value in zip(kept, before)]
     while any(counting):
@@ -94,7 +95,7 @@ def _rounds(condition: Optional[List[Value]]) -> Dim:
 def _inside(
     before: Sequence[Value], kept: Sequence[bool], counting: Sequence[bool], rounds: Dim
 ) -> List[Value]:
-    """Return what is known of the variables in any round."""
+    """Return what is known of the variables during any round."""
     return [
         value if keep else Round(rounds) if count else _empty(place, value)
         for place, (value, keep, count) in enumerate(zip(before, kept, counting))
@@ -102,7 +103,8 @@ def _inside(
 
 
 def _empty(place: int, value: Value) -> Value:
-    # Written at each round's place, and by no other way, a list is full after the last.
+    # The body can write this list only at the place of the round, so all places are filled at the
+    # end.
     unused = isinstance(value, Slots) and not value.filled
     return Slots(False, value.length, place) if unused else None
 
@@ -115,25 +117,25 @@ def _outside(place: int, counts: bool, value: Value) -> Value:
 
 
 def reserved(_: Any, ins: List[Value]) -> Value:
-    """A list with room for one tensor for each row."""
+    """Return an empty list with one place for each row."""
     (length,) = ins[1].ints
     return Slots(False, length) if by_rows(length) else None
 
 
 def listed(_: Any, ins: List[Value]) -> Value:
-    """A list of rows, from a tensor that comes by row."""
+    """Return the list of rows of a tensor that comes by row."""
     return Slots(True, ins[0].shape[0]) if isinstance(ins[0], Rows) else None
 
 
 def _item_of_round(_: Any, ins: List[Value]) -> Value:
-    """What is in the list at the place of the round."""
+    """Return the item of the list at the place of the round."""
     slots, at = ins[0], ins[1]
     readable = isinstance(slots, Slots) and slots.filled and slots.variable is None
     return ROW if readable and at == Round(slots.length) else None
 
 
 def _with_item(_: Any, ins: List[Value]) -> Value:
-    """A list with something put in at the place of the round."""
+    """Return the list with an item put in at the place of the round."""
     slots, at, value = ins
     written = isinstance(slots, Slots) and slots.variable is not None
     if not written or at != Round(slots.length) or not (value is ROW or fixed(value)):
@@ -142,7 +144,7 @@ def _with_item(_: Any, ins: List[Value]) -> Value:
 
 
 def _stacked(_: Any, ins: List[Value]) -> Value:
-    """The tensor of a list; of no rows there is one only where the shape is known in full."""
+    """Return the stacked tensor of a list; without rows, that needs a fully known shape."""
     slots, sizes = ins[0], integers(ins[1])
     if not isinstance(slots, Slots) or not slots.filled or slots.variable is not None:
         return None
@@ -152,21 +154,21 @@ def _stacked(_: Any, ins: List[Value]) -> Value:
 
 
 def _counted(_: Any, ins: List[Value]) -> Value:
-    """The number of the next round."""
+    """Return the number of the next round."""
     at, step = ins
     one = not at.after and fixed(step) and step.shape == () and step.ints == (ONE,)
     return at._replace(after=True) if one else None
 
 
 def _below(_: Any, ins: List[Value]) -> Value:
-    """Whether there is another round."""
+    """Return the condition for another round."""
     at, limit = ins
     known = not at.after and isinstance(limit, Plain) and limit.shape == () and limit.ints
     return Until(limit.ints[0]) if known else None
 
 
 def _both(_: Any, ins: List[Value]) -> Value:
-    """Two limits at once, where they are the same."""
+    """Return the conjunction of two equal conditions."""
     return ins[0] if ins[0] == ins[1] else None
 
 
@@ -184,4 +186,4 @@ LOOP_RULES: Dict[str, Rule] = {
     "TensorListSetItem": _with_item,
     "TensorListStack": _stacked,
 }
-"""The only ops that may see the number of a round, a condition on it, or a list of rows."""
+"""The rules of all ops that may take the number of a round, a condition on it, or a list."""

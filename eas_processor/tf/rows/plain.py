@@ -1,8 +1,8 @@
 """
-What ops make of tensors that the rows do not change: shapes, sizes, weights.
+The rules for ops whose inputs do not depend on the content of rows: shapes, sizes, weights.
 
-Such an input is `Plain`. What is computed of a shape is followed number by number, for a reshape
-may be told by it what the rows are.
+Such inputs are `Plain`. The numbers of shapes are followed one by one, because they may decide
+later which dimension of a reshape holds the rows.
 """
 
 from typing import Any, Callable, Dict, List, Optional
@@ -35,7 +35,7 @@ INTEGERS = (3, 9)
 
 
 def _slice_of_ints(node: Any, ins: List[Value]) -> Value:
-    """A part of a shape, such as its first dimension."""
+    """Return a part of a shape, such as its first dimension."""
     if ins[0].ints is None or ins[0].shape == ():
         return None
     ((begin,), (end,), (stride,)) = (integers(each) for each in ins[1:])
@@ -49,7 +49,7 @@ def _slice_of_ints(node: Any, ins: List[Value]) -> Value:
 
 
 def _numbers(shape: Optional[Shape], ints: Shape, counts: bool) -> Plain:
-    """Numbers picked from others, of which some depend on the rows when `counts`."""
+    """Return known numbers; `counts` tells whether some may depend on the number of rows."""
     return Plain(shape, ints, counts and any(dim is None or by_rows(dim) for dim in ints))
 
 
@@ -121,7 +121,7 @@ def _product(node: Any, ins: List[Value]) -> Value:
 
 
 def multiplied(ins: List[Value]) -> Value:
-    """Return the product of two scalars that are known."""
+    """Return the product of two known scalars."""
     one, other = ins
     counts = one.counts or other.counts
     return _numbers((), (times(one.ints[0], other.ints[0]),), counts)
@@ -130,7 +130,7 @@ def multiplied(ins: List[Value]) -> Value:
 def _tile_plain(_: Any, ins: List[Value]) -> Value:
     if ins[0].shape is None or ins[0].counts or ins[1].ints is None:
         return None
-    # What is missing in the shape of such a tensor does not depend on the rows.
+    # The unknown sizes of such a tensor do not depend on the rows.
     return rows_of(tuple(map(times, ins[0].shape, ins[1].ints)), None in ins[1].ints)
 
 
@@ -198,4 +198,4 @@ PLAIN_RULES: Dict[str, Rule] = {
     "TensorListReserve": _empty_list,
     "Tile": _tile_plain,
 }
-"""Of ops whose inputs are all `Plain`; the others make a `Plain` of which no more is known."""
+"""Rules for ops whose inputs are all `Plain`. Any other op returns a `Plain` without details."""

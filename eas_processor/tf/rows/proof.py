@@ -1,14 +1,14 @@
 """
-Whether requests may be joined by rows: only where every output is proven to come by row.
+Decide whether requests may be joined by rows: only if every output is proven to come by row.
 
-The proof is the graph's: each op on the way from what is fed to what is fetched keeps the rows, in
-their order and each from its own row alone. Where a size is missing for that, two runs of different
-numbers of rows settle it, each with as many rows in every output: a run of one request counts. An
-output of another first dimension disproves it at once, and for good. Unproven requests run alone.
+The graph is the proof: each op between the feeds and the fetches keeps the rows in order, and makes
+each row of its own row alone. If only a size is unknown, two runs with different numbers of rows
+complete the proof, if every output has as many rows as the run. Runs of single requests count. An
+output with another first dimension disproves it at once, and for good. Unproven requests run alone.
 
-Whoever serves the model may state what the graph does not show (`outputs_by_row`). Then each run is
-still looked at, and an output of another first dimension than stated disproves it as well.
-The figures are in docs/decisions/proof-of-rows.md.
+The owner of a model may state what the graph does not show (`outputs_by_row`). Each run is then
+checked, and an output with another first dimension disproves the statement, too. The figures are in
+docs/decisions/proof-of-rows.md.
 """
 
 import hashlib
@@ -25,21 +25,21 @@ log = logging.getLogger(__name__)
 
 Key = Tuple[Any, ...]
 
-# Ranks, trailing shapes and scalars with something known of each; a client chooses them.
+# The most combinations of ranks, trailing shapes and scalars that are kept. Clients choose them.
 _MAX_KEYS = 256
 
 
 def count_rows(arrays: Sequence[Any]) -> Optional[int]:
-    """Return the first dimension that all arrays but the scalars share, None when there is none."""
+    """Return the first dimension that all arrays except scalars share, or None."""
     rows = {array.shape[0] for array in arrays if array.ndim}
     return rows.pop() if len(rows) == 1 else None
 
 
 class Fetch(NamedTuple):
     """
-    An output: the tensor and the name that a request has for it.
+    An output: its tensor, and its name in requests.
 
-    `by_row` is what is stated of it, None when that is left to the proof.
+    `by_row` is the statement of `outputs_by_row`, or None if the proof decides.
     """
 
     tensor: str
@@ -49,9 +49,9 @@ class Fetch(NamedTuple):
 
 class RowProof:
     """
-    What is known of the outputs of one callable; messages call it `label`.
+    The proof for the outputs of one callable, which messages call `label`.
 
-    `watches` tells that runs are evidence, so that `note` is to be called after each.
+    `watches` tells whether runs are evidence, so that `note` must be called after each.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class RowProof:
         self._label = label
         self._has_said_why = False
         self._disproven = False
-        # By the ranks of what is fed: proven, to be watched (None), or neither.
+        # By the ranks of the feeds: proven (True), refuted (False), or decided by runs (None).
         self._verdicts: Dict[Tuple[int, ...], Optional[bool]] = {}
         self._seen: Dict[Key, int] = {}
         self._proven: Dict[Key, bool] = {}
         self._lock = threading.Lock()
 
     def verdict(self, arrays: Sequence[Any]) -> Optional[bool]:
-        """Return whether requests like `arrays` may be joined, None when runs have to tell."""
+        """Return whether requests like `arrays` may be joined, or None if runs must tell."""
         if self._disproven:
             return False
         ranks = tuple([array.ndim for array in arrays])
@@ -92,11 +92,11 @@ class RowProof:
         return verdict
 
     def seen(self, arrays: Sequence[Any]) -> Optional[int]:
-        """Return the number of rows of the run that is evidence so far, None when there is none."""
+        """Return the number of rows of the first run that is evidence, or None without one."""
         return self._seen.get(_key(arrays))
 
     def note(self, arrays: Sequence[Any], values: Sequence[Any]) -> None:
-        """Take the values that a run gave for `arrays` as evidence."""
+        """Take the values of a run of `arrays` as evidence."""
         rows = count_rows(arrays)
         if rows is None or not self.holds(values, rows):
             return
@@ -111,7 +111,7 @@ class RowProof:
                 self._proven[key] = True
 
     def holds(self, values: Sequence[Any], rows: int) -> bool:
-        """Return whether a run gave as many rows in each output; if not, none are joined again."""
+        """Return whether each output has this many rows; if not, no requests are joined again."""
         for fetch, value in zip(self._fetches, values):
             shape = getattr(value, "shape", ())
             if shape[:1] != (rows,):
@@ -125,7 +125,7 @@ class RowProof:
         if first:
             log.log(
                 logging.WARNING if fetch.by_row else logging.INFO,
-                "%s: not batched from now on, for output %s has the shape %s in a run of %d rows%s",
+                "%s: not batched from now on, because output %s has shape %s in a run of %d rows%s",
                 self._label,
                 quote(fetch.name),
                 list(shape),
@@ -151,8 +151,8 @@ class RowProof:
         measured = all(isinstance(value, Sized) for value in unproven.values())
         if not measured:
             self._say_why(
-                "not batched, for these outputs cannot be shown to come by row: %s; leave them out "
-                "with output_filter or, where they do, name them in model_config.outputs_by_row",
+                "not batched, because these outputs are not proven to come by row: %s; exclude "
+                "them by output_filter, or name them in model_config.outputs_by_row if they do",
                 list_names(unproven),
             )
             return False
@@ -169,14 +169,14 @@ class RowProof:
         try:
             return self._follower.values(feeds, [fetch.tensor for fetch in asked])
         except TooLarge:
-            self._say_why("not batched, for the graph is too large to be followed")
+            self._say_why("not batched, because the graph is too large to be followed")
         except Exception:
-            # Nothing is proven then, and the requests are not to blame.
-            self._say_why("not batched, for the graph could not be followed", exc_info=True)
+            # Without a proof, requests still run alone.
+            self._say_why("not batched, because the graph could not be followed", exc_info=True)
         return None
 
     def _say_why(self, sentence: str, *values: str, exc_info: bool = False) -> None:
-        # Once, for a client that chooses the ranks could have it said for each.
+        # Only once: a client chooses the ranks, and could fill the log.
         if not self._has_said_why:
             self._has_said_why = True
             level = logging.ERROR if exc_info else logging.INFO
@@ -184,7 +184,7 @@ class RowProof:
 
 
 def _fed(place: int, shape: Optional[Shape], rank: int) -> Value:
-    """Return what is known of something fed; `shape` is what the model declares, if it is held."""
+    """Return what is known of a feed; `shape` is the declared one, if requests must have it."""
     if not rank:
         return Plain(())
     dims: List[Dim] = [(1, (f"{place}.{at}",)) for at in range(rank)]
@@ -198,10 +198,10 @@ def _key(arrays: Sequence[Any]) -> Key:
 
 
 def _digest(value: Any) -> Any:
-    # What is kept must not be as long as what a client sends.
+    # A digest, because a client's value may be long.
     return hashlib.sha256(value).digest() if isinstance(value, bytes) else value
 
 
 def scalar(array: Any) -> Any:
-    """Return the value of a scalar in a form that can be compared."""
+    """Return the value of a scalar in a comparable form."""
     return array.item() if array.dtype == object else array.tobytes()

@@ -1,10 +1,10 @@
 """
-What each op makes of rows.
+The rules for ops whose inputs depend on rows.
 
-A rule gets a node and what is known of its inputs, one of them no `Plain`, and returns what is
-known of its output, or of each in a list; None is "nothing". An op without a rule mixes rows, or
-has as many as their values make it (`Unique`, `Where`, `NonMaxSuppression`), or is not known here.
-So a rule may be missing, but must not be wrong.
+A rule gets a node and what is known of its inputs, at least one of which is not `Plain`. It returns
+what is known of the output, or a list with what is known of each output; None means nothing. An op
+without a rule mixes rows, or has a number of rows that depends on values (`Unique`, `Where`,
+`NonMaxSuppression`), or is unknown. So a rule may be missing, but must not be wrong.
 """
 
 from typing import Any, Callable, Dict, List, Optional
@@ -30,11 +30,10 @@ from eas_processor.tf.rows.values import (
 
 Rule = Callable[[Any, List[Value]], Value]
 
-# What a rule meets in a graph that TensorFlow would refuse, or in a form of the op that it does not
-# know.
+# Exceptions that rules raise for graphs that TensorFlow would refuse, and for unknown forms of ops.
 _UNFIT = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
-# One data input, whose shape the output has; what is in each place follows from that place alone.
+# Ops that compute each element of the output from the same element of the first input.
 _SAME = """
 Abs Acos Acosh AsString Asin Asinh Atan Atanh Bucketize Cast Ceil CheckNumerics Conj Cos Cosh
 DebugGradientIdentity Digamma Elu EncodeBase64 DecodeBase64 EnsureShape Erf Erfc Erfinv Exp Expm1
@@ -46,7 +45,7 @@ StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong S
 StringUpper Tan Tanh ZerosLike
 """
 
-# Inputs in pairs of places, broadcast to one shape.
+# Ops that compute each element from the same elements of several inputs, with broadcasting.
 _BROADCAST = """
 Add AddN AddV2 ApproximateEqual Atan2 BitwiseAnd BitwiseOr BitwiseXor ClipByValue Complex Div
 DivNoNan Equal FloorDiv FloorMod Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr Maximum
@@ -55,7 +54,7 @@ TruncateMod Xdivy Xlog1py Xlogy
 """
 
 
-# What may hand on a variable itself, and not its value.
+# Ops that may pass on a variable itself, and not its value.
 _PASSES = ("Enter", "Merge", "RefEnter", "RefIdentity", "RefMerge", "RefSwitch", "Switch")
 
 
@@ -111,7 +110,7 @@ def _switch(_: Any, ins: List[Value]) -> Value:
 
 
 def _merge(_: Any, ins: List[Value]) -> Value:
-    """One of several branches; which one, the second output tells."""
+    """Return the output of one of several branches; the second output tells which one."""
     value = ins[0]
     for each in ins[1:]:
         value = join(value, each)
@@ -190,7 +189,7 @@ def _einsum(node: Any, ins: List[Value]) -> Value:
 
 
 def _convolution(node: Any, ins: List[Value]) -> Value:
-    """Convolutions and pooling, whose first dimension is the images."""
+    """Return the output of a convolution or pooling, whose first dimension is the images."""
     image = ins[0]
     if not isinstance(image, Rows) or not all(fixed(each) for each in ins[1:]):
         return None
@@ -232,7 +231,7 @@ def _depth(channels: Optional[int], each: Optional[int]) -> Dim:
 
 
 def _slid(node: Any, dim: Dim, window: Optional[int], stride: int, dilation: int) -> Dim:
-    """Return how many places a window has along a dimension."""
+    """Return the number of positions of a window along a dimension."""
     size = size_of(dim)
     padding = node.attr("padding", b"")
     if size is None or padding not in (b"SAME", b"VALID"):

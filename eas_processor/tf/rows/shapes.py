@@ -1,4 +1,4 @@
-"""What the ops that look at shapes, or change them, make of rows; see `rules`."""
+"""The rules for ops that read or change shapes; see `rules`."""
 
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -35,7 +35,7 @@ def parts(node: Any, ins: List[Value]) -> Tuple[List[Value], Value]:
 
 
 def _axis(axis: int, rank: int) -> int:
-    """Return an axis counted from the first; ValueError for that of the rows, or for none."""
+    """Return a non-negative axis. Raises ValueError if it is the axis of the rows, or none."""
     at = axis + rank if axis < 0 else axis
     if not 0 < at < rank:
         raise ValueError("not an axis within a row")
@@ -43,7 +43,7 @@ def _axis(axis: int, rank: int) -> int:
 
 
 def shape_of(_: Any, ins: List[Value]) -> Value:
-    """Return the value of `Shape`: a list of sizes that are known."""
+    """Return the value of `Shape`: the list of sizes."""
     shape = ins[0].shape
     if shape is None:
         return None
@@ -56,7 +56,7 @@ def _rank(_: Any, ins: List[Value]) -> Value:
 
 
 def whole_size(_: Any, ins: List[Value]) -> Value:
-    """Return the value of `Size`: how many elements a tensor has."""
+    """Return the value of `Size`: the number of elements."""
     if ins[0].shape is None:
         return None
     counts = not isinstance(ins[0], Plain) or ins[0].counts
@@ -74,7 +74,7 @@ def _reshape(_: Any, ins: List[Value]) -> Value:
     shape = completed(tensor.shape, target.ints)
     if shape[0] is None:
         return SIZED if fixed(target) else None
-    # Row after row it is where the first dimension stays, or all are known.
+    # The rows stay in order if the first dimension is unchanged, or if all sizes are known.
     known = None not in shape and product(shape) == product(tensor.shape)
     return rows_of(shape, False) if known or shape[0] == tensor.shape[0] else None
 
@@ -102,7 +102,7 @@ def _strided_slice(node: Any, ins: List[Value]) -> Value:
 
 
 def _places(node: Any, count: int, rank: int) -> Iterator[Tuple[int, Optional[int]]]:
-    """Yield places in the slices, -1 for none, with axes of the tensor, None for a new one."""
+    """Yield pairs of a place in the slices, or -1, and an axis of the tensor, or None if new."""
     dots, new = node.attr("ellipsis_mask", 0), node.attr("new_axis_mask", 0)
     at = 0
     for place in range(count):
@@ -123,7 +123,7 @@ def _places(node: Any, count: int, rank: int) -> Iterator[Tuple[int, Optional[in
 def _part(
     node: Any, place: int, begin: Sequence[int], end: Sequence[int], strides: Sequence[int]
 ) -> Optional[slice]:
-    """Return what is taken along one axis; None where it is a single place."""
+    """Return the slice along one axis, or None if it is a single index."""
     if place < 0:
         return slice(None, None, 1)
     bit = 1 << place
@@ -218,7 +218,7 @@ def _expand(_: Any, ins: List[Value]) -> Value:
 
 
 def _squeeze(node: Any, ins: List[Value]) -> Value:
-    # Without a list it takes away whichever dimension is 1, the rows of a single one too.
+    # Without a list it removes each dimension of size 1, even the rows of a single request.
     if not isinstance(ins[0], Rows) or not node.attr("squeeze_dims", []):
         return None
     rank = len(ins[0].shape)
@@ -237,7 +237,7 @@ def _reduce(node: Any, ins: List[Value]) -> Value:
 
 
 def _within_rows(_: Any, ins: List[Value]) -> Value:
-    """Ops along the axes of their second input, which keep the shape."""
+    """Return the output of an op along the axes of its second input, which keeps the shape."""
     rank = len(ins[0].shape)
     rows_at = ins[0].axis if isinstance(ins[0], Across) else 0
     axes = [axis + rank if axis < 0 else axis for axis in integers(ins[1])]
@@ -281,7 +281,7 @@ def _pad(_: Any, ins: List[Value]) -> Value:
 
 
 def _list_of(node: Any, ins: List[Value]) -> Value:
-    """A list of steps, from a tensor with the rows in its second dimension."""
+    """Return a list of steps, from a tensor with the rows in its second dimension."""
     across = isinstance(ins[0], Across) and ins[0].axis == 1
     return Listed(Rows(ins[0].shape[1:]), ins[0].shape[0]) if across else listed(node, ins)
 

@@ -1,8 +1,8 @@
 """
-What is known of a tensor before a run: whether it comes by row, and how large it is.
+The facts about a tensor before a run: whether it comes by row, and its size.
 
-A dimension is a product: a number and the names of unknown sizes, `(3, ("rows",))` for three times
-the rows of the request; None is a size that is not known, but does not depend on the rows.
+A dimension is a product of a number and named unknown sizes: `(3, ("rows",))` is three times the
+rows of the request. None is an unknown size that does not depend on the rows.
 """
 
 from typing import Any, NamedTuple, Optional, Tuple
@@ -16,24 +16,24 @@ ONE: Dim = (1, ())
 
 class Rows(NamedTuple):
     """
-    A tensor whose first dimension holds the rows, in order, each made of its own row alone.
+    A tensor by row: its first dimension has the rows in order, each made of its own row alone.
 
-    The first dimension may also be a multiple of the rows, equally many for each of them; no other
-    depends on the rows.
+    The first dimension may also be a multiple of the rows, with the same number for each row. No
+    other dimension depends on the rows.
     """
 
     shape: Shape
 
 
 class Across(NamedTuple):
-    """The same with the rows in dimension `axis`, which is not the first."""
+    """A tensor by row whose rows are in dimension `axis`, which is not the first."""
 
     shape: Shape
     axis: int
 
 
 class Listed(NamedTuple):
-    """A list of `length` tensors, whatever the rows are; `item` is None while none was put in."""
+    """A list of `length` tensors, which does not depend on the rows; `item` is None if empty."""
 
     item: Any
     length: Dim
@@ -41,10 +41,10 @@ class Listed(NamedTuple):
 
 class Plain(NamedTuple):
     """
-    A tensor that what is in the rows does not change; it depends on their number if `counts`.
+    A tensor that does not depend on the content of the rows.
 
-    `shape` is None when not even the rank is known. `ints` are the numbers in it, where it is a
-    scalar or a list of those. `state` marks a variable or a table itself.
+    It depends on their number if `counts`. `shape` is None if the rank is unknown. `ints` are the
+    numbers of a known scalar or list. `state` marks a variable or a table itself.
     """
 
     shape: Optional[Shape] = None
@@ -54,41 +54,43 @@ class Plain(NamedTuple):
 
 
 class Sized:
-    """A tensor by row, or not, as its first dimension tells once it is seen; see `SIZED`."""
+    """A tensor that comes by row if its first dimension is the number of rows; see `SIZED`."""
 
 
 SIZED = Sized()
 """
-Cut into rows of a size that is not known: its first dimension is the number of rows for two
-different numbers only if it is for all.
+A tensor that is cut into rows of unknown size.
+
+If its first dimension equals the number of rows in two runs with different numbers, it does so in
+all runs.
 """
 
 
 class Row:
-    """A tensor made of one row alone, in a loop that goes round once for each; see `ROW`."""
+    """A tensor made of one row alone, in a loop with one round for each row; see `ROW`."""
 
 
 ROW = Row()
-"""Made of the row of the round, and of what no row changes. Its shape may differ by round."""
+"""A tensor made of the round's row and of values that no row changes; its shape may vary."""
 
 Value = Any
-"""One of the above; None is a tensor of which nothing is known, or whose rows are mixed."""
+"""One of the above, or None for a tensor of which nothing is known, or whose rows are mixed."""
 
 
 def number(size: int) -> Dim:
-    """Return a dimension of that size."""
+    """Return the dimension with a known size."""
     return size, ()
 
 
 def times(one: Dim, other: Dim) -> Dim:
-    """Return the product of two dimensions."""
+    """Return the product of two dimensions, or None if one is unknown."""
     if one is None or other is None:
         return None
     return one[0] * other[0], tuple(sorted(one[1] + other[1]))
 
 
 def product(dims: Shape) -> Dim:
-    """Return the product of dimensions."""
+    """Return the product of all dimensions, or None if one is unknown."""
     result: Dim = ONE
     for dim in dims:
         result = times(result, dim)
@@ -96,7 +98,7 @@ def product(dims: Shape) -> Dim:
 
 
 def divide(one: Dim, other: Dim) -> Dim:
-    """Return the quotient of two dimensions, None when it is not whole for every size."""
+    """Return the quotient of two dimensions, or None if it is not whole for every size."""
     if one is None or other is None or not other[0] or one[0] % other[0]:
         return None
     left = list(one[1])
@@ -108,27 +110,27 @@ def divide(one: Dim, other: Dim) -> Dim:
 
 
 def size_of(dim: Dim) -> Optional[int]:
-    """Return a dimension as a number, None when it is not one."""
+    """Return a dimension as a number, or None if it is not known."""
     return dim[0] if dim is not None and not dim[1] else None
 
 
 def sizes_of(dims: Optional[Shape]) -> "Optional[Tuple[int, ...]]":
-    """Return dimensions as numbers, None when one of them is not."""
+    """Return dimensions as numbers, or None if one is not known."""
     if dims is None or any(size_of(dim) is None for dim in dims):
         return None
     return tuple(dim[0] for dim in dims if dim is not None)
 
 
 def by_rows(dim: Dim) -> bool:
-    """Tell whether a dimension depends on the number of rows."""
+    """Return whether a dimension depends on the number of rows."""
     return dim is not None and "rows" in dim[1]
 
 
 def rows_of(shape: Optional[Shape], counts: bool = True) -> Value:
     """
-    Return a tensor by row of that shape, None when the shape is not one.
+    Return a tensor by row with that shape, or None if no tensor by row can have it.
 
-    A shape that was computed from the number of rows (`counts`) has to be known in full.
+    A shape that was computed from the number of rows (`counts`) must be fully known.
     """
     if not shape or shape[0] is None or shape[0][1].count("rows") != 1:
         return None
@@ -140,7 +142,7 @@ def rows_of(shape: Optional[Shape], counts: bool = True) -> Value:
 
 
 def join(one: Value, other: Value) -> Value:
-    """Return what holds of a tensor that is either of two."""
+    """Return what is known of a tensor that may be either of two."""
     if one == other:
         return one
     if isinstance(one, Plain) and isinstance(other, Plain):
@@ -169,18 +171,18 @@ def _same_dims(one: Optional[Shape], other: Optional[Shape]) -> Optional[Shape]:
 
 
 def fixed(value: Value) -> bool:
-    """Tell whether a tensor is the same whatever the rows and however many."""
+    """Return whether a tensor depends neither on the rows nor on their number."""
     return isinstance(value, Plain) and not value.counts
 
 
 def integer(value: Value) -> int:
-    """Return a scalar that is known; ValueError when it is not."""
+    """Return the number of a scalar. Raises ValueError if it is not known."""
     (single,) = integers(value)
     return single
 
 
 def integers(value: Value) -> Tuple[int, ...]:
-    """Return the numbers in a tensor; ValueError when they are not known."""
+    """Return the numbers in a tensor. Raises ValueError if they are not known."""
     sizes = sizes_of(value.ints) if isinstance(value, Plain) else None
     if sizes is None:
         raise ValueError("not known")
@@ -188,7 +190,7 @@ def integers(value: Value) -> Tuple[int, ...]:
 
 
 def completed(source: Optional[Shape], target: Shape) -> Shape:
-    """Return a shape with the size that -1 stands for in it, None where that is not known."""
+    """Return the target shape with its -1 replaced by the size, or by None if that is unknown."""
     rest = [at for at, dim in enumerate(target) if size_of(dim) == -1]
     if len(rest) != 1:
         return tuple(None if at in rest else dim for at, dim in enumerate(target))

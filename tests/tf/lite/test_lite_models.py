@@ -170,7 +170,9 @@ def test_an_op_that_the_library_lacks_is_named():
 
 def test_a_build_without_the_library_says_so(monkeypatch):
     monkeypatch.setattr(interpreters, "tf", SimpleNamespace(__version__="1.12.3"))
-    with pytest.raises(ModelError, match=r"TensorFlow 1\.12\.3 of this build cannot run models of"):
+    with pytest.raises(
+        ModelError, match=r"TensorFlow 1\.12\.3 of this build cannot run TensorFlow Lite"
+    ):
         hooks.initialize(str(PLAIN), PREFER)
 
 

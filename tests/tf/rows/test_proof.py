@@ -227,9 +227,9 @@ def test_why_a_model_is_not_batched_is_logged(load, request_of, caplog):
             hooks.batch_process(model, [request_of({"x": floats([1, 1])})] * 2)
     (said,) = [each for each in caplog.messages if "not batched" in each]
     assert said == (
-        "signature 'serving_default': not batched, for these outputs cannot be shown to come by "
-        "row: 'other'; leave them out with output_filter or, where they do, name them in "
-        "model_config.outputs_by_row"
+        "signature 'serving_default': not batched, because these outputs are not proven to come by "
+        "row: 'other'; exclude them by output_filter, or name them in "
+        "model_config.outputs_by_row if they do"
     )
 
 
@@ -298,7 +298,7 @@ def test_a_statement_that_a_run_disproves_is_not_relied_on(
         del run_sizes[:]
     (record,) = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert record.getMessage() == (
-        "signature 'serving_default': not batched from now on, for output 'other' has the shape "
+        "signature 'serving_default': not batched from now on, because output 'other' has shape "
         "%s in a run of %d rows, although model_config.outputs_by_row says that it comes by row"
         % (("[1]", 2) if warmed else ("[2]", 3))
     )
