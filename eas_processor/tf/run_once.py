@@ -22,7 +22,7 @@ def run_once(
     """
     path = find_model(model_entry)
     if not os.path.isdir(path):
-        raise ModelError(f"expected a SavedModel, and {path} is a file")
+        raise ModelError(f"expected a SavedModel, and {path} is a frozen graph")
     config = ModelConfig()
     config.tags = tags
     session = open_saved_model(path, config)
