@@ -183,7 +183,7 @@ def test_who_has_read_nothing_for_the_longest_is_dropped(
     with caplog.at_level(logging.WARNING):
         leave_unread(third, 2 * MiB)
     assert [each.transport.aborted for each in (first, second, third)] == [False, True, False]
-    assert "127.0.0.1:1 is dropped in mid-answer: it has not read 2097152 bytes" in caplog.text
+    assert "127.0.0.1:1 in mid-answer: it has not read 2097152 bytes" in caplog.text
     assert b"\neas_answers_dropped_total 1\n" in desk.metrics().encode()
     assert desk.server.budget.free == MiB
     first.connection.resume_writing()

@@ -62,8 +62,8 @@ class EasRoutes:
             return NotFound(f"there is no service {shown(entry.asked)}")
         if head.method not in (b"POST", b"GET"):
             return MethodNotAllowed(
-                f"the method is {head.method.decode()}, expected POST, which predicts, or GET, "
-                "which returns the signature",
+                f"the method is {head.method.decode()}, expected POST (predicts) "
+                "or GET (returns the signature)",
                 b"GET, POST",
             )
         if refusal is not None:

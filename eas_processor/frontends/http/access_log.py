@@ -1,4 +1,4 @@
-"""A line for each answer, or for a share of them. Off, it costs a request one comparison."""
+"""Logs a line for each answer, or for a share of them. If it is off, it costs one comparison."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ log = logging.getLogger("eas_processor.access")
 
 
 class AccessLog:
-    """Logs `share` of the answers, from 0 to 1; never a token, a query or a body."""
+    """Logs a `share` of the answers, 0 to 1; never a token, a query or a body."""
 
     def __init__(self, share: float) -> None:
         self._share = share
 
     def note(self, request: HttpRequest, client: str, status: int, size: int) -> None:
-        """Log an answer of `size` bytes, if it is one of the share."""
+        """Log an answer of `size` bytes, if chance includes it in the share."""
         if random.random() >= self._share:
             return
         method = request.head.method.decode()

@@ -1,4 +1,4 @@
-"""What an HTTP connection sends: its answers, in the order of its requests."""
+"""Writes the answers of an HTTP connection in the order of its requests."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 class Answers:
     """
-    The requests of a connection that are not answered yet, and the writing of their answers.
+    The unanswered requests of a connection, and the writing of their answers.
 
-    `closed` is whether the last answer is written: what comes after it has nobody to read it.
+    `closed` tells whether the last answer has been written. Later answers are discarded.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Answers:
         self._flow = flow
 
     def reply_usual(self, request: HttpRequest, answer: bytes) -> None:
-        """Write a success in bytes: at once, where no other answer comes before it."""
+        """Write the usual success; at once, if no earlier answer is missing."""
         if self.closed:
             return
         server, pipeline, head = self._server, self.pipeline, request.head
@@ -55,7 +55,7 @@ class Answers:
             self.reply(request, Reply(200, BYTES, [answer]))
 
     def reply(self, request: HttpRequest, reply: Reply) -> None:
-        """Write an answer as soon as those before it are written."""
+        """Write an answer as soon as the earlier ones are written."""
         if self.closed:
             return
         connection, pipeline = self._connection, self.pipeline
@@ -81,7 +81,7 @@ class Answers:
             connection.read_or_hold()
 
     def withdraw(self) -> None:
-        """Take back what is not answered, and close."""
+        """Withdraw the unanswered requests, and discard later answers."""
         self.closed = True
         for request in self.pipeline:
             if not request.answered:
@@ -90,20 +90,20 @@ class Answers:
         self.pipeline.clear()
 
     def release(self) -> None:
-        """Let go of the connection, which would wait for the garbage collector; it is closed."""
+        """Drop the reference to the closed connection, so that no cycle keeps it alive."""
         del self._connection
 
     def _charge_kept(self, request: HttpRequest, payload: list[bytes]) -> None:
-        """Charge an answer that is kept until those before it are there."""
+        """Charge an answer that is kept until the earlier ones are written."""
         budget = self._server.budget
         request.charge(sum(map(len, payload)))
         if budget.free < 0:
             budget.drop_unread()
         if budget.free < 0:
-            self._flow.drop("the answers that wait for an earlier one leave no memory for others")
+            self._flow.drop("its answers that wait for an earlier one use up the memory")
 
     def _write(self, parts: list[bytes]) -> None:
-        """Write answers, the small ones with one copy and one buffer."""
+        """Write answers; small ones are joined into one buffer."""
         if sum(map(len, parts)) <= BULK_SIZE:
             self._transport.write(b"".join(parts))
         else:
@@ -112,7 +112,7 @@ class Answers:
             self._flow.charge_unread()
 
     def _add(self, parts: list[bytes], request: HttpRequest, reply: Reply) -> None:
-        """Add the bytes of an answer to `parts`."""
+        """Append the bytes of an answer to `parts`."""
         status, content_type, payload = reply
         length = sum(map(len, payload))
         if length > BULK_SIZE:

@@ -1,4 +1,4 @@
-"""Bodies as they arrive: charged, joined or inflated, and handed over when they are whole."""
+"""Request bodies as they arrive: charged, inflated if compressed, and passed on when complete."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from eas_processor.frontends.http.request import HttpRequest
 
 _SMALL_PIECE = 4096
-"""Pieces of a body below this are joined: a list of single bytes takes 8 times their memory."""
+"""Smaller pieces of a body are joined, because a list of single bytes takes 8 times the memory."""
 
 
 class Bodies:
     """
     The bodies of one connection's requests.
 
-    `inflating` counts those that are inflated in turns of the loop (`Turns`): a compressed body can
-    become a thousand times as long.
+    `inflating` counts the bodies that are inflated in turns of the event loop (`Turns`), because a
+    compressed body can become a thousand times as long.
     """
 
     __slots__ = ("_connection", "inflating")
@@ -34,7 +34,7 @@ class Bodies:
         self.inflating = 0
 
     def add(self, request: HttpRequest | None, data: bytes) -> None:
-        """Take a piece of a body; it is kept as received, or thrown away if nobody wants it."""
+        """Take a piece of a body, or discard it if the request is refused or answered already."""
         if request is None or request.refusal is not None or request.answered:
             return
         inflater = request.inflater
@@ -49,7 +49,7 @@ class Bodies:
             self._connection.server.turns.add(partial(self._inflate_on, request, inflater))
 
     def end(self, request: HttpRequest, now: float) -> None:
-        """Act on a request whose body has arrived whole, or will once it is inflated."""
+        """Pass on or refuse a request whose body has arrived, or wait until it is inflated."""
         inflater = request.inflater
         if request.refusal is not None:
             request.refuse(request.refusal)
@@ -78,7 +78,7 @@ class Bodies:
                 body.append(data)
 
     def _inflate(self, request: HttpRequest, inflater: Inflater) -> bool:
-        """Inflate a piece of a body; return whether there is more of what was received."""
+        """Inflate a piece of a body; return whether more received bytes are left to inflate."""
         try:
             data = inflater.take()
         except Refusal as refusal:
@@ -89,7 +89,7 @@ class Bodies:
         return inflater.pending and not request.answered
 
     def _inflate_on(self, request: HttpRequest, inflater: Inflater) -> bool:
-        """Inflate another piece, in a turn of its own; return whether there is more."""
+        """Inflate another piece in a turn of its own; return whether more is left."""
         connection = self._connection
         closed = connection.answers.closed
         if not closed and not request.answered and self._inflate(request, inflater):

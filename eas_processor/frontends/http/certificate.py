@@ -1,4 +1,4 @@
-"""When certificates are valid: read from a PEM file, without a library for X.509."""
+"""Reads the validity of certificates from a PEM file, without a library for X.509."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DIGITS = {_UTC_TIME: 12, _GENERALIZED_TIME: 14}
 
 
 class Certificate(NamedTuple):
-    """A certificate as it is signed, and when it is valid: Unix times in seconds."""
+    """A certificate in DER, and its validity as Unix times in seconds."""
 
     der: bytes
     not_before: float
@@ -27,9 +27,9 @@ class Certificate(NamedTuple):
 
 def read_certificates(pem: bytes) -> list[Certificate]:
     """
-    Return the certificates of a PEM file in their order: the server's own, then those above it.
+    Return the certificates of a PEM file in order: the server's own, then its issuers.
 
-    Raises ValueError where one is not as RFC 5280 has it.
+    Raises ValueError if one does not follow RFC 5280.
     """
     return [_certificate(binascii.a2b_base64(body)) for body in _PEM.findall(pem)]
 
@@ -57,7 +57,7 @@ def _read(data: bytes, start: int, expected: int | None = None) -> tuple[bytes, 
     if len(data) < start + 2:
         raise ValueError("a certificate that ends too early")
     if expected not in (None, data[start]):
-        raise ValueError(f"a certificate with {data[start]:#x} where {expected:#x} is expected")
+        raise ValueError(f"a certificate with the tag {data[start]:#x}, expected {expected:#x}")
     size, begin = data[start + 1], start + 2
     if size >= 0x80:
         begin += size - 0x80

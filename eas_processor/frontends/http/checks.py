@@ -1,4 +1,4 @@
-"""What must be right in the head of a request before anybody is asked to answer it."""
+"""Checks of the head of a request, before its route is looked up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eas_processor.frontends.http.refusals import (
 )
 
 SINGLE = frozenset([b"host", b"authorization", b"transfer-encoding", b"content-encoding"])
-"""Headers that a request may have once: of two, a proxy in front might have obeyed the other."""
+"""Headers that may occur once. With two, a proxy and the engine might follow different ones."""
 
 _MAX_TARGET = 8 * 1024
 _MAX_SHOWN = 80
@@ -27,14 +27,14 @@ def malformed(
     version: str, target: bytes, headers: Mapping[bytes, bytes], repeated: bytes
 ) -> HttpRefusal | None:
     """
-    Return why the request cannot be taken, in the cases that the parser lets pass.
+    Return the refusal of an invalid request that the parser accepts, or None.
 
-    `headers` has lower-case names; `repeated` is a header of `SINGLE` that came again, or empty.
+    `headers` has lower-case names. `repeated` is a header of `SINGLE` that occurs twice, or empty.
     """
     if len(target) > _MAX_TARGET:
         return TargetTooLong(f"the path and query are longer than {_MAX_TARGET} bytes")
     if version not in ("1.1", "1.0"):
-        return Malformed(f"the request is HTTP/{version}; HTTP/1.1 and HTTP/1.0 are spoken here")
+        return Malformed(f"the request is HTTP/{version}, expected HTTP/1.1 or HTTP/1.0")
     if version == "1.1" and b"host" not in headers:
         return Malformed("the request has no Host header, which HTTP/1.1 requires")
     if repeated:
@@ -42,31 +42,29 @@ def malformed(
         return Malformed(f"the request has more than one {name} header; send one")
     encoding = headers.get(b"content-encoding")
     if encoding is not None and encoding.lower() not in (b"gzip", b"x-gzip", b"identity"):
-        return UnsupportedCoding(f"Content-Encoding: {shown(encoding)} is not understood; gzip is")
+        return UnsupportedCoding(f"Content-Encoding is {shown(encoding)}, expected gzip or none")
     return _endless(version, headers)
 
 
 def _endless(version: str, headers: Mapping[bytes, bytes]) -> HttpRefusal | None:
-    """Return why the end of the body cannot be told for sure."""
+    """Return the refusal of a request whose body has no certain end, or None."""
     coding = headers.get(b"transfer-encoding")
     if coding is None:
         if b"expect" in headers and b"content-length" not in headers:
-            return LengthRequired("the body is announced by Expect, but not its Content-Length")
+            return LengthRequired("Expect: 100-continue needs a Content-Length header")
         return None
     if version == "1.0":
         return Malformed("HTTP/1.0 has no Transfer-Encoding; send Content-Length")
-    # With any other coding before `chunked`, or an upgrade, the parser would lose the body's end.
+    # With another coding before `chunked`, or an upgrade, the parser would miss the body's end.
     if coding.lower() != b"chunked":
-        return Malformed(
-            f"Transfer-Encoding: {shown(coding)} is not understood; 'chunked' alone is"
-        )
+        return Malformed(f"Transfer-Encoding is {shown(coding)}, expected 'chunked' alone")
     if b"upgrade" in headers:
         return Malformed("a request with Upgrade cannot have a chunked body; send Content-Length")
     return None
 
 
 def origin_form(target: bytes) -> bytes:
-    """Return path and query of a request target that may be a whole URL, as proxies send it."""
+    """Return path and query of a request target, which may be a whole URL from a proxy."""
     if target.startswith(b"/"):
         return target
     try:
@@ -77,7 +75,7 @@ def origin_form(target: bytes) -> bytes:
 
 
 def shown(sent: bytes) -> str:
-    """Return something that a client has sent as sentences show it: quoted, and cut if long."""
+    """Return text from a client for an error message: quoted, and cut off if it is long."""
     text = sent[:_MAX_SHOWN].decode("latin-1")
     return repr(text if len(sent) <= _MAX_SHOWN else text + "...")
 
@@ -88,7 +86,7 @@ def head_too_large(limit: int) -> HeadersTooLarge:
 
 
 def framing_too_large(limit: int) -> HeadersTooLarge:
-    """Return the refusal of more than `limit` bytes behind the head that are not body."""
+    """Return the refusal of chunk lines and trailers above `limit` bytes."""
     return HeadersTooLarge(
         f"the chunk lines and trailers of the request are larger than {limit} bytes"
     )
@@ -96,4 +94,4 @@ def framing_too_large(limit: int) -> HeadersTooLarge:
 
 def body_too_large(limit: int) -> ContentTooLarge:
     """Return the refusal of a body above `limit` bytes."""
-    return ContentTooLarge(f"the body is larger than {limit} bytes, the most that is taken here")
+    return ContentTooLarge(f"the body is larger than the engine's limit of {limit} bytes")

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: bytes into requests."""
+"""One HTTP/1.1 connection: turns received bytes into requests."""
 
 from __future__ import annotations
 
@@ -25,54 +25,54 @@ if TYPE_CHECKING:
     from eas_processor.frontends.http.server import HttpServer
 
 MAX_PIPELINED = 32
-"""Requests of one connection that are worked on at a time."""
+"""The most unanswered requests of one connection."""
 REFUSED_AT_ONCE = 64
-"""Connections over the limit that are told why; each holds a descriptor for up to 2 s."""
+"""Connections over the limit that get an answer. Each holds a descriptor for up to 2 s."""
 
-_READ_AWAY = 1024 * 1024
-"""A refused body up to this size is read to its end, so that the connection stays usable."""
+_DISCARDED_AT_MOST = 1024 * 1024
+"""A refused body up to this size is read and discarded, so that the connection stays usable."""
 _LINGER_S = 2.0
 _TURN_S = 0.002
-"""How long one connection's heads and chunks are parsed before others are served."""
+"""How long the heads and chunks of one connection are parsed before others are served."""
 
 
 class HttpConnection(asyncio.Protocol):
     """
     The protocol of one client's connection.
 
-    A request whose head is known (`known`) goes past the parser; every other is parsed
-    (`Parsing`). Both ways meet in `_begin` and in `HttpRequest.received`. `answers` writes what
-    comes of them, in their order; `flow` says when no more is read.
+    A request whose head is known (`known`) bypasses the parser; every other request is parsed
+    (`Parsing`). Both ways meet in `_begin` and in `HttpRequest.received`. `answers` writes the
+    answers in the order of the requests. `flow` pauses reading.
     """
 
     flow: FlowControl
     answers: Answers
 
     def __init__(self, server: HttpServer) -> None:
-        # Of the connection
+        # State of the connection
         self.server = server
         self.known = KnownHeads()
         self.since = monotonic()
-        """When it last began to wait: for a request, the rest of a head, or its end."""
+        """When it last began to wait: for a request, for the rest of a head, or for its end."""
         self._transport: asyncio.Transport
         self.budget = server.budget
         self._parsing = Parsing(self)
         self._bodies = Bodies(self)
         self._held_back = b""
-        """What was received and not looked at yet: behind too many requests, or for a turn."""
+        """Received bytes that wait for earlier requests, or for a turn of the event loop."""
         self._waits_for_turn = False
-        # Of the request that is arriving
+        # State of the request that is arriving
         self.arriving = BETWEEN
         self.request: HttpRequest | None = None
-        """The one whose body is not complete."""
+        """The request whose body is not complete."""
         self.missing = 0
-        """Body bytes that have not arrived yet, when Content-Length says how many there are."""
+        """Body bytes that have not arrived yet, if the request has a Content-Length."""
 
-    # asyncio's side
+    # Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.since = monotonic()  # a TLS handshake lies between the beginning and this
+        self.since = monotonic()  # a TLS handshake may have taken place since `__init__`
         self.flow = FlowControl(self.budget, self._transport, self.since)
         self.answers = Answers(self, self._transport, self.flow)
         connections, limit = self.server.connections, self.server.settings.max_connections
@@ -81,7 +81,7 @@ class HttpConnection(asyncio.Protocol):
             self.abort()
         elif len(connections) > limit:
             self.refuse_unparsed(
-                Crowded(f"{limit} connections are open, the most that are taken here")
+                Crowded(f"too many open connections (limit {limit}, set by --max-connections)")
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,14 +90,14 @@ class HttpConnection(asyncio.Protocol):
         self.answers.withdraw()
         self.flow.forget()
         self.request = None
-        # They refer to us, which only the garbage collector would find.
+        # These refer back to this object. Without the cycle it is freed at once.
         self.answers.release()
         self._parsing.release()
         del self._bodies
 
     def data_received(self, data: bytes) -> None:
-        # Most requests arrive in one piece, with the head of the one before: nothing of them is
-        # looked at twice.
+        # Most requests arrive in one piece and have the head of the previous one. They take this
+        # short way.
         if self.arriving == BETWEEN and self.flow.reading:
             known = self.known.last
             if (
@@ -135,7 +135,7 @@ class HttpConnection(asyncio.Protocol):
         self.flow.unblock()
         self.read_or_hold()
 
-    # What has arrived
+    # Received bytes
 
     def _take_pieces(self, data: bytes) -> None:
         until = monotonic() + _TURN_S
@@ -158,13 +158,13 @@ class HttpConnection(asyncio.Protocol):
                 self._wait_for_turn()
 
     def _wait_for_turn(self) -> None:
-        """Go on with what is held back in another turn of the loop: others are served before."""
+        """Continue with the held-back bytes in a later turn of the loop, after other clients."""
         self._waits_for_turn = True
         self.read_or_hold()
         self.server.turns.add(self._go_on)
 
     def _go_on(self) -> bool:
-        """Take more of what is held back; return that this turn is over."""
+        """Take the held-back bytes; return False, because this job needs no further turn."""
         self._waits_for_turn = False
         if self.arriving != ENDED:
             data, self._held_back = self._held_back, b""
@@ -176,7 +176,7 @@ class HttpConnection(asyncio.Protocol):
         return False
 
     def _begin(self, route: Route, now: float) -> HttpRequest:
-        """Begin a request, whose head is there `now`: every one passes here."""
+        """Begin a request whose head was complete `now`. Every request passes here."""
         request = route.open(self, now)
         pipeline = self.answers.pipeline
         pipeline.append(request)
@@ -185,18 +185,18 @@ class HttpConnection(asyncio.Protocol):
         return request
 
     def _take_known(self, known: KnownHead, data: bytes) -> bytes:
-        """Begin a request whose head is known; return what follows what has arrived of it."""
+        """Begin a request whose head is known; return the bytes that follow it in `data`."""
         self.since = now = monotonic()
         self.arriving = BODY
         self.request = request = self._begin(known.route, now)
         self.missing = known.length
-        if request.refusal is not None and known.length > _READ_AWAY:
+        if request.refusal is not None and known.length > _DISCARDED_AT_MOST:
             self.refuse_now(request, request.refusal)
             return b""
         return self._receive_body(data[known.start :])
 
     def _receive_body(self, data: bytes) -> bytes:
-        """Take body bytes past the parser; return what follows the body."""
+        """Take body bytes without the parser; return the bytes that follow the body."""
         part = data[: self.missing]
         if part:
             self.missing -= len(part)
@@ -205,8 +205,8 @@ class HttpConnection(asyncio.Protocol):
         return data[len(part) :]
 
     def end_request(self) -> None:
-        """Act on the request that is arriving, if it has arrived whole."""
-        # To the parser, a request that offers an upgrade ends with its head.
+        """Answer the request that is arriving, if it is complete."""
+        # For the parser, a request that offers an upgrade ends with its head.
         if self.arriving == ENDED or self.missing or self.request is None:
             return
         request, self.request = self.request, None
@@ -215,7 +215,7 @@ class HttpConnection(asyncio.Protocol):
         if not request.answered:
             self._bodies.end(request, now)
 
-    # The parser's side
+    # Called by the parser
 
     def begin_head(self) -> None:
         """Note that a head begins."""
@@ -227,7 +227,7 @@ class HttpConnection(asyncio.Protocol):
         """
         Begin a request whose head was parsed; `headers` has lower-case names.
 
-        The bytes that `first_head` begins with, if any, may be remembered as this head.
+        `first_head` begins with the bytes of this head, which may be remembered, or is empty.
         """
         route = self.server.routes.find(head, headers)
         self.arriving = BODY
@@ -240,11 +240,11 @@ class HttpConnection(asyncio.Protocol):
                 self.known.learn(first_head, route, headers)
             if head.expects and len(self.answers.pipeline) == 1 and not head.old:
                 self._transport.write(CONTINUE)
-        elif head.length > _READ_AWAY or head.expects or head.chunked:
+        elif head.length > _DISCARDED_AT_MOST or head.expects or head.chunked:
             self.refuse_now(request, request.refusal)
 
     def refuse_head(self, head: Head, refusal: HttpRefusal) -> None:
-        """Refuse a request whose head is wrong, and read no more."""
+        """Refuse a request whose head is invalid, and stop reading."""
         self.request = request = self._begin(Refused(head, refusal), self.since)
         self.refuse_now(request, refusal)
 
@@ -257,13 +257,13 @@ class HttpConnection(asyncio.Protocol):
     # Refusals
 
     def refuse_now(self, request: HttpRequest, refusal: Refusal) -> None:
-        """Refuse a request before its body has arrived; the rest is thrown away."""
+        """Refuse a request before its body has arrived, and discard the rest."""
         self.arriving = ENDED
         request.keep_alive = False
         request.refuse(refusal)
 
     def refuse_unparsed(self, refusal: HttpRefusal) -> None:
-        """Answer bytes that are not a request, or not one that may be read to its end."""
+        """Refuse bytes that are not a request, or a request that cannot be read to its end."""
         if self.arriving == ENDED:
             return
         if (request := self.request) is None:
@@ -271,10 +271,10 @@ class HttpConnection(asyncio.Protocol):
             self.answers.pipeline.append(request)
         self.refuse_now(request, refusal)
 
-    # Its pace and its end
+    # Flow control and closing
 
     def read_or_hold(self) -> None:
-        """Read on, unless the client does not read its answers or asks for too many at once."""
+        """Read or pause: pause if the client reads too slowly or sends too many requests."""
         answers, flow = self.answers, self.flow
         crowded = len(answers.pipeline) > MAX_PIPELINED
         busy = flow.blocked or crowded or self._bodies.inflating > 0 or self._waits_for_turn
@@ -285,7 +285,7 @@ class HttpConnection(asyncio.Protocol):
                 self.data_received(data)
 
     def sockname(self) -> tuple[Any, ...]:
-        """Return the address that the client has reached, as sockets name it."""
+        """Return the address at which the client connected, as `getsockname` returns it."""
         name: tuple[Any, ...] = self._transport.get_extra_info("sockname")
         return name
 
@@ -295,7 +295,7 @@ class HttpConnection(asyncio.Protocol):
         waited = now - self.since
         flow.measure(now)
         if now - flow.read_at > settings.send_timeout:
-            flow.drop(f"nothing of it was read for {settings.send_timeout:.0f} s")
+            flow.drop(f"the client read nothing for {settings.send_timeout:.0f} s")
         elif self.answers.closed:
             unsent = self._transport.get_write_buffer_size()
             if waited > (settings.idle_timeout if unsent else _LINGER_S):
@@ -303,7 +303,7 @@ class HttpConnection(asyncio.Protocol):
         elif flow.reading and (
             self.arriving == HEAD or (request is not None and not request.deadline)
         ):
-            # The body of a call that a service has let in has a deadline of its own.
+            # The body of an admitted call has a deadline of its own.
             if waited > settings.head_timeout:
                 late = f"the request took more than {settings.head_timeout:.0f} s to arrive"
                 self.refuse_unparsed(ArrivalTimeout(late))
@@ -311,27 +311,28 @@ class HttpConnection(asyncio.Protocol):
             self.close(linger=False)
 
     def close_if_idle(self, since: float) -> None:
-        """Close the connection if nothing has been asked of it since that time."""
+        """Close the connection if no request has arrived since that time."""
         waits = self.answers.pipeline or self._held_back or self.arriving == HEAD
         idle = not waits and self.since <= since
         if idle and not self.answers.closed:
             self.close(linger=False)
 
     def close(self, *, linger: bool) -> None:
-        """Close the connection; with `linger` only once the client has had time to read."""
+        """Close the connection; with `linger`, only after the client has had time to read."""
         self.arriving = ENDED
         self.since = monotonic()
         self.answers.withdraw()
         if linger:
-            # Closing with unread bytes in the socket sends a reset, which can overtake the answer:
-            # close this half, and read until the client closes its own or `check_time` has enough.
+            # Closing with unread bytes in the socket sends a reset, which can overtake the answer.
+            # So this half is closed, and bytes are read until the client closes its half or
+            # `check_time` closes the connection.
             self.read_or_hold()
-            # TLS has no half to close: there the answer says `close`, and the client does.
+            # TLS cannot close one half. The answer says `Connection: close`, so the client closes.
             if self._transport.can_write_eof():
                 self._transport.write_eof()
         else:
             self._transport.close()
 
     def abort(self) -> None:
-        """Close the connection whatever it is doing."""
+        """Close the connection at once."""
         self._transport.abort()

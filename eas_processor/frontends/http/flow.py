@@ -1,4 +1,4 @@
-"""The pace of one connection: what its client leaves unread, and whether more is read from it."""
+"""Flow control of one connection: its unread answers, and whether requests are read from it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ log = logging.getLogger("eas_processor.engine")
 
 class FlowControl:
     """
-    The flow control of a connection, and the client that the budget knows.
+    The flow control of a connection, and the `Reader` that the budget sees.
 
-    `reading` is whether bytes of the client are read; `blocked` whether it has so much unread that
-    the transport asks for a pause; `read_at` when it was last seen to read; `account` whose large
-    answer was written last.
+    `reading` tells whether bytes of the client are read. `blocked` tells whether it has so much
+    unread that the transport asks for a pause. `read_at` is when it was last seen to read.
+    `account` is the account of the last large answer to it.
     """
 
     def __init__(self, budget: Budget, transport: asyncio.Transport, now: float) -> None:
@@ -32,10 +32,10 @@ class FlowControl:
         self.read_at = now
         self.account: Account | None = None
         self._left = 0
-        """Bytes that were left at `read_at`, here and in the kernel."""
+        """Bytes that were unread at `read_at`, in the transport and in the kernel."""
 
     def block(self) -> None:
-        """Charge what the client leaves unread from now on."""
+        """Charge the bytes that the client leaves unread from now on."""
         self.blocked = True
         self.charge_unread()
 
@@ -49,15 +49,15 @@ class FlowControl:
         self._budget.note_unread(self, 0)
 
     def charge_unread(self) -> None:
-        """Charge what was written to a client that does not keep up."""
+        """Charge the bytes that the client has not read yet."""
         unread = self._transport.get_write_buffer_size()
         if not self._left:
-            self.read_at = monotonic()  # what was there before has been read
+            self.read_at = monotonic()  # earlier bytes have been read
         self._left = max(unread, self._left)
         self._budget.charge_unread(self, unread)
 
     def measure(self, now: float) -> None:
-        """Note how much the client has read, and give back what is charged for that."""
+        """Update how much the client has read until `now`, and release those bytes."""
         unread = self._transport.get_write_buffer_size()
         left = unread + self._in_kernel() if unread else 0
         if not left or left < self._left:
@@ -69,11 +69,11 @@ class FlowControl:
     def drop(self, why: str) -> None:
         """Close the connection in the middle of an answer."""
         self._budget.dropped += 1
-        log.warning("the connection of %s is dropped in mid-answer: %s", self.client(), why)
+        log.warning("dropped the connection of %s in mid-answer: %s", self.client(), why)
         self._transport.abort()
 
     def read(self, reading: bool) -> bool:
-        """Read, or pause; return whether that is a change."""
+        """Resume or pause reading; return whether that is a change."""
         if reading == self.reading or self._transport.is_closing():
             return False
         self.reading = reading
@@ -85,10 +85,10 @@ class FlowControl:
 
     def _in_kernel(self) -> int:
         """
-        Return the bytes that the kernel has not delivered.
+        Return the number of bytes that the kernel has not delivered yet.
 
-        It holds 2.5 MB, so what a slow client reads is seen in bursts without it: one that reads
-        20 KB/s without a pause was taken for one that reads nothing.
+        The kernel buffers 2.5 MB, so without this number a slow client appears to read in bursts: a
+        client that read 20 KB/s without a pause was mistaken for one that had stalled.
         """
         sock = self._transport.get_extra_info("socket")
         if sock is None or sock.fileno() < 0:
@@ -100,5 +100,5 @@ class FlowControl:
     def client(self) -> str:
         """Return the address of the client."""
         name = self._transport.get_extra_info("peername")
-        # A client of a Unix socket has a path, mostly an empty one.
+        # The address of a client on a Unix socket is a path, which is mostly empty.
         return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unknown:0"

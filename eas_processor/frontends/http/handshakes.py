@@ -1,4 +1,4 @@
-"""Connections whose TLS handshake is not over: few of them, and none for long."""
+"""Accepts connections with TLS, and limits the number and the time of handshakes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections.abc import Callable
 from time import monotonic
 
 _MOST = 512
-"""Handshakes at a time; each has buffers of its own, and no connection counts it."""
+"""The most handshakes at a time. Each has buffers, and is not counted as a connection yet."""
 _GRACE_S = 0.5
-"""How long a handshake has before one more takes its place."""
+"""How long a handshake lasts before a new one may replace it."""
 _PAUSE_S = 0.05
 
 
 class Handshakes:
     """
-    Accepts connections at `listener`, which listens, and gives each a protocol of `make_protocol`.
+    Accepts connections at the listening socket `listener`, with protocols from `make_protocol`.
 
-    When as many are under way as may be, or `is_full`, the oldest makes room once it has had half a
-    second; until then who comes waits in the backlog, where nothing of ours is used.
+    If `_MOST` handshakes are running, or `is_full`, a new connection replaces the oldest handshake
+    after `_GRACE_S`. Until then it waits in the backlog, where it uses none of the engine's memory.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Handshakes:
         self._make_protocol = make_protocol
         self._is_full = is_full
         self._began: dict[asyncio.Task[None], float] = {}
-        """When each handshake began, the oldest first."""
+        """The start of each handshake, the oldest first."""
         self._listening = False
 
     def __len__(self) -> int:
@@ -50,18 +50,18 @@ class Handshakes:
         self._go_on()
 
     def stop(self) -> None:
-        """Accept no more; the listener stays open, and what is under way goes on."""
+        """Accept no more connections. The listener stays open, and handshakes continue."""
         if self._listening:
             self._listening = False
             asyncio.get_running_loop().remove_reader(self._listener)
 
     def end(self) -> None:
-        """Break off what is under way."""
+        """Cancel all handshakes."""
         for task in list(self._began):
             task.cancel()
 
     async def finish(self) -> None:
-        """Wait until no handshake is under way."""
+        """Wait until all handshakes have ended."""
         await asyncio.gather(*self._began, return_exceptions=True)
 
     def take(self, accepted: socket.socket) -> None:
@@ -79,7 +79,7 @@ class Handshakes:
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError:
-            # No descriptor is left: who waits in the backlog would wake the loop without end.
+            # No file descriptor is left. The waiting backlog would wake the loop again and again.
             self._pause()
             return
         if self._is_full():
@@ -88,7 +88,7 @@ class Handshakes:
             self.take(accepted)
 
     def _make_room(self) -> bool:
-        """Break off the oldest handshake; return False when it has to be waited for."""
+        """Cancel the oldest handshake; return False if it is too young for that."""
         oldest = next(iter(self._began), None)
         if oldest is not None:
             if monotonic() - self._began[oldest] < _GRACE_S:
@@ -108,7 +108,7 @@ class Handshakes:
 
     async def _shake(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
-        # One that fails is no request that could be lost; OpenSSL's errors are OSErrors.
+        # A failed handshake loses no request. OpenSSL's errors are OSErrors.
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._make_protocol,

@@ -1,4 +1,4 @@
-"""What the head of an HTTP request says."""
+"""The parsed head of an HTTP request."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 
 class Head:
     """
-    What the head of a request says, shared by all requests of a connection that bring the same.
+    The parsed head of a request, shared by all requests of a connection with the same head.
 
-    It is never changed. `target` is path and query, `path` the first of them; `old` is whether the
-    client speaks HTTP/1.0; `length` is what Content-Length says, 0 for a body that is `chunked`;
-    `coded` whether the body is compressed; `request_id` the client's own, or empty; `takes_json`
-    whether refusals are to be JSON; `plain` whether nothing is special about the head of an answer;
-    `traceparent` names the span of the client, as W3C Trace Context writes it.
+    It never changes. `target` is path and query; `path` is the path alone. `old` tells whether the
+    client uses HTTP/1.0. `length` is the Content-Length, 0 for a `chunked` body. `coded` tells
+    whether the body is compressed. `request_id` is the client's own id, or empty. `takes_json`
+    tells whether refusals are JSON. `plain` tells whether a usual answer needs no special head.
+    `traceparent` is that header of W3C Trace Context, or empty.
     """
 
     __slots__ = (
@@ -67,4 +67,4 @@ class Head:
 
 
 NO_HEAD = Head(b"", b"", {}, keep_alive=False, old=False)
-"""Of bytes that are no request, and of a connection that is one too many."""
+"""The head for refusals without a request: invalid bytes, or a connection over the limit."""

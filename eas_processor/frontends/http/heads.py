@@ -1,4 +1,4 @@
-"""The heads of HTTP responses, prepared so that an answer costs one formatting."""
+"""Builds the heads of HTTP responses, with one formatting operation for each answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FORM = (
 )
 
 _RUN = secrets.token_hex(4).encode()
-"""Tells the requests of this process from those of another."""
+"""A prefix of request ids that differs for each process."""
 
 _USUAL_BEGIN = b"HTTP/1.1 200 OK\r\nServer: eas\r\nDate: %b\r\nX-Request-Id: "
 _USUAL_END = b"\r\nContent-Type: " + BYTES + b"\r\nContent-Length: %d\r\n\r\n%b"
@@ -35,7 +35,7 @@ _USUAL_NAMED = b"%b%b" + _USUAL_END
 
 
 def request_id(number: int) -> bytes:
-    """Return the id of the request with this number, whose client has given it none."""
+    """Return an id for the request with this number, whose client sent none."""
     return b"%b-%x" % (_RUN, number)
 
 
@@ -46,7 +46,7 @@ class Heads:
         self._second = 0
         self._date = b""
         self._begin = b""
-        """Of the usual answer, up to its request id."""
+        """The head of the usual answer up to its request id."""
 
     def build(
         self,
@@ -62,7 +62,7 @@ class Heads:
         """
         Return the head of a response.
 
-        `old` is for a client that speaks HTTP/1.0; `extra` is more header lines.
+        `old` tells that the client uses HTTP/1.0. `extra` are additional header lines.
         """
         self._renew_date(int(time.time()))
         return _FORM % (
@@ -79,9 +79,9 @@ class Heads:
 
     def build_usual(self, number: int, given_id: bytes, body: bytes) -> bytes:
         """
-        Return head and body of a success in bytes on a connection that stays open.
+        Return head and body of the usual success, on a connection that stays open.
 
-        `given_id` is the id that the client has given to the request with this `number`, or empty.
+        `given_id` is the id that the client sent with the request of this `number`, or empty.
         """
         now = int(time.time())
         if now != self._second:

@@ -1,4 +1,4 @@
-"""Heads of requests that come again and again, byte for byte: what they mean is known already."""
+"""Remembers the heads of requests that are repeated byte for byte, so that they skip the parser."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from eas_processor.frontends.http.routes import Route
 _END = b"\r\n\r\n"
 _MOST = 4
 _MOST_BYTES = 8192
-"""All heads that one connection remembers: 10,000 connections then hold 80 MB at the most."""
-# What a request may not have, because it is treated in a way of its own.
+"""The most bytes of heads per connection: 10,000 connections hold at most 80 MB."""
+# A head with one of these is not remembered, because such a request is treated specially.
 _ODD = frozenset(
     [b"expect", b"transfer-encoding", b"content-encoding", b"upgrade", b"x-request-id"]
 )
@@ -18,7 +18,7 @@ _ODD = frozenset(
 
 class KnownHead:
     """
-    The bytes of a head, the route that it finds, and the sizes of its body and of both together.
+    A remembered head: its bytes, its route, and the sizes of its body and of the whole request.
 
     A client that sends the plain token sends the same head over and over. Comparing its bytes is
     quicker than parsing them: see docs/decisions/known-heads.md. What can change between two
@@ -36,17 +36,17 @@ class KnownHead:
 
 
 class KnownHeads:
-    """The heads that a connection remembers; `last` is the one that came last."""
+    """The heads that a connection remembers; `last` is the most recent one."""
 
     __slots__ = ("_heads", "last")
 
     def __init__(self) -> None:
         self.last: KnownHead | None = None
         self._heads: list[KnownHead] = []
-        """The one that came last first."""
+        """The most recent first."""
 
     def find(self, data: bytes) -> KnownHead | None:
-        """Return the head that `data` begins with, which is the last one from now on."""
+        """Return the known head that `data` begins with, and make it the most recent, or None."""
         for known in self._heads:
             if data.startswith(known.data):
                 self._heads.remove(known)
@@ -56,7 +56,7 @@ class KnownHeads:
         return None
 
     def learn(self, data: bytes, route: Route, headers: Mapping[bytes, bytes]) -> None:
-        """Remember the head that `data` begins with, if it may be taken in this way again."""
+        """Remember the head that `data` begins with, if its repetitions may skip the parser."""
         head = route.head
         usual = head.keep_alive and not head.old and head.length and data.startswith(head.method)
         if not usual or not route.repeats or not _ODD.isdisjoint(headers):

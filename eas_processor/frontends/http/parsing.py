@@ -1,4 +1,4 @@
-"""Bytes that httptools parses: the heads of requests, and bodies in chunks."""
+"""Parses the heads of requests, and bodies in chunks, with httptools."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("eas_processor.engine")
 
-# What is arriving on a connection.
+# The part of a request that is arriving on a connection.
 BETWEEN = 0
-"""Nothing: the next byte begins a request."""
+"""No part: the next byte begins a request."""
 HEAD = 1
 BODY = 2
 ENDED = 3
-"""Nothing any more: the last request was taken, and what still comes is thrown away."""
+"""No part: the last request was taken, and further bytes are discarded."""
 
 HEADS_AT_ONCE = 4096
-"""Bytes of heads that are parsed before there can be a stop: a hundred short requests."""
+"""The most bytes of heads that are parsed without a break: about a hundred short requests."""
 _BODY_AT_ONCE = 8192
 _CHUNK_ENDS = len(b"\r\n\r\n")
-"""What a chunk has around its bytes, beside the digits of its length."""
+"""The line ends of a chunk."""
 
 
 class Parsing:
     """
-    The parser of a connection, which is told of heads, bodies and their ends.
+    The parser of a connection. It reports heads, bodies and their ends to the connection.
 
     httptools calls, in this order, on_message_begin, on_url, on_header, on_headers_complete,
     on_body and on_message_complete. The part of a body that does not arrive together with its head
@@ -44,31 +44,31 @@ class Parsing:
         self._connection = connection
         self._parser = httptools.HttpRequestParser(self)
         self._first_head = b""
-        """What was received, while the head that it begins with may be worth remembering."""
-        # Of the request that is arriving
+        """The received bytes, if they begin with a head that may be remembered; else empty."""
+        # State of the request that is arriving
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
         self._repeated = b""
-        """A header that came twice and may not."""
+        """A header of `checks.SINGLE` that was sent twice; else empty."""
         self._head_size = 0
         """Bytes received while the head was not complete."""
         self._field_size = 0
         """Bytes of the head's names and values."""
         self._framing = 0
-        """Bytes behind the head that are neither body nor the plain line of a chunk."""
+        """Bytes after the head that are neither body nor the plain line of a chunk."""
         self._chunk = 0
         """Bytes of the chunk that is arriving."""
 
     def release(self) -> None:
-        """Let go of the connection: the parser would keep it for the garbage collector."""
+        """Drop the references to the connection, so that no cycle keeps it alive."""
         del self._parser, self._connection
 
     def feed(self, data: bytes) -> bytes:
-        """Parse a piece; return what is left over, or was not parsed yet."""
+        """Parse the first part of `data`; return the rest."""
         connection = self._connection
         most = _BODY_AT_ONCE if connection.arriving == BODY else HEADS_AT_ONCE
         data, rest = data[:most], data[most:]
-        # on_message_begin sets it to 0 again: the piece that a head begins in has other things too.
+        # on_message_begin sets it to 0 again, because the bytes before a head do not count.
         self._head_size += len(data)
         self._first_head = data if connection.arriving == BETWEEN else b""
         if connection.request is not None:
@@ -76,11 +76,11 @@ class Parsing:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # Some clients, Java's among them, offer HTTP/2 over clear text; that may be ignored.
+            # Some clients, such as Java's, offer HTTP/2 over clear text. A server may ignore that.
             self._parser = httptools.HttpRequestParser(self)
             return data[upgrade.args[0] :] + rest
         except httptools.HttpParserCallbackError:
-            log.exception("a request could not be taken")
+            log.exception("parsing a request failed")
             refusal: HttpRefusal = EngineFailed("the engine failed; its log has the traceback")
             connection.refuse_unparsed(refusal)
         except httptools.HttpParserError as error:
@@ -97,10 +97,10 @@ class Parsing:
         elif connection.missing:
             self._parser = httptools.HttpRequestParser(self)
         elif connection.request is not None and self._framing > limit:
-            # The parser joins the pieces of a trailer in quadratic time: 15 MB took 7 s.
+            # The parser joins the pieces of a trailer in quadratic time. 15 MB took 7 s.
             connection.refuse_unparsed(checks.framing_too_large(limit))
 
-    # httptools' side
+    # Called by httptools
 
     def on_message_begin(self) -> None:
         self._head_size = 0
@@ -119,12 +119,12 @@ class Parsing:
             name = name.lower()
             if name in self._headers and name in checks.SINGLE:
                 self._repeated = name
-            # The parser takes away the whitespace before a value, and leaves what is behind it.
+            # The parser removes whitespace before a value, but not after it.
             self._headers[name] = value.rstrip()
 
     def on_headers_complete(self) -> None:
         self._framing = 0
-        # Only the head that the piece begins with, whatever becomes of its request.
+        # Only the head at the beginning of the piece may be remembered.
         first_head, self._first_head = self._first_head, b""
         connection = self._connection
         if connection.arriving != HEAD:

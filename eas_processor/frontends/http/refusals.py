@@ -1,17 +1,17 @@
 """
-What HTTP itself refuses, in one tree; each knows its status.
+The refusals that only HTTP has, in one tree. Each has an HTTP status.
 
     HttpRefusal
-    ├── Malformed           400    not a request that can be understood
-    ├── MethodNotAllowed    405    the path exists, the method does not
+    ├── Malformed           400    the request is not valid HTTP
+    ├── MethodNotAllowed    405    the path does not accept this method
     ├── ArrivalTimeout      408    the request did not arrive in time
-    ├── LengthRequired      411    a body is announced without saying how long it is
-    ├── ContentTooLarge     413    the body is larger than is taken
-    ├── TargetTooLong       414    path and query are too long
-    ├── UnsupportedCoding   415    the body comes in a coding that is not understood here
-    ├── HeadersTooLarge     431    the head, or what is behind it and not body, is too large
-    ├── EngineFailed        500    a fault that is not the request's
-    └── Crowded             503    as many connections or requests are open as may be
+    ├── LengthRequired      411    the request announces a body without its length
+    ├── ContentTooLarge     413    the body is larger than the limit
+    ├── TargetTooLong       414    path and query are longer than the limit
+    ├── UnsupportedCoding   415    the body has an unsupported Content-Encoding
+    ├── HeadersTooLarge     431    the head, or chunk lines and trailers, are too large
+    ├── EngineFailed        500    the engine failed, and the request is not at fault
+    └── Crowded             503    too many connections or requests are open
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from eas_processor.link import codes
 
 
 class HttpRefusal(Refusal):
-    """A request is refused with an HTTP `status`, before it is a call."""
+    """The base of refusals with an HTTP `status`, before a request becomes a call."""
 
     code = codes.INVALID_ARGUMENT
     status = 400
     lines = b""
-    """Header lines that the answer has because of it."""
+    """Additional header lines of the answer."""
 
     def __init__(self, sentence: str, status: int = 0) -> None:
-        """Give a status to a refusal that has none of its own."""
+        """Make a refusal; `status` replaces that of the class, unless it is 0."""
         super().__init__(sentence)
         if status:
             self.status = status
 
 
 class Malformed(HttpRefusal):
-    """The request cannot be understood."""
+    """The request is not valid HTTP."""
 
 
 class MethodNotAllowed(HttpRefusal):
-    """The path exists, the method does not; `allowed` are those that do."""
+    """The path does not accept this method; `allowed` is the value of the Allow header."""
 
     status = 405
 
@@ -56,42 +56,42 @@ class ArrivalTimeout(HttpRefusal):
 
 
 class LengthRequired(HttpRefusal):
-    """A body is announced without saying how long it is."""
+    """The request announces a body without its length."""
 
     status = 411
 
 
 class ContentTooLarge(HttpRefusal):
-    """The body is larger than is taken."""
+    """The body is larger than the limit."""
 
     status = 413
 
 
 class TargetTooLong(HttpRefusal):
-    """The path and query are longer than the engine takes."""
+    """The path and query are longer than the limit."""
 
     status = 414
 
 
 class UnsupportedCoding(HttpRefusal):
-    """The body comes in a coding that is not understood here."""
+    """The body has an unsupported Content-Encoding."""
 
     status = 415
 
 
 class HeadersTooLarge(HttpRefusal):
-    """The head of the request, or what is behind it and not body, is larger than is taken."""
+    """The head, or the chunk lines and trailers, are larger than the limit."""
 
     status = 431
 
 
 class EngineFailed(HttpRefusal):
-    """The engine failed for a reason that is not the request's."""
+    """The engine failed, and the request is not at fault."""
 
     status = 500
 
 
 class Crowded(HttpRefusal):
-    """As many connections or requests are open as may be."""
+    """Too many connections or requests are open."""
 
     status = 503

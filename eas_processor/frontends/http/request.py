@@ -1,4 +1,4 @@
-"""One HTTP request: its head, its body as it arrives, and how it is answered."""
+"""One HTTP request: its head, its body as it arrives, and its answer."""
 
 from __future__ import annotations
 
@@ -33,13 +33,12 @@ def _http_status(refusal: Refusal) -> int:
 
 class HttpRequest(Call):
     """
-    A request with the connection that its answer goes to; each frontend has a subclass.
+    A request and the connection to which its answer goes. Each frontend has a subclass.
 
-    `status_of` gives the status of a refusal.
-
-    `route` made it from the `head`. `refusal` is why it is not let in. `charged` are its bytes in
-    the engine's budget. `answered` is whether there is an answer, and `reply` that answer while it
-    waits for those before it.
+    `status_of` returns the HTTP status of a refusal. `route` made the request from the `head`.
+    `refusal` is set if it is not admitted. `charged` are its bytes in the engine's budget.
+    `answered` tells whether there is an answer, and `reply` is that answer while it waits for
+    earlier ones.
     """
 
     __slots__ = (
@@ -72,22 +71,22 @@ class HttpRequest(Call):
 
     @property
     def id(self) -> bytes:
-        """The client's own id, or one that no other request has."""
+        """The id that the client sent, or a unique one."""
         return self.head.request_id or request_id(self.number)
 
     @property
     def account(self) -> Account | None:
-        """Who pays for a large body or answer: the service, if it is a call of one."""
+        """The account for a large body or answer; None if it is not a call of a service."""
         return self.route.account
 
-    # What a frontend says
+    # Overridden by frontends
 
     def received(self, now: float) -> None:
-        """Act on a request that was let in, now that its body is whole."""
+        """Process an admitted request whose body has arrived."""
         raise NotImplementedError
 
     def withdraw(self) -> None:
-        """Take back a request whose client has left; nothing is to be done for a refused one."""
+        """Withdraw a request whose client has disconnected."""
 
     def refuse(self, refusal: Refusal) -> None:
         self.refusal = refusal
@@ -96,18 +95,18 @@ class HttpRequest(Call):
         self.respond_refusal(status, str(refusal).encode())
 
     def answer_lines(self) -> bytes:
-        """Return more header lines of the answer; called when it is written."""
+        """Return additional header lines, when the answer is written."""
         return self.refusal.lines if isinstance(self.refusal, HttpRefusal) else b""
 
     @property
     def takes_json(self) -> bool:
-        """Whether refusals are to be JSON."""
+        """Whether refusals are JSON."""
         return self.head.takes_json
 
-    # What it can use
+    # Used by frontends
 
     def respond_refusal(self, status: int, sentence: bytes) -> None:
-        """Answer with a sentence: as text, or in JSON to a client that takes it."""
+        """Answer with a sentence, as text or as JSON if the client accepts that."""
         if self.takes_json or self.connection.server.routes.refuses_in_json:
             error = {
                 "error": sentence.decode(errors="replace"),
@@ -119,7 +118,7 @@ class HttpRequest(Call):
             self.respond(status, TEXT, [sentence])
 
     def respond(self, status: int, content_type: bytes, payload: list[bytes]) -> None:
-        """Give back what the request holds, and have its answer written when its turn comes."""
+        """Release the body, and write the answer in the order of the requests."""
         self.body = []
         self.give_back()
         if status == 408:
@@ -127,11 +126,11 @@ class HttpRequest(Call):
         self.connection.answers.reply(self, Reply(status, content_type, payload))
 
     def charge(self, size: int) -> None:
-        """Charge `size` bytes for its body, or for its answer, from now on."""
+        """Charge `size` bytes for the body or the answer, instead of those until now."""
         self.connection.budget.charge(self.account, self.charged, size)
         self.charged = size
 
     def give_back(self) -> None:
-        """Take what is charged for the request, its body or its answer, out of the budget."""
+        """Release the bytes that are charged for the body or the answer."""
         if self.charged:
             self.charge(0)

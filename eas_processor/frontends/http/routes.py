@@ -1,4 +1,4 @@
-"""The seam between HTTP and what is answered over it: fast routes, slow routes, refusals."""
+"""The interface between HTTP and the frontends: fast routes, slow routes, refusals."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ log = logging.getLogger("eas_processor.engine")
 
 
 class Routes(Protocol):
-    """What a server is given: who answers which request."""
+    """The routes of a server."""
 
     refuses_in_json: bool
-    """Whether refusals are JSON for every client; else for those alone that take it."""
+    """Whether refusals are JSON for every client; else only for clients that accept JSON."""
 
     def find(self, head: Head, headers: Mapping[bytes, bytes]) -> Route:
-        """Return who answers requests with this head; `headers` has lower-case names."""
+        """Return the route of requests with this head; `headers` has lower-case names."""
 
 
 class Route:
     """
-    Who answers the requests that bring one head.
+    Answers the requests with one head.
 
-    A fast route makes calls of a service: it `repeats`, which lets a connection use it again for
-    the same bytes, as long as it `holds`. `account` is that of the service.
+    A fast route makes calls of a service. It `repeats`: a connection may use it again for the same
+    bytes while it `holds`. `account` is the account of the service.
     """
 
     __slots__ = ("head",)
@@ -49,12 +49,12 @@ class Route:
         return False
 
     def open(self, connection: HttpConnection, now: float) -> HttpRequest:
-        """Begin a request, whose head is there `now`; its `refusal` says whether it is let in."""
+        """Begin a request whose head was complete `now`; `refusal` is set if it is not admitted."""
         raise NotImplementedError
 
 
 class Refused(Route):
-    """Refuses whatever comes with the head; a frontend knows the status of its own refusals."""
+    """Refuses every request with this head."""
 
     __slots__ = ("_refusal",)
     request_type = HttpRequest
@@ -84,9 +84,9 @@ class SlowRequest(HttpRequest):
 
 class SlowRoute(Route):
     """
-    Has a handler answer: a function, or for what takes time a coroutine, which gets a task.
+    Calls a handler: a function, or a coroutine function, which runs as a task.
 
-    A handler raises a Refusal to refuse. It runs to its end also where the client has left.
+    A handler raises a Refusal to refuse. It runs to its end even if the client disconnects.
     """
 
     __slots__ = ("_handler", "_takes_body")
@@ -100,11 +100,11 @@ class SlowRoute(Route):
     def open(self, connection: HttpConnection, now: float) -> HttpRequest:
         request = self.request_type(self, connection)
         if not self._takes_body and (self.head.length or self.head.chunked):
-            request.refusal = ContentTooLarge("no body is taken here; send the request without one")
+            request.refusal = ContentTooLarge("this route takes no body; send the request without")
         return request
 
     def run(self, request: HttpRequest) -> None:
-        """Have the handler answer `request`."""
+        """Answer `request` with the handler."""
         try:
             outcome = self._handler(request)
         except Exception as error:
@@ -130,6 +130,6 @@ async def _finish(request: HttpRequest, outcome: Coroutine[Any, Any, Reply]) -> 
 
 def _fail(request: HttpRequest, error: Exception) -> None:
     if not isinstance(error, Refusal):
-        log.error("a request could not be answered", exc_info=error)
+        log.error("answering a request failed", exc_info=error)
         error = EngineFailed("the engine failed; its log has the traceback")
     request.refuse(error)

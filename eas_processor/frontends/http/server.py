@@ -1,4 +1,4 @@
-"""The listening side: accepts connections, limits their time, and closes them losing no request."""
+"""The listener: accepts connections, enforces time limits, and closes without losing requests."""
 
 from __future__ import annotations
 
@@ -38,33 +38,32 @@ from eas_processor.serving.budget import Budget
 log = logging.getLogger("eas_processor.engine")
 
 _BACKLOG = 4096
-# Of linux/socket.h and linux/bpf_common.h.
+# From linux/socket.h and linux/bpf_common.h.
 _SO_ATTACH_FILTER = 26
 _BPF_RETURN = 0x06
 
 
 class Connection(Protocol):
-    """An open connection, as the server knows it."""
+    """An open connection, as the server sees it."""
 
     def check_time(self, now: float) -> None:
         """Close it if it has waited too long for the client."""
 
     def close_if_idle(self, since: float) -> None:
-        """Close it if nothing has been asked of it since that time."""
+        """Close it if no request has arrived since that time."""
 
     def abort(self) -> None:
-        """Close it whatever it is doing."""
+        """Close it at once."""
 
 
 class HttpServer:
     """
-    What all connections share, and the address at which they arrive.
+    One listening address, and the state that its connections share.
 
-    Without `keep_alive` each connection takes one request. `speaks` makes the protocol of each
-    connection, and `alpn` names what it speaks under TLS. The address is a Unix socket where there
-    is a `path`. `context` is for TLS, in the place of the certificate that the settings name. One
-    that is `beside` another shares its budget, its turns and its count of connections, whose time
-    limits the other looks at.
+    Without `keep_alive` each connection takes one request. `speaks` makes the protocol object of
+    a connection, and `alpn` names its protocols for TLS. With `path`, the address is a Unix socket.
+    `context` is a TLS context that replaces the certificate of the settings. A server `beside`
+    another shares that one's budget, turns and connections, and leaves the time limits to it.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class HttpServer:
         self.refused: defaultdict[int, int] = defaultdict(int)
         """Refusals before a service took the request, by status."""
         self.observers: list[AccessLog | Traces] = []
-        """Whoever is told of each answer."""
+        """The objects whose `note` is called for each answer."""
         if settings.access_log:
             self.observers.append(AccessLog(settings.access_log))
         self._traces = Traces(settings.traces) if settings.traces else None
@@ -107,9 +106,9 @@ class HttpServer:
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._handshakes: Handshakes | None = None
-        """What stands in the place of `_server` with TLS."""
+        """Accepts connections in place of `_server` if there is TLS."""
         self.also_shown: list[Callable[[], Iterable[EngineMetric]]] = []
-        """What `/metrics` shows beside the services, and what this server knows."""
+        """Functions that return more metrics of the engine for `/metrics`."""
         self.tls = Tls(settings.tls_cert, settings.tls_key, alpn) if settings.tls_cert else None
         self._context = self.tls.context if self.tls is not None else context
         if self.tls is not None:
@@ -118,7 +117,7 @@ class HttpServer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def metrics(self) -> list[EngineMetric]:
-        """Return what `/metrics` shows of this server, and of what belongs to it."""
+        """Return the metrics of this server, and those of `also_shown`."""
         own = [
             EngineMetric("connections", "gauge", "Open connections.", len(self.connections)),
             EngineMetric(
@@ -130,24 +129,24 @@ class HttpServer:
             EngineMetric(
                 "log_dropped_total",
                 "counter",
-                "Log records dropped because nobody took them.",
+                "Log records dropped because the log's reader is too slow.",
                 dropped_records(),
             ),
         ]
         return own + [metric for shown in self.also_shown for metric in shown()]
 
     def spawn(self, job: Coroutine[Any, Any, None]) -> None:
-        """Run what a slow route does, at the longest until `end_tasks`."""
+        """Run the coroutine of a slow route. `end_tasks` cancels it."""
         task = asyncio.create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def end_tasks(self) -> None:
-        """End what slow routes do."""
+        """Cancel the coroutines of slow routes."""
         await end_tasks(self._tasks)
 
     def bind(self) -> str:
-        """Take the address, so that a start fails at once if it is in use; return its URL."""
+        """Bind the address, so that a start fails at once if it is in use; return its URL."""
         if self._path:
             self._socket = take_socket_path(self._path)
             self._path_of_ours = identity(self._path)
@@ -168,8 +167,8 @@ class HttpServer:
         """Accept connections from now on."""
         assert self._socket is not None
         try:
-            # Two engines that start together can both bind; the second to listen is refused, here:
-            # uvloop says nothing of it.
+            # Two engines that start together can both bind. The second `listen` fails, which uvloop
+            # would not report.
             self._socket.listen(_BACKLOG)
         except OSError as error:
             raise self._taken(error) from error
@@ -195,23 +194,23 @@ class HttpServer:
             self.start_clock()
 
     def start_clock(self) -> None:
-        """Look at the time limits of connections from now on."""
+        """Enforce the time limits of connections from now on."""
         if self._clock is not None:
             return
         self._clock = asyncio.create_task(self._watch_times())
 
     async def drain(self, grace: float, moment: float) -> None:
-        """Answer what was accepted, then close every connection, at the latest after `grace` s."""
+        """Answer accepted requests, then close every connection, at the latest after `grace` s."""
         self.draining = True
         await asyncio.sleep(moment)
-        # What the kernel has accepted and we have not would be reset when the listener closes.
+        # Connections that wait in the backlog would be reset when the listener closes.
         backlog = self._take_backlog()
         self._stop_listening()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._finish(backlog, moment), grace)
 
     def close(self) -> None:
-        """Close whatever is still open."""
+        """Close everything that is still open."""
         if self._clock is not None:
             self._clock.cancel()
         self._stop_listening()
@@ -236,7 +235,7 @@ class HttpServer:
         return self._speaks(self)
 
     def _is_full(self) -> bool:
-        """Whether as many descriptors as may be are taken, by connections and handshakes."""
+        """Whether connections and handshakes use all the descriptors that they may."""
         assert self._handshakes is not None
         taken = len(self.connections) + len(self._handshakes)
         return taken >= self.settings.max_connections + REFUSED_AT_ONCE
@@ -263,14 +262,14 @@ class HttpServer:
         assert self._socket is not None
         _drop_arrivals(self._socket)
         accepted = []
-        # The usual end is that nobody waits; it can also be the limit of open files.
+        # It usually ends because the backlog is empty, and sometimes at the limit of open files.
         with contextlib.suppress(OSError):
             while True:
                 accepted.append(self._socket.accept()[0])
         return accepted
 
     async def _finish(self, backlog: list[socket.socket], moment: float) -> None:
-        """Take in who has waited to be accepted, and wait until all are gone."""
+        """Serve the connections of the backlog, and wait until every connection is closed."""
         await asyncio.gather(*(self._take(each) for each in backlog))
         if self._handshakes is not None:
             await self._handshakes.finish()
@@ -288,18 +287,18 @@ class HttpServer:
                 try:
                     connection.check_time(now)
                 except Exception:
-                    # Those of the others are looked at all the same.
-                    log.exception("the time limits of a connection failed; it is closed")
+                    # One connection's failure must not stop the checks of the others.
+                    log.exception("checking the time limits of a connection failed; it is closed")
                     connection.abort()
 
 
 def _drop_arrivals(listener: socket.socket) -> None:
     """
-    Let nobody connect any more, without closing.
+    Let no client connect any more, without closing the listener.
 
-    Between the last `accept` and the closing somebody would still get in, and be reset: 3 of 100
-    shutdowns under load had one. The kernel runs this filter of one instruction, "take 0 bytes",
-    over what arrives; who connects now tries again a second later, and is then refused.
+    A client that connects between the last `accept` and the closing would be reset. This happened
+    in 3 of 100 shutdowns under load. The kernel applies this filter with one instruction, "take 0
+    bytes", to arriving packets. A client that connects now retries after a second and is refused.
     """
     take_nothing = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
     program = struct.pack("HP", 1, ctypes.addressof(take_nothing))

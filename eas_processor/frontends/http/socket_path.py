@@ -1,4 +1,4 @@
-"""A Unix socket at a path, which is taken over from whoever had it."""
+"""Binds a Unix socket to a path, and replaces an older socket there."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from eas_processor.errors import StartError
 
 def take_socket_path(path: str) -> socket.socket:
     """
-    Return a socket bound to `path`; one that is there already makes room.
+    Return a socket bound to `path`, which replaces an older socket there.
 
-    Servers that were killed leave theirs behind, and a successor may start before the other ends.
-    Raises StartError where something else than a socket is there, or nothing can be.
+    A server that was killed leaves its socket behind, and a successor may start before the old
+    server ends. Raises StartError if `path` is another kind of file, or cannot be created.
     """
     taken = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -33,12 +33,12 @@ def take_socket_path(path: str) -> socket.socket:
 def _make_room(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise StartError(f"cannot listen on {path}: there is a file that is no socket")
+            raise StartError(f"cannot listen on {path}: it is a file, expected a socket or nothing")
         os.unlink(path)
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Return what tells a socket at `path` from a later one; None where there is none."""
+    """Return device and inode of the socket at `path`, or None if there is none."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -47,7 +47,7 @@ def identity(path: str) -> tuple[int, int] | None:
 
 
 def leave_socket_path(path: str, ours: tuple[int, int] | None) -> None:
-    """Remove the socket that is `ours`; that of a successor stays."""
+    """Remove the socket at `path` if its `identity` is `ours`. A successor's socket stays."""
     if ours is not None and identity(path) == ours:
         with contextlib.suppress(OSError):
             os.unlink(path)

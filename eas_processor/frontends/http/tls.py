@@ -1,4 +1,4 @@
-"""The certificate that the engine shows, and how it is renewed while connections are open."""
+"""The certificate of the engine, and its renewal while connections are open."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _SOON_DAYS = 14
 
 class Tls:
     """
-    TLS 1.2 and newer with the certificate chain in `cert`, and its key in `key` or in `cert` too.
+    TLS 1.2 and newer, with the certificate chain in `cert` and its key in `key` or in `cert`.
 
-    Both are PEM files, and `alpn` names what is spoken. Raises StartError, which names the file. A
-    certificate that is not valid now is served with a warning at the start, since whoever asks for
-    it may not care, but a renewal to one is refused.
+    Both are PEM files. `alpn` names the protocols. Raises StartError, which names the file. At the
+    start, a certificate that is not valid now is used with a warning, because clients may not
+    check it. A renewal to such a certificate is refused.
     """
 
     def __init__(
@@ -39,30 +39,30 @@ class Tls:
 
     @property
     def not_after(self) -> float:
-        """When the shown certificate ends, as Unix time in seconds; NaN where that is unknown."""
+        """When the certificate expires, as Unix time in seconds; NaN if that is unknown."""
         return self._chain[0].not_after if self._chain else math.nan
 
     def metrics(self) -> list[EngineMetric]:
-        """Return what `/metrics` tells of the certificate."""
+        """Return the metrics of the certificate."""
         if math.isnan(self.not_after):
             return []
         return [
             EngineMetric(
                 "tls_certificate_not_after_seconds",
                 "gauge",
-                "When the certificate that is shown ends, as Unix time.",
+                "When the certificate expires, as Unix time.",
                 self.not_after,
             )
         ]
 
     def renew(self) -> None:
-        """Show what the files hold now to those who connect from now on. Raises StartError."""
-        # Half of a pair would stay in the context that the listener has, so it is tried first.
+        """Use the present content of the files for new connections. Raises StartError."""
+        # Loaded into a new context first: a failure would leave half a pair in the listener's.
         self._load(_new_context(self._alpn))
         chain = self._read_chain()
-        # One that has ended while it was shown is no reason to refuse a new model.
+        # A certificate that expired while it was in use must not prevent the reload of a model.
         if chain[:1] != self._chain[:1] and (fault := _fault(chain[0]) if chain else ""):
-            raise StartError(f"the certificate in {self._cert} {fault}; the one before stays")
+            raise StartError(f"the certificate in {self._cert} {fault}; the previous one is kept")
         self._warn(chain)
         self._load(self.context)
         self._chain = chain
@@ -71,8 +71,8 @@ class Tls:
         try:
             return read_certificates(self._cert.read_bytes())
         except (OSError, ValueError) as error:
-            # OpenSSL has taken it, so it can be shown.
-            log.warning("it is not known when the certificate in %s ends: %s", self._cert, error)
+            # OpenSSL has accepted the certificate, so it can be used.
+            log.warning("cannot tell when the certificate in %s expires: %s", self._cert, error)
             return []
 
     def _warn(self, chain: list[Certificate]) -> None:
@@ -98,7 +98,7 @@ class Tls:
     def _what_is_wrong(self, error: Exception) -> str:
         reason = getattr(error, "reason", None) or ""
         if reason == "KEY_VALUES_MISMATCH":
-            return f"the key in {self._key} is not that of the certificate in {self._cert}"
+            return f"the key in {self._key} does not belong to the certificate in {self._cert}"
         if b"-----BEGIN CERTIFICATE-----" not in self._cert.read_bytes():
             return f"--tls-cert: expected a PEM file with a certificate, got {self._cert}"
         key = self._key or self._cert
@@ -109,7 +109,7 @@ class Tls:
 
 
 def _fault(certificate: Certificate) -> str:
-    """Return why a certificate is not valid now, '' where it is."""
+    """Return why a certificate is not valid now, or '' if it is valid."""
     now = time.time()
     if now > certificate.not_after:
         return f"has expired ({shown_time(certificate.not_after)})"
@@ -124,7 +124,7 @@ def _ends_soon(certificate: Certificate) -> str:
 
 
 def _try_to_read(option: str, path: Path) -> None:
-    # OpenSSL's own errors name no file.
+    # OpenSSL's errors do not name the file.
     try:
         path.open("rb").close()
     except OSError as error:
@@ -136,7 +136,7 @@ class _EncryptedKey(Exception):
 
 
 def _refuse_to_ask() -> str:
-    # OpenSSL would ask on the terminal, and a service has nobody to answer.
+    # OpenSSL would ask for the password on the terminal.
     raise _EncryptedKey
 
 

@@ -1,7 +1,8 @@
 """
-OpenTelemetry spans, made after the answer from times that are known already.
+OpenTelemetry spans, made after the answer from the times that were measured anyway.
 
-Off, nothing is imported and a request costs nothing. The packages come with the extra `otel`.
+If traces are off, the packages are not imported and a request costs nothing. The extra `otel`
+installs the packages.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from eas_processor.errors import StartError
 from eas_processor.frontends.http.request import HttpRequest
 
 _FLUSH_S = 2
-"""How long the end of the server waits for what is not exported yet."""
+"""How long a shutdown waits for spans that are not exported yet."""
 _SERVER_FAULT = 500
 
 
@@ -24,8 +25,8 @@ class Traces:
     """
     Sends a span for each answer to the collector at `url` (OTLP over HTTP), in a thread of its own.
 
-    A request whose `traceparent` says so belongs to its client's trace. Which others are traced
-    says OTEL_TRACES_SAMPLER: all of them without it. Raises StartError without the packages.
+    A request with a `traceparent` header belongs to its client's trace. OTEL_TRACES_SAMPLER decides
+    which other requests are traced; the default is all. Raises StartError without the packages.
     """
 
     def __init__(self, url: str) -> None:
@@ -83,11 +84,11 @@ class Traces:
         span.end(end)
 
     def close(self) -> None:
-        """Send what is left, if the collector takes it at once."""
+        """Export the remaining spans, and wait at most `_FLUSH_S`."""
         self._provider.force_flush(_FLUSH_S * 1000)
         self._provider.shutdown()
 
 
 def endpoint_of(url: str) -> str:
-    """Return where spans go: `/v1/traces` of a collector that is named without a path."""
+    """Return the URL for spans: a `url` without a path gets `/v1/traces`."""
     return url if urlsplit(url).path.strip("/") else url.rstrip("/") + "/v1/traces"

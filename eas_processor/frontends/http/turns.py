@@ -1,4 +1,4 @@
-"""Work of some milliseconds that clients can cause, shared out over the turns of the loop."""
+"""Spreads work of milliseconds, which clients can cause, over turns of the event loop."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 class Turns:
     """
-    Jobs that are done step by step, one step of one job in each turn of the loop.
+    Runs jobs in steps: one step of one job in each turn of the event loop.
 
-    Whatever else has arrived is served between two steps, and no job waits for another's end.
+    Other connections are served between two steps, and no job waits for the end of another.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Turns:
         return bool(self._jobs)
 
     def add(self, step: Callable[[], bool]) -> None:
-        """Call `step` in turns to come, until it returns False."""
+        """Call `step` in later turns until it returns False."""
         self._jobs.append(step)
         if len(self._jobs) == 1:
             asyncio.get_running_loop().call_soon(self._next)

@@ -31,7 +31,7 @@ def test_any_cut_inflates_to_the_same(body: bytes, piece: int) -> None:
 
 @pytest.mark.parametrize("piece", [1, 10_000])
 def test_more_than_the_limit_is_refused(piece: int) -> None:
-    with pytest.raises(ContentTooLarge, match=f"more than {len(BODY) - 1} bytes"):
+    with pytest.raises(ContentTooLarge, match=f"limit of {len(BODY) - 1} bytes"):
         inflate(gzip.compress(BODY), piece, len(BODY) - 1)
 
 
@@ -51,9 +51,9 @@ def test_a_body_comes_in_pieces_up_to_its_last_byte(size: int) -> None:
     ("data", "words"),
     [
         (b"not gzip", "not gzip"),
-        (gzip.compress(BODY)[:-9], "cut off"),
-        (gzip.compress(BODY) + b"x", "after its end"),
-        (b"", "cut off"),
+        (gzip.compress(BODY)[:-9], "ends too early"),
+        (gzip.compress(BODY) + b"x", "after the end of its gzip data"),
+        (b"", "ends too early"),
     ],
 )
 def test_what_is_not_one_whole_gzip_body(data: bytes, words: str) -> None:

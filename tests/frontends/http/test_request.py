@@ -106,7 +106,7 @@ def test_more_connections_than_the_limit_are_refused(make_desk: Any, post: Bytes
     desk.new_client().send(post(b"x"))
     third = desk.new_client()
     assert third.response.status == 503
-    assert b"2 connections" in third.response.body
+    assert b"(limit 2, set by --max-connections)" in third.response.body
     third.leave()
     desk.client.leave()
     fourth = desk.new_client()

@@ -164,7 +164,7 @@ async def test_a_reload_renews_the_certificate_and_a_bad_one_changes_nothing(
     assert tls is not None
     async with served as address:
         install(Pair(other.cert, pair.key))
-        with pytest.raises(StartError, match="is not that of the certificate"):
+        with pytest.raises(StartError, match="does not belong to the certificate"):
             tls.renew()
         assert await asyncio.to_thread(predict, address, pair.cert, b"x") == b"x"
         install(other)
@@ -194,7 +194,7 @@ def test_bad_files_are_named(pair: Pair, other: Pair, tmp_path: Path) -> None:
         (rubbish, pair.key, f"expected a PEM file with a certificate, got {rubbish}"),
         (pair.cert, rubbish, f"expected a PEM file with a private key, got {rubbish}"),
         (pair.cert, None, "--tls-key is not given"),
-        (pair.cert, other.key, f"the key in {other.key} is not that of the certificate"),
+        (pair.cert, other.key, f"the key in {other.key} does not belong to the certificate"),
         (pair.cert, locked, f"the key in {locked} is encrypted"),
         (tmp_path, pair.key, f"{tmp_path} cannot be read: Is a directory"),
     ):
@@ -263,7 +263,7 @@ async def test_a_renewal_to_one_that_is_not_valid_is_refused(
     before = tls.not_after
     async with served as address:
         install(dated(tmp_path, "bad", begin, end))
-        with pytest.raises(StartError, match=f"the certificate in {mine.cert} .*20.* stays"):
+        with pytest.raises(StartError, match=f"the certificate in {mine.cert} .*20.* is kept"):
             tls.renew()
         assert tls.not_after == before
         assert await asyncio.to_thread(predict, address, pair.cert, b"x") == b"x"
@@ -306,4 +306,4 @@ def test_dates_that_cannot_be_read_are_no_reason_not_to_serve(
     tls.renew()
     assert math.isnan(tls.not_after) and tls.metrics() == []
     assert caplog.records[0].levelno == logging.WARNING
-    assert f"it is not known when the certificate in {pair.cert} ends" in caplog.text
+    assert f"cannot tell when the certificate in {pair.cert} expires" in caplog.text
