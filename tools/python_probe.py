@@ -73,19 +73,21 @@ def build():
 
 
 def choose(lines):
-    """Return the fields of the Python to take, and those of the slowest."""
+    """Return the fields of the Python to take, and those of all that were found."""
     found = [line.rstrip("\n").split("\t") for line in lines if line.strip()]
     fastest = min(int(each[3]) for each in found)
-    taken = next(each for each in found if int(each[3]) <= 1.1 * fastest)
-    return taken, max(found, key=lambda each: int(each[3]))
+    return next(each for each in found if int(each[3]) <= 1.1 * fastest), found
 
 
-def explain(taken, slowest):
-    """Say on stderr which Python is taken, and how to have a faster one."""
+def explain(taken, found):
+    """Say on stderr which Python is taken, and how to have another or a faster one."""
     path, version, kind, microseconds = taken
-    ratio = int(slowest[3]) / int(microseconds)
-    why = f": its test loop is {ratio:.1f} times as fast as that of {slowest[0]}"
-    print(f"make: taking {path}, Python {version}{why if ratio > 1.1 else ''}", file=sys.stderr)
+    why = ""
+    if taken is not found[0]:
+        ratio = int(found[0][3]) / int(microseconds)
+        why = f", which is {ratio:.1f} times as fast in a test loop as {found[0][0]}"
+        why += "; PYTHON=/path/to/python3 takes another"
+    print(f"make: taking {path}, Python {version}{why}", file=sys.stderr)
     if kind == "plain":
         print(SLOW, file=sys.stderr)
 
@@ -93,8 +95,8 @@ def explain(taken, slowest):
 def main():
     """Print the line, or end with the status that says why not."""
     if sys.argv[1:] == ["--choose"]:
-        taken, slowest = choose(sys.stdin)
-        explain(taken, slowest)
+        taken, found = choose(sys.stdin)
+        explain(taken, found)
         print(taken[0])
         return
     if not SUPPORTED[0] <= sys.version_info[:2] <= SUPPORTED[1]:

@@ -22,6 +22,7 @@ def test_the_matrix_has_every_python_of_the_engine(workflow: Any) -> None:
     (_, oldest), (_, newest) = runpy.run_path(str(ROOT / "tools" / "python_probe.py"))["SUPPORTED"]
     supported = [f"3.{minor}" for minor in range(oldest, newest + 1)]
     assert workflow["jobs"]["fast"]["strategy"]["matrix"]["python"] == supported
+    assert workflow["env"]["PYTHON"] == "python3", "`make install` takes whichever is fastest"
 
 
 def test_every_target_exists(workflow: Any) -> None:
