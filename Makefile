@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # In CI, which sets CI, what cannot be tested is a failure; elsewhere it is said and passed over.
 NOT_TESTED := test -z "$$CI"; exit $$?
 
-.PHONY: help install lock hooks run bench bench-quick bench-versus test test-fast test-fast-engine test-fast-rest test-slow test-slow-in-process test-slow-services test-services test-others coverage coverage-engine coverage-rest coverage-report test-chaos fuzz test-py36 test-sdk test-sdk-3.7 test-sdk-3.13 test-ranges test-builds test-locks vendor wheels docs lint format clean
+.PHONY: help install lock hooks run bench bench-quick bench-versus test test-fast test-fast-engine test-fast-workers test-fast-commands test-slow test-slow-in-process test-slow-services test-services test-others coverage coverage-engine coverage-workers coverage-commands coverage-report test-chaos fuzz test-py36 test-sdk test-sdk-3.7 test-sdk-3.13 test-ranges test-builds test-locks vendor wheels docs lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,10 +30,12 @@ AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(1) --output-sync=target
 
 # Tests of code that runs in their own process; the others start services, which coverage does not see.
 ENGINE := $(addprefix tests/,app config contracts frontends instances link serving)
-IN_PROCESS := $(ENGINE) $(addprefix tests/,builds cli codecs eas_prediction eas_wire hooks model_store processors tf worker)
+WORKERS := $(addprefix tests/,codecs eas_wire hooks processors tf worker)
+COMMANDS := $(addprefix tests/,builds cli eas_prediction model_store)
+IN_PROCESS := $(ENGINE) $(WORKERS) $(COMMANDS)
 USUAL := -m 'not slow and not chaos'
 QUICK := -q -m 'not medium and not slow and not chaos'
-TEST_PARTS := test-services test-others coverage-rest coverage-engine test-py36 test-sdk-3.7 test-sdk-3.13
+TEST_PARTS := test-services coverage-workers coverage-commands coverage-engine test-others test-py36 test-sdk-3.7 test-sdk-3.13
 SLOW_PARTS := test-slow-in-process test-slow-services test-chaos
 
 test: install  ## run all tests but the slow ones, three parts at a time: of the services, of each package with its coverage, on Python 3.6, of the SDK on 3.7 and 3.13
@@ -41,14 +43,17 @@ test: install  ## run all tests but the slow ones, three parts at a time: of the
 		|| { echo 'make test: failed in the parts that lines with *** above name' >&2; exit 1; }
 	@$(MAKE) --no-print-directory coverage-report
 
-test-fast: install  ## run the tests that are quick and start no service, in two processes; about a minute
-	@$(MAKE) --no-print-directory $(call AT_ONCE,2) test-fast-engine test-fast-rest
+test-fast: install  ## run the tests that are quick and start no service, in three processes; about a minute
+	@$(MAKE) --no-print-directory $(call AT_ONCE,3) test-fast-workers test-fast-commands test-fast-engine
 
 test-fast-engine:
 	$(BIN)/python -m pytest $(QUICK) $(ENGINE)
 
-test-fast-rest:
-	$(BIN)/python -m pytest $(QUICK) $(filter-out $(ENGINE),$(IN_PROCESS))
+test-fast-workers:
+	$(BIN)/python -m pytest $(QUICK) $(WORKERS)
+
+test-fast-commands:
+	$(BIN)/python -m pytest $(QUICK) $(COMMANDS)
 
 test-slow: install  ## run what make test leaves out: slow tests, and attacks on services of a few seconds each
 	@$(MAKE) --no-print-directory $(call AT_ONCE,2) $(SLOW_PARTS) \
@@ -67,17 +72,20 @@ test-others: install  ## run the tests of the documentation, the examples, the b
 	$(BIN)/python -m pytest $(USUAL) $(addprefix --ignore=,$(IN_PROCESS) tests/e2e tests/chaos)
 
 coverage: install  ## run the tests of each package, and fail where they leave too much of the code unvisited
-	@$(MAKE) --no-print-directory $(call AT_ONCE,2) coverage-rest coverage-engine
+	@$(MAKE) --no-print-directory $(call AT_ONCE,3) coverage-workers coverage-commands coverage-engine
 	@$(MAKE) --no-print-directory coverage-report
 
 coverage-engine: install
 	COVERAGE_FILE=.coverage.engine $(BIN)/python -m pytest $(USUAL) $(ENGINE) --cov --cov-report=
 
-coverage-rest: install
-	COVERAGE_FILE=.coverage.rest $(BIN)/python -m pytest $(USUAL) $(filter-out $(ENGINE),$(IN_PROCESS)) --cov --cov-report=
+coverage-workers: install
+	COVERAGE_FILE=.coverage.workers $(BIN)/python -m pytest $(USUAL) $(WORKERS) --cov --cov-report=
+
+coverage-commands: install
+	COVERAGE_FILE=.coverage.commands $(BIN)/python -m pytest $(USUAL) $(COMMANDS) --cov --cov-report=
 
 coverage-report:
-	$(BIN)/coverage combine --quiet --keep .coverage.engine .coverage.rest
+	$(BIN)/coverage combine --quiet --keep .coverage.engine .coverage.workers .coverage.commands
 	$(BIN)/coverage report --fail-under=88
 
 test-chaos: install  ## attack services under load (CHAOS_SECONDS=60 CHAOS_UPDATES=20 CHAOS_ENDS=20 for longer)

@@ -99,6 +99,6 @@ def test_a_default_that_cannot_be_read_is_none(load_with, caplog):
         meta_graph.signature_def["serving_default"].defaults["factor"].dtype = 20  # DT_RESOURCE
 
     model = load_with(edit)
-    assert "the default of input 'factor' cannot be read" in caplog.text
+    assert "the default of input 'factor' cannot be decoded" in caplog.text
     with pytest.raises(Exception, match=r"Missing but required: \{factor\}"):
         hooks.process(model, body_of([1.0]), TENSOR_PROTO)
