@@ -193,7 +193,7 @@ $(VENDOR_VENV)/.installed:
 	PYTHONWARNINGS=ignore $(VENDOR_VENV)/bin/python -m pip install --quiet 'eas-prediction==0.36'; \
 	touch $@
 
-wheels: install  ## write into dist/: wheels of everything and of the SDK alone, and each build's locked requirements
+wheels: install  ## write into dist/: a wheel and a source archive of everything, a wheel of the SDK, locked requirements of builds, bills of materials
 	@$(BIN)/python tools/wheels.py
 
 docs: install  ## build the documentation site in build/site, and check its links

@@ -1,5 +1,5 @@
 """
-`make wheels`: everything as a wheel and a source archive, the SDK alone as a wheel, and the builds.
+`make wheels`: everything as a wheel and a source archive, the SDK as a wheel, and the builds.
 
     python tools/wheels.py [--sdk] [DIRECTORY]
 
@@ -11,6 +11,8 @@ are those of the commit, or SOURCE_DATE_EPOCH, and modes do not depend on the um
 
 A build is a directory `builds/NAME` with a locked requirements file. It is no wheel: the metadata
 of a wheel has no hashes, and pip would add what TensorFlow declares and no processor imports.
+
+`development.cdx.json` lists what the release was tested with, for scanners, as CycloneDX.
 """
 
 from __future__ import annotations
@@ -187,6 +189,17 @@ def write_builds(directory: Path) -> None:
         export(entry, directory / entry.name, with_cuda=entry.cuda_lock is not None)
 
 
+def write_bill_of_materials(directory: Path) -> None:
+    """Write which packages the development environment has, with which the release was tested."""
+    sys.path.insert(0, str(ROOT))
+    from eas_processor import __version__
+    from eas_processor.builds.sbom import bill_of_materials
+
+    locks = [ROOT / "tools" / "locks" / "development.txt"]
+    bill = bill_of_materials("eas-processor-development", __version__, locks)
+    (directory / "development.cdx.json").write_text(bill, encoding="ascii")
+
+
 def main() -> None:
     """Build what the command line asks for."""
     parser = argparse.ArgumentParser(description="Build the wheels and the source archive.")
@@ -204,6 +217,7 @@ def main() -> None:
             build_sdist(Path(temporary), directory)
             build_wheel(Path(temporary), directory)
         write_builds(directory / "builds")
+        write_bill_of_materials(directory)
     print(*sorted(path for path in directory.iterdir() if path.is_file()), sep="\n")
 
 

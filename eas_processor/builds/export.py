@@ -100,7 +100,8 @@ def _write(entry: Entry, directory: Path, with_cuda: bool) -> None:
         shutil.copyfile(cuda, directory / "requirements-cuda.txt")
     write_worker_code(directory / "code")
     locks = [entry.lock] if cuda is None else [entry.lock, cuda]
-    (directory / "sbom.cdx.json").write_text(bill_of_materials(entry, locks), encoding="ascii")
+    bill = bill_of_materials(entry.name, entry.tensorflow, locks)
+    (directory / "sbom.cdx.json").write_text(bill, encoding="ascii")
     text = _README.format(
         name=entry.name,
         tensorflow=entry.tensorflow,

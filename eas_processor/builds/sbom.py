@@ -1,4 +1,4 @@
-"""The software bill of materials of a build, made from its locks."""
+"""A software bill of materials, made from locks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eas_processor.builds.catalogue import Entry
-
 _PACKAGE = re.compile(
-    r"^([\w.-]+)==([\w.+!-]+)((?:[ \\]*\n +--hash=sha256:[0-9a-f]{64})*)", re.MULTILINE
+    r"^([\w.-]+)==([\w.+!-]+)(?: ; [^\\\n]+)?((?:[ \\]*\n +--hash=sha256:[0-9a-f]{64})*)",
+    re.MULTILINE,
 )
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")  # of URLs, RFC 9562
 
 
-def bill_of_materials(entry: Entry, locks: Sequence[Path]) -> str:
+def bill_of_materials(name: str, version: str, locks: Sequence[Path]) -> str:
     """
     Return a CycloneDX 1.6 document, in JSON, with each package of the locks.
 
@@ -33,14 +32,14 @@ def bill_of_materials(entry: Entry, locks: Sequence[Path]) -> str:
         "metadata": {
             "component": {
                 "type": "application",
-                "bom-ref": entry.name,
-                "name": entry.name,
-                "version": entry.tensorflow,
+                "bom-ref": name,
+                "name": name,
+                "version": version,
             }
         },
         "components": components,
         "dependencies": [
-            {"ref": entry.name, "dependsOn": sorted(each["bom-ref"] for each in components)}
+            {"ref": name, "dependsOn": sorted(each["bom-ref"] for each in components)}
         ],
     }
     number = uuid.uuid5(_NAMESPACE, json.dumps(document, sort_keys=True))
