@@ -27,9 +27,9 @@ _MACHINES = {
 }
 _TYPES = {1: "an object file", 2: "a program", 4: "a core dump"}
 _OTHERS = (
-    (b"\xcf\xfa\xed\xfe", "a library of macOS"),
-    (b"\xca\xfe\xba\xbe", "a library of macOS"),
-    (b"MZ", "a library of Windows"),
+    (b"\xcf\xfa\xed\xfe", "a macOS library"),
+    (b"\xca\xfe\xba\xbe", "a macOS library"),
+    (b"MZ", "a Windows library"),
     (b"!<arch>", "a static library"),
 )
 

@@ -37,7 +37,7 @@ _MANGLED = {"initialize": "_Z10initializePKcS0_Pi", "process": "_Z7processPvPKvi
 _kept: List[bytes] = []
 
 _ADVICE = (
-    ("undefined symbol", "link it with the library that defines this"),
+    ("undefined symbol", "link it with the library that defines this symbol"),
     ("cannot open shared object file", "put that library beside it, or install it"),
     (r"version .* not found", "it was built for a newer system than this one"),
 )

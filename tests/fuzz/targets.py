@@ -23,7 +23,6 @@ from eas_processor.codecs.codec import Target
 from eas_processor.codecs.errors import CodecError
 from eas_processor.codecs.prediction_log import read_prediction_log
 from eas_processor.codecs.registry import find
-from eas_processor.codecs.tensor_proto.messages import peek_model_spec
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings, WorkerSettings
 from eas_processor.frontends.http.server import HttpServer
 from eas_processor.link.deframer import Deframer
@@ -100,7 +99,6 @@ def codec(data: bytes) -> None:
         _decode(decode, data)
     for number in (TENSOR_PROTO, CLASSIFY_PROTO, MULTI_INFERENCE):
         _decode(partial(find(number).decode, target=_Anything()), data)
-    _decode(peek_model_spec, memoryview(data))
 
 
 class _Anything(Target):

@@ -256,8 +256,8 @@ def head(**changes):
     [
         (b"", "is empty, expected a shared object (ELF)"),
         (b"print('hello')\n" * 9, "is not a library, expected a shared object (ELF)"),
-        (b"\xcf\xfa\xed\xfe" * 99, "is a library of macOS, expected a shared object (ELF)"),
-        (b"MZ" * 99, "is a library of Windows, expected a shared object (ELF)"),
+        (b"\xcf\xfa\xed\xfe" * 99, "is a macOS library, expected a shared object (ELF)"),
+        (b"MZ" * 99, "is a Windows library, expected a shared object (ELF)"),
         (b"!<arch>\n" * 99, "is a static library, expected a shared object (ELF)"),
         (b"\x7fELF", "is not a library, expected a shared object (ELF)"),
         (head(machine=243), "is for riscv (64 bits, little-endian), expected "),

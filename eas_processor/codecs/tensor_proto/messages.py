@@ -59,18 +59,6 @@ class ExamplesRequest(NamedTuple):
     examples: List[bytes]
 
 
-def peek_model_spec(body: memoryview) -> ModelSpec:
-    """Return the `ModelSpec` of any request without decoding its inputs. Raises CodecError."""
-    try:
-        return read_model_spec(body, _pieces(body, MODEL_SPEC))
-    except MalformedMessage as error:
-        raise not_a("request", body, error) from None
-
-
-def _pieces(view: memoryview, wanted: int) -> List[Piece]:
-    return [(start, stop) for tag, start, stop in fields(view, 0, len(view)) if tag == wanted]
-
-
 def read_model_spec(view: memoryview, pieces: Sequence[Piece]) -> ModelSpec:
     """Decode a `ModelSpec` from its pieces, which are merged as protobuf merges them."""
     spec = ModelSpec()

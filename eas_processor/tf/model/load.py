@@ -255,7 +255,7 @@ def _explain(error: Exception, path: str, written_by: str, oldest: str) -> Model
     else:
         said = clean(message)
         if PYTHON.match(said):
-            said = f"what it runs when it is loaded {CALLS_PYTHON}"
+            said = f"an op that it runs at load {CALLS_PYTHON}"
         return ModelError(f"cannot load the model at {path}: {said}")
     return _refusal(path, what, written_by, oldest)
 

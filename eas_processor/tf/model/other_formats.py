@@ -124,7 +124,7 @@ def _hdf5(path: str, head: bytes) -> _Found:
         return "the weights of a Transformers model", _BY_TRANSFORMERS.replace(
             "{path!r}", repr(os.path.dirname(path) or ".")
         )
-    return "an HDF5 file (.h5), as Keras writes weights without their model", _BY_WEIGHTS
+    return "an HDF5 file (.h5), probably Keras weights without their model", _BY_WEIGHTS
 
 
 def _zip(path: str, head: bytes) -> _Found:

@@ -137,7 +137,7 @@ class RowProof:
 
     def _judge(self, ranks: Tuple[int, ...]) -> Optional[bool]:
         if any(fetch.by_row is False for fetch in self._fetches):
-            self._say_why("not batched, as model_config.outputs_by_row says")
+            self._say_why("not batched, because of model_config.outputs_by_row")
             return False
         asked = [fetch for fetch in self._fetches if fetch.by_row is None]
         values = self._follow(ranks, asked) if asked else []

@@ -10,7 +10,7 @@ import eas_wire as wire
 from eas_processor.codecs.codec import Target
 from eas_processor.codecs.errors import CodecError
 from eas_processor.codecs.registry import find
-from eas_processor.codecs.tensor_proto.messages import peek_model_spec
+from eas_processor.codecs.tensor_proto.messages import read_model_spec
 from eas_processor.link.frames import CLASSIFY_PROTO, REGRESS_PROTO, TENSOR_CONTENT, TENSOR_PROTO
 from eas_wire import Tensor
 from eas_wire.tensor_proto.layouts import LAYOUTS
@@ -228,15 +228,17 @@ def test_a_frontend_appends_the_model_spec():
     assert parsed("PredictResponse", whole).model_spec.version.value == 7
 
 
-def test_the_model_spec_is_peeked():
+def test_a_model_spec_is_decoded():
     spec = new("ModelSpec", name="m", version=new("Int64Value", value=3), signature_name="s")
-    message = predict_request(x=FLOATS)
-    message.model_spec.CopyFrom(spec)
-    assert peek_model_spec(memoryview(message.SerializeToString())) == ("m", 3, "", "s")
+    assert model_spec_of(spec) == ("m", 3, "", "s")
     spec = new("ModelSpec", name="m", version_label="canary")
-    message.model_spec.CopyFrom(spec)
-    assert peek_model_spec(memoryview(message.SerializeToString())) == ("m", None, "canary", "")
-    assert peek_model_spec(memoryview(b"")) == ("", None, "", "")
+    assert model_spec_of(spec) == ("m", None, "canary", "")
+    assert model_spec_of(new("ModelSpec")) == ("", None, "", "")
+
+
+def model_spec_of(message):
+    body = message.SerializeToString()
+    return read_model_spec(memoryview(body), [(0, len(body))])
 
 
 def test_examples():

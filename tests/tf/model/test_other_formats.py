@@ -36,7 +36,7 @@ def zip_of(path, *names):
         ("m", HDF5 + b"\x003.15.1\0model_config", "a Keras model in HDF5", "model.export("),
         ("m", HDF5 + b"\x002.4.0\0model_config", "a Keras", "tf.saved_model.save(model, 'saved_"),
         ("m.keras", HDF5 + b"model_config", "a Keras model in HDF5", LOAD_KERAS),
-        ("m.weights.h5", HDF5, "writes weights without their model", "model.load_weights("),
+        ("m.weights.h5", HDF5, "weights without their model", "model.load_weights("),
         ("tf_model.h5", HDF5, "the weights of a Transformers model", "TFAutoModel"),
         (
             "m.tflite",

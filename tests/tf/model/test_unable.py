@@ -164,7 +164,7 @@ def test_a_python_function_that_is_run_at_load(tmp_path):
         builder.save()
     script_ops._py_funcs._funcs.clear()
     assert refusal(path).startswith(
-        f"cannot load the model at {path}: what it runs when it is loaded calls a Python function"
+        f"cannot load the model at {path}: an op that it runs at load calls a Python function"
     )
 
 

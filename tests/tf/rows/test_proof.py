@@ -277,7 +277,7 @@ def test_no_output_is_joined_where_that_is_stated(load, request_of, run_sizes, c
     with caplog.at_level(logging.INFO):
         hooks.batch_process(model, [request_of({"x": floats([1, 1])}, ["scores"])] * 3)
     assert run_sizes == [1, 1, 1]
-    assert "not batched, as model_config.outputs_by_row says" in caplog.text
+    assert "not batched, because of model_config.outputs_by_row" in caplog.text
 
 
 @pytest.mark.parametrize("config", ['{"outputs_by_row": true}', '{"outputs_by_row": ["other"]}'])
