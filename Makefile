@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # In CI, which sets CI, what cannot be tested is a failure; elsewhere it is said and passed over.
 NOT_TESTED := test -z "$$CI"; exit $$?
 
-.PHONY: help install lock hooks run bench bench-quick bench-versus test test-fast test-fast-engine test-fast-workers test-fast-commands test-slow test-slow-in-process test-slow-services test-services test-others coverage coverage-engine coverage-workers coverage-commands coverage-report test-chaos fuzz test-py36 test-sdk test-sdk-3.7 test-sdk-3.13 test-ranges test-builds test-locks vendor wheels docs lint format clean
+.PHONY: help install lock hooks run bench bench-quick bench-versus test test-fast test-fast-engine test-fast-workers test-fast-commands test-slow test-slow-in-process test-slow-services test-services test-several-models test-one-service test-others coverage coverage-engine coverage-workers coverage-commands coverage-report test-chaos fuzz test-py36 test-sdk test-sdk-3.7 test-sdk-3.13 test-ranges test-builds test-locks vendor wheels docs lint format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,9 +33,12 @@ ENGINE := $(addprefix tests/,app config contracts frontends instances link servi
 WORKERS := $(addprefix tests/,codecs eas_wire hooks processors tf worker)
 COMMANDS := $(addprefix tests/,builds cli eas_prediction model_store)
 IN_PROCESS := $(ENGINE) $(WORKERS) $(COMMANDS)
+E2E := tests/e2e
+# Services of gRPC and of many models: half of the work.
+SEVERAL := $(wildcard $(E2E)/test_[gm]*.py)
 USUAL := -m 'not slow and not chaos'
 QUICK := -q -m 'not medium and not slow and not chaos'
-TEST_PARTS := test-services coverage-workers coverage-commands coverage-engine test-others test-py36 test-sdk-3.7 test-sdk-3.13
+TEST_PARTS := test-several-models test-one-service coverage-workers coverage-commands coverage-engine test-others test-py36 test-sdk-3.7 test-sdk-3.13
 SLOW_PARTS := test-slow-in-process test-slow-services test-chaos
 
 test: install  ## run all tests but the slow ones, three parts at a time: of the services, of each package with its coverage, on Python 3.6, of the SDK on 3.7 and 3.13
@@ -65,11 +68,16 @@ test-slow-in-process: install
 test-slow-services: install
 	$(BIN)/python -m pytest -m slow $(addprefix --ignore=,$(IN_PROCESS) tests/chaos)
 
-test-services: install  ## run the tests that start services
-	$(BIN)/python -m pytest $(USUAL) tests/e2e
+test-services: test-several-models test-one-service  ## run the tests that start services
+
+test-several-models: install
+	$(BIN)/python -m pytest $(USUAL) $(SEVERAL)
+
+test-one-service: install
+	$(BIN)/python -m pytest $(USUAL) $(filter-out $(SEVERAL),$(wildcard $(E2E)/test_*.py))
 
 test-others: install  ## run the tests of the documentation, the examples, the benchmarks and the tools
-	$(BIN)/python -m pytest $(USUAL) $(addprefix --ignore=,$(IN_PROCESS) tests/e2e tests/chaos)
+	$(BIN)/python -m pytest $(USUAL) $(addprefix --ignore=,$(IN_PROCESS) $(E2E) tests/chaos)
 
 coverage: install  ## run the tests of each package, and fail where they leave too much of the code unvisited
 	@$(MAKE) --no-print-directory $(call AT_ONCE,3) coverage-workers coverage-commands coverage-engine

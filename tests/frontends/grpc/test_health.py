@@ -9,6 +9,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from eas_processor.frontends.grpc import open_streams
 from eas_processor.frontends.grpc.health import (
     health_methods,
     health_of_models,
@@ -20,6 +21,11 @@ SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERV
 UNKNOWN = HealthCheckResponse.SERVICE_UNKNOWN
 Status = grpc.StatusCode
 SECRET = [("authorization", "secret")]
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_streams, "_LOOK_S", 0.05)
 
 
 def of_models(front: Any) -> HealthStub:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from frontends.grpc.http2.raw_client import (
     ACK,
     LARGEST_WINDOW,
@@ -73,6 +74,7 @@ def test_sigterm_ends_a_connection_without_calls(start_echo: Callable[..., Runni
     assert echo.process.wait(EXIT_S) == 0
 
 
+@pytest.mark.medium
 def test_sigterm_does_not_wait_for_a_client_that_says_nothing(
     start_echo: Callable[..., RunningEcho],
 ) -> None:
