@@ -19,10 +19,10 @@ from eas_processor.home import unwritable
 
 def adopt(entry: Entry, environment: Path, on_line: OnLine, *, with_cuda: bool) -> Installed:
     """
-    Take the virtual environment in a directory as the build, once it has passed the self-test.
+    Use the virtual environment in a directory as the build, if it passes the self-test.
 
-    It stays where it is; the build's directory links to it. `on_line` gets one line for each step.
-    Raises BuildError or HomeError.
+    The environment stays where it is, and the build's directory links to it. `on_line` is called
+    with one line for each step. Raises BuildError or HomeError.
     """
     check_machine(entry)
     environment = environment.absolute()

@@ -20,12 +20,12 @@ _LOCKS = Path(__file__).parent / "locks"
 @dataclass(frozen=True)
 class Cuda:
     """
-    What the kernels of a GPU build need of the machine.
+    The requirements of a GPU build: versions of CUDA, cuDNN and the driver, libraries, GPUs.
 
-    `libraries` are the files that TensorFlow opens by these names. `capabilities` are the compute
-    capabilities of its compiled kernels; `ptx` is the one that the driver can compile further, for
-    newer cards, or "" for none. A card fits when its major version is that of a compiled kernel
-    whose minor is not above its own.
+    `libraries` are the file names that TensorFlow opens. `capabilities` are the compute
+    capabilities that its kernels are compiled for. `ptx` is the one that the driver can compile for
+    newer GPUs, or "" for none. A kernel fits a GPU of the same major and the same or a higher minor
+    capability.
     """
 
     version: str
@@ -43,8 +43,9 @@ class Entry:
     """
     One build.
 
-    `pythons` are the interpreters that its lock fits, the preferred one first; `size` is about what
-    it takes on disk, in MB; `instructions` are what the processor must have beyond x86-64.
+    `pythons` are the versions of Python that its lock supports, the preferred one first. `size` is
+    its approximate size on disk, in MB. `instructions` are the CPU instructions that it requires
+    beyond x86-64.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Entry:
 
     @property
     def cuda_lock(self) -> Path | None:
-        """The lock of the CUDA libraries that come as wheels, where there are such."""
+        """The lock of the CUDA libraries, for builds whose libraries are available as wheels."""
         return _LOCKS / f"{self.name}+cuda.txt" if self.cuda_wheels else None
 
 
@@ -194,7 +195,7 @@ def known_processors() -> list[str]:
 
 def find_entry(processor: str) -> Entry:
     """
-    Return the entry that `processor` names; `NAME+PACKAGE` is NAME with a package more.
+    Return the entry that `processor` names; `NAME+PACKAGE` is NAME with another package.
 
     Raises BuildError with the nearest known names.
     """

@@ -21,10 +21,11 @@ OnLine = Callable[[str], None]
 
 def check(entry: Entry, python: Path, lock: Path | None, on_line: OnLine, advice: str = "") -> None:
     """
-    Test a build from its files to an answered request; `on_line` gets one line for each step.
+    Test a build, from its files to an answered request; `on_line` is called with each step's line.
 
-    `lock` is None for the engine's own environment, which was not made from one. Raises BuildError
-    with what the failed step says, and with `advice`: how to make it again, unless it is given.
+    `lock` is None for the engine's own environment, which was not made from a lock. Raises
+    BuildError with the message of the failed step and with `advice`, by default how to make the
+    build again.
     """
     arguments = [] if lock is None else [str(lock), *_modules(entry)]
     _run(entry, python, arguments, on_line, advice or _again(entry))
@@ -45,9 +46,9 @@ def _modules(entry: Entry) -> tuple[str, ...]:
 
 
 def _run(entry: Entry, python: Path, arguments: list[str], on_line: OnLine, advice: str) -> None:
-    # A self-test is about the build; a card that another process uses is none of its business.
+    # The self-test needs no GPU, so it must not depend on whether other processes use one.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    # The engine's own interpreter finds here what its workers find.
+    # Workers on the engine's own interpreter run without these options too.
     options = [] if str(python) == sys.executable else ["-sE"]
     try:
         done = subprocess.run(

@@ -1,8 +1,8 @@
 """
-What the NVIDIA driver and the loader know: `python cuda_probe.py LIBRARY ...` prints it as JSON.
+Print as JSON which GPUs the NVIDIA driver shows: `python cuda_probe.py LIBRARY ...`.
 
-A process of its own, because the driver, once initialised, must not be forked, and because the
-loader reads LD_LIBRARY_PATH only at its start.
+This is a process of its own, because a process must not fork after it has initialised the driver,
+and because the loader reads LD_LIBRARY_PATH only when a process starts.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""A build as a directory: what pip needs to make the same build on another machine."""
+"""Write a build as a directory from which pip makes the same build on another machine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from eas_processor.errors import BuildError
 
 _MARK = ".eas-build"
 
-# The pip that comes with these Pythons knows no wheels of manylinux2014, and may not see which is
-# the newest that runs on them.
+# The pip of these Pythons cannot install manylinux2014 wheels, and may not find the newest pip that
+# supports them.
 _NEWEST_PIP = {"3.6": ",<22", "3.7": ",<24.1"}
 
 _README = """\
@@ -35,13 +35,13 @@ directory where there is one:
 
     eascmd build {name} --output DIR --wheels WHEELS
 
-Where eascmd is installed, this tests the environment and takes it as {name},
+If eascmd is installed, this command tests the environment and registers it as {name},
 so that services run in it:
 
     eascmd build {name} --use build
 
-`code` has the processor's code. `PYTHONPATH=code build/bin/python` can import its hooks,
-`eas_processor.tf.hooks`. `sbom.cdx.json` lists the packages for scanners, as CycloneDX.
+`code` holds the processor's code: `PYTHONPATH=code build/bin/python` can import its hooks,
+`eas_processor.tf.hooks`. `sbom.cdx.json` is the bill of materials (CycloneDX).
 """
 _CUDA = """\
     build/bin/python -m pip install --require-hashes --no-deps -r requirements-cuda.txt
@@ -50,9 +50,9 @@ _CUDA = """\
 
 def export(entry: Entry, output: Path, *, with_cuda: bool = False) -> None:
     """
-    Write locks, code, a bill of materials and a README into `output`, whole or not at all.
+    Write locks, code, a bill of materials and a README into `output`, all of them or none.
 
-    An earlier build there is replaced. Raises BuildError when `output` is anything else.
+    An earlier export there is replaced. Raises BuildError if `output` holds anything else.
     """
     _refuse_foreign(output)
     try:
@@ -68,7 +68,7 @@ def export(entry: Entry, output: Path, *, with_cuda: bool = False) -> None:
 
 
 def _replace(output: Path, new: Path, old: Path) -> None:
-    """Put `new` in the place of `output`, which goes to `old`, or leave it as it was."""
+    """Rename `output` to `old` and `new` to `output`; undo the first if the second fails."""
     there = output.exists()
     if there:
         os.rename(output, old)

@@ -1,8 +1,8 @@
 """
-Builds with more packages: `NAME+tensorflow_text` is the build NAME, as its lock has it, and those.
+Builds with more packages: `NAME+tensorflow_text` is the build NAME with that package.
 
-The base build stays as it is. The versions are chosen once, so that they fit the base's TensorFlow,
-Python and packages, and are kept with hashes in a lock of the data directory.
+The base build does not change. The versions of the packages are chosen once, to fit the TensorFlow,
+Python and packages of the base. They are kept with hashes in a lock in the data directory.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from eas_processor.whole_file import write_whole
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*")
 _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu")
-# TensorFlow declares them, and no processor imports them.
+# TensorFlow requires these, but no processor imports them.
 _LEAN = ("tensorboard", "grpcio", "tensorflow-io-gcs-filesystem", "libclang")
-# TensorFlow 2.4 declares bounds of these that have no wheels; the version of its lock works.
+# TensorFlow 2.4 requires versions of these that have no wheels. The version in its lock works.
 _LOOSE = ("termcolor", "wrapt")
-# These declare no TensorFlow, and have operations that were compiled for one: from the tables of
-# versions in their own documentation.
+# These do not say which TensorFlow their operations were compiled for. The versions are from tables
+# in their documentation.
 _UNDECLARED = {
     "tensorflow_addons": {"2.3": "0.11.*", "2.4": "0.12.*", "2.7": "0.15.*"},
     "tensorflow_io": {"2.3": "0.16.*", "2.4": "0.17.*", "2.7": "0.23.*"},
@@ -43,28 +43,28 @@ _PLATFORM = re.compile(r"any|manylinux\w*_x86_64|linux_x86_64")
 
 @dataclass(frozen=True, kw_only=True)
 class Extended(Entry):
-    """A build with `packages`, in order and as module names are spelt, beside those of `base`."""
+    """The build `base` with more `packages`, sorted and spelled as module names."""
 
     base: Entry
     packages: tuple[str, ...]
 
     @property
     def lock(self) -> Path:
-        """The file of versions and hashes that `make_lock` writes, another for each base lock."""
+        """The file of versions and hashes that `make_lock` writes, one for each base lock."""
         base = hashlib.sha256(self.base.lock.read_bytes()).hexdigest()[:8]
         return home() / "locks" / f"{self.name}-{base}.txt"
 
     @property
     def cuda_lock(self) -> Path | None:
-        """That of the base."""
+        """The lock of the CUDA libraries, which is that of the base."""
         return self.base.cuda_lock
 
 
 def extend(entry: Entry, packages: Sequence[str]) -> Entry:
     """
-    Return `entry` with these packages of the package index; itself where it has them all.
+    Return `entry` with these packages of the package index, or `entry` itself if it has them all.
 
-    Raises BuildError for what is no package's name.
+    Raises BuildError for a string that is not a package name.
     """
     for each in packages:
         if not _NAME.fullmatch(each):
@@ -99,7 +99,7 @@ def installed_extended() -> list[Extended]:
 
 
 def lock_python(entry: Extended) -> str:
-    """Return the Python that the lock is for, such as '3.9'; '' where there is no lock."""
+    """Return the Python that the lock is for, such as '3.9', or '' if there is no lock."""
     try:
         text = entry.lock.read_text(encoding="ascii")
     except FileNotFoundError:
@@ -117,10 +117,10 @@ def make_lock(
     progress: OnProgress | None = None,
 ) -> None:
     """
-    Choose the versions of the packages, and of what those need, and write the lock for a Python.
+    Choose versions of the packages and their dependencies, and write the lock for a Python.
 
-    A lock that is there stays. With `wheels`, a directory, the one that lies in it is taken. Raises
-    BuildError or HomeError.
+    An existing lock is kept. If `wheels` is a directory, the lock in it is used. Raises BuildError
+    or HomeError.
     """
     if lock_python(entry) == _minor(python):
         return
@@ -172,7 +172,7 @@ def _minor(python: str) -> str:
 
 
 def _questions(entry: Extended, lock: str) -> dict[str, list[str]]:
-    """Return the files that uv is given: what is wanted, what is there, what nobody needs."""
+    """Return the files for uv: requirements, constraints, and overrides."""
     pins = dict(pin.split("==") for pin in read_pins(entry.base.lock))
     tensorflow = f"tensorflow=={entry.tensorflow}"
     there = [f"{name}=={version}" for name, version in pins.items() if name not in _TENSORFLOWS]
@@ -231,7 +231,7 @@ def _file(wheel: dict[str, Any]) -> str:
 
 
 def _fits(file: str, minor: int) -> bool:
-    """Tell whether a wheel can be installed in Python 3 of that minor version, on Linux x86-64."""
+    """Return whether a wheel fits Python 3 of that minor version on Linux x86-64."""
     *_, python, abi, platform = file.removesuffix(".whl").split("-")
     if not any(map(_PLATFORM.fullmatch, platform.split("."))):
         return False

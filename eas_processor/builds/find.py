@@ -1,4 +1,4 @@
-"""From the name in a service file to an interpreter that can run it."""
+"""Find or make the build that a service file names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from eas_processor.builds.uv import OnProgress
 from eas_processor.errors import BuildError
 
 _HOOKS = "eas_processor.tf.hooks"
-# Packages of operations, whose names on a package index are theirs.
+# Packages of operations whose names on the package index are known to be theirs.
 OPERATION_PACKAGES = frozenset(
     ["tensorflow_addons", "tensorflow_decision_forests", "tensorflow_io", "tensorflow_text"]
 )
@@ -30,10 +30,10 @@ _DISTRIBUTIONS = ("tensorflow-cpu", "tensorflow")
 @dataclass(frozen=True)
 class Build:
     """
-    One processor frozen with its interpreter: `python` imports the module or file `hooks`.
+    A processor with its interpreter: `python` imports the module or file `hooks`.
 
-    `gpus` is what it gets of the machine's cards. A custom processor runs in its `directory`, and
-    has `environment` beside that of the cards.
+    `gpus` says how it uses the GPUs of this machine. A custom processor runs in its `directory`,
+    with the variables of `environment` beside those for the GPUs.
     """
 
     name: str
@@ -51,12 +51,12 @@ def find_build(
     modules: Sequence[str] = (),
 ) -> Build:
     """
-    Return the build that `processor` names, made first where it is missing.
+    Return the build that `processor` names, and make it first if it is missing.
 
-    `wanted` is what the service asks of the machine's cards, nothing unless it is given. `modules`
-    are to be importable: where they are not, it is the build with their packages more.
+    `wanted` says which GPUs the service asks for, by default none. If the build cannot import all
+    `modules`, the build with their packages is returned.
 
-    Raises BuildError for an unknown name, or when the build cannot be made or run here.
+    Raises BuildError for an unknown name, or if the build cannot be made or run here.
     """
     entry, wanted = with_modules(find_entry(processor), modules), wanted or Wanted()
     if is_own(entry):
@@ -72,11 +72,11 @@ def find_build(
 
 def with_modules(entry: Entry, modules: Sequence[str]) -> Entry:
     """
-    Return the build with the packages of these modules, itself where it has them.
+    Return the build with the packages of these modules, or itself if it has them.
 
-    Packages of operations that are known are added unasked. What any other name brings from a
-    package index, nobody knows: `eascmd build NAME --with PACKAGE` is to have made that build.
-    Raises BuildError where it has not.
+    Known packages of operations are added. Any other name could bring an unknown package from the
+    index, so that build must have been made by `eascmd build NAME --with PACKAGE`. Raises
+    BuildError if it was not.
     """
     missing = sorted({each.partition(".")[0] for each in modules if not _has(entry, each)})
     if not missing:
@@ -104,7 +104,7 @@ def _has(entry: Entry, module: str) -> bool:
 
 
 def _cuda_is_here(entry: Entry) -> bool:
-    """Whether a build that has yet to be made follows a base that has CUDA as wheels."""
+    """Whether the base of a build that does not exist yet has the CUDA wheels."""
     if not isinstance(entry, Extended) or find_installed(entry) is not None:
         return False
     base = find_installed(entry.base)
@@ -112,7 +112,7 @@ def _cuda_is_here(entry: Entry) -> bool:
 
 
 def is_own(entry: Entry) -> bool:
-    """Whether the engine's own environment has this build's TensorFlow: no second copy then."""
+    """Whether the engine's environment has this build's TensorFlow, so that no copy is needed."""
     if entry.name != NEWEST_CPU or importlib.util.find_spec("tensorflow") is None:
         return False
     for distribution in _DISTRIBUTIONS:

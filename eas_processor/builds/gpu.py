@@ -1,4 +1,4 @@
-"""What a build gets of the machine's GPUs, or why it cannot have it."""
+"""Decide how a build uses the GPUs of this machine, or say why it cannot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMPILE_S = 3600.0
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a service file asks for: cards for each instance, GiB of each card, instances."""
+    """What a service file asks for: GPUs of each instance, GiB on each GPU, and instances."""
 
     gpu: float = 0
     gpu_memory: float | None = None
@@ -40,11 +40,11 @@ class Wanted:
 @dataclass(frozen=True)
 class Gpus:
     """
-    How a service uses the cards.
+    How a service uses the GPUs.
 
-    `environment` is for every process of the build. `cards` are the names that
-    CUDA_VISIBLE_DEVICES has for the cards, `cards_each` of which an instance gets. `model_config`
-    holds settings for TensorFlow, and `compiles` says that the first start compiles kernels.
+    `environment` is for every process of the build. `cards` are the names of the GPUs in
+    CUDA_VISIBLE_DEVICES, and an instance gets `cards_each` of them. `model_config` holds settings
+    for TensorFlow, and `compiles` says that the first start compiles kernels.
     """
 
     environment: dict[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Gpus:
 
 
 def plan(entry: Entry, made: Installed | None, wanted: Wanted) -> Gpus:
-    """Return how the build uses the cards of this machine. Raises BuildError."""
+    """Return how the build uses the GPUs of this machine; raises BuildError if it cannot."""
     cuda = entry.cuda
     if cuda is None:
         if wanted.gpu > 0:
@@ -75,7 +75,7 @@ def plan(entry: Entry, made: Installed | None, wanted: Wanted) -> Gpus:
 
 
 def check_before_making(entry: Entry, wanted: Wanted) -> None:
-    """Raise BuildError for what no download will change: no driver, or CUDA that is not here."""
+    """Raise BuildError if the driver or CUDA is missing, before anything is downloaded."""
     if entry.cuda is None:
         return
     if wanted.gpu <= 0 or entry.cuda_lock is None:
@@ -88,7 +88,7 @@ def check_before_making(entry: Entry, wanted: Wanted) -> None:
 
 
 def lacks_linked_libraries(entry: Entry, made: Installed | None = None) -> str:
-    """Return why importing this TensorFlow must fail here, or ""."""
+    """Return why this TensorFlow cannot be imported here, or ""."""
     if entry.cuda is None or not entry.cuda.linked:
         return ""
     facts = _probe((*entry.cuda.libraries, "libcuda.so.1"), _library_path(made))
@@ -187,7 +187,7 @@ def _names(count: int) -> tuple[str, ...]:
 
 
 def _library_path(made: Installed | None) -> dict[str, str]:
-    """Return LD_LIBRARY_PATH with the CUDA libraries that the build has brought, if any."""
+    """Return LD_LIBRARY_PATH with the CUDA libraries of the build, if it has any."""
     if made is None or not made.with_cuda:
         return {}
     directories = sorted(str(path) for path in made.site_packages.glob("nvidia/*/lib"))

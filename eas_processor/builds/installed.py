@@ -1,4 +1,4 @@
-"""The builds of this machine: where each is, and whether it is whole."""
+"""The builds on this machine: where each is, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MARK = "complete.json"
 
 @dataclass(frozen=True)
 class Installed:
-    """A build that is whole: its virtual environment, and what it was made from."""
+    """A complete build: its virtual environment, and what it was made from."""
 
     directory: Path
     python_version: str
@@ -41,17 +41,17 @@ class Installed:
 
     @property
     def site_packages(self) -> Path:
-        """Where those packages are."""
+        """The directory of those packages."""
         version = ".".join(self.python_version.split(".")[:2])
         return self.directory / "lib" / f"python{version}" / "site-packages"
 
 
 def find_installed(entry: Entry) -> Installed | None:
     """
-    Return the build of this machine, or None where there is none that is whole and of this release.
+    Return the build, or None if this machine has no complete build of this release.
 
-    The mark is written last, and names the content of the lock: what was cut off half-way, or was
-    made from another lock, does not count.
+    The mark is written last and names the content of the lock. So a build that was interrupted, or
+    was made from another lock, does not count.
     """
     directory = home() / "builds" / entry.name
     try:
@@ -66,10 +66,10 @@ def find_installed(entry: Entry) -> Installed | None:
 @contextlib.contextmanager
 def making(entry: Entry) -> Iterator[tuple[Path, int]]:
     """
-    Give the directory of a build to one process at a time, with the descriptor of its lock.
+    Lock the directory of a build for one process at a time; yield the descriptor of the lock file.
 
-    A child that inherits the descriptor keeps the lock after a kill of its parent, so that nobody
-    clears the directory under it.
+    A child that inherits the descriptor keeps the lock if its parent is killed. So no other process
+    clears the directory while the child writes to it.
     """
     builds = private_directory("builds")
     try:
@@ -88,7 +88,7 @@ def making(entry: Entry) -> Iterator[tuple[Path, int]]:
 
 
 def mark(entry: Entry, directory: Path, python_version: str, *, with_cuda: bool) -> Installed:
-    """Declare whole what is in `directory`; raises HomeError."""
+    """Mark the build in `directory` as complete; raises HomeError."""
     made = Installed(
         directory=directory,
         python_version=python_version,
@@ -105,7 +105,7 @@ def mark(entry: Entry, directory: Path, python_version: str, *, with_cuda: bool)
 
 
 def clear(directory: Path) -> None:
-    """Remove a build, its mark first, so that what is left of it never counts."""
+    """Remove a build. The mark goes first, so that an incomplete removal leaves no build."""
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(directory / _MARK)
@@ -120,7 +120,7 @@ def clear(directory: Path) -> None:
 
 
 def disk_usage(directory: Path) -> int:
-    """Return the bytes that the files below `directory` take on the disk."""
+    """Return the size on disk of the files below `directory`, in bytes."""
     total = 0
     for root, _, names in os.walk(directory):
         for name in names:

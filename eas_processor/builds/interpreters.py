@@ -17,7 +17,7 @@ UV_OLDEST = (3, 8)
 """The oldest Python that uv can fetch."""
 
 _PROBE_S = 20.0
-# A virtual environment's own interpreter is told apart by its prefix; its base outlives it.
+# The interpreter of a virtual environment has another prefix. Its base is used, which outlives it.
 _PROBE = """
 import json, os, sys, sysconfig
 base = os.path.join(sys.base_prefix, "bin", "python%d.%d" % sys.version_info[:2])
@@ -33,7 +33,7 @@ _CONDA_HOMES = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromam
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python: an absolute path that is no shim, and its version."""
+    """A Python: its absolute path, which is not a shim, and its version."""
 
     path: Path
     version: str
@@ -41,7 +41,7 @@ class Interpreter:
 
 def find_interpreter(name: str, pythons: tuple[str, ...]) -> Interpreter:
     """
-    Return an interpreter of one of the versions `pythons`, the first that there is.
+    Return an interpreter of the first of the versions `pythons` that is installed.
 
     Raises BuildError, which says where it looked and how to get one for the build `name`.
     """
@@ -54,7 +54,7 @@ def find_interpreter(name: str, pythons: tuple[str, ...]) -> Interpreter:
 
 
 def probe(path: Path) -> Interpreter | None:
-    """Return what stands behind `path`, or None where it does not run on this kind of machine."""
+    """Return the interpreter behind `path`, or None if it does not run on this machine."""
     try:
         done = subprocess.run(
             [str(path), "-sE", "-c", _PROBE],
@@ -126,7 +126,7 @@ def _newest_first(paths: Iterator[Path]) -> list[Path]:
 
 
 def pyenv_roots() -> list[Path]:
-    """Return where pyenv may be: as configured, as seen on PATH, and beside our own Python."""
+    """Return where pyenv may be: as configured, as on PATH, and around the running Python."""
     user = user_home()
     roots = [] if user is None else [user / ".pyenv"]
     if configured := os.environ.get("PYENV_ROOT"):
@@ -138,7 +138,7 @@ def pyenv_roots() -> list[Path]:
 
 
 def fetched_pythons() -> Path:
-    """Return the directory of interpreters that uv has fetched for us."""
+    """Return the directory of the interpreters that uv downloaded."""
     return home() / "pythons"
 
 

@@ -1,4 +1,4 @@
-"""Reading a lock: exact versions with hashes, in the form that pip and uv take."""
+"""Read a lock: exact versions with hashes, in the format of pip and uv."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eas_processor.builds.catalogue import Entry
 
-# What builds the source archives of a lock is installed before them, from the same lock.
+# Tools that build the source archives of a lock are installed before them, from the same lock.
 _BUILD_TOOLS = ("setuptools", "wheel")
 
 
@@ -28,22 +28,22 @@ def versions(lock: Path) -> dict[str, str]:
 
 
 def built_from_source(lock: str) -> list[str]:
-    """Return the packages of a lock's text that have no wheels, which its head names."""
+    """Return the packages of a lock that have no wheels; the head of the lock names them."""
     found = re.search(r"^# From source, for want of a wheel: (.*)\.$", lock, re.MULTILINE)
     return found[1].split(", ") if found else []
 
 
 def build_tools(lock: Path) -> str:
-    """Return the part of a lock that has to be there before its source archives are built."""
+    """Return the part of a lock that must be installed before its source archives are built."""
     blocks = re.findall(r"^\w[^\n]*(?:\n +--hash[^\n]*)+", lock.read_text("ascii"), re.MULTILINE)
     return "\n".join(block for block in blocks if block.partition("==")[0] in _BUILD_TOOLS) + "\n"
 
 
 def content_hash(entry: Entry, *, with_cuda: bool = False) -> str:
     """
-    Return a hash over the locks of a build, which says whether one that was made is this one.
+    Return a hash over the locks of a build, which tells whether an existing build is this one.
 
-    It is "" where the lock of a build with more packages has yet to be made.
+    It is "" if the lock of a build with more packages does not exist yet.
     """
     try:
         digest = hashlib.sha256(entry.lock.read_bytes())

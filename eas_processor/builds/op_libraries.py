@@ -1,4 +1,4 @@
-"""`model_config.op_libraries`, as the engine reads it: which packages it asks for, and files."""
+"""Read the packages and files that `model_config.op_libraries` names."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from eas_processor.errors import BuildError
 
 _KEY = "model_config.op_libraries"
-# As `eas_processor.tf.model.op_libraries` tells them apart, in the worker.
+# `eas_processor.tf.model.op_libraries` tells them apart in the same way, in the worker.
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SHARED_OBJECT = re.compile(r"\.so(\.\d+)*$")
 
 
 def asked_modules(model_config: str) -> list[str]:
-    """Return the modules among the libraries; none where the config says nothing that fits."""
+    """Return the modules among the libraries, or none if the config has no valid value."""
     return [each for each in _libraries(_parsed(model_config)) if _is_module(each)]
 
 
 def asked_files(model_config: str) -> list[str]:
-    """Return the shared objects among the libraries, as they are written."""
+    """Return the shared objects among the libraries, as the config spells them."""
     return [each for each in _libraries(_parsed(model_config)) if not _is_module(each)]
 
 
@@ -29,8 +29,8 @@ def with_places(model_config: str, directory: Path, model: Path) -> str:
     """
     Return the config with an absolute path for each shared object.
 
-    A relative one is that of `directory`, where the service file is, or that of `model`. Raises
-    BuildError for one that is in neither.
+    A relative path starts at `directory`, where the service file is, or at `model`. Raises
+    BuildError if the file is in neither.
     """
     if not asked_files(model_config):
         return model_config

@@ -1,4 +1,4 @@
-"""What a build needs of the machine, each with a sentence of its own."""
+"""Check what a build requires of this machine: processor, C library and disk."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def check_space(entry: Entry, directory: Path) -> None:
 
 
 def glibc() -> tuple[int, int] | None:
-    """Return the version of the GNU C library, or None with another."""
+    """Return the version of the GNU C library, or None if this is another C library."""
     try:
         name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
     except (ValueError, OSError):
@@ -63,7 +63,7 @@ def glibc() -> tuple[int, int] | None:
 
 
 def processor_flags() -> frozenset[str]:
-    """Return what instructions the processor has; empty where the system does not say."""
+    """Return the instructions of the processor, or nothing if the system does not list them."""
     try:
         lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the TensorFlow processor is told beside the service file's own model_config."""
+"""The settings that the TensorFlow processor gets beside the model_config of the service file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def processor_config(
     model_config: str, cpu: float | None, worker_threads: int, gpus: dict[str, Any]
 ) -> str:
     """
-    Return the model config with what follows from `metadata`, unless it says so itself.
+    Return the model config with settings derived from `metadata`. Its own settings win.
 
-    Thread pools follow `metadata.cpu`; `gpus` are the settings for the cards.
+    Thread pools follow `metadata.cpu`. `gpus` are the settings for the GPUs.
     """
     try:
         config = json.loads(model_config or "{}")
@@ -34,7 +34,7 @@ def _threads(cpu: float | None, worker_threads: int) -> dict[str, int]:
     threads = max(1, round(cpu))
     return {
         "intra_op_parallelism_threads": threads,
-        # A request that runs through this pool holds one of its threads to the end.
+        # A request that runs in this pool occupies one of its threads until it ends.
         "inter_op_parallelism_threads": max(threads, worker_threads),
     }
 
@@ -58,7 +58,7 @@ def check_model_config(model_config: str, processor: str) -> None:
 
 
 def processor_environment(model_config: str) -> dict[str, str]:
-    """Return the variables that keys of the config ask for; raises BuildError."""
+    """Return the environment variables that the config sets; raises BuildError."""
     try:
         config = json.loads(model_config or "{}")
     except ValueError:

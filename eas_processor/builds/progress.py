@@ -1,4 +1,4 @@
-"""The progress bar of a build or an environment that is being made."""
+"""The progress bar while a build or an environment is made."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from eas_processor.builds.uv import OnProgress
 @contextlib.contextmanager
 def progress_bar(made: Entry | str) -> Iterator[OnProgress | None]:
     """
-    Draw how much of a build is there on a terminal; give nothing to call elsewhere.
+    Draw on a terminal how much of a build exists. Without a terminal, yield nothing to call.
 
-    Instead of a build's entry it may be a name: of what will be of an unknown size.
+    A name instead of a build's entry means that the size is unknown.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -32,7 +32,7 @@ def progress_bar(made: Entry | str) -> Iterator[OnProgress | None]:
             if size is None:
                 bar.update(task, said=f"{megabytes:,.0f} MB")
                 return
-            # What the cache already has is linked, not written, so that a bar may end early.
+            # Files in the cache are linked and not written, so the bar may not reach its end.
             shown = min(megabytes, size * 0.99)
             bar.update(task, completed=shown, said=f"{megabytes:,.0f} of about {size:,} MB")
 

@@ -1,4 +1,4 @@
-"""Making a build: a virtual environment with exactly the files that its lock names."""
+"""Make a build: a virtual environment with exactly the files that its lock names."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def provision(
     progress: OnProgress | None = None,
 ) -> Installed:
     """
-    Return the build, made first where it is missing; those who ask at the same time share it.
+    Return the build, and make it first if it is missing. Concurrent callers share one build.
 
-    `wheels` is a directory to take the packages from instead of the package index. Raises
-    BuildError or HomeError.
+    `wheels` is a directory with the packages, used instead of the package index. Raises BuildError
+    or HomeError.
     """
     check_machine(entry)
     refuse_without_cuda_wheels(entry, with_cuda=with_cuda)
@@ -60,13 +60,13 @@ def provision(
 
 
 def refuse_without_cuda_wheels(entry: Entry, *, with_cuda: bool) -> None:
-    """Raise BuildError when CUDA libraries are wanted of a build for which there are no wheels."""
+    """Raise BuildError if CUDA libraries are wanted for a build that has no wheels of them."""
     if with_cuda and entry.cuda_lock is None:
         raise BuildError(f"{entry.name} has no CUDA libraries as wheels{_who_has(entry)}")
 
 
 def lock_of(entry: Entry) -> Path:
-    """Return the lock of a build, made first where it has more packages; raises BuildError."""
+    """Return the lock of a build, made first for more packages; raises BuildError."""
     if isinstance(entry, Extended):
         try:
             python = find_interpreter(entry.name, entry.pythons).version
@@ -77,7 +77,7 @@ def lock_of(entry: Entry) -> Path:
 
 
 def remove(entry: Entry) -> bool:
-    """Remove the build; return whether there was anything of it."""
+    """Remove the build; return whether any part of it existed."""
     with installed.making(entry) as (directory, _):
         there = directory.exists() or directory.is_symlink()
         installed.clear(directory)
@@ -121,7 +121,7 @@ class _Maker:
         self._progress = progress
 
     def make(self, with_cuda: bool, fetch_python: bool) -> Installed:
-        """Clear the directory, fill it, and mark it as whole at the very end."""
+        """Clear the directory, fill it, and mark it as complete at the end."""
         entry, directory = self._entry, self._directory
         interpreter = self._interpreter(fetch_python)
         if isinstance(entry, Extended):
@@ -132,12 +132,12 @@ class _Maker:
                 lock=self._lock,
                 progress=self._progress,
             )
-        # A build that is replaced gives its room back first.
+        # The old build is removed first, to free its disk space.
         installed.clear(directory)
         check_space(entry, directory.parent)
         log.info("making %s in %s with Python %s", entry.name, directory, interpreter.version)
         self._uv("venv", "--no-project", "--python", str(interpreter.path), str(directory))
-        # In the build, which whoever makes it next clears: a stop leaves it where it is.
+        # In the build's directory: if this process is stopped, the next attempt clears it.
         tools = directory / "build-requirements.txt"
         tools.write_text(build_tools(entry.lock), encoding="ascii")
         self._install(tools)
@@ -165,7 +165,7 @@ class _Maker:
         return find_interpreter(entry.name, entry.pythons)
 
     def _install(self, requirements: Path) -> None:
-        # The lock is the whole set, and source archives are built with the tools that it names.
+        # The lock is complete, and source archives are built with the tools that it names.
         self._uv(
             "pip",
             "install",

@@ -21,8 +21,8 @@ def bill_of_materials(name: str, version: str, locks: Sequence[Path]) -> str:
     """
     Return a CycloneDX 1.6 document, in JSON, with each package of the locks.
 
-    It has no time in it: the same locks give the same bytes. A package has a hash for each of its
-    files, of which an installation takes one.
+    It contains no time, so that the same locks give the same bytes. A package has a hash for each
+    of its files; an installation uses one of them.
     """
     components = [each for lock in locks for each in _components(lock.read_text("ascii"))]
     document: dict[str, Any] = {
@@ -62,5 +62,5 @@ def _components(lock: str) -> list[dict[str, Any]]:
 
 
 def _normalised(name: str) -> str:
-    """Return the name as PEP 503 writes it, which package URLs take."""
+    """Return the name in the form of PEP 503, which package URLs use."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,9 +1,9 @@
 """
 The self-test of a build, run by its own interpreter.
 
-`python -sE self_test.py PACKAGES [LOCK [MODULE ...]]` prints one line for each step and ends with 1
-at the first that fails. With `--import` in place of LOCK, it only imports. MODULE is what a build
-has beside the packages of its base. It is for Python 3.6, as it runs in every build.
+`python -sE self_test.py PACKAGES [LOCK [MODULE ...]]` prints one line for each step and exits with
+status 1 at the first failure. With `--import` in place of LOCK, it only imports. MODULE is a module
+that the build has beside those of its base. It runs in every build, so it is for Python 3.6.
 """
 
 import base64
@@ -30,7 +30,7 @@ def main(code: str, lock: str = "", *modules: str) -> int:
     if lock == "--import":
         steps = steps[:1]
     elif lock:
-        # First: files that are wrong are the reason for whatever goes wrong afterwards.
+        # Files come first: wrong files would explain any later failure.
         steps.insert(0, ("packages", lambda: _packages(lock)))
     if modules:
         steps.append(("modules", lambda: _modules(modules)))
@@ -132,7 +132,7 @@ def _fork() -> str:
     scratch = tempfile.mkdtemp(prefix="eas-self-test-")
     try:
         if process.thread_count() == 1:
-            # Written in a child too, because a session would start threads in this process.
+            # A child writes the model too, because a session would start threads in this process.
             _in_child(lambda: _save(os.path.join(scratch, "model")))
             answer = _in_child(lambda: _predict(os.path.join(scratch, "model")))
         else:

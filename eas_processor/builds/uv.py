@@ -1,4 +1,4 @@
-"""Running uv: found, watched, and its refusals turned into one sentence."""
+"""Run uv: find it, watch it, and turn its errors into one sentence."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from pathlib import Path
 from eas_processor.errors import BuildError
 
 OnProgress = Callable[[float], None]
-"""Called with the megabytes that have been written so far."""
+"""Is called with the megabytes that were written so far."""
 
-# The kernel ends uv with its parent, so that no orphan goes on writing into a build.
+# The kernel ends uv with its parent, so that no orphan keeps writing to a build.
 _DIE_WITH_PARENT = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
     "os.getppid() == int(sys.argv[1]) and os.execv(sys.argv[2], sys.argv[2:])"
 )
 _POLL_S = 0.1
-# uv draws the chain of causes with boxes and arrows.
+# uv draws the chain of causes with symbols.
 _ORNAMENTS = re.compile(r"^[^\w`'\"<(./]+|^error:\s*|^\s*Caused by:\s*")
-# Before what went wrong, uv says where it works and what went well.
+# Before the error, uv prints where it works and what succeeded.
 _WHERE = re.compile(r"Using (CPython|Python) |(Resolved|Prepared) \d")
 _HASH = re.compile(r"Hash mismatch for `([^`]+)`.*?Expected:(.*?)Computed:\s*(\S+)", re.DOTALL)
 
 
 def uv() -> str:
-    """Return the path of uv. Raises BuildError where it is not installed."""
+    """Return the path of uv; raises BuildError if it is not installed."""
     try:
         from uv import find_uv_bin
 
@@ -58,9 +58,7 @@ def run_uv(
     """
     Run uv in `directory` for the build `name`.
 
-    It holds the lock file, where there is one, open as long as it lives.
-
-    Raises BuildError with what uv says.
+    uv inherits the descriptor of the lock file, if there is one. Raises BuildError with uv's error.
     """
     command = [sys.executable, "-ISc", _DIE_WITH_PARENT, str(os.getpid()), uv(), *arguments]
     with subprocess.Popen(
@@ -76,7 +74,7 @@ def run_uv(
     ) as process:
         said: list[str] = []
         assert process.stderr is not None
-        # A process that is stopped meanwhile waits for its threads, unless they are daemons.
+        # A process that exits waits for its threads, unless they are daemons.
         reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
         reader.start()
         try:
@@ -94,13 +92,13 @@ def run_uv(
 
 
 def _environment() -> dict[str, str]:
-    # An activated environment is none of a build's business.
+    # A build must not depend on the environment that is activated.
     left_out = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME")
     return {name: value for name, value in os.environ.items() if name not in left_out}
 
 
 def _written(pid: int) -> float:
-    """Return the megabytes that a process has written, to disk for the most part."""
+    """Return the megabytes that a process has written, mostly to disk."""
     try:
         with open(f"/proc/{pid}/io", encoding="ascii") as file:
             facts = dict(line.split(": ") for line in file)

@@ -1,4 +1,4 @@
-"""Names of processors at PAI-EAS that are no builds here, and what to use instead."""
+"""Names of PAI-EAS processors that are not builds here, and what to use instead."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def _blade(name: str) -> str:
 
 
 def what_it_is(name: str) -> str:
-    """Return what `name` is at PAI-EAS or lacks, and what to use; '' when it is neither."""
+    """Return what `name` means at PAI-EAS and what to use instead, or '' for other names."""
     lower = name.strip().lower()
-    # The longest first: `easy_vision` begins with no other, but that may change.
+    # The longest name first, in case one name begins with another.
     for known in sorted(_OTHERS, key=len, reverse=True):
         if re.match(rf"{known}(?![a-z])", lower):
             if known == "blade":

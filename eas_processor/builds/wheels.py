@@ -1,4 +1,4 @@
-"""Filling a directory with the files that a lock names, for a machine without a package index."""
+"""Fill a directory with the files that a lock names, for a machine without a package index."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from eas_processor.errors import BuildError
 
 _TIMEOUT_S = 60
 _PIECE = 1 << 20
-# One file of a package in the lock that uv writes.
+# A file of a package in the lock file that uv writes.
 _FILE = re.compile(r'\burl = "([^"]+)"[^}\n]*?sha256 = "([0-9a-f]{64})"')
 
 
 def collect(entry: Entry, lock: Path, wheels: Path, progress: OnProgress | None = None) -> int:
     """
-    Download into `wheels` each file of `lock` that is not there; return how many it now has.
+    Download each missing file of `lock` into `wheels`; return how many files it has now.
 
-    They are those for every Python that the lock fits. uv says where they are, so that its settings
-    for the index hold. A lock that this release does not have goes there too. Raises BuildError.
+    These are the files for every Python that the lock supports. uv finds them, so that its settings
+    for the index apply. A lock that is not part of this release is copied too. Raises BuildError.
     """
     wanted = read_hashes(lock)
     found = {digest: url for url, digest in locate(entry, lock) if digest in wanted}
@@ -60,7 +60,7 @@ def collect(entry: Entry, lock: Path, wheels: Path, progress: OnProgress | None 
 
 
 def locate(entry: Entry, lock: Path) -> list[tuple[str, str]]:
-    """Return the URL and SHA-256 of every file that the index has of the lock's packages."""
+    """Return the URL and SHA-256 of every file of the lock's packages on the index."""
     with tempfile.TemporaryDirectory(prefix="eas-wheels-") as scratch:
         pins, answer = Path(scratch) / "pins.txt", Path(scratch) / "pylock.toml"
         pins.write_text("\n".join(read_pins(lock)), encoding="ascii")
@@ -77,7 +77,7 @@ def locate(entry: Entry, lock: Path) -> list[tuple[str, str]]:
 
 
 def _download(session: requests.Session, url: str, target: Path, wanted: str) -> int:
-    """Bring one file; it has its name only once it is whole and has the hash of the lock."""
+    """Download one file. It gets its name only when it is complete and has the right hash."""
     digest, size = hashlib.sha256(), 0
     with _scratch(target) as part:
         with session.get(url, stream=True, timeout=_TIMEOUT_S) as answer, open(part, "wb") as file:

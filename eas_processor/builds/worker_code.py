@@ -16,11 +16,11 @@ _ROOT = Path(eas_processor.__file__).parents[1]
 
 def worker_code_directory() -> Path:
     """
-    Return the directory of this release's code for workers, made on first use.
+    Return the directory with the worker code of this release, and make it on first use.
 
     Its name is a hash of the content, so that a launcher never runs the code of another release. A
     launcher runs the directory itself (`python DIRECTORY`, with `-sE` for the interpreter of a
-    build), which puts it first among the places where Python looks for modules.
+    build), which puts it first on Python's module path.
     """
     directory = private_directory("worker-code") / content_hash(str(_ROOT))
     if not directory.is_dir():
@@ -46,7 +46,7 @@ def _make(directory: Path) -> None:
         write_worker_code(scratch)
         os.rename(scratch, directory)
     except OSError:
-        # A second process that asks at the same time makes the same; the first to rename wins.
+        # Another process may make the same directory at the same time. The first to rename it wins.
         if not directory.is_dir():
             raise
     finally:
