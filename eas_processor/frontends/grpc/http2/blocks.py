@@ -1,10 +1,10 @@
 """
-The header blocks of one connection: the `hpack` library decodes them, behind two shortcuts.
+Decodes the header blocks of one connection with the `hpack` library and two shortcuts.
 
-A block changes the decoder's table only where it inserts a field (01......) or resizes (001.....).
-While the table is as it was, equal bytes mean equal headers: a block that changed nothing is known
-by its bytes, until something is inserted. What clients send otherwise, one-byte indices and
-literals, is walked here on the library's own table: 2 us where the library takes 14.
+A block changes the decoder's table only if it inserts a field (01......) or resizes (001.....).
+While the table is unchanged, equal bytes mean equal headers. So a block that changed nothing is
+remembered by its bytes until a field is inserted. Other usual blocks, with one-byte indices and
+literals, are decoded here on the library's own table, in 2 us rather than 14.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _STATIC: tuple[tuple[bytes, bytes], ...] = ((b"", b""), *Decoder().header_table.
 _DYNAMIC_FROM = len(_STATIC)
 _KNOWN_AT_MOST = 64
 _KNOWN_BYTES = 2048
-"""Of a block that is remembered; that of a usual call has 8 to 300, more with a long token."""
+"""The most bytes of a remembered block. A usual block has 8 to 300, more with a long token."""
 _REMEMBERED_BYTES = 256
-"""Of a string in Huffman code that is remembered, for all connections."""
+"""The most bytes of a remembered string in Huffman code, for all connections."""
 _OVERHEAD = 32
-"""Of each field, where the size of a list is counted: RFC 9113, 6.5.2."""
+"""The bytes that each field adds to the size of a header list: RFC 9113, 6.5.2."""
 
 _unhuffman = lru_cache(maxsize=4096)(decode_huffman)
-"""Takes 1.4 us for six digits, and most strings come again."""
+"""Cached, because six digits take 1.4 us and most strings are repeated."""
 
 Found = TypeVar("Found")
 
@@ -41,7 +41,7 @@ class Blocks(Generic[Found]):
     """
     The decoder of one connection.
 
-    `known` has what was found for the blocks that changed nothing, by their bytes.
+    `known` contains the caller's results for blocks that changed nothing, by their bytes.
     """
 
     __slots__ = ("_decoder", "_table", "known")
@@ -52,7 +52,7 @@ class Blocks(Generic[Found]):
         self.known: dict[bytes, Found] = {}
 
     def learn(self, block: bytes, found: Found) -> None:
-        """Keep what was found for a block that changed nothing, where it is short."""
+        """Remember the result for a block that changed nothing, if the block is short."""
         if len(block) > _KNOWN_BYTES:
             return
         if len(self.known) >= _KNOWN_AT_MOST:
@@ -61,13 +61,13 @@ class Blocks(Generic[Found]):
 
     def decode(self, block: bytes) -> tuple[Fields, bool]:
         """
-        Return the fields of a block, and whether it has changed nothing.
+        Return the fields of a block, and whether it changed nothing.
 
-        Raises ConnectionFault: with a block that cannot be decoded the table is lost.
+        Raises ConnectionFault, because a block that cannot be decoded leaves the table unknown.
         """
         walked = self._walk(block)
         if walked is None:
-            # Whatever the block did, what is known may mean something else now.
+            # The block may have changed the table, so remembered blocks may mean other fields now.
             self.known.clear()
             return self._decode(block), False
         fields, inserted = walked
@@ -88,9 +88,9 @@ class Blocks(Generic[Found]):
 
     def _walk(self, block: bytes) -> tuple[Fields, Fields] | None:
         """
-        Return the fields, and those to insert; None leaves the block to the library.
+        Return the fields and those to insert, or None to leave the block to the library.
 
-        Nothing is inserted before the whole block is understood: the library would do it again.
+        Fields are inserted only after the whole block is decoded: the library would insert again.
         """
         pos, end = 0, len(block)
         fields: Fields = []
@@ -102,7 +102,7 @@ class Blocks(Generic[Found]):
                 if first > 0x80:
                     index = first - 0x80
                     if first == 0xFF:
-                        # With deadlines that vary, the table's 72 entries of them push others here.
+                        # Deadlines that vary fill the table and give other entries large indices.
                         index, pos = _integer(block, pos, first, 0x7F)
                     fields.append(self._field(index, inserted))
                     continue
@@ -125,7 +125,7 @@ class Blocks(Generic[Found]):
         return fields, inserted
 
     def _field(self, index: int, inserted: Fields) -> tuple[bytes, bytes]:
-        """Return an entry: static ones come first, then the newest of those that are inserted."""
+        """Return a table entry: static ones come first, then inserted ones, the newest first."""
         if index < _DYNAMIC_FROM:
             return _STATIC[index]
         index -= _DYNAMIC_FROM
@@ -135,7 +135,7 @@ class Blocks(Generic[Found]):
 
 
 def _integer(block: bytes, pos: int, first: int, most: int) -> tuple[int, int]:
-    """Return the number that `first` begins, and where it ends. Raises IndexError for long ones."""
+    """Return the number that begins with `first`, and its end. Raises IndexError if it is long."""
     number = first & most
     if number == most:
         if block[pos] > 0x7F:
@@ -146,7 +146,7 @@ def _integer(block: bytes, pos: int, first: int, most: int) -> tuple[int, int]:
 
 
 def _string(block: bytes, pos: int) -> tuple[bytes, int]:
-    """Return the string at `pos`, and where it ends. Raises IndexError for one that is cut."""
+    """Return the string at `pos`, and its end. Raises IndexError if its length is cut off."""
     first = block[pos]
     size, pos = _integer(block, pos + 1, first, 0x7F)
     stop = pos + size

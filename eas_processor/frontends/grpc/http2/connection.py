@@ -1,4 +1,4 @@
-"""One HTTP/2 connection: its streams, its time limits and its end."""
+"""One HTTP/2 connection: its streams, its time limits and its closing."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ _GREETING = frames.settings(
     }
 ) + frames.window_update(0, LARGEST - frames.FIRST_WINDOW)
 _FAREWELL = b"farewell"
-"""The payload of the PING whose answer says that the client has read the first GOAWAY."""
+"""The payload of the PING whose answer shows that the client has read the first GOAWAY."""
 _PRESENCE = b"presence"
-"""The payload of the PING that a client which says nothing is to answer."""
+"""The payload of the PING that a silent client has to answer."""
 _PONG_S = 1.0
 _LINGER_S = 2.0
 
 
 class Http2Connection(asyncio.Protocol):
     """
-    The protocol of one client's connection that speaks HTTP/2.
+    The protocol of one client's HTTP/2 connection.
 
-    `receiving` acts on frames, `sending` writes answers, `flow` says when no more is read.
-    `streams` are those that are open, and `ended_here` some whose late frames are ignored.
+    `receiving` acts on frames, `sending` writes answers, and `flow` pauses reading. `streams`
+    contains the open streams. `ended_here` contains streams whose late frames are ignored.
     """
 
     flow: FlowControl
@@ -69,26 +69,26 @@ class Http2Connection(asyncio.Protocol):
         self.streams: dict[int, Stream] = {}
         self.ended_here: OrderedDict[int, None] = OrderedDict()
         self.now = self._idle_since = monotonic()
-        """`now` is when the bytes that are acted on were received."""
+        """`now` is when the present bytes were received."""
         self.taking = False
-        """Whether received bytes are acted on: what is sent meanwhile is written at their end."""
+        """Whether received bytes are being processed. Frames are written at their end."""
         self.closing = False
-        """Whether nothing more is received."""
+        """Whether no more bytes are processed."""
         self.lost = False
         self.leaves = False
-        """Whether the client has said GOAWAY."""
+        """Whether the client has sent GOAWAY or closed its side."""
         self._cancelled = 0
-        """Streams that clients have reset lately; each keeps its place for a moment."""
+        """Streams that the client reset recently. Each still counts as open for a moment."""
         self._farewell_at = 0.0
         """When the first GOAWAY was sent."""
         self._pong = False
         self._closed_at = 0.0
         self._looked_at = self._heard_at = self.now
-        """When time limits were last looked at, and when the client was last heard of by then."""
+        """When time limits were last checked, and when the client had last sent bytes by then."""
         self._asked_at = 0.0
-        """When a silent client was asked whether it is there."""
+        """When a silent client was sent a PING."""
 
-    # asyncio's side
+    # Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -114,16 +114,16 @@ class Http2Connection(asyncio.Protocol):
         self.streams.clear()
         self.flow.forget()
         self.sending.release()
-        # They refer to us, which only the garbage collector would find.
+        # These refer back to this object. Without the cycle it is freed at once.
         del self.receiving, self.sending
 
     def eof_received(self) -> bool:
         for stream in list(self.streams.values()):
             if not stream.whole:
                 self.cancel(stream)
-        # What was answered in this turn of the loop is not written yet.
+        # Answers of this turn of the loop may not be written yet.
         self.sending.flush()
-        # Its answers are still written; TLS has no half of a connection to keep open.
+        # Outstanding answers are still written. TLS cannot keep one half of a connection open.
         if self.streams and not self.closing:
             self.leaves = True
             return self.transport.can_write_eof()
@@ -156,7 +156,7 @@ class Http2Connection(asyncio.Protocol):
     # Streams
 
     def method_of(self, head: StreamHead) -> Method:
-        """Return who answers a head; what is no call of gRPC is told so."""
+        """Return the method for a head, which may be one that refuses."""
         if head.malformed:
             return http_only(0)
         if not head.is_grpc:
@@ -168,7 +168,7 @@ class Http2Connection(asyncio.Protocol):
         return self.routes.find(head)
 
     def begin(self, number: int, head: StreamHead, method: Method, *, ends: bool) -> None:
-        """Open a stream, whose head is there."""
+        """Open a stream whose head has arrived."""
         if head.malformed:
             self.noise.add()
             self.reset(number, frames.PROTOCOL_ERROR)
@@ -186,7 +186,7 @@ class Http2Connection(asyncio.Protocol):
             self.receiving.messages.end(stream, self.now)
 
     def forget(self, stream: Stream) -> None:
-        """Close a stream that is answered."""
+        """Remove a stream that is answered."""
         self.streams.pop(stream.id, None)
         self.noise.pay()
         if not self.streams:
@@ -197,20 +197,20 @@ class Http2Connection(asyncio.Protocol):
             self._say_farewell()
 
     def cancel(self, stream: Stream) -> None:
-        """Take back a stream that the client, or a fault of it, has ended."""
+        """Withdraw a stream that the client has reset, or that broke a rule."""
         self.streams.pop(stream.id, None)
         if stream.whole and not stream.answered:
-            # Its run may go on for a while, and a client that resets what it has just asked for
-            # is not to get more of them than one that waits: CVE-2023-44487.
+            # Its run may continue for a while. A client that resets its calls must not get more
+            # runs than a client that waits: CVE-2023-44487.
             self._cancelled += 1
-            # When deadlines expire by the hundred, that is no flood: it has its own limit.
+            # Hundreds of expired deadlines are not noise. `_cancelled` limits them.
             self.noise.pay()
         self._withdraw(stream)
         if not self.streams:
             self._idle_since = self.now
 
     def reset(self, number: int, code: int) -> None:
-        """End a stream with RST_STREAM; what still comes of it is ignored."""
+        """End a stream with RST_STREAM, and ignore its late frames."""
         if len(self.ended_here) >= REMEMBERED:
             self.ended_here.popitem(last=False)
         self.ended_here[number] = None
@@ -224,10 +224,10 @@ class Http2Connection(asyncio.Protocol):
         stream.body = []
         stream.give_back()
 
-    # Its time and its end
+    # Time limits and closing
 
     def check_time(self, now: float) -> None:
-        """End what has waited too long for the client."""
+        """End streams, or the connection, that have waited too long for the client."""
         settings, flow = self.server.settings, self.flow
         if self.now != self._looked_at:
             self._heard_at, self._asked_at = self.now, 0.0
@@ -240,7 +240,7 @@ class Http2Connection(asyncio.Protocol):
                 self.transport.abort()
             return
         if now - flow.read_at > settings.send_timeout:
-            flow.drop(f"nothing of it was read for {settings.send_timeout:.0f} s")
+            flow.drop(f"the client read nothing for {settings.send_timeout:.0f} s")
             return
         if not self.receiving.settled and now - self._idle_since > settings.head_timeout:
             self._close()
@@ -259,7 +259,7 @@ class Http2Connection(asyncio.Protocol):
         self.sending.flush()
 
     def _check_presence(self, now: float) -> None:
-        """Ask a client that waits and says nothing whether it is there; leave one that is not."""
+        """Send a PING to a silent client that waits for answers; abort if it does not answer."""
         settings = self.server.settings
         if self._asked_at:
             if now - self._asked_at > settings.head_timeout:
@@ -274,21 +274,21 @@ class Http2Connection(asyncio.Protocol):
             self._go_away(frames.ENHANCE_YOUR_CALM, b"a frame took too long to arrive")
 
     def _check_streams(self, now: float, patience: float) -> None:
-        """End streams whose message does not arrive: within its deadline, or without progress."""
+        """End streams whose message passes its deadline or makes no progress."""
         for stream in list(self.streams.values()):
             if stream.whole or stream.answered:
                 continue
-            # A stream of messages may be silent between two of them, and not within one.
+            # A streaming call may be silent between two messages, but not within one.
             if stream.streaming and (stream.held_back or not stream.size):
                 continue
             if stream.deadline and stream.deadline < now:
                 stream.refuse(DeadlineExceeded("the message did not arrive within the deadline"))
             elif now - stream.moved_at > patience:
-                late = f"nothing of the message arrived for {patience:.0f} s"
+                late = f"no byte of the message arrived for {patience:.0f} s"
                 stream.refuse(DeadlineExceeded(late))
 
     def close_if_idle(self, since: float) -> None:
-        """Take leave, and close once the client has its answers; called until it is closed."""
+        """Send GOAWAY, and close once the client has its answers. Called until it is closed."""
         if self.closing:
             return
         now = monotonic()
@@ -303,9 +303,9 @@ class Http2Connection(asyncio.Protocol):
 
     def _say_farewell(self) -> None:
         """
-        Tell the client to open no more streams, and ask when it has read that.
+        Tell the client to open no more streams, and send a PING to learn when it has read that.
 
-        What it sent before it knew is answered: RFC 9113, 6.8.
+        Streams that it opened before are answered: RFC 9113, 6.8.
         """
         self._farewell_at = monotonic()
         self.sending.out.append(
@@ -319,14 +319,14 @@ class Http2Connection(asyncio.Protocol):
             self._pong = True
 
     def _go_away(self, code: int, text: bytes = b"") -> None:
-        """Tell the last stream that was looked at, and close when that is written."""
+        """Send GOAWAY with the last stream that was processed, and close."""
         last = struct.pack(">II", self.receiving.last, code)
         self.sending.out.append(frames.frame(frames.GOAWAY, 0, 0, last + text))
         self.sending.flush()
         self._close()
 
     def _close_soon(self) -> None:
-        """Close in the next turn of the loop, when the last answer is written."""
+        """Close in the next turn of the loop, after the last answer is written."""
 
         def close() -> None:
             if self.lost:
@@ -338,7 +338,7 @@ class Http2Connection(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(close)
 
     def _close(self) -> None:
-        """Close this side; the client has time to read and to close its own."""
+        """Close this side; the client has time to read and to close its side."""
         self.closing = True
         for stream in list(self.streams.values()):
             self._withdraw(stream)
@@ -351,5 +351,5 @@ class Http2Connection(asyncio.Protocol):
             self.transport.close()
 
     def abort(self) -> None:
-        """Close the connection whatever it is doing."""
+        """Close the connection at once."""
         self.transport.abort()

@@ -1,4 +1,4 @@
-"""The frames that carry nothing of a call: windows, settings, resets and PINGs."""
+"""Control frames: windows, settings, resets and PINGs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from eas_processor.frontends.grpc.http2.connection import Http2Connection
 
 _STREAMS_OF_A_FRAME = 16
-"""Streams whose windows are changed in the time that a frame takes."""
+"""How many windows of streams are changed in about the time that one frame takes."""
 
 
 class Control:
     """
-    Acts on these frames of one connection.
+    Acts on the control frames of one connection.
 
-    Each method raises ConnectionFault or StreamFault where the frame breaks a rule.
+    Each method raises ConnectionFault or StreamFault if the frame breaks a rule.
     """
 
     __slots__ = ("_connection",)
@@ -36,12 +36,12 @@ class Control:
         self._connection = connection
 
     def on_window(self, number: int, more: int) -> None:
-        """Take in a WINDOW_UPDATE."""
+        """Act on a WINDOW_UPDATE of `more` bytes."""
         connection = self._connection
         sending = connection.sending
         if not number:
             if not more:
-                raise ConnectionFault("a WINDOW_UPDATE of nothing")
+                raise ConnectionFault("a WINDOW_UPDATE of 0 bytes")
             if sending.credit + more > LARGEST:
                 raise ConnectionFault("the connection's window is too large", FLOW_CONTROL_ERROR)
             connection.noise.add()
@@ -66,7 +66,7 @@ class Control:
         if number:
             raise ConnectionFault("PING on a stream")
         if len(payload) != 8:
-            raise ConnectionFault("PING has 8 bytes", FRAME_SIZE_ERROR)
+            raise ConnectionFault(f"PING has {len(payload)} bytes, expected 8", FRAME_SIZE_ERROR)
         self._connection.noise.add()
         if flags & ACK:
             self._connection.on_pong(payload)
@@ -74,14 +74,14 @@ class Control:
             self._connection.sending.out.append(frames.frame(frames.PING, ACK, 0, payload))
 
     def on_settings(self, flags: int, number: int, payload: bytes) -> None:
-        """Take in the client's SETTINGS."""
+        """Apply the client's SETTINGS."""
         if number:
             raise ConnectionFault("SETTINGS on a stream")
         connection = self._connection
         connection.noise.add()
         if flags & ACK:
             if payload:
-                raise ConnectionFault("SETTINGS are acknowledged without any", FRAME_SIZE_ERROR)
+                raise ConnectionFault("an acknowledgement of SETTINGS is empty", FRAME_SIZE_ERROR)
             return
         if len(payload) % 6:
             raise ConnectionFault("SETTINGS have 6 bytes each", FRAME_SIZE_ERROR)
@@ -98,23 +98,23 @@ class Control:
             sending.set_table_size(value)
         elif key == frames.ENABLE_PUSH:
             if value > 1:
-                raise ConnectionFault("ENABLE_PUSH is 0 or 1")
+                raise ConnectionFault(f"ENABLE_PUSH is {value}, expected 0 or 1")
         elif key == frames.INITIAL_WINDOW_SIZE:
             self._set_first_window(value)
         elif key == frames.MAX_FRAME_SIZE:
             if not frames.FIRST_FRAME <= value < 2**24:
-                raise ConnectionFault("MAX_FRAME_SIZE is from 16384 to 16777215")
+                raise ConnectionFault(f"MAX_FRAME_SIZE is {value}, expected 16384 to 16777215")
             sending.frame_size = value
 
     def _set_first_window(self, value: int) -> None:
-        """Let the client's new window count for the streams that are open, too."""
+        """Apply the client's INITIAL_WINDOW_SIZE, also to the open streams."""
         if value > LARGEST:
             raise ConnectionFault("INITIAL_WINDOW_SIZE is too large", FLOW_CONTROL_ERROR)
         connection = self._connection
         more = value - connection.sending.first_window
         if not more:
             return
-        # Each stream is looked at: a client that sets this again and again pays for that.
+        # Every stream is changed, so a client that sets this repeatedly is charged for it.
         for _ in range(len(connection.streams) // _STREAMS_OF_A_FRAME):
             connection.noise.add()
         for stream in connection.streams.values():
@@ -126,9 +126,10 @@ class Control:
             connection.sending.go_on(stream)
 
     def on_reset(self, flags: int, number: int, payload: bytes) -> None:
-        """Take back a stream that the client has reset."""
+        """Withdraw a stream that the client has reset."""
         if len(payload) != 4:
-            raise ConnectionFault("RST_STREAM has 4 bytes", FRAME_SIZE_ERROR)
+            sentence = f"RST_STREAM has {len(payload)} bytes, expected 4"
+            raise ConnectionFault(sentence, FRAME_SIZE_ERROR)
         connection = self._connection
         connection.noise.add()
         stream = connection.streams.get(number)
@@ -138,9 +139,9 @@ class Control:
             connection.cancel(stream)
 
     def on_priority(self, flags: int, number: int, payload: bytes) -> None:
-        """Ignore a PRIORITY, which must be whole."""
+        """Check a PRIORITY and ignore it."""
         if not number:
-            raise ConnectionFault("PRIORITY on no stream")
+            raise ConnectionFault("PRIORITY without a stream")
         self._connection.noise.add()
         if len(payload) != 5:
             raise StreamFault(number, FRAME_SIZE_ERROR)
@@ -150,16 +151,17 @@ class Control:
         if number:
             raise ConnectionFault("GOAWAY on a stream")
         if len(payload) < 8:
-            raise ConnectionFault("GOAWAY has 8 bytes and more", FRAME_SIZE_ERROR)
+            sentence = f"GOAWAY has {len(payload)} bytes, expected 8 or more"
+            raise ConnectionFault(sentence, FRAME_SIZE_ERROR)
         self._connection.noise.add()
         self._connection.leaves = True
 
     def on_push(self, flags: int, number: int, payload: bytes) -> None:
         """Refuse a PUSH_PROMISE."""
-        raise ConnectionFault("clients push nothing")
+        raise ConnectionFault("a client must not send PUSH_PROMISE")
 
     def on_unknown(self, flags: int, number: int, payload: bytes) -> None:
-        """Ignore a frame whose type is not known."""
+        """Ignore a frame of an unknown type."""
         self._connection.noise.add()
 
 

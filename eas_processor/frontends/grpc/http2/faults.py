@@ -1,5 +1,5 @@
 """
-What a client may not do, in one tree; each knows the code that it is told.
+The faults of clients, in one tree. Each has an error code of HTTP/2.
 
     Http2Fault
     ├── ConnectionFault     GOAWAY        the connection ends
@@ -13,11 +13,11 @@ from eas_processor.frontends.grpc.http2.frames import PROTOCOL_ERROR
 
 
 class Http2Fault(EasError):
-    """A client broke a rule of HTTP/2, or a limit of this server."""
+    """A client broke a rule of HTTP/2 or exceeded a limit of this server."""
 
 
 class ConnectionFault(Http2Fault):
-    """The connection cannot go on; `code` and the sentence go into a GOAWAY."""
+    """The connection ends; `code` and the sentence are sent in a GOAWAY."""
 
     def __init__(self, sentence: str, code: int = PROTOCOL_ERROR) -> None:
         super().__init__(sentence)
@@ -25,7 +25,7 @@ class ConnectionFault(Http2Fault):
 
 
 class StreamFault(Http2Fault):
-    """One stream ends with a RST_STREAM; the others go on."""
+    """One stream ends with a RST_STREAM; the others continue."""
 
     def __init__(self, stream: int, code: int = PROTOCOL_ERROR) -> None:
         super().__init__(f"stream {stream} is reset with code {code}")

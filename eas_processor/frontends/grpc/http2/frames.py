@@ -1,4 +1,4 @@
-"""Frames of HTTP/2, RFC 9113, and the few header blocks that the server sends."""
+"""Frames of HTTP/2 (RFC 9113), and the header fields that the server sends."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MAX_FRAME_SIZE = 5
 MAX_HEADER_LIST_SIZE = 6
 
 LARGEST = 2**31 - 1
-"""Of a window, and of the number of a stream."""
+"""The largest window, and the largest number of a stream."""
 FIRST_WINDOW = 65535
 FIRST_FRAME = 16384
 SMALLEST_TABLE_WITHOUT_A_WORD = 4096
@@ -77,12 +77,12 @@ def settings(values: dict[int, int]) -> bytes:
 
 
 def literal(name: bytes, value: bytes) -> bytes:
-    """Return a field that no table knows and that goes into none (RFC 7541, 6.2.2)."""
+    """Return a field that uses no table and is not inserted into one (RFC 7541, 6.2.2)."""
     return b"\0" + _string(name) + _string(value)
 
 
 def _string(text: bytes) -> bytes:
-    """Return a string without Huffman code; its length is an integer with a prefix of 7 bits."""
+    """Return a string without Huffman code. Its length is an integer with a 7-bit prefix."""
     size = len(text)
     if size < 0x7F:
         return bytes([size]) + text

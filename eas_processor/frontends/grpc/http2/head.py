@@ -1,4 +1,4 @@
-"""What the header list of a request says, and whether it is one."""
+"""The parsed header list of a request, and the rules for header lists."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])").fullmatch
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _REMEMBERED = 1024
 _UNREAD = frozenset([b"traceparent", b"tracestate", b"baggage", b"grpc-trace-bin"])
-"""Fields of tracing: each call has others, and nobody here reads them."""
+"""Fields of tracing. They differ for each call, and the engine does not read them."""
 
 GRPC = b"application/grpc"
 
 
 class StreamHead:
     """
-    One header list, shared by all streams that sent an equal one.
+    A parsed header list, shared by all streams that sent an equal one.
 
-    `headers` has lower-case names and the pseudo-headers; of repeated ones the last. `timeout` is
-    in seconds, 0.0 for none; a `bad_timeout` is one that gRPC does not know. `length` is what
-    Content-Length says. `malformed` is whether RFC 9113, section 8, forbids the list. `key` is
-    equal for heads that differ in their timeout alone.
+    `headers` contains the pseudo-headers and lower-case names; of repeated fields, the last.
+    `timeout` is in seconds, 0.0 for none. `bad_timeout` tells that grpc-timeout is invalid.
+    `length` is the Content-Length, or None. `malformed` tells that RFC 9113, section 8, forbids
+    the list. `key` is equal for heads that differ only in their timeout.
     """
 
     __slots__ = (
@@ -46,7 +46,7 @@ class StreamHead:
     )
 
     def __init__(self, fields: Fields, timeout: bytes | None = None) -> None:
-        self.key = object()  # the head itself would be a cycle, for the garbage collector to find
+        self.key = object()  # `self` as its own key would be a reference cycle
         self.headers = dict(fields)
         self.malformed = is_malformed(fields)
         self.path = self.headers.get(b":path", b"")
@@ -82,31 +82,31 @@ class StreamHead:
         found = _TIMEOUT(text)
         if found is None:
             self.bad_timeout = True
-            # A value that no field may have is a fault of HTTP/2 first.
+            # A value that no field may have is malformed HTTP/2.
             self.malformed = self.malformed or _ODD_VALUE(text) is not None
         else:
-            # What is over at once is still a limit, and 0.0 means none.
+            # A timeout of 0 is still a limit, whereas 0.0 would mean none.
             self.timeout = max(int(found[1]) * _UNITS[found[2]], 1e-9)
 
     @property
     def is_grpc(self) -> bool:
-        """Whether the body is of gRPC: `application/grpc`, perhaps with `+proto` or parameters."""
+        """Whether the content type is `application/grpc`, perhaps with `+proto` or parameters."""
         kind = self.headers.get(b"content-type", b"")
         return kind.startswith(GRPC) and kind[len(GRPC) : len(GRPC) + 1] in (b"", b"+", b";")
 
 
 class Heads:
     """
-    The heads that connections have seen, so that what varies costs no new one.
+    Remembers the heads of all connections, because parsing a new one takes 35 us.
 
-    That is the timeout, and what tracing adds: with a new head a call takes 35 us longer.
+    Timeouts and the fields of tracing vary with each call, so they are not part of a head.
     """
 
     def __init__(self) -> None:
         self._known: dict[tuple[tuple[bytes, bytes], ...], StreamHead] = {}
 
     def find(self, fields: Fields) -> StreamHead:
-        """Return the head of a header list; the timeout is taken out of `fields`."""
+        """Return the head of a header list. The timeout is removed from `fields`."""
         timeout = None
         for place, field in enumerate(fields):
             if field[0] == b"grpc-timeout":
@@ -118,7 +118,7 @@ class Heads:
         return head if timeout is None else head.within(timeout)
 
     def _find_read(self, fields: Fields) -> StreamHead:
-        """Return the head of a list that is not known, without the fields that nobody reads."""
+        """Return the head of a new header list, without the fields of tracing."""
         read = [
             field
             for place, field in enumerate(fields)
@@ -135,12 +135,12 @@ class Heads:
 
 
 def _precedes_pseudo(fields: Fields, place: int) -> bool:
-    """Whether a pseudo-header follows, which is malformed, and is to be seen."""
+    """Whether a pseudo-header follows. Such a list is malformed, and must stay recognisable."""
     return bool(fields[place + 1 : place + 2]) and fields[place + 1][0][:1] == b":"
 
 
 def is_malformed(fields: Fields) -> bool:
-    """Whether RFC 9113, sections 8.2 and 8.3, forbids a header list of a request."""
+    """Whether RFC 9113, sections 8.2 and 8.3, forbids this header list of a request."""
     seen: set[bytes] = set()
     regular = False
     for name, value in fields:
@@ -162,12 +162,12 @@ def is_malformed(fields: Fields) -> bool:
 
 
 def are_trailers(fields: Fields) -> bool:
-    """Whether a header list may follow a message: it has no pseudo-header, and names are tokens."""
+    """Whether a header list may be trailers: no pseudo-headers, and valid names and values."""
     return all(_is_legal(name, value) and not _ODD_VALUE(value) for name, value in fields)
 
 
 def _is_legal(name: bytes, value: bytes) -> bool:
-    """Whether a name is a token, and none that speaks of the connection."""
+    """Whether a name is a token that HTTP/2 allows; connection headers are forbidden."""
     if name == b"te":
         return value == b"trailers"
     return _NAME(name) is not None and name not in _FORBIDDEN

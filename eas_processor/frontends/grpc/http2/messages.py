@@ -1,4 +1,4 @@
-"""DATA into messages of gRPC: charged, put together or inflated, and handed over when whole."""
+"""Turns DATA into messages of gRPC: charged, inflated if compressed, passed on when complete."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 
 PREFIX = 5
 _SMALL_PIECE = 4096
-"""Pieces below this are joined: a list of single bytes takes 8 times their memory."""
+"""Smaller pieces are joined, because a list of single bytes takes 8 times the memory."""
 _MESSAGES_AT_ONCE = 32
-"""Of one connection, before others are served: a message takes the service up to 100 us."""
+"""
+The most messages of one connection before others are served.
+
+A service takes up to 100 us for a message.
+"""
 _MOST_UNSENT = 64 * 1024
-"""Bytes of answers that wait, above which a stream's messages do too."""
+"""With more bytes of unsent answers, the messages of a stream wait too."""
 _INTERNAL, _UNIMPLEMENTED = 13, 12
 _ENCODINGS = (b"grpc-accept-encoding", b"identity,gzip")
 
@@ -43,10 +47,10 @@ class Messages:
         self._connection = connection
         self._turn = 0.0
         self._handed_over = 0
-        """Messages of streams that were handed over since `_turn` began."""
+        """Messages of streaming calls that were passed on since `_turn` began."""
 
     def receive(self, stream: Stream, piece: bytes, framed: int) -> None:
-        """Take a piece of DATA, which took `framed` bytes of the stream's window."""
+        """Take a piece of DATA that used `framed` bytes of the stream's window."""
         stream.window -= framed
         if stream.window < 0:
             raise StreamFault(stream.id, FLOW_CONTROL_ERROR)
@@ -65,7 +69,7 @@ class Messages:
                 self._look_at_length(stream)
 
     def whole(self, stream: Stream, message: bytes, now: float) -> None:
-        """Take the only message of a call, which came in one frame."""
+        """Take the only message of a call, if it arrived in one frame."""
         connection = self._connection
         size = len(message)
         if size > BULK_SIZE or size > connection.budget.free:
@@ -79,7 +83,7 @@ class Messages:
         stream.received(now)
 
     def end(self, stream: Stream, now: float) -> None:
-        """Act on the end of what the client sends on a stream."""
+        """Act on the end of the client's side of a stream."""
         if stream.answered:
             return
         if stream.head.length is not None and stream.head.length != stream.arrived:
@@ -139,7 +143,7 @@ class Messages:
     def _too_large(self, stream: Stream) -> None:
         limit = self._connection.server.settings.max_body
         stream.refuse(
-            BodyTooLarge(f"the message is larger than {limit} bytes, the most that is taken here")
+            BodyTooLarge(f"the message is larger than the engine's limit of {limit} bytes")
         )
 
     def _prefix(self, stream: Stream) -> tuple[int, int]:
@@ -150,7 +154,7 @@ class Messages:
         return body[0][0], U32.unpack_from(body[0], 1)[0]
 
     def _look_at_length(self, stream: Stream) -> None:
-        """Refuse a message that is too large; let the rest of a long one come at once."""
+        """Refuse a message that is too large, or open the window for the rest of a long one."""
         if stream.arrived < PREFIX:
             return
         length = self._prefix(stream)[1]
@@ -172,18 +176,21 @@ class Messages:
         stream.charge(stream.size)
 
     def _takes(self, stream: Stream, flag: int) -> bool:
-        """Whether the flag and the encoding are known; the call is refused where they are not."""
+        """Return whether flag and encoding are supported; if not, refuse the call."""
         if not flag:
             return True
         if flag != 1 or not stream.head.encoding:
             stream.fail(
-                _INTERNAL, "a message is marked as compressed, and no grpc-encoding says how"
+                _INTERNAL, "a message is marked as compressed, but there is no grpc-encoding"
             )
             return False
         if stream.head.encoding != b"gzip":
             encoding = stream.head.encoding.decode("ascii", "replace")
             self._connection.sending.fail(
-                stream, _UNIMPLEMENTED, f"grpc-encoding {encoding!r} is not known", _ENCODINGS
+                stream,
+                _UNIMPLEMENTED,
+                f"grpc-encoding is {encoding!r}, expected gzip or identity",
+                _ENCODINGS,
             )
             return False
         return True
@@ -192,14 +199,14 @@ class Messages:
 
     def _end_messages(self, stream: Stream, now: float) -> None:
         if stream.held_back:
-            return  # it ends when they are handed over
+            return  # the stream ends after they are passed on
         if stream.size:
             stream.fail(_INTERNAL, "the stream ends within a message")
         else:
             stream.half_closed(now)
 
     def _hand_over(self, stream: Stream) -> None:
-        """Hand over the messages that are whole; what is left begins the next."""
+        """Pass on the complete messages, and keep the beginning of the next one."""
         connection = self._connection
         stream.held_back = False
         if stream.size >= PREFIX:
@@ -219,7 +226,7 @@ class Messages:
             connection.sending.out.append(window_update(stream.id, more))
 
     def _hand_over_some(self, stream: Stream, data: bytes) -> int:
-        """Hand over messages until others are to have their turn; return where the next begins."""
+        """Pass on messages until it is others' turn; return where the next message begins."""
         limit, pos = self._connection.server.settings.max_body, 0
         if self._turn != self._connection.now:
             self._turn, self._handed_over = self._connection.now, 0
@@ -235,7 +242,7 @@ class Messages:
                 return pos
             unsent = stream.unsent
             if unsent is not None and unsent.size > _MOST_UNSENT:
-                # Who does not take its answers is not to ask for more: they would be held here.
+                # A client that does not read its answers must not cause more of them.
                 stream.held_back = unsent.holds_back = True
                 return pos
             message: bytes | None = data[pos + PREFIX : stop]
@@ -250,7 +257,7 @@ class Messages:
         return pos
 
     def resume(self, stream: Stream) -> None:
-        """Hand over the messages that are held back, in a turn of the loop to come."""
+        """Pass on the messages that are held back, in a later turn of the loop."""
         stream.held_back = True
         self._connection.server.turns.add(partial(self._take_turn, stream))
 
@@ -265,7 +272,7 @@ class Messages:
         return False
 
     def _inflated(self, stream: Stream, message: bytes) -> bytes | None:
-        """Return a short message of a stream inflated; the stream ends where it cannot be."""
+        """Inflate a message of a streaming call; end the stream and return None if it fails."""
         inflater = Inflater(min(self._connection.server.settings.max_body, STREAM_WINDOW))
         inflater.feed(message)
         parts = []
@@ -281,7 +288,7 @@ class Messages:
     # Compressed messages
 
     def _inflate(self, stream: Stream) -> None:
-        """Inflate a message in turns of the loop: it can become a thousand times as long."""
+        """Inflate a message in turns of the loop, as it can become a thousand times as long."""
         inflater = Inflater(self._connection.server.settings.max_body)
         inflater.feed(b"".join(stream.body))
         stream.body = []
@@ -291,7 +298,7 @@ class Messages:
             self._connection.server.turns.add(partial(self._inflate_on, stream, inflater))
 
     def _inflate_on(self, stream: Stream, inflater: Inflater) -> bool:
-        """Inflate another piece; return whether there is more."""
+        """Inflate another piece; return whether more is left."""
         if stream.answered or self._connection.lost:
             return False
         try:

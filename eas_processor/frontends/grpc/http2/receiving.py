@@ -1,4 +1,4 @@
-"""The frames that a client sends, in their order: each is checked and acted on."""
+"""Checks the frames that a client sends, and acts on them in order."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 _REPLENISHED_AT = LARGEST >> 1
 _DATA_IN_PIECES_FROM = 256
-"""Bytes of an unfinished DATA frame that are taken at once; less waits for the rest."""
+"""An unfinished DATA frame is processed in parts from this many bytes on."""
 
 
 class _Block:
-    """A header block that goes on in CONTINUATION frames; it began at `since`."""
+    """A header block that continues in CONTINUATION frames; it began at `since`."""
 
     __slots__ = ("count", "data", "flags", "since", "stream")
 
@@ -58,7 +58,7 @@ class _Block:
 
 
 class Receiving:
-    """The side of a connection that receives."""
+    """The receiving side of a connection."""
 
     __slots__ = (
         "_block",
@@ -84,16 +84,16 @@ class Receiving:
         self.messages = Messages(connection)
         self._blocks: Blocks[tuple[StreamHead, Method]] = Blocks()
         self._held = b""
-        """The beginning of a frame whose rest has not arrived."""
+        """The beginning of a frame that has not arrived completely."""
         self._held_since = 0.0
         self._greeted = False
         self.settled = False
-        """Whether the client's first SETTINGS have come."""
+        """Whether the client's first SETTINGS have arrived."""
         self._block: _Block | None = None
         self._last = 0
         self._received = 0
-        """Bytes of DATA since the connection's window was last filled up."""
-        # Of a DATA frame that has arrived in part
+        """Bytes of DATA since the connection's window was last refilled."""
+        # State of a DATA frame that has arrived in part
         self._missing = 0
         self._padding = 0
         self._data_stream: Stream | None = None
@@ -101,18 +101,18 @@ class Receiving:
 
     @property
     def last(self) -> int:
-        """The highest stream that the client has opened."""
+        """The highest number of a stream that the client has opened."""
         return self._last
 
     @property
     def waits_since(self) -> float:
-        """When the frame or the header block began whose rest has not arrived, 0.0 for none."""
+        """When the incomplete frame or header block began; 0.0 for none."""
         if self._block is not None:
             return self._block.since
         return self._held_since if self._held else 0.0
 
     def take(self, data: bytes) -> None:
-        """Act on what was received. Raises ConnectionFault."""
+        """Act on received bytes. Raises ConnectionFault."""
         goes_on = bool(self._held)
         data, pos = self._begin(data)
         end = len(data)
@@ -144,7 +144,7 @@ class Receiving:
                 self._held_since = connection.now
 
     def _begin(self, data: bytes) -> tuple[bytes, int]:
-        """Return the bytes with those that waited for them, and where the next frame begins."""
+        """Return `data` after the bytes that were held, and where the next frame begins."""
         if self._held:
             data, self._held = self._held + data, b""
         if not self._greeted:
@@ -152,7 +152,7 @@ class Receiving:
         return data, self._take_rest(data) if self._missing or self._padding else 0
 
     def _act(self, kind: int, flags: int, number: int, data: bytes, start: int, stop: int) -> None:
-        """Act on one frame, whose payload lies from `start` to `stop`."""
+        """Act on one frame, whose payload is `data[start:stop]`."""
         if self._block is not None or not self.settled:
             self._check_order(kind, flags)
         if kind == DATA:
@@ -161,7 +161,8 @@ class Receiving:
             self._on_headers(data, start, stop, flags, number)
         elif kind == WINDOW_UPDATE:
             if stop - start != 4:
-                raise ConnectionFault("WINDOW_UPDATE has 4 bytes", FRAME_SIZE_ERROR)
+                sentence = f"WINDOW_UPDATE has {stop - start} bytes, expected 4"
+                raise ConnectionFault(sentence, FRAME_SIZE_ERROR)
             self._control.on_window(number, U32.unpack_from(data, start)[0] & LARGEST)
         elif stop - start > MAX_FRAME:
             raise ConnectionFault("a frame is too large", FRAME_SIZE_ERROR)
@@ -173,9 +174,11 @@ class Receiving:
 
     def _check_order(self, kind: int, flags: int) -> None:
         if not self.settled and (kind != frames.SETTINGS or flags & ACK):
-            raise ConnectionFault("the first frame is to be SETTINGS")
+            raise ConnectionFault(f"the first frame has type {kind}, expected SETTINGS")
         if self._block is not None and kind != CONTINUATION:
-            raise ConnectionFault("CONTINUATION is to follow a block that is not whole")
+            raise ConnectionFault(
+                f"a frame of type {kind} follows an unfinished header block, expected CONTINUATION"
+            )
 
     def _take_preface(self, data: bytes) -> bytes:
         if not data.startswith(PREFACE):
@@ -197,7 +200,7 @@ class Receiving:
     # DATA
 
     def _take_part(self, data: bytes, kind: int, flags: int, stream: int, size: int) -> bool:
-        """Take what there is of a frame; return whether the rest of it is awaited as DATA."""
+        """Process an incomplete frame, if it is DATA; return whether it was processed."""
         if size > (MAX_FRAME if kind == DATA else MAX_BLOCK):
             raise ConnectionFault("a frame is too large", FRAME_SIZE_ERROR)
         if self._block is not None or not self.settled:
@@ -226,7 +229,7 @@ class Receiving:
         return True
 
     def _take_rest(self, data: bytes, start: int = 0) -> int:
-        """Take more of a DATA frame that arrives in parts; return where the next frame begins."""
+        """Process more of an incomplete DATA frame; return where the next frame begins."""
         stream = self._data_stream
         part = data[start : start + self._missing]
         self._missing -= len(part)
@@ -255,7 +258,7 @@ class Receiving:
             return
         size = stop - start
         if (
-            # The usual call: one frame with all of its message.
+            # The usual call has one frame with the whole message.
             flags & (END_STREAM | PADDED) == END_STREAM
             and not stream.arrived
             and size >= PREFIX
@@ -285,14 +288,14 @@ class Receiving:
         self.messages.end(stream, self._connection.now)
 
     def _count(self, size: int) -> None:
-        """Fill up the connection's window: what holds a client back is the socket."""
+        """Refill the connection's window, because the socket already slows a client down."""
         self._received += size
         if self._received > _REPLENISHED_AT:
             self._connection.sending.out.append(frames.window_update(0, self._received))
             self._received = 0
 
     def _stray_data(self, number: int) -> None:
-        """DATA on a stream that is not open: ignored where we have ended it, else a fault."""
+        """Ignore DATA on a stream that was reset here. Raises StreamFault for other streams."""
         self.refuse_idle(number)
         self._connection.noise.add()
         if number not in self._connection.ended_here:
@@ -307,7 +310,7 @@ class Receiving:
 
     def _on_headers(self, data: bytes, start: int, stop: int, flags: int, number: int) -> None:
         if not number & 1:
-            raise ConnectionFault("clients open streams with odd numbers")
+            raise ConnectionFault(f"HEADERS on stream {number}, expected an odd number")
         depends_on_itself = False
         if flags & (PADDED | WITH_PRIORITY):
             padding = 0
@@ -335,7 +338,7 @@ class Receiving:
     def _on_continuation(self, flags: int, number: int, payload: bytes) -> None:
         block = self._block
         if block is None or number != block.stream:
-            raise ConnectionFault("CONTINUATION of no block")
+            raise ConnectionFault("CONTINUATION without an unfinished header block on its stream")
         block.data += payload
         block.count += 1
         if len(block.data) > MAX_BLOCK or block.count > MAX_CONTINUATIONS:

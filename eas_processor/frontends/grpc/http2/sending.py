@@ -1,4 +1,4 @@
-"""What a connection sends: answers, within the windows of the client, written once a turn."""
+"""Sends the answers of a connection within the client's windows, once in each turn of the loop."""
 
 from __future__ import annotations
 
@@ -27,31 +27,32 @@ if TYPE_CHECKING:
     from eas_processor.frontends.grpc.http2.connection import Http2Connection
     from eas_processor.frontends.grpc.http2.stream import Stream
 
-# No field refers to the client's table, so a block means the same whenever it is sent. Entries that
-# trailers were to insert would be wrong where a window holds the trailers back, and are no quicker.
+# No field refers to the client's table, so a block means the same whenever it is sent. Inserted
+# entries would be wrong if a window delayed the trailers, and would not be quicker.
 _RESPONSE = b"\x88" + b"\x0f\x10\x10application/grpc"  # :status 200; content-type is static name 31
 _GZIPPED = _RESPONSE + literal(b"grpc-encoding", b"gzip")
 _OK = literal(b"grpc-status", b"0")
 _RESPONSE_HEAD = FRAME_HEAD.pack(len(_RESPONSE) << 8 | HEADERS, END_HEADERS, 0)[:5]
 _OK_HEAD = FRAME_HEAD.pack(len(_OK) << 8 | HEADERS, END_HEADERS | END_STREAM, 0)[:5]
 _BEFORE_MESSAGE = struct.Struct(f">5sI{len(_RESPONSE)}sIBIBI").pack
-"""HEADERS, and the head of the DATA frame with the prefix of its message."""
+"""Packs HEADERS, and the head of the DATA frame with the prefix of its message."""
 _AFTER_MESSAGE = struct.Struct(f">5sI{len(_OK)}s").pack
 
 _COMPRESSED_FROM = 1024
 _COMPRESSED_UP_TO = 1024 * 1024
-"""Bytes of an answer that are compressed here, which takes the loop up to 20 ms."""
+"""The largest answer that is compressed, which blocks the event loop for up to 20 ms."""
 _WRITTEN_AT_ONCE = 1024 * 1024
-"""Bytes after which the transport says whether the client keeps up."""
+"""Bytes after which answers are written, so that the transport shows if the client is slow."""
 _TEXT_SAFE = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 class Sending:
     """
-    The side of a connection that sends.
+    The sending side of a connection.
 
-    `credit` is what the client lets us send on the connection, `first_window` on a new stream, and
-    `frame_size` the most in one frame. Frames of the connection itself go into `out`.
+    `credit` is the number of bytes that the client's window of the connection still allows,
+    `first_window` the initial window of a stream, and `frame_size` the largest frame. `out`
+    contains the frames that are not written yet.
     """
 
     __slots__ = (
@@ -71,12 +72,12 @@ class Sending:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Stream] = deque()
-        """Streams that wait for the connection's window or the client's pace, not for their own."""
+        """Streams that wait for the connection's window or a slow client, not for their window."""
         self._scheduled = False
         self._size_update = b""
         self.out: list[bytes | memoryview] = []
         self._unwritten = 0
-        """Bytes of answers in `out`: those of one large read are not all held until its end."""
+        """Bytes of answers in `out`, which is also written before the end of a large read."""
         self.credit = self.first_window = frames.FIRST_WINDOW
         self.frame_size = frames.FIRST_FRAME
 
@@ -131,7 +132,7 @@ class Sending:
         self._enqueue(stream, flag, size, message)
 
     def fail(self, stream: Stream, status: int, text: str, *fields: tuple[bytes, bytes]) -> None:
-        """End a stream with a status, its text and more fields: trailers, perhaps alone."""
+        """End a stream with trailers: a status of gRPC, its text and other fields."""
         stream.answered = True
         stream.body = []
         stream.settle()
@@ -144,18 +145,18 @@ class Sending:
         self._end(stream, frame(HEADERS, END_HEADERS | END_STREAM, stream.id, block))
 
     def refuse_http(self, stream: Stream, status: int) -> None:
-        """End a stream that is no call of gRPC with a status of HTTP."""
+        """End a stream that is not a call of gRPC with an HTTP status."""
         stream.answered = True
         block = self._with_size_update(literal(b":status", b"%d" % status))
         self._end(stream, frame(HEADERS, END_HEADERS | END_STREAM, stream.id, block))
 
     def send(self, stream: Stream, message: bytes) -> None:
-        """Send one of several messages."""
+        """Send a message of a streaming call."""
         self._headers(stream, _RESPONSE)
         self._enqueue(stream, b"\0", len(message), [message])
 
     def finish(self, stream: Stream) -> None:
-        """End a stream of messages with status 0."""
+        """End a streaming call with status 0."""
         stream.answered = True
         block = _OK if stream.headers_sent else self._with_size_update(_RESPONSE + _OK)
         self._end(stream, frame(HEADERS, END_HEADERS | END_STREAM, stream.id, block))
@@ -171,7 +172,7 @@ class Sending:
         return block
 
     def _end(self, stream: Stream, trailers: bytes) -> None:
-        """Send the last frame of a stream, behind what is not sent of it yet."""
+        """Send the last frame of a stream, after its unsent DATA."""
         if stream.unsent is not None:
             stream.trailers = trailers
         else:
@@ -184,7 +185,7 @@ class Sending:
         stream.give_back()
         self._connection.forget(stream)
         if not stream.whole:
-            # What the client still sends of it is read and ignored.
+            # Further frames of the client on this stream are read and ignored.
             self._connection.reset(stream.id, frames.NO_ERROR)
 
     def _enqueue(self, stream: Stream, flag: bytes, size: int, message: list[bytes]) -> None:
@@ -198,7 +199,7 @@ class Sending:
     # Windows
 
     def go_on(self, stream: Stream) -> None:
-        """Send what a stream's own window lets through, behind the streams that wait already."""
+        """Queue a stream whose own window is open, and send."""
         unsent = stream.unsent
         if unsent is not None and stream.credit > 0 and not unsent.queued:
             unsent.queued = True
@@ -206,7 +207,7 @@ class Sending:
             self.send_queued()
 
     def send_queued(self) -> None:
-        """Send what windows and the client's pace let through, one stream after the other."""
+        """Send unsent DATA of the queued streams in turn, as far as windows and client allow."""
         queue, flow = self._queue, self._connection.flow
         while queue and self.credit > 0 and not flow.blocked:
             stream = queue.popleft()
@@ -225,7 +226,7 @@ class Sending:
         self._soon()
 
     def _send(self, stream: Stream, unsent: Unsent) -> None:
-        """Send DATA of a stream, until it has no more or is not to."""
+        """Send DATA of a stream until none is left, a window is used up or the client is slow."""
         written = 0
         while unsent.size and self.credit > 0 and stream.credit > 0:
             most = min(self.credit, stream.credit, self.frame_size)
@@ -241,7 +242,7 @@ class Sending:
         stream.moved_at = monotonic()
 
     def _sent(self, stream: Stream, unsent: Unsent) -> None:
-        """Act on a stream of which nothing waits any more."""
+        """Act on a stream that has no unsent DATA any more."""
         stream.unsent = None
         if stream.trailers:
             self._close(stream, stream.trailers)
@@ -251,27 +252,27 @@ class Sending:
             self._connection.receiving.messages.resume(stream)
 
     def add_credit(self, more: int) -> None:
-        """Take in a WINDOW_UPDATE of the connection."""
+        """Add to the connection's window."""
         self.credit += more
         if self._queue:
             self.send_queued()
 
     def set_table_size(self, size: int) -> None:
-        """Note the client's HEADER_TABLE_SIZE, which a smaller one waits to see confirmed."""
+        """Note the client's HEADER_TABLE_SIZE. A smaller one has to be confirmed in a block."""
         if size < frames.SMALLEST_TABLE_WITHOUT_A_WORD:
             self._size_update = b"\x20"
 
     def stalled(self, since: float) -> list[Stream]:
-        """Return the streams whose answers wait for the client's windows, and have for long."""
+        """Return the streams whose answers have waited for the client's windows since `since`."""
         if self._connection.flow.blocked:
-            return []  # they wait for its pace, which has a limit of its own
+            return []  # they wait because the client reads slowly, which has its own time limit
         streams = self._connection.streams.values()
         return [each for each in streams if each.unsent is not None and each.moved_at < since]
 
     # Writing
 
     def _soon(self) -> None:
-        """Write what is there at the end of this turn of the loop."""
+        """Schedule `flush` for the end of this turn of the loop."""
         if not self._scheduled and not self._connection.taking:
             self._scheduled = True
             self._loop.call_soon(self._flush_now)
@@ -281,7 +282,7 @@ class Sending:
         self.flush()
 
     def flush(self) -> None:
-        """Write what is there."""
+        """Write the frames in `out`."""
         out = self.out
         if not out:
             return
@@ -299,6 +300,6 @@ class Sending:
         self._unwritten = 0
 
     def release(self) -> None:
-        """Let go of what is not sent; the connection is closed."""
+        """Drop unsent frames, because the connection is closed."""
         self.out.clear()
         self._queue.clear()

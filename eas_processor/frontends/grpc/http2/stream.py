@@ -1,4 +1,4 @@
-"""The seam between HTTP/2 and gRPC services: streams, and who answers them."""
+"""The interface between HTTP/2 and gRPC services: streams, and the methods that answer them."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 
 class Method(Protocol):
-    """Who answers the streams that bring one head."""
+    """Answers the streams with one head."""
 
     def open(
         self, connection: Http2Connection, stream_id: int, head: StreamHead, now: float
     ) -> Stream:
-        """Begin a stream; its `refusal` says whether its body is read at all."""
+        """Begin a stream; `refusal` is set if its body is not read."""
 
 
 class GrpcRoutes(Protocol):
-    """What a server is given: who answers which stream."""
+    """The methods of a server."""
 
     def find(self, head: StreamHead) -> Method:
         """
-        Return who answers streams with this head; one of no method refuses them.
+        Return the method for streams with this head, which may be one that refuses.
 
-        A connection may remember the answer for as long as it is open.
+        A connection may remember the result while it is open.
         """
 
 
 class Stream(Call):
     """
-    One stream; the calls of gRPC services are subclasses.
+    One stream. The calls of gRPC services are subclasses.
 
-    A unary call is `received` when its one message is whole, without its prefix: `body` are its
-    pieces, `size` its bytes. One of a `streaming` class gets each message as it comes. `refusal` is
-    why it is not let in, `charged` its bytes in the engine's budget. `answered` is whether nothing
-    more is to be said.
+    A unary call is `received` when its only message is complete: `body` contains the pieces
+    without the prefix, and `size` is their length. A call of a `streaming` class gets each message
+    as it arrives. `refusal` is set if the call is not admitted. `charged` are its bytes in the
+    engine's budget. `answered` tells that no more is to be sent, except unsent DATA.
     """
 
     __slots__ = (
@@ -90,29 +90,29 @@ class Stream(Call):
         self.arrived = 0
         """Bytes of DATA, prefixes included."""
         self.compressed = False
-        """Whether its message came compressed: so is the answer, where the client takes that."""
+        """Whether its message was compressed; then the answer is too, if the client accepts it."""
         self.window = STREAM_WINDOW
         """Bytes that the client may still send."""
         self.credit = connection.sending.first_window
-        """Bytes that the client lets us send."""
+        """Bytes that the client's window still allows to send."""
         self.moved_at = now
-        """When something of it was last received or sent."""
+        """When bytes of it were last received or sent."""
         self.headers_sent = False
         self.unsent: Unsent | None = None
-        """DATA that waits for the client's windows, and `trailers` that follow it."""
+        """DATA that waits for the client's windows; `trailers` follow it."""
         self.trailers = b""
         self.held_back = False
-        """Whether messages that are there wait to be handed over."""
+        """Whether received messages wait to be passed on."""
 
     @property
     def account(self) -> Account | None:
-        """Who pays for a large message or answer; nobody while the service is not known."""
+        """The account for a large message or answer; None while the service is not known."""
         return None
 
-    # What a service says
+    # Overridden by services
 
     def received(self, now: float) -> None:
-        """Act on a unary call whose message is whole."""
+        """Act on a unary call whose message is complete."""
         raise NotImplementedError
 
     def message(self, data: bytes, now: float) -> None:
@@ -120,21 +120,21 @@ class Stream(Call):
         raise NotImplementedError
 
     def half_closed(self, now: float) -> None:
-        """Act on the end of the client's messages, of a streaming call."""
+        """Act on the end of the client's messages in a streaming call."""
         raise NotImplementedError
 
     def withdraw(self) -> None:
-        """Take back a call that is not answered and whose client has reset it, or has left."""
+        """Withdraw an unanswered call that the client has reset, or whose client disconnected."""
 
-    # What it can use
+    # Used by services
 
     def respond(self, message: list[bytes]) -> None:
-        """Answer a unary call: a message, and status 0."""
+        """Answer a unary call with a message and status 0."""
         if not self.answered:
             self.connection.sending.respond(self, message)
 
     def fail(self, status: int, text: str) -> None:
-        """End with a status of gRPC and a text."""
+        """End the call with a status of gRPC and a text."""
         if not self.answered:
             self.connection.sending.fail(self, status, text)
 
@@ -149,12 +149,12 @@ class Stream(Call):
             self.connection.sending.finish(self)
 
     def charge(self, size: int) -> None:
-        """Charge `size` bytes for its message, or for its answer, from now on."""
+        """Charge `size` bytes for the message or the answer, instead of those until now."""
         self.connection.budget.charge(self.account, self.charged, size)
         self.charged = size
 
     def settle(self) -> None:
-        """Charge what is held for it now: messages that arrive, and answers that wait."""
+        """Charge the bytes that are held for it now: arriving messages and unsent answers."""
         held = 0 if self.answered else self.size
         if self.unsent is not None:
             held += self.unsent.size
@@ -162,6 +162,6 @@ class Stream(Call):
             self.charge(held)
 
     def give_back(self) -> None:
-        """Take what is charged out of the budget."""
+        """Release the charged bytes."""
         if self.charged:
             self.charge(0)

@@ -1,4 +1,4 @@
-"""What a stream has to say and may not send yet."""
+"""The DATA of a stream that cannot be sent yet."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from eas_processor.frontends.grpc.http2.frames import DATA, FRAME_HEAD
 
 class Unsent:
     """
-    DATA that waits for the client's windows, or for its pace; `size` bytes are held for it.
+    DATA that waits for the client's windows, or for a slow client; `size` bytes are held.
 
-    `queued` is whether the stream's own window is open, so that it takes its turn with others.
-    `holds_back` is whether messages of the client wait until this is sent.
+    `queued` tells whether the stream is in the queue, because its own window is open.
+    `holds_back` tells whether messages of the client wait until this DATA is sent.
     """
 
     __slots__ = ("_offset", "_pieces", "holds_back", "queued", "size")
@@ -20,20 +20,20 @@ class Unsent:
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
         self._offset = 0
-        """Bytes of the first piece that are sent."""
+        """Bytes of the first piece that have been sent."""
         self.size = 0
         self.queued = False
         self.holds_back = False
 
     def add(self, pieces: list[bytes]) -> None:
-        """Add DATA; it is kept as it is."""
+        """Add pieces of DATA, without a copy."""
         for each in pieces:
             if each:
                 self._pieces.append(each)
                 self.size += len(each)
 
     def take(self, stream: int, most: int, out: list[bytes | memoryview]) -> int:
-        """Put one frame of at most that many bytes into `out`; return how many it has."""
+        """Append one frame with at most `most` bytes of DATA to `out`; return their number."""
         first, start = self._pieces[0], self._offset
         left = len(first) - start
         size = min(left, most)
@@ -42,7 +42,7 @@ class Unsent:
         if size == left:
             self._pieces.popleft()
             self._offset = 0
-            # A piece is let go of as a whole.
+            # The memory of a piece is freed only as a whole.
             self.size -= len(first)
         else:
             self._offset += size

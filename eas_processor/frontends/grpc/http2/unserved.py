@@ -1,4 +1,4 @@
-"""Streams that no service answers: they are ended whatever their messages are."""
+"""Methods for streams that no service answers. They end a stream without reading its messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _INTERNAL = 13
 _NOT_SERVED = BadRequest("no service answers this")
-"""Has the connection read no message; what the client is told is the method's to say."""
+"""Keeps the connection from reading messages. The method itself decides the answer."""
 
 
 class _UnservedStream(Stream):
@@ -26,7 +26,7 @@ class _UnservedStream(Stream):
 
 
 class Unserved:
-    """Ends every stream with `end`, at once."""
+    """Ends every stream at once with `end`."""
 
     def __init__(self, end: Callable[[Stream], None]) -> None:
         self.end = end
@@ -40,11 +40,11 @@ class Unserved:
 
 
 def http_only(status: int) -> Unserved:
-    """Return what answers something that is no call of gRPC with a status of HTTP."""
+    """Return a method that answers streams which are not calls of gRPC with an HTTP status."""
     return Unserved(lambda stream: stream.connection.sending.refuse_http(stream, status))
 
 
 def bad_timeout() -> Unserved:
-    """Return what refuses calls whose grpc-timeout is none."""
-    text = "grpc-timeout is 1 to 8 digits and one of H, M, S, m, u, n"
+    """Return a method that refuses calls with an invalid grpc-timeout."""
+    text = "grpc-timeout is invalid, expected 1 to 8 digits and one of H, M, S, m, u, n"
     return Unserved(lambda stream: stream.fail(_INTERNAL, text))
