@@ -1,1 +1,1 @@
-"""gRPC: services of TensorFlow Serving, over an HTTP/2 listener of our own (`http2/`)."""
+"""gRPC: the services of TensorFlow Serving, on the engine's own HTTP/2 (`http2/`)."""

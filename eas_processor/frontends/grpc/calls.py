@@ -21,14 +21,14 @@ from eas_processor.link.frames import BULK_SIZE
 from eas_processor.serving.service import Service
 
 _LEAST_LEFT_S = 0.001
-"""Of a call whose deadline has passed: 0.0 would be one without."""
+"""The time limit of a call whose deadline has passed, because 0.0 means no limit."""
 
 
 class Target(NamedTuple):
     """
-    The version that a `model_spec` means, and how its answers are completed.
+    The version that a `model_spec` names, and the parts of its answers.
 
-    `tail` is the `model_spec` of the answer, which protobuf takes behind any other field.
+    `tail` is the `model_spec` of the answer. Protobuf allows it after all other fields.
     """
 
     service: Service
@@ -41,15 +41,15 @@ class Targets(Protocol):
     """Finds the version for a message."""
 
     def target(self, body: list[bytes], head: StreamHead) -> Target:
-        """Return it. Raises Refusal."""
+        """Return the version for a message. Raises Refusal."""
 
 
 class CallMethod:
     """
     One method of `PredictionService`.
 
-    `api` is what counters call it, `codec` that of its bodies, and `complete` puts an answer
-    together from what the worker sent.
+    `api` is its name in the counters, and `codec` the codec of its bodies. `complete` makes an
+    answer from the worker's payload.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class CallMethod:
 
 
 class PredictionCall(Stream):
-    """One call; its `target` is known when its message is there."""
+    """One call; its `target` is known once its message is complete."""
 
     __slots__ = ("target",)
 
@@ -101,10 +101,10 @@ class PredictionCall(Stream):
             self.refuse(refusal)
             return
         if size > BULK_SIZE:
-            # From here on its service pays for it.
+            # From here on, the body is charged to the service's account.
             self.give_back()
         self.target = target
-        # A message can take most of its call's time to arrive.
+        # The message may have used most of the call's time to arrive.
         left = max(self.deadline - now, _LEAST_LEFT_S) if self.deadline else 0.0
         refusal_of_service = target.service.admit_own(self, size, left)
         if refusal_of_service is not None:

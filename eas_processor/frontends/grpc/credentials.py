@@ -1,4 +1,4 @@
-"""The TLS context of a gRPC port whose key and certificates are texts, as in an `SSLConfig`."""
+"""The TLS context of a gRPC port, from the PEM texts of an `SSLConfig`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def context_of(
     key: str, certificate: str, authority: str = "", *, verifies: bool = False
 ) -> ssl.SSLContext:
     """
-    Return a context that shows `certificate`, of TLS 1.2 and newer and for HTTP/2.
+    Return a context with `certificate` for TLS 1.2 and newer and HTTP/2.
 
-    Clients need a certificate of `authority` where it `verifies` them; without an authority, one of
-    those that this system trusts. All are PEM texts. Raises StartError, which names the field.
+    If it `verifies` clients, they need a certificate of `authority`, or without one of any
+    authority that this system trusts. All are PEM texts. Raises StartError, which names the field.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -31,7 +31,7 @@ def context_of(
 
 
 def _load_pair(context: ssl.SSLContext, key: str, certificate: str) -> None:
-    # `load_cert_chain` reads files alone. A temporary file is only its owner's to read.
+    # `load_cert_chain` reads only files. Only the owner can read a temporary file.
     with tempfile.NamedTemporaryFile("w", prefix="eas-", suffix=".pem") as file:
         file.write(f"{certificate}\n{key}\n")
         file.flush()
@@ -43,7 +43,7 @@ def _load_pair(context: ssl.SSLContext, key: str, certificate: str) -> None:
             ) from None
         except (ssl.SSLError, ValueError) as error:
             if getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
-                raise StartError("server_key: is not the key of server_cert") from None
+                raise StartError("server_key: does not belong to server_cert") from None
             raise StartError(
                 f"server_cert and server_key cannot be used: expected PEM texts of a certificate "
                 f"and its private key ({error})"
@@ -64,5 +64,5 @@ class _EncryptedKey(Exception):
 
 
 def _refuse_to_ask() -> str:
-    # OpenSSL would ask on the terminal, and a service has nobody to answer.
+    # OpenSSL would ask for the password on the terminal.
     raise _EncryptedKey

@@ -1,4 +1,4 @@
-"""One port for HTTP/1.1 and gRPC: the first bytes tell which, or what TLS has agreed on."""
+"""One port for HTTP/1.1 and gRPC. The first bytes, or the protocol chosen in TLS, decide."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from eas_processor.frontends.http.server import HttpServer
 
 _TELLING = 4
-"""Bytes that tell: no method of HTTP/1.1 begins with `PRI `."""
+"""The number of bytes that decide: no method of HTTP/1.1 begins with `PRI `."""
 
 
 class GrpcAlone:
-    """Makes the protocols of a port that speaks gRPC."""
+    """Makes the protocol objects of a port for gRPC only."""
 
     def __init__(self, routes: GrpcRoutes) -> None:
         self._routes = routes
@@ -33,9 +33,9 @@ class GrpcAlone:
 
 class Either:
     """
-    Makes the protocols of a port that speaks HTTP/1.1, and gRPC while somebody `is_wanted`.
+    Makes the protocol objects of a port for HTTP/1.1, and for gRPC while `is_wanted()`.
 
-    To look at the first bytes takes a connection 5 us.
+    Looking at the first bytes takes 5 us for each connection.
     """
 
     def __init__(self, routes: GrpcRoutes, is_wanted: Callable[[], bool] = lambda: True) -> None:
@@ -47,7 +47,7 @@ class Either:
 
 
 class FirstBytes(asyncio.Protocol):
-    """Waits for the bytes that tell, and gives the connection to the protocol that they mean."""
+    """Waits for the first bytes, and passes the connection to the protocol that they mean."""
 
     def __init__(self, server: HttpServer, grpc: Callable[[HttpServer], Http2Connection]) -> None:
         self._server = server
@@ -90,14 +90,14 @@ class FirstBytes(asyncio.Protocol):
             protocol.data_received(self._held)
 
     def check_time(self, now: float) -> None:
-        """Close a connection that has sent nothing which tells."""
+        """Close a connection that has not sent enough bytes in time."""
         settings = self._server.settings
         patience = settings.head_timeout if self._held else settings.idle_timeout
         if now - self._since > patience:
             self._transport.close()
 
     def close_if_idle(self, since: float) -> None:
-        """Close a connection from which nothing has come since that time."""
+        """Close the connection if it was opened before that time."""
         if self._since <= since:
             self._transport.close()
 

@@ -26,11 +26,11 @@ _STATUS = 1
 _SERVING, _NOT_SERVING, _SERVICE_UNKNOWN = 1, 2, 3
 
 Serves = Callable[[str, StreamHead], bool | None]
-"""Says whether a service of this name takes calls, None for no such service. Raises Refusal."""
+"""Returns whether a service of this name takes calls, None if unknown. Raises Refusal."""
 
 
 def health_methods(serves: Serves, streams: OpenStreams) -> dict[bytes, Method]:
-    """Return the methods by their paths; `streams` looks after those that watch."""
+    """Return the methods by path; `streams` checks the streams of Watch."""
     return {
         HEALTH_SERVICE + b"Check": _HealthMethod(_Check, serves, streams),
         HEALTH_SERVICE + b"Watch": _HealthMethod(_Watch, serves, streams),
@@ -38,13 +38,13 @@ def health_methods(serves: Serves, streams: OpenStreams) -> dict[bytes, Method]:
 
 
 def health_of_server(names: Iterable[str]) -> Serves:
-    """Return what says that a server that listens, and its services of these names, take calls."""
+    """Return a function for which the server itself and the services of these names take calls."""
     known = frozenset(["", *names])
     return lambda name, _: True if name in known else None
 
 
 def health_of_models(registry: Registry, models: TfsModels) -> Serves:
-    """Return what tells of the whole server under no name, and of a service to who may call it."""
+    """Return a function for the models of a registry; the empty name means the whole server."""
 
     def serves(name: str, head: StreamHead) -> bool | None:
         if not name:
@@ -71,7 +71,7 @@ class _HealthMethod:
         return self._kind(self, connection, stream_id, head, now)
 
     def status(self, name: str, stream: Stream) -> int:
-        """Return what clients are told. Raises Refusal."""
+        """Return the `ServingStatus` of a service. Raises Refusal."""
         serves = self._serves(name, stream.head)
         if serves is None:
             return _SERVICE_UNKNOWN
@@ -99,7 +99,7 @@ class _Check(Stream):
 
 
 class _Watch(OpenStream):
-    """A stream that tells the status of a service, and each other one that it has later."""
+    """A stream that sends the status of a service, and each later change."""
 
     __slots__ = ("_name", "_told")
     method: _HealthMethod

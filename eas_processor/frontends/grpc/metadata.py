@@ -50,7 +50,7 @@ def _model_metadata(models: TfsModels, message: bytes, head: StreamHead) -> byte
 
 
 def _metadata_fields(message: bytes) -> list[str]:
-    """Return the names of what is asked for. Raises BadRequest."""
+    """Return the requested metadata fields. Raises BadRequest."""
     try:
         return [
             message[start:stop].decode()
@@ -71,6 +71,6 @@ def _check(names: list[str]) -> None:
 
 @lru_cache(_REMEMBERED)
 def _metadata(signatures: str) -> bytes:
-    """Return the field `metadata`; a version's signatures are converted once."""
+    """Return the field `metadata`. It is cached, so that signatures are converted only once."""
     packed = text_field(1, _TYPE) + length_field(2, signature_def_map(signatures))
     return map_entry(_METADATA, _FIELD, packed)

@@ -1,4 +1,4 @@
-"""`ModelService`: how far versions have come, and another configuration."""
+"""`ModelService`: the status of versions, and changes of the configuration."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ _MODEL_VERSION_STATUS = _STATUS_OF_RELOAD = 1
 
 Reload = Callable[[bytes], Coroutine[Any, Any, bytes]]
 """
-Serves the models of a serialized `ReloadConfigRequest` and no others; returns the metrics that it
-was asked for, as fields of the answer. Raises EasError.
+Serves exactly the models of a serialized `ReloadConfigRequest`.
+
+Returns the metrics that the request asks for, as fields of the answer. Raises EasError.
 """
 
 
 class _NotReloaded(Refusal):
-    """The configuration stays as it was; each instance has the code of its reason."""
+    """The configuration is unchanged. The code depends on the error."""
 
     def __init__(self, error: EasError) -> None:
         super().__init__(str(error))
@@ -53,7 +54,7 @@ class _NotReloaded(Refusal):
 
 
 def model_service_methods(models: TfsModels, reload: Reload | None) -> dict[bytes, Method]:
-    """Return the methods by path; without `reload` there is no other configuration."""
+    """Return the methods by path. Without `reload`, the configuration cannot be changed."""
     methods: dict[bytes, Method] = {
         MODEL_SERVICE + b"GetModelStatus": SimpleMethod(
             lambda message, head: _model_status(models, message, head)

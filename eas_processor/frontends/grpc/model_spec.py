@@ -1,4 +1,4 @@
-"""The `model_spec` of a request: found in its bytes without reading the rest, and of an answer."""
+"""Reads the `model_spec` of a request without parsing the rest, and writes that of an answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 class ModelSpec(NamedTuple):
-    """Which model a request is for; `version` is None where none is named, `label` empty."""
+    """The model that a request names. Without a version, `version` is None and `label` empty."""
 
     name: str = ""
     version: int | None = None
@@ -35,7 +35,7 @@ class ModelSpec(NamedTuple):
 
     @property
     def wanted(self) -> Wanted:
-        """The model and its version. Raises BadRequest without a name."""
+        """The model and its version. Raises BadRequest if there is no name."""
         if not self.name:
             raise BadRequest("ModelSpec has no name specified.")
         return Wanted(self.name.encode(), self.version, self.label or None)
@@ -43,9 +43,9 @@ class ModelSpec(NamedTuple):
 
 def first_field(body: Sequence[bytes]) -> bytes:
     """
-    Return the contents of all fields 1 of a message, one behind the other, as protobuf merges them.
+    Return the contents of all fields 1 of a message, concatenated, as protobuf merges them.
 
-    The message may be in pieces, and is not joined. Raises BadRequest.
+    The message may consist of several pieces, which are not joined. Raises BadRequest.
     """
     try:
         if len(body) == 1:
@@ -63,7 +63,7 @@ def first_field(body: Sequence[bytes]) -> bytes:
 
 
 def read_spec(content: bytes) -> ModelSpec:
-    """Return the `ModelSpec` whose content this is. Raises BadRequest."""
+    """Parse the content of a `ModelSpec`. Raises BadRequest."""
     given: dict[str, str | int | None] = {}
     try:
         for number, kind, start, stop in fields(content):
@@ -102,7 +102,7 @@ def _version(number: int) -> bytes:
 
 
 def add_version(response: bytes, number: int) -> bytes:
-    """Return a `MultiInferenceResponse` in which each result has its version."""
+    """Return a `MultiInferenceResponse` with the version added to each result."""
     version = length_field(1, _version(number))
     return b"".join(
         length_field(1, response[start:stop] + version)
@@ -112,13 +112,13 @@ def add_version(response: bytes, number: int) -> bytes:
 
 
 class _Pieces:
-    """A message in pieces, walked over their borders."""
+    """Reads the fields of a message that consists of several pieces."""
 
     def __init__(self, body: Sequence[bytes]) -> None:
         self._body = body
         self._piece = 0
         self._start = 0
-        """Where the piece begins in the message."""
+        """The position of the present piece in the message."""
         self._size = sum(map(len, body))
 
     def first_fields(self) -> list[bytes]:
@@ -137,7 +137,7 @@ class _Pieces:
         raise MalformedError(f"the message has more than {MOST_FIELDS} fields")
 
     def _read(self, pos: int, size: int) -> bytes:
-        """Return `size` bytes from `pos` on, or what there is; `pos` never goes back."""
+        """Return up to `size` bytes from `pos` on. `pos` must not decrease between calls."""
         body = self._body
         while self._piece < len(body) and pos >= self._start + len(body[self._piece]):
             self._start += len(body[self._piece])

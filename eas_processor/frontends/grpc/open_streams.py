@@ -1,4 +1,4 @@
-"""Streams that stay open between messages, and what looks after them."""
+"""Streams that stay open between messages, and a timer that checks them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _LOOK_S = 1.0
 
 
 class OpenStream(Stream):
-    """A stream of messages that is looked at once a second."""
+    """A streaming call that is checked once a second."""
 
     __slots__ = ()
     streaming = True
 
     def look(self) -> None:
-        """Act on what has changed outside of the stream."""
+        """Act on changes outside of the stream."""
 
     def refuse(self, refusal: Refusal) -> None:
         self.fail(STATUSES[refusal.code], refusal_text(refusal))
@@ -28,10 +28,10 @@ class OpenStream(Stream):
 
 class OpenStreams:
     """
-    Looks at every open stream from one timer, which runs while there is one.
+    Checks every open stream from one timer, which runs while there are any.
 
-    A stream is ended when its deadline has passed, or when its server is shutting down: it would
-    hold that up until the time for it is over.
+    A stream is ended when its deadline has passed, or when its server shuts down, because it would
+    delay the shutdown for the whole grace period.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class OpenStreams:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, stream: OpenStream) -> None:
-        """Look at a stream from now on, until it is answered or its client has left."""
+        """Check a stream from now on, until it is answered or its client disconnects."""
         self._streams.add(stream)
         if self._timer is None:
             self._set_timer()

@@ -1,10 +1,9 @@
 """
 `tensorflow.ProfilerService`, so that TensorBoard and `tf.profiler.experimental.client` work.
 
-    Profile    what TensorFlow did in each ready instance, in the answer: a client that asks for a
-               directory writes the files itself
-    Terminate  ends what is running, which is answered with what there is until then
-    Monitor    a few lines of text: requests, rows a run and processor cores of each version
+    Profile    returns a profile of each ready instance in the answer; the client writes the files
+    Terminate  ends running calls, which return what they have until then
+    Monitor    returns lines of text: requests, rows per run and CPU cores of each version
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ if TYPE_CHECKING:
 PROFILER_SERVICE = b"/tensorflow.ProfilerService/"
 _MOST_SECONDS = 60.0
 _LOOK_S = 0.5
-"""How often a call looks whether the engine is to end."""
+"""How often a call checks whether the engine is shutting down."""
 
 _Asked = TypeVar("_Asked", ProfileRequest, MonitorRequest)
 
 
 def profiler_methods(registry: Registry) -> dict[bytes, Method]:
-    """Return the methods of the service by their paths."""
+    """Return the methods of the service by path."""
     profiling = Profiling(registry)
 
     async def profile(message: bytes) -> bytes:
@@ -64,7 +63,7 @@ def profiler_methods(registry: Registry) -> dict[bytes, Method]:
 
 
 def _checked(read: Callable[[bytes], _Asked], message: bytes) -> _Asked:
-    """Return what a message asks for. Raises BadRequest."""
+    """Parse a message and check its duration. Raises BadRequest."""
     try:
         asked = read(message)
     except MalformedError as error:
@@ -78,9 +77,10 @@ def _checked(read: Callable[[bytes], _Asked], message: bytes) -> _Asked:
 
 class _ProfilerStream(SimpleStream):
     """
-    A call that takes its time, but no longer than anybody waits for it.
+    A call that runs for seconds, but not longer than its client waits.
 
-    It is dropped when its client leaves, and ends as by Terminate when the engine is to end.
+    It is cancelled when its client disconnects, and ends as by Terminate when the engine shuts
+    down.
     """
 
     __slots__ = ("_task",)
@@ -91,7 +91,7 @@ class _ProfilerStream(SimpleStream):
         self._task = asyncio.create_task(self._reply(answer))
 
     def withdraw(self) -> None:
-        # Without one when the client leaves before its message is whole.
+        # There is no task if the client disconnects before its message is complete.
         task = getattr(self, "_task", None)
         if task is not None:
             task.cancel()

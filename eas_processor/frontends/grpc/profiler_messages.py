@@ -1,4 +1,4 @@
-"""The messages of `tensorflow.ProfilerService`: those fields that mean something here."""
+"""The messages of `tensorflow.ProfilerService`, with the fields that the engine uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eas_processor.frontends.grpc.wire import (
 
 _DURATION_MS = 1
 _OPTIONS = 4
-# Of the options.
+# Fields of the options
 _HOST_LEVEL, _DEVICE_LEVEL, _VERSION = 2, 3, 5
 _DEFAULT_LEVELS = {"host_tracer_level": 2, "device_tracer_level": 1}
 _MOST_DETAIL = 3
@@ -24,10 +24,10 @@ _MOST_DETAIL = 3
 
 class ProfileRequest(NamedTuple):
     """
-    How long, in seconds, and with which levels of TensorFlow's tracers.
+    The seconds of a profile, and the levels of TensorFlow's tracers.
 
-    The directory, the session and the host that a request names are of no use to a server that
-    writes nothing. The level of Python's tracer would show the worker and not the model.
+    Directory, session and host are ignored, because the engine writes no files. The level of
+    Python's tracer is ignored, because that would show the worker rather than the model.
     """
 
     seconds: float
@@ -35,7 +35,7 @@ class ProfileRequest(NamedTuple):
 
 
 class MonitorRequest(NamedTuple):
-    """How long, in seconds, how much (1 or 2), and whether the report begins with the time."""
+    """The seconds to watch, the level of detail (1 or 2), and whether to report the time."""
 
     seconds: float
     level: int
@@ -43,7 +43,7 @@ class MonitorRequest(NamedTuple):
 
 
 def read_profile(message: bytes) -> ProfileRequest:
-    """Return what a `ProfileRequest` asks for. Raises MalformedError."""
+    """Parse a `ProfileRequest`. Raises MalformedError."""
     levels = _DEFAULT_LEVELS
     for number, kind, start, stop in fields(message):
         if (number, kind) == (_OPTIONS, LENGTH):
@@ -52,7 +52,7 @@ def read_profile(message: bytes) -> ProfileRequest:
 
 
 def _levels(options: dict[int, int]) -> dict[str, int]:
-    """Return the levels of `ProfileOptions`; those without a version mean the usual ones."""
+    """Return the levels in `ProfileOptions`; without a version, the default levels."""
     if not options.get(_VERSION):
         return _DEFAULT_LEVELS
     return {
@@ -62,16 +62,16 @@ def _levels(options: dict[int, int]) -> dict[str, int]:
 
 
 def read_monitor(message: bytes) -> MonitorRequest:
-    """Return what a `MonitorRequest` asks for. Raises MalformedError."""
+    """Parse a `MonitorRequest`. Raises MalformedError."""
     given = _numbers(message)
     return MonitorRequest(given.get(_DURATION_MS, 0) / 1e3, given.get(2, 1), bool(given.get(3)))
 
 
 def write_profile(profiles: dict[str, bytes]) -> bytes:
     """
-    Return a `ProfileResponse`: each profile as the data of a tool of that name.
+    Return a `ProfileResponse` with each profile as the data of a tool.
 
-    A client writes each into a file, whose name ends with the tool's.
+    A client writes each profile into a file whose name ends with that of the tool.
     """
     tools = (
         length_field(6, text_field(1, name) + length_field(2, profile))
@@ -81,12 +81,12 @@ def write_profile(profiles: dict[str, bytes]) -> bytes:
 
 
 def write_monitor(report: str) -> bytes:
-    """Return a `MonitorResponse` that shows this text."""
+    """Return a `MonitorResponse` with this text."""
     return text_field(1, report)
 
 
 def _numbers(message: bytes) -> dict[int, int]:
-    """Return the fields that are numbers; the last of repeated ones."""
+    """Return the values of number fields, by field number; of repeated fields, the last."""
     return {
         number: read_varint(message, start)[0]
         for number, kind, start, _ in fields(message)

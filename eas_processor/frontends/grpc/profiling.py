@@ -1,4 +1,4 @@
-"""Profiles of all that an engine serves, and a text that says how busy it is."""
+"""Profiles the instances of an engine, and reports how busy its services are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class NoProfile(Refusal):
-    """An instance cannot be profiled, for the reason that `code` stands for."""
+    """An instance could not be profiled; `code` is the status code of the reason."""
 
     def __init__(self, code: int, sentence: bytes) -> None:
         super().__init__(sentence.decode(errors="replace"))
@@ -31,7 +31,7 @@ class NoProfile(Refusal):
 
 
 class Profiling:
-    """Profiles every ready instance of the services of a registry, at the same time."""
+    """Profiles all ready instances of the public services of a registry at the same time."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -40,9 +40,9 @@ class Profiling:
 
     async def take(self, asked: ProfileRequest) -> dict[str, bytes]:
         """
-        Return the profiles by the names of their files, without those of what has been idle.
+        Return the profiles by file name, without those of idle instances.
 
-        Raises NotReady where no instance is, or another profile is running, and NoProfile.
+        Raises NotReady if no instance is ready or another profile is running, and NoProfile.
         """
         if self._profiled:
             raise NotReady("another profile is being taken; try again")
@@ -70,14 +70,14 @@ class Profiling:
         }
 
     def end(self) -> None:
-        """Have what is running end now, and be returned as far as it is."""
+        """End running profiles and reports now; their callers get the result so far."""
         for each in self._profiled:
             each.profiler.end()
         for watch in self._watches:
             watch.set()
 
     async def watch(self, asked: MonitorRequest) -> str:
-        """Return what each version did in these seconds, as lines of text."""
+        """Return lines of text that describe the work of each version in these seconds."""
         before = {version: _Seen.of(service) for version, service in self._named()}
         seconds = await self._wait(asked.seconds)
         lines = [f"Timestamp: {datetime.now().astimezone():%H:%M:%S}"] if asked.timestamp else []
@@ -88,7 +88,7 @@ class Profiling:
         return "\n".join(lines) or "no model is served"
 
     async def _wait(self, seconds: float) -> float:
-        """Wait until `end`, or for that long; return how long it was."""
+        """Wait for `seconds` or until `end`; return the seconds that have passed."""
         began, end = monotonic(), asyncio.Event()
         self._watches.add(end)
         try:
@@ -100,7 +100,7 @@ class Profiling:
         return max(monotonic() - began, 1e-3)
 
     def _services(self) -> Iterator[tuple[int, Service]]:
-        """Yield the versions of what everybody may call: these calls bring no token."""
+        """Yield the versions of public services only, because clients here send no token."""
         for entry in self._registry:
             if entry.tokens.public:
                 yield from sorted(entry.versions.items())
@@ -110,14 +110,14 @@ class Profiling:
 
 
 class _Seen(NamedTuple):
-    """What the counters of a service said at one moment."""
+    """The counters of a service at one moment."""
 
     instances: int
     requests: int
     runs: int
     rows: int
     processor: float
-    """Seconds that its workers have used of a processor, by those that were there."""
+    """The CPU seconds that its present workers have used."""
     steps: dict[str, float]
 
     @classmethod
@@ -134,7 +134,7 @@ class _Seen(NamedTuple):
         )
 
     def until(self, after: _Seen, seconds: float, level: int) -> str:
-        """Return what happened between this and `after`; a `level` above 1 tells of the steps."""
+        """Describe the work between this moment and `after`; above `level` 1 with the steps."""
         requests, runs = after.requests - self.requests, after.runs - self.runs
         cores = max(0.0, after.processor - self.processor) / seconds
         instances = "1 instance" if after.instances == 1 else f"{after.instances} instances"
@@ -152,17 +152,17 @@ class _Seen(NamedTuple):
 
 
 def _file_name(service: str, number: int, instance: Backend) -> str:
-    # The client joins it to a path, so a `/` in the name of a service would name a directory.
+    # The client uses it as part of a path, so a `/` in the service name must be quoted.
     return f"{quote(service, safe='')}-{number}-{instance.number}.xplane.pb"
 
 
 def _processor_seconds(pid: int) -> float:
-    """Return the seconds that a process has used of a processor, 0.0 where it is gone."""
+    """Return the CPU seconds that a process has used, or 0.0 if it has ended."""
     with (
         contextlib.suppress(OSError),
         open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file,
     ):
-        # After the name of the program, which may have spaces and brackets: proc(5).
+        # The fields follow the program's name, which may contain spaces and brackets: proc(5).
         numbers = file.read().rpartition(")")[2].split()
         return (int(numbers[11]) + int(numbers[12])) / _TICKS
     return 0.0

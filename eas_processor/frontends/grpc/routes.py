@@ -1,4 +1,4 @@
-"""Who answers a call of gRPC: a version of a model, or what tells of it."""
+"""Finds the method of a gRPC call by its path, and the version that the call means."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from eas_processor.serving.registry import Registry
 from eas_processor.serving.tokens import Tokens
 
 NAME = "grpc"
-"""What a service calls this frontend that wants it."""
+"""The name of this frontend in `ServiceSettings.frontends`."""
 
 PREDICTION_SERVICE = b"/tensorflow.serving.PredictionService/"
 _MODEL_SPEC_OF_ANSWER = 2
 _REMEMBERED = 256
 _REMEMBERED_SIZE = 1024
-"""Bytes of a `model_spec` that is remembered; one that clients write has less than a hundred."""
+"""The largest remembered `model_spec`, in bytes. A usual one has less than a hundred."""
 
 
 class _Known:
-    """The version that a `model_spec` meant, while its service has the same tokens."""
+    """The version that a `model_spec` means, valid while its service has the same tokens."""
 
     __slots__ = ("target", "tokens")
 
@@ -53,10 +53,10 @@ class _Known:
 
 class GrpcServices:
     """
-    The methods of an engine, by their paths.
+    The methods of an engine, by path.
 
-    Answers have `tensor_content` instead of typed fields with `as_content`. `more` are methods of
-    other services.
+    With `as_content`, answers have `tensor_content` rather than typed fields. `more` contains
+    methods of other services.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class GrpcServices:
         self._methods.update(more or {})
 
     def find(self, head: StreamHead) -> Method:
-        """Return who answers streams with this head; one of no method refuses them."""
+        """Return the method for streams with this head, which may be one that refuses."""
         return self._methods.get(head.path) or UnknownMethod(head.path)
 
     def add(self, methods: Mapping[bytes, Method]) -> None:
-        """Take in methods of other services."""
+        """Add methods of other services."""
         self._methods.update(methods)
 
     def served(self) -> set[str]:
@@ -97,7 +97,7 @@ class GrpcServices:
         return {path.split(b"/")[1].decode() for path in self._methods}
 
     def resolve(self, spec: ModelSpec, head: StreamHead) -> Target:
-        """Return the version that `spec` means. Raises Refusal."""
+        """Return the version that `spec` names. Raises Refusal."""
         wanted = spec.wanted
         entry = self.models.entry(wanted, asker(head))
         number, service = self.models.version(entry, wanted)
@@ -107,7 +107,7 @@ class GrpcServices:
 
 
 class _BySpec:
-    """Finds the version for a message that begins with a `model_spec`, or has one somewhere."""
+    """Finds the version for a message with a `model_spec` in its field 1."""
 
     def __init__(self, services: GrpcServices) -> None:
         self._services = services
@@ -115,7 +115,7 @@ class _BySpec:
 
     def target(self, body: list[bytes], head: StreamHead) -> Target:
         content = self.spec_of(body)
-        # The token is part of the head; what differs in the deadline alone has the same key.
+        # The token is part of the head. Heads that differ only in the deadline have the same key.
         key = content, head.key
         known = self._known.get(key)
         if known is not None and known.tokens is known.target.service.tokens:
@@ -123,7 +123,7 @@ class _BySpec:
         if not content:
             raise BadRequest("Missing ModelSpec")
         target = self._services.resolve(read_spec(content), head)
-        # A longer one has fields that nobody knows, and would be held for as long as it is known.
+        # A longer one has unknown fields, and would use memory while it is remembered.
         if len(content) <= _REMEMBERED_SIZE:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
@@ -136,18 +136,18 @@ class _BySpec:
 
 
 class _ByTask(_BySpec):
-    """Finds it for a `MultiInferenceRequest`: the first task tells."""
+    """Finds the version for a `MultiInferenceRequest`, from its tasks."""
 
     def spec_of(self, body: list[bytes]) -> bytes:
         tasks = first_field(body)
         if not tasks:
             raise BadRequest("MultiInferenceRequest has no tasks.")
-        # Tasks are joined here: of what they have in common, the name, one is as good as another.
+        # The tasks are concatenated here. All have the same model, so any of them serves.
         return first_field([tasks])
 
 
 def asker(head: StreamHead) -> AskToken:
-    """Return what checks the token of a call: it comes as `authorization`."""
+    """Return a function that checks the token of a call, from its `authorization` field."""
 
     def ask(tokens: Tokens, name: str) -> Refusal | None:
         return token_refusal(tokens, name, b"POST", head.path, head.headers)
@@ -161,5 +161,5 @@ def _with_spec(payload: list[bytes], target: Target) -> list[bytes]:
 
 
 def _with_versions(payload: list[bytes], target: Target) -> list[bytes]:
-    """Return an answer each of whose results has its version."""
+    """Return an answer with the version added to each result."""
     return [add_version(b"".join(payload), target.number)]

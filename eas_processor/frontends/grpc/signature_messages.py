@@ -1,4 +1,4 @@
-"""The signatures of a model, which its worker tells as JSON, as protobuf messages."""
+"""Converts the signatures of a model from the worker's JSON to protobuf messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DTYPES = (
 )
 _NUMBERS = {f"DT_{name}": number for number, name in enumerate(_DTYPES)}
 _REF = 100
-"""What is added to the number of a dtype for a reference to such a tensor."""
+"""The number of a reference dtype is that of its dtype plus this."""
 
 # Fields of the messages
 _SIGNATURE_DEF = 1
@@ -32,7 +32,7 @@ _TENSOR_DTYPE, _TENSOR_SHAPE, _VERSION_NUMBER = 1, 2, 3
 
 
 def signature_def_map(text: str) -> bytes:
-    """Return the `SignatureDefMap` of the JSON that `/metadata` shows."""
+    """Return the `SignatureDefMap` for the JSON that `/metadata` shows."""
     return _map(_SIGNATURE_DEF, json.loads(text), _signature_def)
 
 
@@ -42,7 +42,7 @@ def _map(number: int, values: dict[str, Any], write: Callable[[Any], bytes]) -> 
 
 
 def map_entry(number: int, key: str, message: bytes) -> bytes:
-    """Return one entry of such a map."""
+    """Return one entry of a map from texts to messages."""
     return length_field(number, text_field(1, key) + length_field(2, message))
 
 
@@ -60,13 +60,13 @@ def _tensor_info(info: dict[str, Any]) -> bytes:
         names = (text_field(each, sparse[name]) for each, name in enumerate(_SPARSE_NAMES, 1))
         encoding = length_field(_COO_SPARSE, b"".join(names))
     else:
-        # Present even when empty: it is one of several encodings.
+        # It is present even if empty, because it is one of a oneof.
         encoding = length_field(_NAME, info["name"].encode())
     return encoding + _typed(_INFO_DTYPE, _INFO_SHAPE, info)
 
 
 def _typed(dtype: int, shape: int, shown: dict[str, Any]) -> bytes:
-    """Return the fields with the dtype and the shape, where there is one."""
+    """Return the fields with the dtype and, if known, the shape."""
     written = number_field(dtype, _dtype_number(shown["dtype"]))
     if (given := shown.get("tensor_shape")) is not None:
         written += length_field(shape, _shape(given))
@@ -74,7 +74,7 @@ def _typed(dtype: int, shape: int, shown: dict[str, Any]) -> bytes:
 
 
 def _dtype_number(name: str) -> int:
-    """Return the number of a dtype; one that has no name is shown as `DT_` and its number."""
+    """Return the number of a dtype. A dtype without a name is written as `DT_` and its number."""
     if name in _NUMBERS:
         return _NUMBERS[name]
     plain = name.removesuffix("_REF")
@@ -94,7 +94,7 @@ def _shape(shape: dict[str, Any]) -> bytes:
 
 
 def _tensor(value: dict[str, Any]) -> bytes:
-    """Return a `TensorProto`; JSON has 64-bit numbers and what is not finite as texts."""
+    """Return a `TensorProto`. JSON has 64-bit numbers and non-finite values as texts."""
     written = _typed(_TENSOR_DTYPE, _TENSOR_SHAPE, value)
     written += number_field(_VERSION_NUMBER, value["version_number"])
     for name, (number, write) in _CONTENTS.items():
@@ -138,4 +138,4 @@ _CONTENTS: dict[str, tuple[int, Callable[[int, Any], bytes]]] = {
     "uint64_val": (17, _numbers),
     "float8_val": (18, _bytes),
 }
-"""The values of a tensor by the field that they are in; handles and variants are no defaults."""
+"""How the fields with values are written. Handles and variants cannot be defaults."""

@@ -1,4 +1,4 @@
-"""Methods that the engine answers itself: from bytes to bytes, at once or in a task."""
+"""Methods that the engine answers itself, with a function or a coroutine from bytes to bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("eas_processor.engine")
 
 Handler = Callable[[bytes, StreamHead], bytes | Coroutine[Any, Any, bytes]]
-"""Answers a message. It raises a Refusal to refuse."""
+"""Answers a message. Raises a Refusal to refuse it."""
 
 
 class SimpleStream(Stream):
@@ -47,7 +47,7 @@ class SimpleStream(Stream):
                 asyncio.get_running_loop().call_later(self.deadline - now, self._be_late)
 
     def _be_late(self) -> None:
-        """Refuse a call whose time is over; what it has asked for goes on."""
+        """Refuse a call whose deadline has passed. Its handler continues."""
         if not self.answered:
             self.refuse(DeadlineExceeded("not answered within its deadline"))
 
@@ -61,7 +61,7 @@ class SimpleStream(Stream):
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, Refusal):
-            log.error("a call could not be answered", exc_info=error)
+            log.error("answering a call failed", exc_info=error)
             error = InternalError("the engine failed; its log has the traceback")
         self.refuse(error)
 
@@ -88,7 +88,7 @@ class _Unknown(BadRequest):
 
 
 class UnknownMethod(SimpleMethod):
-    """Refuses calls of a method that is not there."""
+    """Refuses calls of an unknown method."""
 
     def __init__(self, path: bytes) -> None:
         self._refusal = _Unknown(f"there is no method {path.decode(errors='replace')[:200]}")

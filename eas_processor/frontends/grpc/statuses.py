@@ -1,4 +1,4 @@
-"""The status numbers and texts of gRPC for what comes of a call."""
+"""The status numbers and texts of gRPC, for each status code."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ STATUSES = {
 }
 
 _LONGEST_TEXT = 1024
-"""TensorFlow Serving cuts there too, since a header list has its limit."""
+"""TensorFlow Serving cuts texts at the same length, because header lists are limited."""
 
 
 def shown(text: bytes | str) -> str:
-    """Return a sentence as a status carries it."""
+    """Return a text as a status carries it: decoded, and cut off if it is long."""
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
     return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "...TRUNCATED"
 
 
 def refusal_text(refusal: Refusal) -> str:
-    """Return the sentence of a refusal, in TensorFlow Serving's words where clients match them."""
+    """Return the text of a refusal, in TensorFlow Serving's words if clients compare them."""
     return shown(text_of(refusal))

@@ -1,8 +1,7 @@
 """
-The fields of protobuf messages, read and written by hand.
+Reads and writes the fields of protobuf messages.
 
-The engine imports no protobuf and no numpy: what it reads of a message is a name, and what it
-writes are a few numbers.
+The engine does not import protobuf or numpy, because it needs only a few fields of each message.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from collections.abc import Iterator
 VARINT, _FIXED64, LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 MOST_FIELDS = 10_000
-"""Of one message: to walk these takes 3 ms."""
+"""The most fields of one message. Reading so many takes 3 ms."""
 _LONGEST_VARINT = 10
 LONGEST_HEAD = 2 * _LONGEST_VARINT
-"""Bytes of a tag with a length, or with a number."""
+"""The most bytes of a tag together with a length or a number."""
 
 
 class MalformedError(ValueError):
-    """Bytes are no protobuf message."""
+    """The bytes are not a protobuf message."""
 
 
 def fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
@@ -37,7 +36,7 @@ def fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def field_at(message: bytes, pos: int) -> tuple[int, int, int, int]:
-    """Return a field as `fields` yields it; its content may end behind the message."""
+    """Return the field at `pos` as `fields` yields it. Its end may be beyond the message."""
     tag = message[pos]
     start = pos + 1
     if tag > 0x7F:
@@ -50,11 +49,11 @@ def field_at(message: bytes, pos: int) -> tuple[int, int, int, int]:
         return tag >> 3, kind, start, read_varint(message, start)[1]
     if kind in _FIXED_SIZES:
         return tag >> 3, kind, start, start + _FIXED_SIZES[kind]
-    raise MalformedError(f"no field has the wire type {kind}")
+    raise MalformedError(f"a field has the wire type {kind}, expected 0, 1, 2 or 5")
 
 
 def read_varint(message: bytes, pos: int) -> tuple[int, int]:
-    """Return the number at `pos`, and where it ends. Raises MalformedError."""
+    """Return the number at `pos`, and the position after it. Raises MalformedError."""
     value = shift = 0
     for byte in message[pos : pos + _LONGEST_VARINT]:
         pos += 1
@@ -66,7 +65,7 @@ def read_varint(message: bytes, pos: int) -> tuple[int, int]:
 
 
 def varint(value: int) -> bytes:
-    """Return a number of 64 bits, or one below 0 as protobuf writes it."""
+    """Return a number in the encoding of protobuf; a negative one as 64 bits."""
     value &= 0xFFFFFFFFFFFFFFFF
     out = bytearray()
     while value > 0x7F:
@@ -77,7 +76,7 @@ def varint(value: int) -> bytes:
 
 
 def number_field(number: int, value: int) -> bytes:
-    """Return a field with a number; one that is 0 is left out, as protobuf does."""
+    """Return a field with a number, or nothing for 0, as protobuf does."""
     return varint(number << 3 | VARINT) + varint(value) if value else b""
 
 
@@ -87,5 +86,5 @@ def length_field(number: int, content: bytes) -> bytes:
 
 
 def text_field(number: int, text: str) -> bytes:
-    """Return a field with a text; an empty one is left out."""
+    """Return a field with a text, or nothing for an empty text."""
     return length_field(number, text.encode()) if text else b""

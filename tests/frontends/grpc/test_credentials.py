@@ -82,7 +82,7 @@ def test_a_certificate_of_another_authority_is_refused(pair: Pair, other: Pair) 
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("other", "server_key: is not the key of server_cert"),
+        ("other", "server_key: does not belong to server_cert"),
         ("none", "server_cert and server_key cannot be used"),
         ("encrypted", "server_key: the key is encrypted"),
     ],

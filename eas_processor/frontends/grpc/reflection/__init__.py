@@ -1,1 +1,1 @@
-"""`grpc.reflection`: clients without `.proto` files learn what the services take and give."""
+"""`grpc.reflection`: describes the services to clients without `.proto` files."""

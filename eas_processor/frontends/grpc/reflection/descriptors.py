@@ -1,5 +1,5 @@
 """
-Descriptors of `.proto` files, made from a compact text.
+Makes the descriptors of `.proto` files from a compact text.
 
     file PATH PACKAGE
         import PATH
@@ -8,8 +8,8 @@ Descriptors of `.proto` files, made from a compact text.
         enum NAME                and its values:  NAME NUMBER
         service NAME             and its methods: NAME [stream] REQUEST [stream] ANSWER
 
-A name within another message has that before it, with a dot. A TYPE is looked for in the package
-of its file first. All files are in the syntax proto3.
+The name of a nested message or enum begins with the name of the outer message and a dot. A TYPE is
+looked up in the package of its file first. All files have the syntax proto3.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _INDENT = "    "
 
 
 class _Block(NamedTuple):
-    """A message, an enum or a service of a file, and the words of each line below it."""
+    """A message, an enum or a service of a file, and the words of each of its lines."""
 
     kind: str
     name: str
@@ -52,10 +52,10 @@ class _File(NamedTuple):
 
 class Descriptors:
     """
-    Serialized `FileDescriptorProto`s by the symbols that are in them.
+    Serialized `FileDescriptorProto`s, by path.
 
-    `services` are the full names of all services. `symbols` has the path of the file of each
-    message, enum, service and method.
+    `services` contains the full names of all services. `symbols` maps each message, enum, service
+    and method to the path of its file.
     """
 
     def __init__(self, text: str) -> None:
@@ -79,7 +79,7 @@ class Descriptors:
         }
 
     def files(self, path: str) -> list[bytes]:
-        """Return the file of this path, then those that it imports. Raises KeyError."""
+        """Return the file with this path and the files that it imports. Raises KeyError."""
         found = {path: self._written[path]}
         waiting = [*self._imports[path]]
         while waiting:
@@ -132,7 +132,7 @@ class _Writer:
 
     def _message(self, block: _Block, blocks: list[_Block]) -> bytes:
         oneofs = list(dict.fromkeys(line[-1] for line in block.lines if _in_oneof(line)))
-        # Presence of a field is a oneof of its own, and these follow the others.
+        # An optional field has a oneof of its own. Those follow the other oneofs.
         oneofs += [f"_{line[2]}" for line in block.lines if line[0] == "optional"]
         parts = [text_field(1, _last(block.name))]
         for line in block.lines:
@@ -161,7 +161,7 @@ class _Writer:
         if optional:
             oneof = [f"_{name}"]
         if oneof:
-            # Index 0 is told too: without one a field is in none.
+            # Index 0 is written too, because a field without an index is in no oneof.
             written += _present(9, oneofs.index(oneof[0]))
         return written + number_field(17, optional)
 
@@ -218,7 +218,7 @@ def _in_oneof(line: list[str]) -> bool:
 
 
 def _present(number: int, value: int) -> bytes:
-    """Return a field with a number that is written also when it is 0."""
+    """Return a field with a number, which is written even if it is 0."""
     return number_field(number, value) or bytes([number << 3, 0])
 
 

@@ -1,4 +1,4 @@
-"""The services that every server of gRPC may have, as `descriptors` reads them."""
+"""The general services of gRPC (health, reflection), in the format of `descriptors`."""
 
 _HEALTH = """\
 file grpc/health/v1/health.proto grpc.health.v1

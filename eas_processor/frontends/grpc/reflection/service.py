@@ -1,4 +1,4 @@
-"""`grpc.reflection.v1` and `v1alpha`, which differ in nothing but their names."""
+"""`grpc.reflection.v1` and `v1alpha`, which differ only in their names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Served = Callable[[], Iterable[str]]
 
 
 def reflection_methods(served: Served, streams: OpenStreams) -> dict[bytes, Method]:
-    """Return the methods by their paths; `streams` looks after open streams."""
+    """Return the methods by path; `streams` checks the open streams."""
     return dict.fromkeys(_PATHS, _ReflectionMethod(served, streams))
 
 
@@ -73,7 +73,7 @@ class _ReflectionMethod:
             services = (length_field(1, text_field(1, each)) for each in names)
             return length_field(_SERVICES, b"".join(services))
         if question not in (_FILE, _SYMBOL):
-            raise NotFound("there are no extensions here")
+            raise NotFound("the services have no extensions")
         path = asked if question == _FILE else _descriptors().symbols.get(asked, "")
         try:
             files = _descriptors().files(path)
@@ -84,7 +84,7 @@ class _ReflectionMethod:
 
 
 class _ReflectionStream(OpenStream):
-    """A stream of questions, each of which is answered at once."""
+    """A stream of requests, each of which is answered at once."""
 
     __slots__ = ()
     method: _ReflectionMethod
@@ -101,12 +101,12 @@ class _ReflectionStream(OpenStream):
 
 @cache
 def _descriptors() -> Descriptors:
-    """Return those of all files, which are made when somebody asks: that takes 3 ms."""
+    """Return the descriptors of all files, which take 3 ms to make at the first request."""
     return Descriptors(tensorflow_files.FILES + serving_files.FILES + grpc_files.FILES)
 
 
 def _read(message: bytes) -> tuple[str, int, bytes]:
-    """Return the host of a request, and its question with what is asked. Raises BadRequest."""
+    """Return the host of a request, and the field and value of its question. Raises BadRequest."""
     host, question, asked = "", 0, b""
     try:
         for number, kind, start, stop in fields(message):
@@ -119,5 +119,5 @@ def _read(message: bytes) -> tuple[str, int, bytes]:
     except (MalformedError, UnicodeDecodeError) as error:
         raise BadRequest(f"the message cannot be read: {error}") from None
     if not question:
-        raise BadRequest("the message asks nothing")
+        raise BadRequest("the message has no request, expected one such as list_services")
     return host, question, asked

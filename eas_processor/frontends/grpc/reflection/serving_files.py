@@ -1,4 +1,4 @@
-"""The messages and services of TensorFlow Serving, as `descriptors` reads them."""
+"""The messages and services of TensorFlow Serving, in the format of `descriptors`."""
 
 FILES = """\
 file tensorflow_serving/apis/model.proto tensorflow.serving

@@ -1,7 +1,7 @@
 """
-The messages of TensorFlow that its serving's services are made of, as `descriptors` reads them.
+The messages of TensorFlow that TensorFlow Serving uses, in the format of `descriptors`.
 
-What only graphs need is left out of them: a client calls models and does not make any.
+Fields that only graphs need are left out, because clients call models and do not build them.
 """
 
 FILES = """\

@@ -105,8 +105,8 @@ async def test_a_file_comes_with_those_that_it_imports(
         ({"file_by_filename": "no.proto"}, "there is no file no.proto"),
         ({"file_containing_symbol": "no.Symbol"}, "there is no symbol no.Symbol"),
         ({"file_containing_symbol": ""}, "there is no symbol "),
-        ({"all_extension_numbers_of_type": "a.B"}, "there are no extensions here"),
-        ({"file_containing_extension": {"extension_number": 1}}, "there are no extensions here"),
+        ({"all_extension_numbers_of_type": "a.B"}, "the services have no extensions"),
+        ({"file_containing_extension": {"extension_number": 1}}, "the services have no extensions"),
     ],
 )
 async def test_what_is_not_there_is_an_answer_too(
