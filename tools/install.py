@@ -42,13 +42,13 @@ def main() -> None:
     wanted = digest(lock)
     if mark.exists() and mark.read_text() == wanted and works(directory):
         return
-    say(f"setting up {directory}")
+    say(f"setting up {options.directory}")
     started = time.monotonic()
     with heartbeat():
         make_environment(directory)
         install(directory / "bin" / "python", lock)
     mark.write_text(wanted)
-    say(f"{directory} is ready after {time.monotonic() - started:.0f} s")
+    say(f"{options.directory} is ready after {time.monotonic() - started:.0f} s")
 
 
 def digest(lock: Path | None) -> str:
