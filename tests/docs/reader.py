@@ -56,7 +56,7 @@ class Reader:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._held = [_free_port() for _ in _PORTS]
+        self._held = [free_port() for _ in _PORTS]
         own = [str(each.getsockname()[1]) for each in self._held]
         self._ports = dict(zip(_PORTS, own, strict=True))
         self._environment = {
@@ -168,7 +168,7 @@ def _commands(text: str) -> list[str]:
     return text.strip().replace("\\\n", "").splitlines()
 
 
-def _free_port() -> socket.socket:
+def free_port() -> socket.socket:
     """
     Return a socket that holds a free port, below those that the kernel gives to connections.
 
