@@ -3,7 +3,7 @@ Client of PAI-EAS services, self-hosted or in the cloud.
 
     from eas_prediction import PredictClient, TFRequest
 
-    client = PredictClient("http://127.0.0.1:8080", "mnist")
+    client = PredictClient("http://127.0.0.1:8080", "digits")
     client.set_token("...")
 
     request = TFRequest("predict_images")

@@ -31,7 +31,7 @@ class AsyncPredictClient(ClientSettings):
     """
     `PredictClient` for asyncio: the same settings and errors; its calls are awaited.
 
-        async with AsyncPredictClient("http://127.0.0.1:8080", "mnist", token="...") as client:
+        async with AsyncPredictClient("http://127.0.0.1:8080", "digits", token="...") as client:
             responses = await asyncio.gather(*map(client.predict, requests))
 
     Any number of tasks of one loop can call it at once.

@@ -49,7 +49,7 @@ class PredictClient(ClientSettings):
     """
     Calls one service, from any number of threads, over connections that are kept open.
 
-        with PredictClient("http://127.0.0.1:8080", "mnist", token="...") as client:
+        with PredictClient("http://127.0.0.1:8080", "digits", token="...") as client:
             response = client.predict(request)
 
     `endpoint` is a host, with port and `http://` or `https://` where needed. `custom_url` is, where

@@ -32,7 +32,7 @@ class FakeTransport(Transport):
     Answers what `answer(sent_request)` returns or raises, and keeps what was sent in `requests`.
 
         transport = FakeTransport(lambda sent: tf_answer({"scores": np.zeros([1, 10])}))
-        client = PredictClient("nowhere", "mnist", transport=transport)
+        client = PredictClient("nowhere", "digits", transport=transport)
     """
 
     def __init__(self, answer: Callable[[SentRequest], Answer]) -> None:

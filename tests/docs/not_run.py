@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     r"AWS_ENDPOINT_URL=": "it needs that store; tests/e2e/test_object_store.py has another",
     r"(\.venv/bin/)?python -m benchmarks\.": "it takes minutes; that each option exists is checked",
     r"eascmd build ": "it downloads gigabytes; its options are parsed",
+    r"eascmd completion --install": "it changes the home; see tests/cli/test_completion.py",
     r"tensorboard ": "it is a program for a browser",
     r"python -c .import tensorflow": "it needs a busy server; see tests/e2e/test_profiler.py",
     r"PYTHONPATH=\$\(eascmd processor path\)": "it serves until it is ended; "
@@ -23,7 +24,6 @@ COMMANDS: dict[str, str] = {
 """By how a command begins."""
 
 BLOCKS: dict[str, dict[str, str]] = {
-    "CONTRIBUTING.md": {"cli → app": "the arrows of imports; .importlinter keeps them"},
     "docs/architecture.md": {
         "client ── HTTP": "a drawing",
         "cli        → app": "the arrows of imports; .importlinter keeps them",
@@ -36,7 +36,6 @@ BLOCKS: dict[str, dict[str, str]] = {
         "scrape_configs:": "a part of Prometheus' file",
     },
     "docs/tensorflow-serving.md": {"logging_config {": "a part of a file of model configurations"},
-    "docs/tutorial-pai.md": {"16:49:57 WARNING": "a line of the log; tests/config/test_notes.py"},
     "examples/grpc_images/README.md": {
         "cat.jpg": "what a model prints that is not in the repository",
         "tensorflow_model_server": "it needs a model and pictures; "

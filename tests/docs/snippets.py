@@ -16,6 +16,8 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
     if "build" not in path.parts
 )
+GUESSED = "guessed"
+"""The rest of the fence where there is none."""
 _LIST_ITEM = re.compile(r"\s*(?:[*-]|\d+\.) ")
 _PROGRAMS = {
     "curl",
@@ -127,5 +129,5 @@ def _kind(info: str, text: str) -> tuple[str, str]:
     if words[0].startswith("{"):
         return "json", ""
     if words[0] in ("async", "client", "from", "import", "with"):
-        return "python", ""
+        return "python", GUESSED
     return "plain", ""

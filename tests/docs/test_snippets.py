@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from docs.not_run import BLOCKS, COMMANDS, reason_of_block, reason_of_command
 from docs.reader import ROOT
-from docs.snippets import PAGES, Snippet, all_snippets, commands, snippets
+from docs.snippets import GUESSED, PAGES, Snippet, all_snippets, commands, snippets
 from docs.world import World, world_in
 from fixtures import need
 
@@ -37,6 +37,7 @@ FOLLOWED = {
 }
 """Pages that another test follows, and that test."""
 BY_OTHERS = {
+    ("docs/api.md", "python"): "tests/docs/test_api.py",
     ("docs/exporting.md", "python"): "tests/docs/test_exporting.py",
     ("docs/howto-*.md", "yaml"): "tests/docs/test_howto.py",
     ("docs/howto-*.md", "nginx"): "tests/docs/test_howto.py",
@@ -59,7 +60,7 @@ def follower(each: Snippet) -> str | None:
 def other_test(each: Snippet) -> str | None:
     """Return the test of its own that a block has."""
     for (page, kind), test in BY_OTHERS.items():
-        if fnmatch(each.page, page) and each.kind == kind:
+        if fnmatch(each.page, page) and each.kind == kind and each.rest != GUESSED:
             return test
     return None
 

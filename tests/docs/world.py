@@ -131,6 +131,7 @@ class World:
         for copy in ("saved_model", "path/to/saved_model"):
             shutil.copytree(here / "model", here / copy)
         shutil.copytree(_HALF_PLUS_TWO, here / "models" / "half_plus_two")
+        shutil.copytree(_HALF_PLUS_TWO / "00000123", here / "MODEL" / "1")
         save_first_model(here / "models" / "first_model" / "0")
         np.save(here / "digits.npy", np.zeros((1, 784), np.float32))
         (here / "services").mkdir()
@@ -146,7 +147,7 @@ class World:
 
     def _service(self, file: str, name: str, path: str, **keys: Any) -> None:
         keys |= {"name": name, "model_path": path, "processor": "tensorflow_cpu"}
-        keys |= {"token": TOKEN, "frontends": ["eas", "tfs", "grpc"]}
+        keys |= {"token": TOKEN if name == "digits" else "", "frontends": ["eas", "tfs", "grpc"]}
         (self.directory / f"{file}.json").write_text(json.dumps(keys))
 
     def _run(self, command: str) -> None:
