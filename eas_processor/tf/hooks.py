@@ -76,7 +76,7 @@ def process(model: Model, request: Any, codec: int = ArrayProto.number) -> bytes
     decoded = perf_counter()
     values = model.run(plan, arrays)
     ran = perf_counter()
-    response = encoding.encode(plan.give(values), form)
+    response = encoding.encode(plan.name_outputs(values), form)
     _note(count_rows(arrays) or 1, decoded - start, ran - decoded, perf_counter() - ran)
     if model.request_log is not None:
         model.request_log.offer([request], [codec], [response])

@@ -50,7 +50,7 @@ def run_once(model: Model) -> None:
         }
         request = wire.Request(signature.name, inputs, [])
         plan, arrays = model.prepare(request, ArrayProto())
-        plan.give(model.run(plan, arrays))
+        plan.name_outputs(model.run(plan, arrays))
     except (ProcessorError, wire.WireError) as error:
         # This is not an error of the model: zeros may be invalid input.
         log.warning("model_config.enable_warm_up: the model refuses a request of zeros: %s", error)

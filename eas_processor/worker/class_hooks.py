@@ -7,7 +7,7 @@ from typing import Any, Dict
 from eas_processor.link.codes import BY_NAME
 from eas_processor.worker.errors import HooksError, OwnStatus, own_answer
 from eas_processor.worker.function_hooks import check_call, wrong_answer
-from eas_processor.worker.sentences import said_by
+from eas_processor.worker.sentences import describe_error
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -52,7 +52,7 @@ class ClassHooks:
             if self._refuses(error):
                 raise
             log.error("%s raised", self._shown, exc_info=error)
-            text = f"process raised {said_by(error)}"
+            text = f"process raised {describe_error(error)}"
             raise OwnStatus(_RAISED, text.encode(errors="replace")) from error
         if type(answer) is tuple and len(answer) == 2:
             body, status = answer

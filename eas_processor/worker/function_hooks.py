@@ -56,9 +56,9 @@ class FunctionHooks:
             return
         for hook in ("process", "process_json"):
             if hasattr(self, hook):
-                setattr(self, hook, _of_bytes(getattr(self, hook), f"{name}: `{hook}`"))
+                setattr(self, hook, _with_bytes(getattr(self, hook), f"{name}: `{hook}`"))
         if hasattr(self, "batch_process"):
-            self.batch_process = _of_many(module.batch_process)
+            self.batch_process = _with_bytes_each(module.batch_process)
 
 
 def check_call(function: Any, shown: str, expected: Tuple[str, ...]) -> None:
@@ -85,7 +85,7 @@ def wrong_answer(shown: str, returned: str, expected: str) -> WrongAnswer:
     return WrongAnswer(sentence)
 
 
-def _of_bytes(hook: Callable[..., Any], shown: str) -> Callable[[Any, Any], bytes]:
+def _with_bytes(hook: Callable[..., Any], shown: str) -> Callable[[Any, Any], bytes]:
     @functools.wraps(hook)
     def call(model: Any, request: Any) -> bytes:
         answer = hook(model, request if type(request) is bytes else bytes(request))
@@ -98,7 +98,7 @@ def _of_bytes(hook: Callable[..., Any], shown: str) -> Callable[[Any, Any], byte
     return call
 
 
-def _of_many(hook: Callable[..., Any]) -> Callable[[Any, List[Any]], Any]:
+def _with_bytes_each(hook: Callable[..., Any]) -> Callable[[Any, List[Any]], Any]:
     @functools.wraps(hook)
     def call(model: Any, requests: List[Any]) -> Any:
         return hook(model, [each if type(each) is bytes else bytes(each) for each in requests])

@@ -39,7 +39,7 @@ from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 from eas_processor.worker import python_file, shared_object
 from eas_processor.worker.errors import HooksError as HooksError
 from eas_processor.worker.errors import OwnStatus
-from eas_processor.worker.sentences import cut, said_by, text_of
+from eas_processor.worker.sentences import cut, describe_error, message_of
 
 log = logging.getLogger("eas_processor.worker")
 
@@ -111,7 +111,7 @@ class Processor:
             raise HooksError(_load_failure(error)) from error
 
     @property
-    def says_farewell(self) -> bool:
+    def has_shutdown_hook(self) -> bool:
         """Whether there is a hook to call when the worker ends."""
         return self._shutdown is not None
 
@@ -229,11 +229,11 @@ def refusal(error: BaseException) -> Answer:
     status: Any = getattr(error, "status", None)
     # Exceptions of other libraries may have any value as `code` or `status`.
     if isinstance(status, int) and 400 <= status <= 599:
-        return PROCESSOR, pack_status(status, cut(text_of(error)).encode(errors="replace"))
+        return PROCESSOR, pack_status(status, cut(message_of(error)).encode(errors="replace"))
     if isinstance(code, str) and code in _REFUSALS:
-        return BY_NAME[code], cut(text_of(error)).encode(errors="replace")
+        return BY_NAME[code], cut(message_of(error)).encode(errors="replace")
     log.error("the processor raised an unexpected error", exc_info=error)
-    text = f"the processor failed with {said_by(error)}; its log has the traceback"
+    text = f"the processor failed with {describe_error(error)}; its log has the traceback"
     return INTERNAL, text.encode(errors="replace")
 
 
@@ -261,6 +261,6 @@ def _body(result: Any) -> bytes:
 def _load_failure(error: BaseException) -> str:
     code: Any = getattr(error, "code", None)
     if (isinstance(code, str) and code in BY_NAME) or hasattr(error, "status"):
-        return text_of(error)
+        return message_of(error)
     log.error("initialize failed", exc_info=error)
-    return f"the processor failed to load the model: {type(error).__name__}: {text_of(error)}"
+    return f"the processor failed to load the model: {type(error).__name__}: {message_of(error)}"

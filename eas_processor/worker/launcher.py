@@ -19,8 +19,8 @@ _ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 log = logging.getLogger("eas_processor.worker")
 
-_POINTS = 100
-"""See `offer_to_the_kernel`. Workers inherit these points."""
+_OOM_POINTS = 100
+"""See `raise_oom_score`. Workers inherit these points."""
 
 
 class Launcher:
@@ -41,8 +41,8 @@ class Launcher:
 
     def run(self) -> int:
         """Serve the engine; return the exit status of the process."""
-        process.leave_signals_to_engine()
-        process.offer_to_the_kernel(_POINTS)
+        process.ignore_stop_signals()
+        process.raise_oom_score(_OOM_POINTS)
         hooks: Optional[ModuleType] = None
         failure = ""
         try:
@@ -79,7 +79,7 @@ class Launcher:
         if not self._forks:
             Worker(hooks, spec, *sockets).run()
         try:
-            if process.fork_to(self._engine):
+            if process.fork_child_of(self._engine):
                 self._become(hooks, spec, *sockets)
         except OSError as error:
             refusal = f"a worker cannot be forked: {error.strerror}"
@@ -101,7 +101,7 @@ class Launcher:
         link, output = self._reader.take(2)
         copied = False
         try:
-            copied = process.fork_to(self._engine)
+            copied = process.fork_child_of(self._engine)
         except OSError as error:
             log.error("a spare cannot be forked: %s", error.strerror)
         if copied:

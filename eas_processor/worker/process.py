@@ -33,7 +33,7 @@ def die_with_parent(parent: int) -> None:
         os._exit(FAILED_STATUS)
 
 
-def fork_to(engine: int) -> bool:
+def fork_child_of(engine: int) -> bool:
     """
     Fork a child of the engine, which outlives this process; return True in the child.
 
@@ -62,7 +62,7 @@ def fork_to(engine: int) -> bool:
     return True
 
 
-def offer_to_the_kernel(points: int) -> None:
+def raise_oom_score(points: int) -> None:
     """
     Let the kernel kill this process before the engine when memory runs out.
 
@@ -80,7 +80,7 @@ def thread_count() -> int:
     return len(os.listdir("/proc/self/task"))
 
 
-def leave_signals_to_engine() -> None:
+def ignore_stop_signals() -> None:
     """
     Ignore SIGTERM and SIGINT, because the engine ends its workers itself.
 
@@ -103,7 +103,7 @@ def keep_standard_descriptors() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
-def keep_from_children(sockets: Sequence[socket.socket]) -> None:
+def close_in_children(sockets: Sequence[socket.socket]) -> None:
     """
     Replace `sockets`, in each process that is forked from now on, by closed ones.
 
@@ -111,7 +111,7 @@ def keep_from_children(sockets: Sequence[socket.socket]) -> None:
     from the hook that forked it, because it then finds its link closed.
     """
 
-    def take_away() -> None:
+    def close_all() -> None:
         closed, other = socket.socketpair()
         other.close()
         for each in sockets:
@@ -120,14 +120,14 @@ def keep_from_children(sockets: Sequence[socket.socket]) -> None:
         closed.close()
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=take_away)
+        os.register_at_fork(after_in_child=close_all)
         return
     fork = os.fork  # Python 3.6
 
     def fork_without() -> int:
         pid = fork()
         if not pid:
-            take_away()
+            close_all()
         return pid
 
     os.fork = fork_without

@@ -19,7 +19,7 @@ def cut(sentence: str) -> str:
     return sentence[: _MAX_CHARACTERS - 3] + "..."
 
 
-def text_of(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """Return the message of an exception, or a substitute if its `__str__` fails."""
     try:
         return str(error)
@@ -27,8 +27,8 @@ def text_of(error: BaseException) -> str:
         return f"its message cannot be shown: __str__ raised {type(failure).__name__}"
 
 
-def said_by(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the type and message of an exception, without paths and stacks of this machine."""
     # The message may be of any size, so it is cut before the search.
-    message = _DIRECTORIES.sub("", _STACK.split(cut(text_of(error)), 1)[0].strip())
+    message = _DIRECTORIES.sub("", _STACK.split(cut(message_of(error)), 1)[0].strip())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -31,7 +31,7 @@ from eas_processor.worker.profiling import Profiling
 log = logging.getLogger("eas_processor.worker")
 
 _HEARTBEAT_S = 1.0
-_POINTS = 200
+_OOM_POINTS = 200
 
 
 class Worker:
@@ -61,11 +61,11 @@ class Worker:
     def run(self) -> NoReturn:
         """Load the model, serve, and end the process."""
         try:
-            process.leave_signals_to_engine()
-            process.offer_to_the_kernel(_POINTS)
+            process.ignore_stop_signals()
+            process.raise_oom_score(_OOM_POINTS)
             with self._output as sock:
                 process.redirect_output(sock)
-            process.keep_from_children([self._control, self._data, self._bulk])
+            process.close_in_children([self._control, self._data, self._bulk])
             introduce(self._control)
             threading.Thread(target=self._watch, daemon=True).start()
             # Before the hooks run, because CUDA reads CUDA_VISIBLE_DEVICES when it starts.
@@ -127,10 +127,10 @@ class Worker:
             channel.start(on_lost=process.end)
 
     @property
-    def _has_last_words(self) -> bool:
+    def _runs_code_at_end(self) -> bool:
         """Whether the processor runs code before the end; the engine waits 2 s for it."""
-        says_farewell = self._processor is not None and self._processor.says_farewell
-        return self._spec.sigterm or says_farewell
+        has_shutdown_hook = self._processor is not None and self._processor.has_shutdown_hook
+        return self._spec.sigterm or has_shutdown_hook
 
     def _watch(self) -> None:
         """Send heartbeats and follow the frames on `control`, until the engine is gone."""
@@ -140,7 +140,7 @@ class Worker:
         try:
             while True:
                 if select.select([control], [], [], _HEARTBEAT_S)[0]:
-                    self._obey(reader)
+                    self._handle_commands(reader)
                     continue
                 self._tell(pack(HEARTBEAT))
                 before, served = served, sum(channel.served for channel in self._channels)
@@ -149,9 +149,9 @@ class Worker:
         except ConnectionError:
             process.end()
 
-    def _obey(self, reader: FrameReader) -> None:
+    def _handle_commands(self, reader: FrameReader) -> None:
         for kind, _, _, number, _, payload in reader.read():
-            if kind == STOP and self._has_last_words:
+            if kind == STOP and self._runs_code_at_end:
                 self._asked_to_stop.set()
             elif kind == STOP:
                 process.end()

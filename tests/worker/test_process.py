@@ -120,7 +120,7 @@ def test_what_is_forked_to_the_engine_survives_its_launcher_and_dies_with_the_en
         "engine = os.getpid()\n"
         "launcher = os.fork()\n"
         "if not launcher:\n"
-        "    if process.fork_to(engine):\n"
+        "    if process.fork_child_of(engine):\n"
         "        assert os.getppid() == engine\n"
         "        sys.stdin.readline()\n"
         "        os.write(1, b'alive')\n"
@@ -186,7 +186,7 @@ def test_signals_are_left_to_the_engine_but_not_by_programs_that_are_started():
     command = (
         "import os, signal, sys; sys.path.insert(0, sys.argv[1])\n"
         "from eas_processor.worker import process\n"
-        "process.leave_signals_to_engine()\n"
+        "process.ignore_stop_signals()\n"
         "os.kill(os.getpid(), signal.SIGTERM), os.kill(os.getpid(), signal.SIGINT)\n"
         "os.execlp('sh', 'sh', '-c', 'echo still here; exec cat')\n"
     )

@@ -233,10 +233,10 @@ def test_a_class_that_cannot_be_called_is_refused(write, members, sentence):
 
 def test_shutdown_is_called_where_there_is_one(write):
     processor = Processor(import_hooks(write(APP)), "", "")
-    assert not processor.says_farewell
+    assert not processor.has_shutdown_hook
     shutdown = "    def shutdown(self):\n        self.module['ended'] = True\n"
     processor = Processor(import_hooks(write(APP + shutdown + RUN)), "", "")
-    assert processor.says_farewell
+    assert processor.has_shutdown_hook
     processor.shutdown()
     assert sys.modules["__main__"].runner.module["ended"]
 

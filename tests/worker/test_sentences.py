@@ -1,6 +1,6 @@
 import pytest
 
-from eas_processor.worker.sentences import cut, said_by
+from eas_processor.worker.sentences import cut, describe_error
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from eas_processor.worker.sentences import cut, said_by
     ],
 )
 def test_directories_are_left_out(message, said):
-    assert said_by(ValueError(message)) == said
+    assert describe_error(ValueError(message)) == said
 
 
 def test_a_long_sentence_is_cut():
@@ -26,7 +26,7 @@ def test_a_long_sentence_is_cut():
 
 def test_a_stack_within_the_message_is_not_sent():
     inner = 'Traceback (most recent call last):\n\n  File "/srv/a.py", line 2, in f\n'
-    assert said_by(ValueError("ValueError: bad\n" + inner)) == "ValueError: ValueError: bad"
+    assert describe_error(ValueError("ValueError: bad\n" + inner)) == "ValueError: ValueError: bad"
     inner_2 = "Original stack trace for 'y':\n  File x"
-    assert said_by(ValueError("bad\n\n" + inner_2)) == "ValueError: bad"
-    assert said_by(ValueError(inner)) == "ValueError"
+    assert describe_error(ValueError("bad\n\n" + inner_2)) == "ValueError: bad"
+    assert describe_error(ValueError(inner)) == "ValueError"

@@ -25,7 +25,7 @@ from eas_processor.tf.model.adapt import (
 from eas_processor.tf.model.adapted_copy import adapted_copy
 from eas_processor.tf.model.devices import Devices
 from eas_processor.tf.model.find import MetaGraph, choose_meta_graph, find_model, is_lite
-from eas_processor.tf.model.op_libraries import import_contrib, load_op_libraries, who_defines
+from eas_processor.tf.model.op_libraries import advice_for_op, import_contrib, load_op_libraries
 from eas_processor.tf.model.session_config import session_config
 from eas_processor.tf.model.signatures import Signature, public_names
 from eas_processor.tf.model.tables import fill_tables
@@ -251,7 +251,7 @@ def _explain(error: Exception, path: str, written_by: str, oldest: str) -> Model
     elif op:
         name = op.group(1) or op.group(2)
         what = f"the op '{name}'"
-        oldest = "; ".join(filter(None, [oldest, who_defines(name)]))
+        oldest = "; ".join(filter(None, [oldest, advice_for_op(name)]))
     else:
         said = clean(message)
         if PYTHON.match(said):

@@ -258,7 +258,7 @@ def import_contrib(error: Exception) -> bool:
     return True
 
 
-def who_defines(op: str) -> str:
+def advice_for_op(op: str) -> str:
     """Return a clause for messages about how to get an op that TensorFlow does not have."""
     for package, pattern in _OF_PACKAGES:
         if re.match(pattern, op):

@@ -11,7 +11,7 @@ from eas_processor.codecs.registry import find
 from eas_processor.tf.rows.proof import count_rows, scalar
 from eas_processor.tf.run.members import Member, alone
 from eas_processor.tf.run.model import Model
-from eas_processor.tf.run.padding import by_shape, differ, lengthened, may_be_lengthened
+from eas_processor.tf.run.padding import by_shape, may_be_padded, pad_lengths, shapes_differ
 from eas_processor.tf.run.plans import Arrays, Plan
 from eas_processor.tf.run.splitting import (
     allowed_rows,
@@ -88,7 +88,7 @@ def _read(
             others += stack.indexes  # each of them is refused with its own exception below
             continue
         if plan.batchable:
-            arrays = plan.feed(stack.arrays)
+            arrays = plan.order_feeds(stack.arrays)
             member = Member(stack.indexes, codec, None, plan, arrays, stack.rows)
             groups.setdefault(_group_key(model, plan, first), []).append(member)
         else:
@@ -108,7 +108,7 @@ def _read(
 
 def _group_key(model: Model, plan: Plan, arrays: Arrays) -> Tuple[Any, ...]:
     # The callable identifies signature, feeds and fetches.
-    if model.config.pad_variable_length_inputs and may_be_lengthened(plan, arrays):
+    if model.config.pad_variable_length_inputs and may_be_padded(plan, arrays):
         return (id(plan.graph_callable),) + tuple(
             (array.dtype, array.ndim) if array.ndim else (array.dtype, scalar(array))
             for array in arrays
@@ -137,14 +137,14 @@ def _answer_group(
     model: Model, members: List[Member], answers: List[Answer], times: RunTimes
 ) -> None:
     """Answer members with one run if possible, else with one run for each trailing shape."""
-    if not model.config.pad_variable_length_inputs or not differ(members):
+    if not model.config.pad_variable_length_inputs or not shapes_differ(members):
         _answer(model, members, answers, times)
         return
-    longer = lengthened(members)
+    padded = pad_lengths(members)
     if (
-        longer
-        and longer[0].plan.proof.verdict(longer[0].arrays)
-        and _answer_joined(model, longer, answers, times)
+        padded
+        and padded[0].plan.proof.verdict(padded[0].arrays)
+        and _answer_joined(model, padded, answers, times)
     ):
         return
     for alike in by_shape(members):
@@ -191,7 +191,7 @@ def _answer_alone(model: Model, member: Member, times: RunTimes) -> Answer:
         values = run_alone(model, member.plan, member.arrays, member.rows, times)
         ran = perf_counter()
         times.run += ran - start
-        response = member.codec.encode(member.plan.give(values), member.form)
+        response = member.codec.encode(member.plan.name_outputs(values), member.form)
         times.encode += perf_counter() - ran
         return response
     except Exception as error:
@@ -230,7 +230,7 @@ def _share_out(members: List[Member], values: Sequence[Any], answers: List[Answe
         member = alike[0]
         indexes = member.indexes if len(alike) == 1 else [i for each in alike for i in each.indexes]
         stop = start + member.rows * len(indexes)
-        outputs = member.plan.give([value[start:stop] for value in values])
+        outputs = member.plan.name_outputs([value[start:stop] for value in values])
         start = stop
         try:
             written: Sequence[Answer] = member.codec.encode_shares(

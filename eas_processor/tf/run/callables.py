@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from eas_processor.tf.errors import RunError
 from eas_processor.tf.rows.proof import RowProof
-from eas_processor.tf.run.run_errors import unmade
+from eas_processor.tf.run.run_errors import translate_unprepared
 from eas_processor.tf.runtime import CallableOptions, tf
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def make_callable(
     try:
         run: Run = session._make_callable_from_options(options)
     except tf.errors.OpError as error:
-        raise unmade(error) from error
+        raise translate_unprepared(error) from error
     return run
 
 

@@ -65,7 +65,7 @@ class Faults:
         self._functions: Optional[_Functions] = None
         self._known: Dict[Any, Optional[bool]] = {}
 
-    def is_requests(self, error: Any, message: str, feeds: Collection[str]) -> bool:
+    def is_request_fault(self, error: Any, message: str, feeds: Collection[str]) -> bool:
         """
         Return whether an OpError with this message is the request's fault.
 

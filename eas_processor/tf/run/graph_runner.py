@@ -101,8 +101,8 @@ class GraphRunner(Runner):
                 f"export the model with a value for it, or send it as input {quote(unfed + ':0')}"
             )
         feeds = [spec.tensor_name for spec, _ in plan.feeds]
-        is_requests = bool(unfed) or self._faults.is_requests(error, error.message, feeds)
-        return translate(error, is_requests)
+        is_request_fault = bool(unfed) or self._faults.is_request_fault(error, error.message, feeds)
+        return translate(error, is_request_fault)
 
     def _leaves_out(self, plan: Plan, placeholder: str) -> bool:
         """Return whether no signature has `placeholder`, although outputs of one need it."""

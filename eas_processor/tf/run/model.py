@@ -85,7 +85,7 @@ class Model(Target):
         if not codec.strict_shapes and not plan.fits(request.inputs):
             # Requests that fit keep the strict plan, so that they can join those of strict codecs.
             plan = self.plan(*names, False, codec.checks_dtypes, codec.has_unsigned)
-        arrays = plan.take(request.inputs)
+        arrays = plan.check_feeds(request.inputs)
         if self._has_limits:
             refuse_unbatchable(self.config, plan, arrays)
         return plan, arrays

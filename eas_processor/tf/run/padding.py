@@ -29,7 +29,7 @@ def add_rows(arrays: Arrays, rows: int) -> Arrays:
     ]
 
 
-def may_be_lengthened(plan: Plan, arrays: Arrays) -> bool:
+def may_be_padded(plan: Plan, arrays: Arrays) -> bool:
     """Return whether arrays may be padded: not empty, and of the declared shapes."""
     return all(
         array.size and shape_fits(spec.shape, array.shape)
@@ -37,7 +37,7 @@ def may_be_lengthened(plan: Plan, arrays: Arrays) -> bool:
     )
 
 
-def differ(members: Sequence[Member]) -> bool:
+def shapes_differ(members: Sequence[Member]) -> bool:
     """Return whether the members have different trailing shapes."""
     first = _trailing(members[0])
     return any(_trailing(member) != first for member in members[1:])
@@ -51,7 +51,7 @@ def by_shape(members: Sequence[Member]) -> List[List[Member]]:
     return list(groups.values())
 
 
-def lengthened(members: List[Member]) -> List[Member]:
+def pad_lengths(members: List[Member]) -> List[Member]:
     """
     Pad the arrays of each request to the largest trailing sizes of all requests.
 

@@ -60,7 +60,7 @@ class Plan:
             for spec in self.inputs
         )
 
-    def take(self, inputs: Dict[str, Tensor]) -> Arrays:
+    def check_feeds(self, inputs: Dict[str, Tensor]) -> Arrays:
         """
         Check tensors, by input name, and convert them to feed order and TensorFlow's dtypes.
 
@@ -78,19 +78,19 @@ class Plan:
             arrays.append(array if way is None else way(array))
         return arrays
 
-    def feed(self, arrays: Dict[str, "np.ndarray[Any, Any]"]) -> Arrays:
+    def order_feeds(self, arrays: Dict[str, "np.ndarray[Any, Any]"]) -> Arrays:
         """
         Convert already validated arrays to feed order and TensorFlow's dtypes.
 
-        The arrays are `[rows, ...]`, by input name. `take` must have accepted a request with the
-        same dtypes and trailing shapes.
+        The arrays are `[rows, ...]`, by input name. `check_feeds` must have accepted a request with
+        the same dtypes and trailing shapes.
         """
         return [
             arrays[spec.name] if convert is None else convert(arrays[spec.name])
             for spec, convert in self.feeds
         ]
 
-    def give(self, values: Sequence[Any]) -> Dict[str, Tensor]:
+    def name_outputs(self, values: Sequence[Any]) -> Dict[str, Tensor]:
         """Convert the fetched values to the tensors of a response, by name."""
         return {
             spec.name: Tensor(spec.dtype, from_tensorflow(spec.dtype, value))

@@ -84,17 +84,17 @@ if tuple(map(int, tf.__version__.split(".")[:2])) < _CRASHES_BEFORE:
     codecs.register_error("strict", _decode_strictly)
 
 
-def translate(error: Any, is_requests: bool) -> ProcessorError:
-    """Convert a `tf.errors.OpError` of a run; `is_requests` tells whose fault it is."""
+def translate(error: Any, is_request_fault: bool) -> ProcessorError:
+    """Convert a `tf.errors.OpError` of a run; `is_request_fault` tells whose fault it is."""
     sentence = clean_for_clients(error.message)
     if PYTHON.match(sentence):
         return RunError(f"the model {CALLS_PYTHON}")
-    if is_requests:
+    if is_request_fault:
         return ModelRefusal(f"the model refused the request: {sentence}")
     return RunError(f"the run failed: {type(error).__name__}: {sentence}{_hint(sentence)}")
 
 
-def unmade(error: Any) -> ProcessorError:
+def translate_unprepared(error: Any) -> ProcessorError:
     """Convert an error that TensorFlow raises when it prepares a callable, before any request."""
     sentence = clean_for_clients(error.message)
     return RunError(f"the model cannot run: {sentence}{_hint(sentence)}")

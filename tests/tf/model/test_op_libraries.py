@@ -226,4 +226,4 @@ def test_gather_tree_is_found_in_contrib(save_graph, predict):
     ],
 )
 def test_the_way_to_an_op(op, package):
-    assert f"`eascmd build NAME --with {package}` adds" in op_libraries.who_defines(op)
+    assert f"`eascmd build NAME --with {package}` adds" in op_libraries.advice_for_op(op)

@@ -201,8 +201,8 @@ def test_every_class_has_an_answer_where_nothing_is_known_of_the_op(name):
         faults = Faults(graph)
     error = getattr(tf.errors, name)(None, None, "no")
     requests = name in ("InvalidArgumentError", "OutOfRangeError")
-    assert faults.is_requests(error, "no", ["x:0"]) is requests
-    assert faults.is_requests(error, "no\n\t [[{{node gone}}]]", ["x:0"]) is requests
+    assert faults.is_request_fault(error, "no", ["x:0"]) is requests
+    assert faults.is_request_fault(error, "no\n\t [[{{node gone}}]]", ["x:0"]) is requests
 
 
 def test_a_value_that_looks_like_what_tensorflow_appends(load, predict):

@@ -9,7 +9,12 @@ need.module("tensorflow")
 import eas_wire as wire
 from eas_processor.tf import hooks
 from eas_processor.tf.errors import ModelRefusal, RunError
-from eas_processor.tf.run.run_errors import clean, clean_for_clients, translate, unmade
+from eas_processor.tf.run.run_errors import (
+    clean,
+    clean_for_clients,
+    translate,
+    translate_unprepared,
+)
 from eas_processor.tf.runtime import tf, v1
 
 
@@ -58,14 +63,14 @@ def test_a_variable_that_was_not_restored_has_a_hint():
 )
 def test_what_helps_a_model_is_told(message, hint):
     error = tf.errors.UnimplementedError(None, None, message)
-    for told in (translate(error, False), unmade(error)):
+    for told in (translate(error, False), translate_unprepared(error)):
         assert type(told) is RunError
         assert hint in str(told)
 
 
-@pytest.mark.parametrize("is_requests, expected", [(True, ModelRefusal), (False, RunError)])
-def test_whose_fault_it_is(is_requests, expected):
-    error = translate(tf.errors.InvalidArgumentError(None, None, "no"), is_requests)
+@pytest.mark.parametrize("is_request_fault, expected", [(True, ModelRefusal), (False, RunError)])
+def test_whose_fault_it_is(is_request_fault, expected):
+    error = translate(tf.errors.InvalidArgumentError(None, None, "no"), is_request_fault)
     assert type(error) is expected
     assert str(error).endswith(": no")
 
