@@ -1,1 +1,1 @@
-"""Load on one endpoint, and what came back. It imports no numpy."""
+"""The load generator: loads one endpoint and counts the answers. It does not import numpy."""

@@ -1,4 +1,4 @@
-"""Opening one connection to a target."""
+"""Open a connection to a target."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from eas_processor.errors import BenchError
 
 _Protocol = TypeVar("_Protocol", bound=asyncio.Protocol)
 _SETTINGS_S = 10.0
-"""A server of HTTP/2 sends its SETTINGS as the first thing."""
+"""An HTTP/2 server must send SETTINGS first."""
 
 
 async def connect(target: Target, owner: Owner, in_flight: int = 1) -> Sequence[Sender]:
     """
-    Return the senders of a new connection, as many as may have a request in flight.
+    Open a connection and return its senders, one for each request that may be in flight.
 
-    Raises BenchError when nobody listens, or what listens cannot be used.
+    Raises BenchError if nothing listens there, or if the listener does not speak the protocol.
     """
     if not target.grpc:
         return [await _open(target, Connection(owner))]

@@ -1,4 +1,4 @@
-"""One connection of the load: a request out, its answer in, the next one."""
+"""One HTTP/1.1 connection of the load, with one request at a time."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LENGTH = b"\r\ncontent-length:"
 
 class Connection(asyncio.Protocol):
     """
-    Sends one request at a time and tells its owner of each answer.
+    Sends one request at a time and reports each answer to its owner.
 
-    Answers with a Content-Length are read by hand, since the generator shares the machine with what
-    it measures. Any other goes through httptools.
+    Answers with a Content-Length are parsed by hand, because the generator shares the machine with
+    the server that it measures. httptools parses all others.
     """
 
     def __init__(self, owner: Owner) -> None:
@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
         """When the open request was, or should have been, sent; None while idle."""
         self._status = 0
         self._missing = 0
-        """Bytes of the answer that have not arrived, once its head has."""
+        """Bytes of the answer still to come, once its head has arrived."""
         self._keep_alive = True
         self._head = b""
         self._slow: _SlowAnswer | None = None
@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         self._owner.lost([self], exc)
 
     def give_up(self) -> None:
-        """Close: the answer of another request would be taken for one that comes late."""
+        """Close the connection: a late answer would be taken for that of the next request."""
         self._transport.abort()
 
     def close(self) -> None:

@@ -56,10 +56,10 @@ class Plan:
 @dataclass
 class Result:
     """
-    What came back.
+    The result of a run.
 
-    `latencies` are the seconds of all answers, whatever their status, and the seconds that was
-    waited for those that did not come.
+    `latencies` are the seconds until each answer, whatever its status. For answers that did not
+    come, they are the seconds that the run waited for them.
     """
 
     seconds: float = 0.0
@@ -113,7 +113,7 @@ class Load:
         self._senders: set[Sender] = set()
         self._idle: deque[Sender] = deque()
         self._waiting: deque[float] = deque()
-        """When the requests should have started that no sender was free for."""
+        """The due times of requests for which no sender was free."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._open_loop = plan.rate > 0
         self._sending = True
@@ -121,7 +121,7 @@ class Load:
         self._issued = 0
         self._note = self._result.latencies.append
         self._counted_from = 0.0
-        """Answers to what an open loop should have sent before then are those of its warm-up."""
+        """In an open loop, answers to requests that were due before this belong to the warm-up."""
         self._left = math.inf
         self._enough = asyncio.Event()
 
@@ -253,9 +253,9 @@ class Load:
 
     async def _finish(self) -> None:
         """
-        Wait for the answers that are still to come, so that the slowest are not left out.
+        Wait for the outstanding answers, so that the slowest ones are counted too.
 
-        What was not even sent is counted with the time it has waited, since it would be longer.
+        Requests that were not sent count with the time that they waited, which is a lower bound.
         """
         if self._left <= 0:
             return
@@ -295,7 +295,7 @@ class Load:
             self._give_up(perf_counter() - limit)
 
     def _give_up(self, sent_before: float) -> None:
-        """Count what was sent before then, and is not answered, with the time it has waited."""
+        """Count requests sent before then that have no answer, with the time that they waited."""
         now = perf_counter()
         for each in list(self._senders):
             if each.since is not None and each.since < sent_before:

@@ -1,4 +1,4 @@
-"""What the load knows of a connection, and a connection of the load."""
+"""The interfaces between the load and its connections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 
 class Sender(Protocol):
-    """One request at a time: a connection of HTTP/1.1, or a lane of one of HTTP/2."""
+    """Sends one request at a time: an HTTP/1.1 connection, or a lane of an HTTP/2 connection."""
 
     since: float | None
     """When the open request was, or should have been, sent; None while idle."""
@@ -16,25 +16,25 @@ class Sender(Protocol):
         """Send a request, as this protocol builds it; its latency counts from `since`."""
 
     def give_up(self) -> None:
-        """Wait no more for the open answer, so that another request can follow."""
+        """Stop waiting for the open answer, so that another request can follow."""
 
     def close(self) -> None:
         """Close the connection without waiting for answers."""
 
 
 class Owner(Protocol):
-    """Who is told what comes of the requests of a sender."""
+    """The owner of senders, to which they report the outcome of each request."""
 
     def answered(
         self, sender: Any, status: int, since: float, now: float, *, reusable: bool
     ) -> None:
-        """An answer is whole; `reusable` tells whether the sender takes another request."""
+        """Take a complete answer; `reusable` tells whether the sender takes another request."""
 
     def broken(self, sender: Any, reason: str) -> None:
-        """The answer to the open request cannot be read, or will not come."""
+        """Note that the answer to the open request cannot be read, or will not come."""
 
     def free(self, sender: Any) -> None:
-        """A sender that was given up takes requests again."""
+        """Note that a sender that was given up takes requests again."""
 
     def lost(self, senders: Sequence[Any], reason: Exception | None) -> None:
-        """A connection has ended, with all its senders."""
+        """Note that a connection has ended, with all its senders."""

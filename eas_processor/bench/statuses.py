@@ -1,4 +1,4 @@
-"""What the numbers of answers mean: which are good, and what they are called."""
+"""The statuses of a protocol: which ones are good, and what they are called."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Statuses:
-    """The numbers that a protocol answers with; those without a name are shown as they are."""
+    """The status numbers of a protocol. Numbers without a name are shown as they are."""
 
     good: Container[int]
     names: Mapping[int, str] = field(default_factory=dict)

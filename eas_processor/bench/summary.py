@@ -1,4 +1,4 @@
-"""What a run came to: percentiles, counts, and a histogram of latencies in text."""
+"""Summarise a run: percentiles, counts, and a histogram of latencies as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked, and of whom: an address, and the bytes of each request as they are sent."""
+"""The target of a run: its address, and the bytes of each request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FORMS = "expected http://HOST:PORT/api/predict/SERVICE, grpc://HOST:PORT/MODEL 
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go: `path` has the query with it; `model` is that of a target of gRPC."""
+    """An address to load. `path` includes the query, and `model` is for gRPC alone."""
 
     host: str
     port: int
@@ -27,12 +27,12 @@ class Target:
 
     @property
     def grpc(self) -> bool:
-        """Whether it is asked by gRPC."""
+        """Whether the target is called by gRPC."""
         return bool(self.model)
 
     @property
     def statuses(self) -> Statuses:
-        """What the numbers of its answers mean."""
+        """The statuses of its protocol."""
         return GRPC if self.grpc else HTTP
 
     @property

@@ -25,7 +25,7 @@ from eas_processor.errors import BenchError
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says besides the plan; a token of None is looked for."""
+    """The options besides the plan. If the token is None, it is looked up."""
 
     body: Path | None = None
     rows: int = 1

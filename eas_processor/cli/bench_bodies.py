@@ -60,5 +60,5 @@ def random_tensor(name: str, number: int, dims: Sequence[int], rows: int) -> wir
         return wire.Tensor(number, np.full(shape, b"text", dtype=object))
     if storage.kind in "fc":
         return wire.Tensor(number, generator.random(shape).astype(storage))
-    # 0 and 1 are inside of every vocabulary that an embedding can have.
+    # Every vocabulary of an embedding has the ids 0 and 1.
     return wire.Tensor(number, generator.integers(0, 2, shape).astype(storage))

@@ -1,4 +1,4 @@
-"""`eascmd build`: what is asked for each of the builds that are named."""
+"""`eascmd build`: make, check, export, adopt or remove the named builds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`eascmd builds` and `eascmd build`: the catalogue, and making one of it."""
+"""`eascmd builds` lists the catalogue, and `eascmd build` makes a build of it."""
 
 from __future__ import annotations
 

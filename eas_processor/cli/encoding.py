@@ -1,4 +1,4 @@
-"""File names beyond ASCII, also where the locale has none."""
+"""Support file names beyond ASCII, even if the locale does not."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 
 def run_in_utf8_mode() -> None:
     """
-    Run this program anew in Python's UTF-8 mode where it could name ASCII files alone; call first.
+    Restart this program in Python's UTF-8 mode if the locale limits file names to ASCII.
 
-    Python takes that mode by itself with `LC_ALL=C`, unless `PYTHONUTF8=0` forbids it.
+    Call this first. Python chooses that mode itself with `LC_ALL=C`, unless `PYTHONUTF8=0` is set.
     """
     if codecs.lookup(sys.getfilesystemencoding()).name == "ascii" and sys.executable:
         os.execv(sys.executable, [sys.orig_argv[0], "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606

@@ -1,4 +1,4 @@
-"""Packages that a command needs and a client-only install lacks."""
+"""Name the extra that a command needs and that a client-only installation lacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EXTRAS = {
 
 
 def missing_sentence(error: ModuleNotFoundError, command: str) -> str:
-    """Return which extra to install for `command`; '' when no extra has the missing module."""
+    """Return which extra to install for `command`, or '' if no extra has the missing module."""
     package = (error.name or "").partition(".")[0]
     for extra, packages in _EXTRAS.items():
         if package in packages:

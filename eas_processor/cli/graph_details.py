@@ -1,4 +1,4 @@
-"""The ops and the callable functions of a SavedModel, read from its file without TensorFlow."""
+"""Read the ops and callable functions of a SavedModel from its file, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from eas_processor.errors import CallError
 from eas_processor.tf.model.schema import DATA_TYPES, message_class
 
-# More of the file than a service reads: a large graph takes seconds to go through.
+# This reads more of the file than a service does. A large graph takes seconds.
 _SAVED_MODEL = message_class(
     {
         "SavedModel": [("meta_graphs", 2, "*MetaGraphDef")],

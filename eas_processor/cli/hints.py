@@ -1,4 +1,4 @@
-"""What `eascmd serve` prints when it is ready: lines that work when pasted."""
+"""The lines that `eascmd serve` prints when it is ready. They work when they are pasted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eas_processor.tf.model.signatures import TensorSpec, dtype_name
 
 _BLANK = {"DT_STRING": "['']", "DT_BOOL": "[False]"}
 _NOT_ON_THE_WIRE = ("DT_UINT32", "DT_UINT64", "DT_RESOURCE", "DT_VARIANT")
-# To parse one takes three times its size in memory, for a hint.
+# Parsing a graph takes three times its size in memory, which is too much for a hint.
 _LARGE_GRAPH = 32 * 1024 * 1024
 
 
@@ -23,8 +23,8 @@ def frozen_graph_signature(model_entry: Path) -> str:
     """
     Return what a model without signatures takes, and its last likely output, as a signature.
 
-    That is a frozen graph, or a SavedModel that is served by the names of its tensors. It is empty
-    where the graph is too large to be worth it, or cannot be read any more.
+    Such a model is a frozen graph, or a SavedModel that is served by tensor names. The signature is
+    empty if the graph is too large to be worth parsing, or cannot be read any more.
     """
     with contextlib.suppress(OSError):
         is_saved_model = model_entry.is_dir()
@@ -34,7 +34,7 @@ def frozen_graph_signature(model_entry: Path) -> str:
         if not is_saved_model:
             frozen = read_frozen_graph(str(graph))
             return _as_signature(frozen.placeholders, frozen.likely_outputs)
-        # Which of several was chosen, the worker knows.
+        # If there are several, only the worker knows which one it chose.
         model, *others = read_saved_model(str(model_entry)).meta_graphs
         if model.placeholders and not others:
             return _as_signature(model.placeholders, model.likely_outputs)
@@ -53,9 +53,9 @@ def ready_lines(
     address: str, name: str, token: Token, signature: str, *, terminal: bool
 ) -> list[str]:
     """
-    Return what is printed, line by line; the token itself stands in it only for a terminal.
+    Return the lines to print. They contain the token itself only for a terminal.
 
-    `signature` is the JSON that answers an empty request; without one there is no example.
+    `signature` is the JSON that answers an empty request. Without it there is no example.
     """
     url = f"{address}/api/predict/{name}"
     lines = [f"Serving at: {url}"]

@@ -1,4 +1,4 @@
-"""`eascmd inspect`: what a model takes and returns, read from its files alone."""
+"""`eascmd inspect`: print what a model takes and returns, without running it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _signature(signature: Signature, tags: Sequence[str]) -> dict[str, Any]:
 
 
 def _without_signatures(graph: MetaGraph) -> dict[str, Any]:
-    """Return what is called by the names of its tensors, as in a frozen graph."""
+    """Return the description of a model that is called by tensor names."""
     if not graph.placeholders:
         return {}
     return {

@@ -1,8 +1,8 @@
 """
-How the log is written: readable on a terminal, one JSON object a line elsewhere.
+Set up the log: readable on a terminal, one JSON object on each line elsewhere.
 
-In a process that serves, nothing waits for who reads stdout and stderr: what is logged or printed
-goes to a queue (`log_queue`), which drops and counts what nobody reads.
+A process that serves never waits for a reader of stdout or stderr. Its output goes to a queue
+(`log_queue`), which drops and counts what is not read in time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("eas_processor")
 
 _OURS = ("eas_processor", "eas_prediction", "eas_wire")
 _END_S = 1.0
-"""How long the end of the process waits for what is queued to be written."""
+"""How long the process waits at its end until the queued output is written."""
 _MAX_RECORD = 8 * 1024
 _MAX_TRACEBACK = 32 * 1024
 
@@ -51,7 +51,7 @@ class JsonLines(logging.Formatter):
         }
         written = json.dumps(line)
         if len(written) > _MAX_RECORD:
-            # Two texts may be long, message and path, and JSON writes a character in up to six.
+            # Message and path may be long, and JSON writes a character with up to six.
             written = json.dumps(_with_short_texts(line, _MAX_RECORD // 12))
         if record.exc_info:
             traceback = cut(self.formatException(record.exc_info), _MAX_TRACEBACK)
@@ -86,20 +86,20 @@ def log_handler(stream: TextIO, *, readable: bool = False) -> logging.Handler:
 
 def set_up(*, verbose: bool, readable: bool = False) -> None:
     """
-    Send the log of this process to stderr, and let nothing wait for its readers.
+    Send the log of this process to stderr, without ever waiting for its reader.
 
-    It is `readable` on a terminal, and elsewhere if that is asked for.
+    It is readable text on a terminal, and elsewhere if `readable` is set.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # Closed by who started us: the next file or socket would get its number.
+            # The parent process closed it; the next file or socket would get its number.
             stream = open(os.devnull, mode)  # noqa: SIM115 - until the process ends
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
     replaced = (sys.stdout, sys.stderr) != (sys.__stdout__, sys.__stderr__)  # by a test
     handler = log_handler(sys.stderr, readable=readable) if replaced else _queue_output(readable)
-    # Of the packages we use, what is said in detail can be a secret: urllib3 logs each query, and
-    # that of a presigned URL is one.
+    # Detailed logs of packages can contain secrets: urllib3 logs each query, and the query of a
+    # presigned URL is a secret.
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     if verbose:
@@ -123,7 +123,7 @@ class QueuedHandler(logging.Handler):
         try:
             line = self._encoded(record)
         except Exception as error:
-            # logging's own way is to print on stderr, which may wait.
+            # The default handler prints to stderr, which may block.
             line = self._encoded(_record("a log record cannot be written: %r", error))
         self.queue.put(line)
 
@@ -144,12 +144,12 @@ def _formatter(stream: TextIO, readable: bool = False) -> logging.Formatter:
 
 def _queue_output(readable: bool) -> logging.Handler:
     """Replace stdout and stderr by streams that never wait; return the handler of the log."""
-    # Numbers of their own: TensorFlow, in this process with --inline, changes 2 while it loads.
+    # Duplicates, because TensorFlow, which --inline loads in this process, changes descriptor 2.
     handler = QueuedHandler(sys.stderr, os.dup(sys.stderr.fileno()), readable=readable)
     queues = [handler.queue]
     if not os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno()):
         queues.append(LineQueue(os.dup(sys.stdout.fileno()), on_failure=_say_lost()))
-    # What goes to one file or terminal keeps its order.
+    # Output to the same file or terminal must keep its order.
     sys.stdout = _stream(sys.stdout, queues[-1])
     sys.stderr = _stream(sys.stderr, queues[0])
     atexit.register(_finish, queues)

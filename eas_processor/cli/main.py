@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     Run one command and return its exit status.
 
-    0 is success, 1 a refusal (one sentence on stderr); wrong usage exits with 2.
+    0 is success, and 1 is a failure, with one sentence on stderr. Wrong usage exits with 2.
     """
     if sys.version_info < (3, 11):
         print(
@@ -59,7 +59,7 @@ def _run(parser: Parser, words: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The interpreter would try to write the rest when it ends, and print a traceback.
+        # Otherwise the interpreter tries to write the rest when it exits, and prints a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

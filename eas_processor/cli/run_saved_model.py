@@ -70,7 +70,7 @@ def _tensor_of(key: str, tensors: dict[str, Any], role: str) -> str:
 
 
 def _files(arguments: Namespace, keys: list[str]) -> dict[str, Path]:
-    """Return where each output goes, before a run is spent; none without `--outdir`."""
+    """Return the file of each output, before the model runs; none without `--outdir`."""
     if arguments.outdir is None:
         return {}
     files = {}

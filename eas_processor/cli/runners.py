@@ -1,8 +1,8 @@
 """
-What each command runs.
+The functions that run each command.
 
-Its modules are imported by the command that needs them, so that `eascmd --help` answers in 0.1 s
-and a command needs the packages of its own extra alone.
+Each function imports its modules itself. So `eascmd --help` answers in 0.1 s, and a command needs
+only the packages of its own extra.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 def run_serve(arguments: argparse.Namespace) -> None:
     """Run `eascmd serve`."""
-    # Read when numpy is imported: a thread for each core, of which the engine has no use.
+    # numpy reads this on import. It would start a thread per core, which the engine never uses.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from eas_processor.cli.logs import set_up
     from eas_processor.cli.serve import serve

@@ -1,4 +1,4 @@
-"""The inputs of `eascmd run --dir`: files, expressions and examples, as `KEY=...;KEY=...`."""
+"""Read the inputs of `eascmd run --dir`: files, expressions, examples, as `KEY=...;KEY=...`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def read_given(
     files: str, expressions: str, examples: str, *, allow_pickle: bool = False
 ) -> dict[str, Any]:
     """
-    Return what to feed by input key: arrays, or what numpy makes arrays of; raises CallError.
+    Return the value of each input, by key: an array, or a value that numpy converts to one.
 
-    Expressions go before files, and examples before both.
+    Expressions win over files, and examples over both. Raises CallError.
     """
     given: dict[str, Any] = {}
     for option, text in (

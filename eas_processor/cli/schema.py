@@ -8,5 +8,5 @@ from eas_processor.config import json_schema
 
 
 def print_schema() -> None:
-    """Print it; editors use it to check and complete a service file."""
+    """Print the schema. Editors use it to check and complete a service file."""
     print(json.dumps(json_schema(), indent=2))

@@ -1,4 +1,4 @@
-"""`eascmd serve`: from service files to a running engine."""
+"""`eascmd serve`: run an engine that serves service files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def serve(
 
 
 def _offer(paths: Sequence[Path], *, watch: bool) -> Offer:
-    """Return what is to be served; what cannot be anything else than a mistake is refused here."""
+    """Return what to serve; refuse arguments that can only be a mistake."""
     directories = [each for each in paths if each.is_dir()]
     files = [each for each in paths if each not in directories]
     if not directories and len(files) == 1:
@@ -78,7 +78,7 @@ def _offer(paths: Sequence[Path], *, watch: bool) -> Offer:
 
 
 def _check_names(files: Iterable[Path]) -> None:
-    """Refuse two services of one name; a file that cannot be read is listed while others serve."""
+    """Refuse two services with the same name. Files that cannot be read are reported later."""
     names: dict[str, Path] = {}
     for each in files:
         try:
@@ -96,7 +96,7 @@ def _check_names(files: Iterable[Path]) -> None:
 def _announce(
     offer: Offer, address: str, source: Source, settings: ServiceSettings, signature: str
 ) -> None:
-    """Print where a service answers; of the only one, also what a request can look like."""
+    """Print the address of a service, and an example request if it is the only service."""
     assert isinstance(source, ServiceFile)
     shown = ""
     if offer.alone and settings.worker.directory is None:
@@ -105,7 +105,7 @@ def _announce(
 
 
 def _check_inline(offer: Offer, *, watch: bool) -> None:
-    """Refuse what cannot run inline, before anything is made."""
+    """Refuse services that cannot run inline, before anything is built."""
     if not offer.alone:
         raise StartError("--inline: one service runs in the engine's process; name one file")
     if watch:

@@ -1,4 +1,4 @@
-"""`eascmd serve` of models with numbered versions: a directory of one, or a `models.config`."""
+"""`eascmd serve` for models with numbered versions: a model's directory, or a `models.config`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _POLL_S = 1.0
 
 def models_offer(paths: Sequence[Path], *, watch: bool) -> Offer | None:
     """
-    Return what is to be served, where `paths` mean models; None where they mean service files.
+    Return what to serve if `paths` are models, or None if they are service files.
 
-    Raises ServiceFileError for a path that means both.
+    Raises ServiceFileError for a path that could be both.
     """
     kinds = [_kind(each) for each in paths]
     if not any(kinds):
@@ -60,7 +60,7 @@ def _reader(path: Path) -> ReadModels:
 
 
 def _kind(path: Path) -> bool:
-    """Tell whether a path means models. Raises ServiceFileError where it may mean two things."""
+    """Return whether a path is that of models; raises ServiceFileError if it could be both."""
     if not path.is_dir():
         return path.is_file() and path.suffix != ".json" and not _begins_as_json(path)
     numbered, services = find_versions(path), sorted(path.glob("*.json"))

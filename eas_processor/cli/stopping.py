@@ -1,4 +1,4 @@
-"""SIGTERM before the engine's loop takes it."""
+"""Handle SIGTERM until the engine's loop does."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import warnings
 
 def end_as_process_one() -> None:
     """
-    Have SIGTERM end this process also where it is process 1, as in a container; call this first.
+    Let SIGTERM end this process even if it is process 1, as in a container. Call this first.
 
-    The kernel keeps from process 1 what it has no handler for. To import the engine takes 0.5 s,
-    and `docker stop` sends SIGTERM once and waits for 10 s.
+    The kernel ignores signals for process 1 that have no handler. Importing the engine takes 0.5 s,
+    and `docker stop` sends SIGTERM once and then waits for 10 s.
     """
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, _end)
 
 
 def _end(*_: object) -> None:
-    # What is cut off in the middle, such as a coroutine that never ran, is nobody's mistake.
+    # Warnings about interrupted work, such as a coroutine that never ran, would only confuse.
     warnings.simplefilter("ignore")
     sys.exit(128 + signal.SIGTERM)

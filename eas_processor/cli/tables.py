@@ -1,4 +1,4 @@
-"""Tables of text, without a package: a client-only install prints them too."""
+"""Print tables as text. This needs no package, because a client-only installation uses it too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrong usage: the parser of `eascmd`, which says what was probably meant."""
+"""The parser of `eascmd`, whose errors suggest what was probably meant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Formatter(argparse.HelpFormatter):
     def add_argument(self, action: argparse.Action) -> None:
         super().add_argument(action)
         if isinstance(action, argparse._SubParsersAction):
-            # argparse forgets the indent of commands, and puts a long one on a line of its own.
+            # argparse ignores the indent of commands, and would break the line after a long one.
             longest = max(map(len, action.choices))
             self._action_max_length = max(self._action_max_length, longest + 6)
 
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         return arguments
 
     def error(self, message: str) -> NoReturn:
-        """Print usage and the message with what was meant; exit with 2."""
+        """Print the usage and the message with a suggestion; exit with 2."""
         meant = [f"{word}: did you mean {near}?" for word, near in self._misspelt()]
         super().error("; ".join([message, *meant]))
 
@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
             if word == "--":
                 return
             name = word.partition("=")[0]
-            # A beginning of an option stands for it.
+            # argparse accepts unambiguous prefixes of options.
             if name.startswith("--") and not any(each.startswith(name) for each in known):
                 near = nearest(name, known)
                 if near:
@@ -74,6 +74,6 @@ class Parser(argparse.ArgumentParser):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the one of `known` that `word` is probably a slip of, '' for none."""
+    """Return the word in `known` that `word` is probably a typo of, or ''."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return found[0] if found else ""

@@ -1,4 +1,4 @@
-"""The arrays of a command line: `--input NAME=VALUE` read, outputs written or printed."""
+"""Read `--input NAME=VALUE` into arrays, and write or print outputs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def write_outputs(path: Path, outputs: Mapping[str, np.ndarray[Any, Any]]) -> No
 
 
 def as_json(outputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
-    """Return the outputs as lists; bytes that are no text are `{"b64": ...}`, as in requests."""
+    """Return the outputs as lists; bytes that are not UTF-8 are `{"b64": ...}`, as in requests."""
     return {name: _listed(array.tolist()) for name, array in outputs.items()}
 
 
@@ -132,7 +132,7 @@ def _read_file(
 
 
 def _bytes(content: bytes, shape: tuple[int, ...] | None) -> np.ndarray[Any, Any]:
-    """The one value of an input of text: every dimension that it has is 1."""
+    """Return one string as an array in which every dimension is 1."""
     array = np.empty([1] * len(shape or ()), object)
     array[(0,) * array.ndim] = content  # `np.full` drops NUL bytes at the end
     return array
@@ -140,7 +140,7 @@ def _bytes(content: bytes, shape: tuple[int, ...] | None) -> np.ndarray[Any, Any
 
 def _numpy(name: str, path: Path, content: bytes) -> Arrays:
     try:
-        # Never unpickled: a file could run code.
+        # Never unpickle: a pickle can run any code.
         loaded = np.load(io.BytesIO(content), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {name: loaded}
@@ -179,7 +179,7 @@ def _image(path: Path, content: bytes, shape: tuple[int, ...] | None) -> np.ndar
 
 
 def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """`array` in a form that numpy writes without pickle."""
+    """Return `array` in a form that numpy writes without pickle."""
     if array.dtype.kind != "O":
         return array
     if any(each.endswith(b"\0") for each in array.flat):

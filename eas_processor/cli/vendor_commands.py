@@ -1,4 +1,4 @@
-"""The commands of PAI-EAS's own `eascmd` that are not here, each with what to use instead."""
+"""Commands of the `eascmd` of PAI-EAS that do not exist here, each with what to use instead."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NAMES = tuple(_COMMANDS)
 
 
 def advice(words: Sequence[str]) -> str:
-    """Return what to use here for a command line of the vendor's, '' where it is none."""
+    """Return what to use instead of a vendor's command line, or '' for other command lines."""
     first, *rest = words or [""]
     if first in ("-c", "--config"):
         return f"`{first}` names a file of keys of the cloud; here none are needed, leave it out"

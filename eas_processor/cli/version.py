@@ -1,4 +1,4 @@
-"""`eascmd --version`: this release, and with the server's packages what else is installed."""
+"""`eascmd --version`: this release and, with the extra `server`, the parts of the engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class VersionAction(argparse.Action):
 
 
 def print_version() -> None:
-    """Print the release; on an installation of the client alone nothing else is known."""
+    """Print the release. A client-only installation knows nothing else."""
     print(f"eascmd {__version__}")
     try:
         from eas_processor.app.about import about

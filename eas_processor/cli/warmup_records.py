@@ -1,4 +1,4 @@
-"""Records of a `tf_serving_warmup_requests`."""
+"""Write records of a `tf_serving_warmup_requests` file."""
 
 from __future__ import annotations
 

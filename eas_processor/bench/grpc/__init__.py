@@ -1,1 +1,1 @@
-"""Calls of gRPC as the load sends them: frames of HTTP/2, and what comes back."""
+"""A gRPC client for load: it writes and reads HTTP/2 frames itself."""

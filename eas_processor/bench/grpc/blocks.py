@@ -1,4 +1,4 @@
-"""Header blocks of answers: what gRPC says in them."""
+"""Decode the header blocks of answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEPT = 64
 
 
 class Fields(NamedTuple):
-    """What headers or trailers say; None for what is not in them."""
+    """The gRPC fields of headers or trailers; None for a field that is absent."""
 
     http_status: int | None
     grpc_status: int | None
@@ -23,8 +23,8 @@ class Blocks:
     """
     HPACK of one connection, by the `hpack` library.
 
-    A block that changed nothing in the decoder's table means the same when it comes again, until
-    the table changes. So the answers of a run are decoded once.
+    A block that does not change the decoder's table means the same each time, until the table
+    changes. So a block that repeats is decoded once.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Blocks:
         except HPACKError as error:
             raise ValueError(f"headers that cannot be read: {error}") from error
         fields = _fields(headers)
-        # By identity: an entry like another one, inserted once more, moves the others.
+        # Compared by identity: inserting an equal entry again still moves the others.
         unchanged = table.maxsize == size and [*map(id, table.dynamic_entries)] == [
             *map(id, entries)
         ]

@@ -1,4 +1,4 @@
-"""A call of gRPC, prebuilt: its frames, except for the number of its stream."""
+"""A prebuilt gRPC call: its frames, except for the stream number."""
 
 from __future__ import annotations
 

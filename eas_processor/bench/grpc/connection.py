@@ -1,4 +1,4 @@
-"""One connection of gRPC: HTTP/2, with a lane for each call that is in flight at a time."""
+"""One gRPC connection over HTTP/2, with a lane for each call that may be in flight."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from eas_processor.bench.grpc.sending import Sending
 from eas_processor.bench.senders import Owner
 
 _WIDE = 1 << 30
-"""What is granted at once: the generator never makes the server wait."""
+"""The flow-control window to grant, so large that the server never waits for the generator."""
 _REGRANT = 1 << 24
 
 
 class GrpcConnection(asyncio.Protocol):
-    """Sends the calls of its lanes as streams, and tells the owner what comes of each."""
+    """Sends the calls of its lanes as streams, and reports each outcome to the owner."""
 
     def __init__(self, owner: Owner, lanes: int, *, keep: bool = False) -> None:
         """With `keep` a lane has the message and the text of its last answer."""

@@ -1,4 +1,4 @@
-"""Frames of HTTP/2 (RFC 9113, section 6), as far as a client of unary calls needs them."""
+"""The HTTP/2 frames (RFC 9113, section 6) that a client of unary calls needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ERRORS = (
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 WINDOW = 65_535
 FRAME_SIZE = 16_384
-"""What both sides may assume before the other's SETTINGS."""
+"""The defaults until the SETTINGS of the other side arrive."""
 LAST_STREAM = 2**31 - 1
 
 HEAD = struct.Struct(">BHBBL")

@@ -1,4 +1,4 @@
-"""One call at a time of a connection that has several in flight."""
+"""A lane: one call at a time on a connection with several calls in flight."""
 
 from __future__ import annotations
 

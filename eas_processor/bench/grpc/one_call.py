@@ -1,4 +1,4 @@
-"""One call of gRPC, with what it is answered."""
+"""Make one gRPC call and return its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls on their way out, as far as the windows of the other side allow."""
+"""Write calls as far as the flow-control windows of the server allow."""
 
 from __future__ import annotations
 
