@@ -4,8 +4,11 @@ Make the development environment: `make install` runs this with the Python that 
     python3 tools/install.py DIRECTORY [--no-lock]
 
 The packages are those of tools/locks/development.txt. Where the index lacks one of these files, and
-with `--no-lock`, they are the newest that pyproject.toml permits. uv installs them, which takes a
-fifth of pip's time; where uv fails, pip does it. The index is the one that pip is configured for.
+with `--no-lock`, they are the newest that pyproject.toml permits. A file with another hash ends the
+installation, for somebody may have changed it.
+
+uv installs them, which takes a fifth of pip's time; where uv fails, pip does it. The index is the
+one that pip is configured for.
 
 It does nothing where DIRECTORY has what this commit asks for: most changes of pyproject.toml are to
 the settings of tools.
@@ -28,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "tools" / "locks" / "development.txt"
 EVERYTHING = f"{ROOT}[server,tensorflow,examples,dev]"
 MINUTE = 60.0
+MISMATCH = "DO NOT MATCH THE HASHES"  # in the words of pip
 
 
 def main() -> None:
@@ -102,10 +106,19 @@ def add(python: Path, *what: str) -> bool:
 
 
 def pip(python: Path, *what: str) -> bool:
-    """Run `pip install`; return whether it succeeded."""
+    """Run `pip install`; return whether it succeeded. End where a file has another hash."""
     command = [str(python), "-m", "pip", "install", *what]
     environment = os.environ | {"PYTHONWARNINGS": "ignore"}
-    return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode == 0
+    done = subprocess.run(
+        command, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False
+    )
+    sys.stderr.write(done.stderr)
+    if MISMATCH in done.stderr:
+        end(
+            f"the index has another file than {LOCK.relative_to(ROOT)} names, as the lines above "
+            "say. If you trust it: make install LOCK=no"
+        )
+    return done.returncode == 0
 
 
 def of_pip(python: Path) -> dict[str, str]:

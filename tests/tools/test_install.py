@@ -92,6 +92,16 @@ def test_pip_follows_where_uv_fails(
     assert [what[-1] for what in asked] == ["name", "name"]
 
 
+def test_a_file_with_another_hash_ends_it(tool: ModuleType, tmp_path: Path) -> None:
+    """Installing whatever the index has would help whoever changed the file."""
+    (tmp_path / "python").write_text(
+        "#!/bin/sh\necho ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM >&2\nexit 1\n"
+    )
+    (tmp_path / "python").chmod(0o755)
+    with pytest.raises(SystemExit, match=r"another file than tools/locks/development\.txt names"):
+        tool.install(tmp_path / "python", LOCK)
+
+
 def test_uv_asks_the_index_that_pip_is_told_of(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
