@@ -1,12 +1,12 @@
 """
-Many rows in one request: the quickest way to ask a service whose rows are independent.
+Send many rows in one request: the fastest way to call a model whose rows are independent.
 
-    .venv/bin/eascmd serve examples/digits/service.json       # in another terminal
-    EAS_TOKEN=... .venv/bin/python examples/client_side_batching.py http://127.0.0.1:8080 digits
+    eascmd serve digits/service.json       # in another terminal
+    EAS_TOKEN=... python client_side_batching.py http://127.0.0.1:8080 digits
 
-Sends the same 256 images as 256 requests, then as requests of 16 and of 256 rows, and prints the
-rows a second of each. The answers are the same: what differs is the cost of a request, paid once
-for all its rows.
+It sends the same 256 images as 256 requests, then as requests of 16 and of 256 rows, and prints the
+rows per second. The answers are equal. Only the cost differs: a request has a fixed cost, and all
+its rows share it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROWS = 256
 
 
 def scores(client: PredictClient, images: np.ndarray) -> np.ndarray:
-    """Return the scores of all rows of `images`, asked for in one request."""
+    """Return the scores of all `images`, which are sent in one request."""
     request = TFRequest("predict_images")
     request.add_feed("images", list(images.shape), TFRequest.DT_FLOAT, images)
     request.add_fetch("scores")
@@ -31,7 +31,7 @@ def scores(client: PredictClient, images: np.ndarray) -> np.ndarray:
 
 
 def in_batches(client: PredictClient, images: np.ndarray, size: int) -> np.ndarray:
-    """Return the scores of all rows, `size` rows a request."""
+    """Return the scores of all images, with `size` rows in each request."""
     parts = [images[start : start + size] for start in range(0, len(images), size)]
     return np.concatenate([scores(client, part) for part in parts])
 
@@ -51,7 +51,7 @@ def main() -> None:
         answers = in_batches(client, images, size)
         seconds = time.perf_counter() - start
         np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-6)
-        print(f"{size:4} rows a request: {ROWS / seconds:10,.0f} rows/s")
+        print(f"{size:4} rows per request: {ROWS / seconds:10,.0f} rows/s")
 
 
 if __name__ == "__main__":

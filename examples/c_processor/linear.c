@@ -1,9 +1,9 @@
 /*
 A linear model as a processor in C99, with the functions that PAI-EAS calls.
 
-The model is a text file of numbers: a bias, and a weight for each feature. A request has a row of
-features on each line, separated by commas; the answer has a score on each line. An empty request
-is answered with what a row has to be.
+The model is a text file with a bias and a weight for each feature. A request has a row of features
+on each line, separated by commas. The answer has a score on each line. The answer to an empty
+request says how many numbers a row has.
 */
 #include <errno.h>
 #include <stdarg.h>
@@ -13,10 +13,10 @@ is answered with what a row has to be.
 
 typedef struct {
     size_t features;
-    double *weights; /* of the features, and the bias behind them */
+    double *weights; /* of the features, followed by the bias */
 } Model;
 
-/* Text on the heap that grows; `text` is NULL where memory ran out. */
+/* A text that grows; `text` is NULL after memory ran out. */
 typedef struct {
     char *text;
     size_t size, space;
@@ -39,7 +39,7 @@ static void append(Buffer *buffer, const char *format, ...) {
     buffer->size += length;
 }
 
-/* The caller frees the output, whatever the status is. */
+/* The caller frees the output, whatever the status. */
 static int answer(int status, Buffer *buffer, void **output, int *output_size) {
     *output = buffer->text;
     *output_size = buffer->text == NULL ? 0 : (int)buffer->size;
@@ -60,7 +60,7 @@ static Model *read_model(FILE *file) {
     return model->features > 0 && feof(file) ? model : NULL;
 }
 
-/* Called once, when the service starts. A state that is not 0 ends the start. */
+/* Called once when the service starts. Any state but 0 fails the start. */
 void *initialize(const char *model_entry, const char *model_config, int *state) {
     (void)model_config;
     *state = 1;
@@ -79,7 +79,7 @@ void *initialize(const char *model_entry, const char *model_config, int *state) 
     return model;
 }
 
-/* Read a row at *text up to its end, and return whether it is one; *score is what it comes to. */
+/* Read the row at *text into *score and move behind it; return 0 if it is not a valid row. */
 static int score_row(const Model *model, char **text, double *score) {
     *score = model->weights[model->features];
     for (size_t i = 0; i < model->features; i++) {
@@ -93,12 +93,12 @@ static int score_row(const Model *model, char **text, double *score) {
     return 1;
 }
 
-/* Called for each request, from several threads at once: the model is only read. */
+/* Called for each request, by several threads at a time, so the model is only read. */
 int process(void *model_buf, const void *input_data, int input_size, void **output_data,
             int *output_size) {
     const Model *model = model_buf;
     Buffer buffer = {NULL, 0, 0};
-    /* The input has no end of a text, and is not ours to write to. */
+    /* The input has no terminating zero and must not be written to. */
     char *input = malloc((size_t)input_size + 1), *text = input;
     if (input == NULL) return 500;
     memcpy(input, input_data, input_size);

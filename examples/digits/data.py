@@ -1,4 +1,4 @@
-"""The 1,797 handwritten digits that come with scikit-learn, brought to 28 x 28 pixels."""
+"""The 1,797 handwritten digits of scikit-learn, resized to 28 x 28 pixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Digits(NamedTuple):
 
 
 def load() -> Digits:
-    """Return the digits, a fifth of them set apart for testing."""
+    """Return the digits; a fifth of them is for testing."""
     raw = load_digits()
     images = np.stack([zoom(image, 28 / 8, order=1) for image in raw.images]) / 16.0
     rows = images.reshape(-1, 784).astype(np.float32)

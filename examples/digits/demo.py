@@ -1,7 +1,7 @@
 """
-The whole path once: train a model, serve it, call it, show what came back, stop.
+Train a model, serve it, call it, and show the answers.
 
-`make run` runs this. The client half (`call`) is all that a program of yours needs.
+`make run` runs this. Your own program needs only the client part, `call`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHOWN = 5
 
 
 def train() -> None:
-    """Run train.py; what TensorFlow logs is shown only if it fails."""
+    """Run train.py; TensorFlow's log is shown only if it fails."""
     start = time.perf_counter()
     print("Training a small network on real handwritten digits ...", flush=True)
     done = subprocess.run(
@@ -46,7 +46,7 @@ def serve() -> tuple[subprocess.Popen[str], str, str]:
             [EASCMD, "serve", service, "--port", "0"], stdout=subprocess.PIPE, stderr=log, text=True
         )
     assert process.stdout is not None
-    # On a pipe, a service that is ready prints one line of JSON.
+    # On a pipe, eascmd prints one line of JSON when the service is ready.
     line = process.stdout.readline()
     if not line:
         sys.exit(f"{LOG.read_text()}the service did not start")
@@ -56,7 +56,7 @@ def serve() -> tuple[subprocess.Popen[str], str, str]:
 
 
 def call(client: PredictClient, digits: Digits) -> tuple[np.ndarray, list[float]]:
-    """Return the digit that the service sees in each test image, and the seconds each call took."""
+    """Return the predicted digit of each test image, and the seconds of each call."""
     answers, seconds = [], []
     for image in digits.test_images:
         request = TFRequest("predict_images")
@@ -70,7 +70,7 @@ def call(client: PredictClient, digits: Digits) -> tuple[np.ndarray, list[float]
 
 
 def draw(image: np.ndarray) -> list[str]:
-    """Return an image of 784 floats as 14 lines of text, as a person would recognise it."""
+    """Return an image of 784 floats as 14 lines of block characters."""
     pixels = image.reshape(14, 2, 28)
     blocks = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
     return [
@@ -80,8 +80,8 @@ def draw(image: np.ndarray) -> list[str]:
 
 
 def report(digits: Digits, answers: np.ndarray, seconds: list[float]) -> float:
-    """Print a few digits beside the answers, the accuracy and the latency; return the accuracy."""
-    print(f"\n{SHOWN} of {len(answers)} digits that the training did not see:\n")
+    """Print some digits with their answers, the accuracy and the latency; return the accuracy."""
+    print(f"\n{SHOWN} of {len(answers)} digits that were not used for training:\n")
     for image, label, answer in zip(
         digits.test_images[:SHOWN], digits.test_labels, answers, strict=False
     ):
@@ -96,7 +96,7 @@ def report(digits: Digits, answers: np.ndarray, seconds: list[float]) -> float:
 
 
 def main() -> int:
-    """Run the demonstration; 0 if the service answered as well as the model should."""
+    """Run the demonstration; return 0 if the accuracy is as expected."""
     train()
     process, url, token = serve()
     try:

@@ -1,9 +1,9 @@
 """
 Train a small network on the digits and export it for serving.
 
-Writes to examples/digits/build: `model.tar.gz`, a packed SavedModel whose signature
-`predict_images` takes `images` [-1, 784] DT_FLOAT and returns `scores` [-1, 10] DT_FLOAT; and
-`warm_up.bin`, one request that the service replays before it takes traffic.
+It writes two files to examples/digits/build. `model.tar.gz` is a packed SavedModel whose signature
+`predict_images` takes `images` [-1, 784] DT_FLOAT and returns `scores` [-1, 10] DT_FLOAT.
+`warm_up.bin` is a request that the service answers before it takes traffic.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BUILD = Path(__file__).parent / "build"
 
 
 def train(digits: Digits) -> keras.Model:
-    """Return a trained network of 784-128-10."""
+    """Return a trained network with layers of 784, 128 and 10 units."""
     keras.utils.set_random_seed(0)
     network = keras.Sequential(
         [keras.layers.Dense(128, activation="relu"), keras.layers.Dense(10, activation="softmax")]
@@ -36,7 +36,7 @@ def train(digits: Digits) -> keras.Model:
 
 
 class Classifier(tf.Module):
-    """The trained network with the one signature that the service shows."""
+    """The trained network with the signature of the service."""
 
     def __init__(self, network: keras.Model) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Classifier(tf.Module):
 
 
 def export(network: keras.Model, archive: Path) -> None:
-    """Write the network as a SavedModel, packed with its files at the archive's root."""
+    """Write the network as a SavedModel in an archive, without a top directory."""
     model = Classifier(network)
     with tempfile.TemporaryDirectory() as directory:
         tf.saved_model.save(model, directory, signatures={"predict_images": model.predict_images})

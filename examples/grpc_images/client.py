@@ -1,5 +1,5 @@
 """
-Classify images by gRPC without TensorFlow, several in each request; see README.md beside this file.
+Classify images by gRPC without TensorFlow, several in each request; see README.md.
 
     python client.py localhost:8500 images/*.jpg --model resnet --batch 8
 """
@@ -16,7 +16,7 @@ import grpc
 import numpy as np
 from PIL import Image
 
-# Classes of the two .proto files beside this script, made when it starts.
+# The classes of the two .proto files are made when the script starts.
 protos, services = grpc.protos_and_services("prediction_service.proto")
 tensors = grpc.protos("tensor.proto")
 
@@ -25,7 +25,7 @@ UNLIMITED = [("grpc.max_receive_message_length", -1)]
 
 
 def read_image(path: Path, size: int) -> np.ndarray:
-    """Return an image as float32 of `size` x `size` x 3, each number from 0 to 255."""
+    """Return an image as float32 of `size` x `size` x 3, with values from 0 to 255."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB").resize((size, size)), np.float32)
 
@@ -36,13 +36,13 @@ def to_tensor(array: np.ndarray) -> tensors.TensorProto:
     return tensors.TensorProto(
         dtype=tensors.DT_FLOAT,
         tensor_shape=tensors.TensorShapeProto(dim=dims),
-        # As bytes: 1 ms an image. In float_val each number is a Python object first: 29 ms.
+        # Bytes take 1 ms for each image. In float_val, where each number is an object, it is 29 ms.
         tensor_content=array.tobytes(),
     )
 
 
 def to_array(tensor: tensors.TensorProto) -> np.ndarray:
-    """Return a tensor of floats as an array; a server may send bytes or numbers."""
+    """Return a float tensor as an array; a server may send bytes or numbers."""
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     if tensor.tensor_content:
         return np.frombuffer(tensor.tensor_content, np.float32).reshape(shape)
@@ -50,7 +50,7 @@ def to_array(tensor: tensors.TensorProto) -> np.ndarray:
 
 
 class Classifier:
-    """A model behind a channel: images in, one row of scores out for each."""
+    """A model behind a gRPC channel, which returns a row of scores for each image."""
 
     def __init__(self, channel: grpc.Channel, model: str, input_name: str, token: str) -> None:
         self._stub = services.PredictionServiceStub(channel)
@@ -59,7 +59,7 @@ class Classifier:
         self._metadata = [("authorization", token)] if token else None
 
     def scores(self, images: list[np.ndarray]) -> np.ndarray:
-        """Return the scores of several images, asked for in one request."""
+        """Return the scores of several images, which are sent in one request."""
         request = protos.PredictRequest()
         request.model_spec.name = self._model
         request.model_spec.signature_name = "serving_default"
@@ -68,7 +68,7 @@ class Classifier:
         for tensor in answer.outputs.values():
             if tensor.dtype == tensors.DT_FLOAT:
                 return to_array(tensor)
-        sys.exit(f"the model {self._model} answers no output of floats")
+        sys.exit(f"the model {self._model} has no float output")
 
 
 def main() -> None:
@@ -77,9 +77,13 @@ def main() -> None:
     parser.add_argument("server", metavar="HOST:PORT")
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     parser.add_argument("--model", default="resnet", help="default: %(default)s")
-    parser.add_argument("--input", default="input", help="of the signature (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=224, help="of a side (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=8, help="images of a request (default: 8)")
+    parser.add_argument(
+        "--input", default="input", help="the input of the signature (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--size", type=int, default=224, help="pixels of a side (default: %(default)s)"
+    )
+    parser.add_argument("--batch", type=int, default=8, help="images in a request (default: 8)")
     options = parser.parse_args()
     images = [read_image(path, options.size) for path in options.images]
     with grpc.insecure_channel(options.server, UNLIMITED) as channel:

@@ -1,5 +1,5 @@
 """
-Classifies picture files: one request with the bytes of all of them.
+Classify picture files with one request that has the bytes of all files.
 
     EAS_TOKEN=... python classify.py picture.png ... [--server http://127.0.0.1:8080]
 """

@@ -1,8 +1,9 @@
 """
-Makes the model: a small convolutional network that tells circles, squares and triangles apart.
+Make the model: a small convolutional network that recognises circles, squares and triangles.
 
-Writes to examples/image_classifier/build: `model`, a SavedModel that takes the bytes of JPEG and
-PNG files and decodes them in the graph; and `circle.png`, `square.png` and `triangle.jpg` to try.
+It writes to examples/image_classifier/build: `model`, a SavedModel that takes the bytes of JPEG and
+PNG files and decodes them in the graph, and the pictures `circle.png`, `square.png` and
+`triangle.jpg`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SIDE = 32
 
 
 def draw(label: int, draws: np.random.Generator, side: int = SIDE) -> np.ndarray:
-    """Return a picture of one shape: uint8 of `side` x `side` x 3."""
+    """Return a picture of one shape, uint8 of `side` x `side` x 3."""
     x_middle, y_middle = draws.uniform(-0.25, 0.25, 2)
     radius = draws.uniform(0.4, 0.7)
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
@@ -39,7 +40,7 @@ def draw(label: int, draws: np.random.Generator, side: int = SIDE) -> np.ndarray
 
 
 def train(draws: np.random.Generator) -> keras.Model:
-    """Return a network that takes pictures of numbers from 0 to 1, and answers probabilities."""
+    """Return a network that takes pictures with values from 0 to 1 and returns probabilities."""
     keras.utils.set_random_seed(0)
     labels = np.arange(3000) % len(LABELS)
     pictures = np.stack([draw(label, draws) for label in labels]).astype(np.float32) / 255
@@ -59,14 +60,14 @@ def train(draws: np.random.Generator) -> keras.Model:
 
 
 def decoded(file: tf.Tensor) -> tf.Tensor:
-    """Return the picture in the bytes of a file: float32 of SIDE x SIDE x 3, from 0 to 1."""
-    # A GIF would come back with a dimension for its frames; without animations, the first is taken.
+    """Decode the bytes of a file to float32 of SIDE x SIDE x 3, with values from 0 to 1."""
+    # A GIF would get a dimension for its frames; without animations its first frame is used.
     picture = tf.io.decode_image(file, channels=3, expand_animations=False)
     return tf.image.resize(picture, [SIDE, SIDE]) / 255.0
 
 
 def export(network: keras.Model, directory: Path) -> None:
-    """Write a SavedModel that decodes files and gives their pictures to the network."""
+    """Write a SavedModel that decodes files and passes the pictures to the network."""
 
     def classify(image):
         pictures = tf.map_fn(
@@ -75,7 +76,7 @@ def export(network: keras.Model, directory: Path) -> None:
         scores = network(pictures)
         return {"label": tf.gather([*LABELS], tf.argmax(scores, axis=1)), "scores": scores}
 
-    # tf.saved_model.save would leave the variables of a Keras 3 network out.
+    # tf.saved_model.save would leave out the variables of a Keras 3 network.
     archive = keras.export.ExportArchive()
     archive.track(network)
     signature = [tf.TensorSpec([None], tf.string, "image")]
@@ -84,7 +85,7 @@ def export(network: keras.Model, directory: Path) -> None:
 
 
 def main() -> None:
-    """Train, write the SavedModel, and draw one picture of each shape to try it with."""
+    """Train, write the SavedModel, and draw one picture of each shape."""
     draws = np.random.default_rng(0)
     export(train(draws), BUILD / "model")
     for label, name in enumerate(("circle.png", "square.png", "triangle.jpg")):

@@ -1,4 +1,4 @@
-"""An ONNX model as a processor: the inputs and outputs are those of its own first signature."""
+"""A processor that runs an ONNX model with numpy arrays."""
 
 import onnxruntime
 

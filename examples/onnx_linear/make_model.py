@@ -1,4 +1,4 @@
-"""Make the model y = x @ weights + bias: `pip install onnx; python make_model.py`."""
+"""Make the model `y = x @ weights + bias`. It needs `pip install onnx`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Makes the model: embeddings of ids, the mean of a history, and a small network over both."""
+"""Make the model: embeddings of ids, the mean of a history, and a small network on both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ USERS, ITEMS, CONTEXTS, WIDTH = 1000, 5000, 24, 16
 
 
 class Recommender(tf.Module):
-    """Scores items for users; the weights are random, as this shows serving and no training."""
+    """Scores items for users. The weights are random, since this example shows only serving."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
 """
-Ranks items for one user: one request with a row for each candidate.
+Rank items for one user, with one request that has a row for each candidate.
 
     python rank.py [http://127.0.0.1:8080 [TOKEN]]
 """
@@ -17,7 +17,7 @@ CANDIDATES = np.arange(1, 51)
 
 
 def scores_of(client: PredictClient, user: int, history: list[int]) -> np.ndarray:
-    """Return the score of each candidate for a user who has seen the items of `history`."""
+    """Return the score of each candidate for a user who has seen the items in `history`."""
     rows = len(CANDIDATES)
     request = TFRequest("serving_default")
     request.add_feed("user_id", [rows], TFRequest.DT_INT64, np.full(rows, user))

@@ -1,4 +1,4 @@
-"""A scikit-learn model as a processor: numpy arrays in, numpy arrays out."""
+"""A processor that runs a scikit-learn model with numpy arrays."""
 
 import joblib
 

@@ -1,7 +1,7 @@
 """
-Train the model of this example: `pip install -r requirements.txt; python train.py`.
+Train the model of this example. It needs `pip install -r requirements.txt`.
 
-The versions that train and serve should be alike: what joblib writes is no stable format.
+Train and serve with the same versions, since the format of joblib is not stable.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ MODEL = Path(__file__).parent / "build" / "iris.joblib"
 
 
 def main() -> None:
-    """Fit the iris data set, which scikit-learn brings, and write the model."""
+    """Fit the iris data set of scikit-learn, and write the model."""
     features, species = load_iris(return_X_y=True)
     model = LogisticRegression(max_iter=500).fit(features, species)
     MODEL.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Makes the model: words of a text, looked up in a table, vote for a topic."""
+"""Make the model: it looks up the words of a text in a table, and counts topics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS = {
 
 
 class Topics(tf.Module):
-    """Says of each text which topic most of its words are of."""
+    """Finds the topic that most words of a text belong to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Topics(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
     def __call__(self, text):
-        """Return a topic for each text, and the share of known words that are of it."""
+        """Return a topic for each text, and the share of its known words with this topic."""
         cleaned = tf.strings.regex_replace(tf.strings.lower(text), "[^a-z ]", " ")
         words = tf.strings.split(cleaned).to_tensor("")
         votes = tf.one_hot(self.table.lookup(words), len(TOPICS) + 1)
