@@ -5,7 +5,7 @@
 #
 # PATH, which `make install PYTHON=PATH` gives, is taken if the engine runs on it. Otherwise the
 # candidates are the Pythons on PATH, of pyenv, of uv and in /usr. All are measured, which takes
-# about 0.1 s each: an optimised build serves 1.1 to 1.3 times the requests of a plain one. The
+# about 0.1 s each: an optimised build serves up to 1.3 times the requests of a plain one. The
 # first of them wins, unless another is more than a tenth faster.
 set -euo pipefail
 shopt -s nullglob

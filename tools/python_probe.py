@@ -20,7 +20,7 @@ import time
 
 SUPPORTED = (3, 11), (3, 13)
 SLOW = """\
-make: it was built without optimisations, so it serves a tenth to a quarter fewer requests/s.
+make: it was built without optimisations, so it serves up to a quarter fewer requests a second.
 make: for a faster one, run `uv python install 3.12`, or `pyenv install 3.12` with
 make: PYTHON_CONFIGURE_OPTS='--enable-optimizations --with-lto', and then `make install` again\
 """
