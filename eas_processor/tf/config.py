@@ -42,18 +42,19 @@ class ModelConfig:
     """
     The settings of one model, as attributes with the names of the keys in `model_config`.
 
-    docs/configuration.md describes each key. In addition to what is said there:
+    docs/configuration.md describes each key. These values have a special meaning:
 
-        cpus                    the cores that the model may use; empty: all of them
-        gpu_memory_fraction     0: all memory of a GPU
-        intra_op..., inter_op_parallelism_threads   0: TensorFlow chooses
-        max_batch_rows, max_request_rows   0: no limit
-        allowed_batch_sizes     in ascending order; empty: any
+        cpus                      empty: all cores (the key is `cpusets`)
+        gpu_memory_fraction       0: all memory of a GPU
+        *_parallelism_threads     0: TensorFlow chooses
+        max_batch_rows            0: no limit
+        max_request_rows          0: no limit
+        allowed_batch_sizes       empty: any size; else in ascending order
         num_request_iterations_for_warmup   0: once
-        outputs_by_row          names of outputs; or True or False for all; None: only the proof
-        request_log             None: no log
-        run_on_caller_thread    None: the processor measures which is faster
-        tags                    None: the only graph, or the one for serving
+        outputs_by_row            True or False: for all outputs; None: the proof decides
+        request_log               None: requests are not logged
+        run_on_caller_thread      None: the processor measures which way is faster
+        tags                      None: the only graph, or the one for serving
     """
 
     __slots__ = (
