@@ -23,7 +23,7 @@ from fixtures.many import EASCMD, Many, eventually, many, says, write_service
 
 from eas_prediction import PredictClient, TFRequest
 
-GONE_S = 2.0
+GONE_S = 20.0
 """How long after its SIGKILL something of an engine may be left."""
 
 

@@ -22,8 +22,8 @@ from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.interpreters import find_interpreter
 from eas_processor.errors import BuildError
 
-# What `docker stop` waits for before it kills is 10 s; this is for a machine that others use.
-STOP_S = 9
+# A stop takes less than a second, and one that waits for the phase would take ten minutes.
+STOP_S = 30
 PROCESSOR = """
 import time
 

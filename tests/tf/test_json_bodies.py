@@ -29,7 +29,7 @@ EAS_JSON = EasJson.number
 
 # Of threads that wait for the interpreter: a tenth of a second on a machine that is not busy. When
 # a body was parsed at once it was 2 to 17 s.
-WAIT_S = 0.8
+WAIT_S = 1.5
 
 
 def count():

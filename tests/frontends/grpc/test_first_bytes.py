@@ -13,7 +13,7 @@ from frontends.grpc.http2.running_echo import EchoInThread
 from eas_processor.contracts.settings import EngineSettings
 from eas_processor.frontends.http.connection import REFUSED_AT_ONCE
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 @contextlib.contextmanager

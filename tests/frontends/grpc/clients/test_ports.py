@@ -21,7 +21,7 @@ pytestmark = pytest.mark.medium
 
 grpc: Any = need.module("grpc")
 BOTH = ("h2", "http/1.1")
-WAIT_S = 10
+WAIT_S = 60
 
 
 @contextlib.contextmanager
