@@ -131,9 +131,8 @@ test-py36:  ## run the tests of the packages for workers on Python 3.6 with prot
 	fi; \
 	PYTHONPATH=. $(PY36_VENV)/bin/python -m pytest $(USUAL) $(PY36_TESTS)
 
-# The SDK with the oldest and with the newest of what setup.py lets it need.
-SDK_OLDEST := 'numpy==1.17.*' 'protobuf==3.19.*' 'tenacity==8.0.*' 'urllib3==1.26.*' \
-	'grpcio==1.48.*'
+# The SDK with the oldest and with the newest of what pyproject.toml permits.
+SDK_OLDEST := 'numpy==1.17' 'protobuf==3.19' 'tenacity==8' 'urllib3==1.26.5' 'grpcio==1.48.1'
 SDK_NEWEST := numpy protobuf tenacity urllib3 ml_dtypes grpcio
 
 test-sdk: test-sdk-3.7 test-sdk-3.13  ## run the tests of the SDK on Python 3.7 with the oldest packages it takes, and on 3.13 with the newest

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shlex
 from pathlib import Path
+
+import pytest
 
 from eas_processor.builds.catalogue import ENTRIES, find_entry
 from eas_processor.cli.parser import make_parser
@@ -39,6 +42,14 @@ def test_each_package_is_copied() -> None:
     """`pip install` leaves out what is not there, without a word."""
     packages = {path.parent.name for path in ROOT.glob("eas_*/__init__.py")}
     assert packages <= {path for rest in instructions("COPY") for path in rest.split()}
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.tensorflow-serving"])
+def test_what_the_installation_reads_is_copied(name: str) -> None:
+    """Without pyproject.toml, setuptools installs a package that has neither name nor commands."""
+    wheels = runpy.run_path(str(ROOT / "tools" / "wheels.py"))
+    copied = set(re.findall(r"\S+", (ROOT / "docker" / name).read_text()))
+    assert {*wheels["FILES"], *wheels["ALL_PACKAGES"]} <= copied
 
 
 def test_each_cpu_build_has_a_stage_with_a_python_that_it_takes() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import runpy
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
@@ -37,6 +39,16 @@ def test_each_requirement_has_an_oldest_version(extra: str) -> None:
     for text in texts:
         operators = [each.operator for each in Requirement(text).specifier]
         assert operators.count(">=") == 1, f"{text}: name the oldest version that works"
+
+
+def test_the_sdk_is_tested_with_the_oldest_versions() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    oldest = re.search(r"^SDK_OLDEST := (.*)$", makefile, re.MULTILINE)
+    assert oldest
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["grpc"]]
+    assert shlex.split(oldest[1]) == [
+        re.sub(r"^([\w-]+)>=([\d.]+).*", r"\1==\2", each) for each in wanted
+    ]
 
 
 def test_the_status_counts_the_ends_that_fail(
