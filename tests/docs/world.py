@@ -31,6 +31,17 @@ _PORTS = "8080", "8500", "8501"
 _PATIENCE_S = 120
 _HALF_PLUS_TWO = ROOT / "tests" / "tf" / "data" / "tfs" / "saved_model_half_plus_two_cpu"
 _SERVERS = re.compile(r"(eascmd serve|eascmd processor run|tensorflow_model_server) ")
+_QUICK = """
+from eas_processor.hooks import arrays
+
+def initialize(model_entry, model_config):
+    return None
+
+@arrays(inputs={"images": ("float32", [-1, 784])}, outputs={"scores": ("float32", [-1, 10])})
+def process(model, images):
+    return images[:, :10]
+"""
+"""A processor that starts without TensorFlow, for pages that only start it."""
 _CURL = 'curl() { command curl -sS --fail-with-body "$@"; }; '
 """A refusal is a failure, and no page needs a bar of progress."""
 
@@ -56,7 +67,7 @@ class World:
             "TOKEN": TOKEN,
             "EAS_TOKEN": TOKEN,
         }
-        self._start("eascmd serve digits.json half_plus_two.json")
+        self._start("eascmd serve service.json half_plus_two.json")
         self._ports_of_engine = self._ports
 
     def close(self) -> None:
@@ -135,26 +146,25 @@ class World:
         save_first_model(here / "models" / "first_model" / "0")
         np.save(here / "digits.npy", np.zeros((1, 784), np.float32))
         (here / "services").mkdir()
-        for file, name, path in (
-            ("service", "digits", "model"),
-            ("digits", "digits", "model"),
-            ("pitch", "pitch", "model"),
-            ("services/digits", "digits", "../model"),
-            ("half_plus_two", "half_plus_two", "models/half_plus_two"),
-        ):
-            self._service(file, name, path)
+        (here / "quick.py").write_text(_QUICK)
+        self._service("service", "digits", model_path="model")
+        self._service("half_plus_two", "half_plus_two", model_path="models/half_plus_two")
+        for file in ("digits", "pitch", "services/digits"):
+            self._service(file, Path(file).name, processor_path=str(here / "quick.py"))
         make_pair(here, "company")
 
-    def _service(self, file: str, name: str, path: str, **keys: Any) -> None:
-        keys |= {"name": name, "model_path": path, "processor": "tensorflow_cpu"}
-        keys |= {"token": TOKEN if name == "digits" else "", "frontends": ["eas", "tfs", "grpc"]}
+    def _service(self, file: str, name: str, **keys: Any) -> None:
+        if "model_path" in keys:
+            keys |= {"processor": "tensorflow_cpu", "frontends": ["eas", "tfs", "grpc"]}
+        keys |= {"name": name, "token": TOKEN if name == "digits" else ""}
         (self.directory / f"{file}.json").write_text(json.dumps(keys))
 
     def _run(self, command: str) -> None:
         if command.startswith("eascmd bench"):
             command = re.sub(r"\s*(#|$)", r" --duration 1 --warm-up 0 \1", command, count=1)
         if command.startswith("eascmd reload digits"):
-            self._service("digits", "digits", "model", model_config={"enable_warm_up": True})
+            quick = str(self.directory / "quick.py")
+            self._service("digits", "digits", processor_path=quick, model_config="changed")
         if made := re.match(r"eascmd processor new (\S+)", command):
             shutil.rmtree(self.directory / made[1], ignore_errors=True)
         done = subprocess.run(
