@@ -90,6 +90,7 @@ def commands(text: str) -> list[str]:
 def _fenced(lines: list[str]) -> Iterator[tuple[int, str, str]]:
     start = None
     for number, line in enumerate(lines):
+        assert not re.match(r"\s+```", line), f"the fence in line {number + 1} is indented"
         if not line.startswith("```"):
             continue
         if start is None:
