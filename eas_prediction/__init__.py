@@ -1,5 +1,5 @@
 """
-Client of PAI-EAS services, self-hosted or in the cloud.
+A client of PAI-EAS services, self-hosted or in the cloud.
 
     from eas_prediction import PredictClient, TFRequest
 
@@ -107,7 +107,7 @@ __all__ = [
 ]
 
 
-# asyncio takes 30 ms to import, and most scripts do without it and without gRPC.
+# These import asyncio, which takes 30 ms, or gRPC. Most scripts need neither.
 _LATER = {
     "AsyncGrpcClient": "async_grpc_client",
     "AsyncPooledTransport": "_async_transport",

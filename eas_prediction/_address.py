@@ -1,4 +1,4 @@
-"""The address of a service, and of a proxy on the way to it."""
+"""Parses the address of a service and of a proxy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .exception import InvalidRequest
 
 
 class Address(NamedTuple):
-    """A URL in its parts; `authority` is what the `Host` header says."""
+    """The parts of a URL; `authority` is the value of the `Host` header."""
 
     scheme: str
     host: str
@@ -25,7 +25,7 @@ class Address(NamedTuple):
 
 @lru_cache(maxsize=256)
 def split_url(url: str) -> Address:
-    """The parts of a URL; raises `InvalidRequest` for one that cannot be called."""
+    """Return the parts of a URL. Raises `InvalidRequest` if it cannot be called."""
     try:
         parts = parse_url(url)
     except http_errors.LocationParseError:
@@ -39,7 +39,7 @@ def split_url(url: str) -> Address:
 
 
 class Proxy(NamedTuple):
-    """An HTTP proxy, and the headers that it is sent."""
+    """An HTTP proxy, and the headers for it."""
 
     host: str
     port: int
@@ -47,13 +47,13 @@ class Proxy(NamedTuple):
 
 
 def proxy_of(address: str) -> Proxy:
-    """The proxy at `http://user:password@host:port`; raises `InvalidRequest`."""
+    """Parse `http://user:password@host:port`. Raises `InvalidRequest`."""
     try:
         parts = parse_url(address) if isinstance(address, str) else Url()
     except http_errors.LocationParseError:
         parts = Url()
     if parts.scheme != "http" or not parts.host:
-        # What stands before an @ is a password, as in `https://user:password@host:3128`.
+        # The part before an @ may be a password, as in `https://user:password@host:3128`.
         shown = address.rpartition("@")[2] if isinstance(address, str) else address
         raise InvalidRequest(f"proxy: expected an address such as http://host:3128, got {shown!r}")
     headers = {}

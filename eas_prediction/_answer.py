@@ -1,4 +1,4 @@
-"""What an answer other than 200 means."""
+"""Converts answers with a status other than 200 to errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BY_STATUS: dict[int, type[PredictException]] = {
 
 
 def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> PredictException:
-    """The error that an answer with this `status` stands for, to be raised by the caller."""
+    """Return the error for an answer with this `status`, for the caller to raise."""
     kind = _BY_STATUS.get(status) or (ServiceFailed if status >= 500 else Refused)
     failure = kind(status, body.decode("utf-8", "replace").strip() or _sentence(status, headers))
     failure.status = status
@@ -35,24 +35,24 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> PredictE
 
 
 def _sentence(status: int, headers: Mapping[str, str]) -> str:
-    """The message for an answer that carries none."""
+    """Return the message for an answer with an empty body."""
     if 300 <= status < 400:
         target = _header(headers, "location") or "another address"
-        # Following it would hand the token to an address that the user did not name.
+        # Following it would send the token to an address that the user did not name.
         return f"the service redirects to {target}; set that as the endpoint if it is the right one"
     if status == 401:
         return (
-            f"wrong token, or none: the service answered {status}, with no explanation; see "
-            "set_token"
+            f"the token is missing or wrong (see set_token): the service answered {status} "
+            "without an explanation"
         )
     try:
-        return f"the service answered {status} {HTTPStatus(status).phrase}, with no explanation"
+        return f"the service answered {status} {HTTPStatus(status).phrase} without an explanation"
     except ValueError:
-        return f"the service answered {status}, with no explanation"
+        return f"the service answered {status} without an explanation"
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from either form of the header: a number, or a date."""
+    """Return the seconds to wait, from either form of the header: a number or a date."""
     if value is None:
         return None
     if value.strip().isdigit():

@@ -1,4 +1,4 @@
-"""How requests of an asyncio program reach a host, and their answers come back."""
+"""Sends requests of asyncio programs to hosts and receives their answers."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ _Timeout = asyncio.TimeoutError
 
 
 class AsyncTransport(ABC):
-    """Carries one request to one answer; called by many tasks of one loop at once."""
+    """Sends a request and returns its answer. Many tasks of one loop may call it at once."""
 
     @abstractmethod
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         """
-        Return status, headers and body of the answer, whatever its status; follow no redirect.
+        Return status, headers and body of the answer, for any status and without redirects.
 
-        `timeout` (seconds) is for all of it. Raises `ConnectionLost` or `TimedOut` when no complete
-        answer comes.
+        `timeout` is the limit for the whole exchange, in seconds. Raises `ConnectionLost` or
+        `TimedOut` if no complete answer arrives.
         """
 
     async def send_once(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """As `send`, for a request that may not reach the service twice."""
+        """Do the same as `send`, for a request that must not reach the service twice."""
         return await self.send(method, url, headers, body, timeout)
 
     @abstractmethod
     def close(self) -> None:
-        """Close what is kept open; a later `send` opens it anew."""
+        """Close the kept connections. A later `send` opens new ones."""
 
     def forget(self, address: str) -> None:  # noqa: B027 - most keep nothing
-        """Close what is kept open to `http://HOST:PORT`; called from any thread."""
+        """Close the connections to `http://HOST:PORT`. May be called from any thread."""
 
 
 class AsyncPooledTransport(AsyncTransport):
     """
-    Keeps connections open, at most `max_connections` to a host; more requests than that wait.
+    Keeps connections open, at most `max_connections` to each host. More requests wait.
 
-    The other settings are those of `PooledTransport`.
+    The other parameters are those of `PooledTransport`.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ class AsyncPooledTransport(AsyncTransport):
         return await self.send(method, url, headers, body, timeout, once=True)
 
     def limit(self, max_connections: int) -> None:
-        """Allow `max_connections` to one host from now on."""
+        """Allow at most `max_connections` to each host from now on."""
         self.max_connections = count("max_connections", max_connections)
         self.close()
 
     def close(self) -> None:
         hosts, self._hosts = self._hosts, {}
         if self._loop is None or self._loop.is_closed():
-            return  # which has closed them, or leaves that to the collector
+            return  # a closed loop has closed its connections
         for host in hosts.values():
             host.close()
 
@@ -163,7 +163,7 @@ class AsyncPooledTransport(AsyncTransport):
 
 
 class _Host:
-    """The connections to one host, and the turns to use one of them."""
+    """The connections to one host, and the limit of their number."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class _Host:
         self._idle = idle
         self._closed = False
         self._unreached = False
-        """Whether the last connection did not come about: then it is waited for half as long."""
+        """Whether the last attempt to connect failed. The next one then gets half of the time."""
         self.turns = asyncio.Semaphore(limit)
 
     async def exchange(
@@ -188,9 +188,7 @@ class _Host:
         connect_timeout: float | None,
         once: bool = False,
     ) -> Answer:
-        """
-        Send a request and read its answer; `once` for one that may not be sent on two connections.
-        """
+        """Send a request and read its answer; with `once`, on one connection only."""
         kept = self._idle.take(once)
         opening = patience if once or not self._unreached else patience.halved()
         connection = kept or await self._opened(opening, connect_timeout)
@@ -199,13 +197,14 @@ class _Host:
             connection.ask(head, body)
             half = None if kept is None or once or not self._idle.doubtful else patience.half()
             if half is not None and await connection.stays_silent(half):
-                # A host that is gone takes no connection either: some time is left for another.
+                # A host that is gone does not accept connections either. Half of the time is kept
+                # for an attempt at another instance.
                 opened = await self._opened(patience.halved(), connect_timeout)
                 connection, answer = await self._race(connection, opened, head, body, patience)
             else:
                 answer = await connection.answer(patience)
         except (OSError, _Timeout):
-            if kept is not None:  # those that have been idle for longer are no better
+            if kept is not None:  # connections that have been idle for longer are not better
                 self._idle.drop(kept.since)
             raise
         finally:
@@ -227,7 +226,7 @@ class _Host:
         body: bytes,
         patience: Patience,
     ) -> tuple[_Connection, Answer]:
-        """Send the request on a new connection too; the first of the two that answers is heard."""
+        """Send the request on a new connection too, and use the first of the two answers."""
         since, loser = kept.since, opened
         asked: dict[asyncio.Future[Answer], _Connection] = {}
         try:
@@ -261,7 +260,7 @@ class _Host:
 
 
 async def _first(tasks: Iterable[asyncio.Future[Answer]]) -> asyncio.Future[Answer]:
-    """The first that succeeds, or the last that fails."""
+    """Return the first task that succeeds, or the last that fails."""
     waiting = set(tasks)
     while True:
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -271,7 +270,7 @@ async def _first(tasks: Iterable[asyncio.Future[Answer]]) -> asyncio.Future[Answ
 
 
 class _Connection(asyncio.Protocol, Connection):
-    """One connection; `over` once nothing more can be asked on it."""
+    """One connection; `over` is True once it cannot carry another request."""
 
     def __init__(self) -> None:
         Connection.__init__(self)
@@ -289,7 +288,7 @@ class _Connection(asyncio.Protocol, Connection):
                 sock.setsockopt(*option)
 
     def data_received(self, data: bytes) -> None:
-        # Nothing is expected on an idle connection: bytes or an end mean that it is over.
+        # An idle connection should be silent. Bytes or an end mean that it cannot be reused.
         if self._reading is None:
             self.close()
         else:
@@ -314,13 +313,13 @@ class _Connection(asyncio.Protocol, Connection):
         return self.over
 
     async def exchange(self, head: bytes, body: bytes, patience: Patience) -> Answer:
-        """Send a request and read its answer; raises `OSError`, `BadResponse` or on timeout."""
+        """Send a request and read its answer. Raises `OSError`, `BadResponse` or a timeout."""
         self.ask(head, body)
         return await self.answer(patience)
 
     def ask(self, head: bytes, body: bytes) -> None:
-        """Send a request; raises `ConnectionCut`."""
-        if self.over:  # between its opening and this, where nobody was reading
+        """Send a request. Raises `ConnectionCut`."""
+        if self.over:  # the service has closed it since it was opened
             raise ConnectionCut("the service closed it before the request was sent")
         self._answer = asyncio.get_running_loop().create_future()
         self._reading = read_answer()
@@ -331,12 +330,12 @@ class _Connection(asyncio.Protocol, Connection):
         self._asked = self._heard = time.monotonic()
 
     async def stays_silent(self, seconds: float) -> bool:
-        """Wait for the answer; return whether nothing of it has come when `seconds` are over."""
+        """Wait up to `seconds` for the answer; return whether no byte of it has arrived."""
         await asyncio.wait([self._answer], timeout=seconds)
         return self._heard == self._asked and not self._answer.done()
 
     async def answer(self, patience: Patience) -> Answer:
-        """The answer to what was asked; raises as `exchange` does."""
+        """Return the answer to the request. Raises as `exchange` does."""
         try:
             while not self._answer.done():
                 wait = patience.left()
@@ -372,7 +371,7 @@ class _Connection(asyncio.Protocol, Connection):
 
 
 def _as_socket_says(error: Exception) -> Exception:
-    """The error that a socket would have raised: sentences and kinds are made from these."""
+    """Return the error that a blocking socket would raise, for `failure_of_connection`."""
     if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
         import socket
 

@@ -1,7 +1,7 @@
 """
-The headers that prove who calls.
+The headers that authorize a request.
 
-A gateway address is called with a signature: the token is the key of an HMAC-SHA1 over five lines,
+A request to a gateway address is signed: the token is the key of an HMAC-SHA1 over five lines,
 
     POST
     <Content-MD5>
@@ -9,8 +9,8 @@ A gateway address is called with a signature: the token is the key of an HMAC-SH
     <Date>
     /api/predict/<service name>[<path>][?<query>]
 
-and never travels itself. A custom URL, whose path the signature does not know, gets the token as
-it is.
+and is not sent itself. A request to a custom URL, whose path cannot be signed, carries the token
+itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DEFAULT_CONTENT_TYPE = "application/octet-stream"
 def signed_headers(
     token: str, path: str, content_type: str, content_md5: str, date: str, method: str = "POST"
 ) -> dict[str, str]:
-    """The headers of a request to `path` signed with `token`."""
+    """Return the headers of a request to `path`, signed with `token`."""
     lines = (method, content_md5, content_type, date, path)
     digest = hmac.digest(token.encode(), "\n".join(lines).encode(), "sha1")
     return {
@@ -39,16 +39,16 @@ def signed_headers(
 
 
 def token_headers(token: str, content_type: str, date: str) -> dict[str, str]:
-    """The headers of a request that carries the `token` itself."""
+    """Return the headers of a request that carries the `token` itself."""
     return {"Date": date, "Content-Type": content_type, "Authorization": token}
 
 
 def http_date() -> str:
-    """The time as HTTP writes it: English names whatever the locale, and really GMT."""
+    """Return the time as an HTTP date, in English and GMT for every locale."""
     return _http_date(int(time.time()))
 
 
-# A second's worth of requests shares its date, which takes longer to write than the signature.
+# Cached, because formatting the date takes longer than signing.
 @lru_cache(maxsize=2)
 def _http_date(second: int) -> str:
     return formatdate(second, usegmt=True)

@@ -1,4 +1,4 @@
-"""Which instance of a service gets the next attempt, under a direct connection."""
+"""Chooses the instance of a service for the next attempt, for a direct connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST_MOMENT_S = 30.0
 
 
 class Instance:
-    """One address of the list, and how it does."""
+    """One address of the list, and the results of its attempts."""
 
     __slots__ = ("address", "failures", "outstanding", "turn", "until", "weight")
 
@@ -19,24 +19,24 @@ class Instance:
         self.address = address
         self.weight = weight
         self.turn = turn
-        """Attempts so far, over the weight: the lowest is next."""
+        """The attempts so far, divided by the weight. The lowest is next."""
         self.outstanding = 0
         self.failures = 0
-        """In a row."""
+        """The number of failures in a row."""
         self.until = 0.0
-        """When the moment ends for which a failure has set it aside."""
+        """Until when it is set aside after a failure."""
 
     def takes(self, now: float) -> bool:
-        """Whether it is not set aside; after its moment one request tries it, not all of them."""
+        """Whether it can take an attempt. After it was set aside, only one attempt tests it."""
         return not self.failures or (now >= self.until and not self.outstanding)
 
 
 class Balancer:
     """
-    Shares attempts by weight; of those that are due, the one with the least to do is next.
+    Shares attempts by weight. Among the instances that are due, the least busy one is next.
 
-    An instance that fails is set aside for 0.2 s, twice that with every further failure, at most
-    30 s. Its turns while it is away are not made up for afterwards.
+    An instance that fails is set aside for 0.2 s. The time doubles with each further failure, up to
+    30 s. The turns that it missed are not made up for afterwards.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,7 +46,7 @@ class Balancer:
         self.renew_lock()
 
     def renew_lock(self) -> None:
-        """Take a new lock: after a fork the old one may be held by a thread that is gone."""
+        """Make a new lock. After a fork, a thread of the parent may hold the old one."""
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
@@ -58,7 +58,7 @@ class Balancer:
         return {each.address: each.weight for each in list(self._instances.values())}
 
     def update(self, weights: Mapping[str, float]) -> list[str]:
-        """Take over a new list; return the addresses that are gone from it."""
+        """Use a new list; return the addresses that are no longer in it."""
         with self._lock:
             old, new = self._instances, {}
             for address, weight in weights.items():
@@ -70,15 +70,15 @@ class Balancer:
 
     def choose(self, tried: Collection[str] = ()) -> str:
         """
-        Return the address for the next attempt, which `done` ends.
+        Return the address for the next attempt. `done` has to be called at its end.
 
-        It is one that was not `tried` yet, where one is fit. Where none is fit it is the one whose
-        moment ends first.
+        Instances that can take an attempt and were not `tried` are preferred. If none can take an
+        attempt, it is the one that was set aside for the shortest time from now.
         """
         with self._lock:
             now = self._clock()
             weighted = [each for each in self._instances.values() if each.weight > 0]
-            # Where every weight is 0, the list still says who serves.
+            # If every weight is 0, the list still contains the instances that serve.
             every = weighted or list(self._instances.values())
             fit = [each for each in every if each.takes(now)]
             if fit:
@@ -98,9 +98,9 @@ class Balancer:
 
     def done(self, address: str, *, failed: bool | None) -> bool:
         """
-        Take note of the end of an attempt; return whether another instance is fit.
+        Note the end of an attempt; return whether another instance can take one.
 
-        `failed` is None for an attempt that says nothing of the instance, since it was given up.
+        `failed` is None for an attempt that was given up, which tells nothing about the instance.
         """
         with self._lock:
             now = self._clock()
@@ -109,7 +109,7 @@ class Balancer:
                 instance.outstanding = max(0, instance.outstanding - 1)
                 if failed is False:
                     instance.failures = 0
-                elif failed and now >= instance.until:  # those that fail together count once
+                elif failed and now >= instance.until:  # concurrent failures count once
                     moment = FIRST_MOMENT_S * 2**instance.failures
                     instance.until = now + min(moment, LONGEST_MOMENT_S)
                     instance.failures = min(instance.failures + 1, 16)
@@ -119,10 +119,10 @@ class Balancer:
 
 
 def _least_busy(fit: list[Instance]) -> Instance:
-    """Of those that are at most one turn ahead, the one with the fewest attempts for its weight."""
+    """Return the instance with the fewest attempts for its weight, at most one turn ahead."""
     lowest = min(each.turn for each in fit)
     due = [each for each in fit if each.turn < lowest + 1 / (each.weight or 1)]
-    # Of equals one that has failed: its turn is moved up to the others' each time, and no further.
+    # Among equals, one that has failed is preferred, because its turn never falls behind.
     return min(
         due, key=lambda each: (each.outstanding / (each.weight or 1), each.turn, not each.failures)
     )

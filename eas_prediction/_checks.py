@@ -1,4 +1,4 @@
-"""Checks of what callers give: each returns the value, or says what was expected."""
+"""Checks of callers' values. Each returns the value, or raises `InvalidRequest`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Mapping
 
 from .exception import InvalidRequest
 
-# Far above any use: sockets and locks fail with more than 9.2e9 s.
+# Sockets and locks fail with more than 9.2e9 s.
 _LONGEST_MS = 1e12
 
 
@@ -17,23 +17,23 @@ class WrongType(InvalidRequest, TypeError):
 
 
 def milliseconds(what: str, value: Any) -> Any:
-    """A time in milliseconds."""
+    """Check a time in milliseconds."""
     if _is_number(value) and 0 < value < _LONGEST_MS:
         return value
-    raise InvalidRequest(f"{what}: expected milliseconds, more than 0, got {value!r}")
+    raise InvalidRequest(f"{what}: expected milliseconds above 0, got {value!r}")
 
 
 def seconds(what: str, value: Any) -> Any:
-    """A time in seconds; None is as long as it takes."""
+    """Check a time in seconds; None means no limit."""
     if value is None:
         return None
     if _is_number(value) and 0 < value < _LONGEST_MS / 1000:
         return value
-    raise InvalidRequest(f"{what}: expected seconds, more than 0, or None, got {value!r}")
+    raise InvalidRequest(f"{what}: expected seconds above 0, or None, got {value!r}")
 
 
 def count(what: str, value: Any, least: int = 1) -> int:
-    """A whole number, `least` or more."""
+    """Check a whole number that is `least` or more."""
     try:
         number = index(value)
     except TypeError:
@@ -46,13 +46,13 @@ def count(what: str, value: Any, least: int = 1) -> int:
 
 
 def headers(what: str, value: Any) -> dict[str, Any]:
-    """Headers by name, as a new dict."""
+    """Check headers by name, and return a new dict."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
         raise WrongType(f"{what}: expected a dict, got {type(value).__name__}")
     for name, text in value.items():
-        # What neither client can send; a line break shows when the head is written.
+        # Neither client can send these. `request_head` checks for line breaks.
         if not isinstance(name, str) or not name:
             raise WrongType(f"{what}: expected names that are str, got {name!r}")
         if not isinstance(text, (str, bytes, int)) or isinstance(text, bool):
@@ -61,7 +61,7 @@ def headers(what: str, value: Any) -> dict[str, Any]:
 
 
 def names(what: str, value: Any) -> list[str]:
-    """Several names; one alone is no list of its letters."""
+    """Check several names. A single str is refused, because it would be a list of its letters."""
     found = None if isinstance(value, (str, bytes)) or value is None else value
     try:
         found = list(found)  # type: ignore[arg-type]
@@ -71,14 +71,14 @@ def names(what: str, value: Any) -> list[str]:
 
 
 def name(what: str, value: Any) -> str:
-    """The name of an input or an output."""
+    """Check the name of an input or an output."""
     if isinstance(value, str) and value:
         return value
-    raise InvalidRequest(f"{what}: expected a name, a str that is not empty, got {value!r}")
+    raise InvalidRequest(f"{what}: expected a non-empty str, got {value!r}")
 
 
 def requests(value: Any) -> list[Any]:
-    """Several requests, or dicts of arrays; one alone is none."""
+    """Check several requests or dicts of arrays. A single one is refused."""
     if not isinstance(value, (str, bytes, Mapping)):
         try:
             return list(value)
@@ -88,7 +88,7 @@ def requests(value: Any) -> list[Any]:
 
 
 def text(what: str, value: Any) -> str:
-    """Text; None stands for none."""
+    """Check a str; None becomes ''."""
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -19,7 +19,7 @@ _SOCKET_OPTIONS = [*HTTPConnection.default_socket_options, *KEEP_ALIVE]
 
 
 class BlockingConnection(Connection):
-    """One of urllib3's connections, which has connected."""
+    """An open connection of urllib3."""
 
     __slots__ = ("_http", "_poll", "sock")
 
@@ -29,12 +29,12 @@ class BlockingConnection(Connection):
         self.sock = http.sock
         self._poll: Any = None
         if hasattr(select, "poll"):
-            # Made once: urllib3's `wait_for_read` makes one each time, which costs 1 us a request.
+            # Kept, because urllib3's `wait_for_read` makes one for each request, which costs 1 us.
             self._poll = select.poll()
             self._poll.register(self.sock, select.POLLIN)
 
     def is_over(self) -> bool:
-        # Nothing is expected on an idle connection: bytes or an end mean that it is over.
+        # An idle connection should be silent. Bytes or an end mean that it cannot be reused.
         if self._poll is None:
             return wait_for_read(self.sock, timeout=0)
         return bool(self._poll.poll(0))
@@ -44,7 +44,7 @@ class BlockingConnection(Connection):
 
 
 class Host:
-    """The connections to one host, and the turns to use one of them."""
+    """The connections to one host, and the limit of their number."""
 
     def __init__(
         self,
@@ -60,9 +60,9 @@ class Host:
         self.forwards = proxy is not None and address.scheme == "http"
         self._closed = False
         self._unreached = False
-        """Whether the last connection did not come about: then it is waited for half as long."""
+        """Whether the last attempt to connect failed. The next one then gets half of the time."""
         self._idle = idle
-        # A semaphore, but in C: `threading.Semaphore` costs 4 us a request.
+        # Used as a semaphore, because `threading.Semaphore` costs 4 us for each request.
         self.turns: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(limit):
             self.turns.put(None)
@@ -75,9 +75,7 @@ class Host:
         connect_timeout: float | None,
         once: bool = False,
     ) -> Answer:
-        """
-        Send a request and read its answer; `once` for one that may not be sent on two connections.
-        """
+        """Send a request and read its answer; with `once`, on one connection only."""
         kept = self._idle.take(once)
         opening = patience if once or not self._unreached else patience.halved()
         connection = kept or self._opened(opening, connect_timeout)
@@ -86,11 +84,12 @@ class Host:
             doubtful = kept is not None and not once and self._idle.doubtful
             answer = exchange(connection.sock, head, body, patience, doubtful)
         except Silent as silent:
-            # A host that is gone takes no connection either: some time is left to ask another.
+            # A host that is gone does not accept connections either. Half of the time is kept for
+            # an attempt at another instance.
             opened = self._opened(patience.halved(), connect_timeout)
             connection, answer = self._race(connection, opened, head, body, patience, silent.sent)
         except (http_errors.HTTPError, OSError):
-            if kept is not None:  # those that have been idle for longer are no better
+            if kept is not None:  # connections that have been idle for longer are not better
                 self._idle.drop(kept.since)
             raise
         finally:
@@ -101,7 +100,7 @@ class Host:
         return answer
 
     def close(self) -> None:
-        """Close what is idle, and the rest when it has been answered."""
+        """Close the idle connections now, and the others after their answers."""
         self._closed = True
         self._idle.clear()
 
@@ -114,7 +113,7 @@ class Host:
         patience: Patience,
         sent: bool,
     ) -> tuple[BlockingConnection, Answer]:
-        """Send the request on a new connection too; the first of the two that answers is heard."""
+        """Send the request on a new connection too, and use the first of the two answers."""
         since, winner = kept.since, opened
         try:
             send(opened.sock, head, body, patience)

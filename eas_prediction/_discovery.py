@@ -1,8 +1,8 @@
 """
-Where the instances of a service are, under a direct connection.
+Finds the instances of a service, for a direct connection.
 
-The list is asked for in the background, never by a request: every 3 s, and until the first one has
-come more often. An empty answer, or none, keeps the list that is there.
+A background thread fetches the list every 3 s, and more often until the first list has arrived. An
+empty list, or a failure, keeps the present list.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .exception import (
 
 logger = logging.getLogger("eas_prediction")
 
-# The newer one first; services of before 2026 know only the other.
+# The newer path is tried first. Services before 2026 know only the other one.
 ROUTES = (
     "/api/v1/servicediscovery/upstreams/",
     "/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams/",
@@ -39,12 +39,12 @@ REFRESH_S = 3.0
 _FIRST_PAUSE_S = 0.05
 _ANSWER_S = 5.0
 _LIKELY_WEIGHT = 100
-# Answers of an instance that is going, not ready, or behind a gateway that does not reach it.
+# Statuses of an instance that is ending, not ready, or not reachable through its gateway.
 _INSTANCE_FAILED = frozenset({502, 503, 504})
 
 
 class Discovery:
-    """Asks one discovery server for the list of one service, and remembers which form it knows."""
+    """Fetches the list of one service, and remembers which path the discovery server knows."""
 
     def __init__(self, domain: str, service_name: str, transport: Transport) -> None:
         self.domain = domain
@@ -53,7 +53,7 @@ class Discovery:
         self._route = ROUTES[0]
 
     def fetch(self) -> dict[str, float]:
-        """Return the weight of each address, one at least; raises `PredictException`."""
+        """Return the weight of each address, at least one. Raises `PredictException`."""
         try:
             return self._ask(self._route)
         except Refused as refusal:
@@ -98,7 +98,7 @@ def _address(item: Any) -> tuple[str, float]:
 
 
 class Upstreams:
-    """The instances of one service, kept up to date by a thread of its own."""
+    """The instances of one service, kept up to date by a background thread."""
 
     def __init__(
         self,
@@ -116,20 +116,20 @@ class Upstreams:
     def _start_afresh(self) -> None:
         self._pid = os.getpid()
         self._starting = threading.Lock()
-        # Told of the end of each question: `_asked` counts those.
+        # Notified at the end of each fetch; `_asked` counts the fetches.
         self._answered = threading.Condition()
         self._asked = 0
         self._refresher: _Refresher | None = None
         self._balancer.renew_lock()
 
     def choose(self, tried: Collection[str], timeout: float) -> str:
-        """Return the address for an attempt; waits up to `timeout` s for the first list."""
+        """Return the address for an attempt. Waits up to `timeout` s for the first list."""
         self.wait(timeout)
         return self._balancer.choose(tried)
 
     @property
     def known(self) -> bool:
-        """Whether a list has come, so that `choose` does not wait."""
+        """Whether there is a list, so that `choose` does not wait."""
         self._keep_refreshing()
         return bool(self._balancer)
 
@@ -140,9 +140,9 @@ class Upstreams:
 
     def wait(self, timeout: float) -> None:
         """
-        Wait for the first list; raises `TimedOut`, which says why none came.
+        Wait for the first list. Raises `TimedOut`, which says why there is none.
 
-        Raises `Refused` as soon as the server says that it will give none.
+        Raises `Refused` as soon as the server refuses.
         """
         if self.known:
             return
@@ -151,7 +151,7 @@ class Upstreams:
             before = self._asked
             self._ask_now()
             while not self._balancer:
-                # A refusal of before may be over: the service may have come since.
+                # An earlier refusal may be outdated, because the service may have started since.
                 if self._asked > before and isinstance(self._failure, Refused):
                     raise _again(self._failure)
                 left = deadline - time.monotonic()
@@ -160,11 +160,11 @@ class Upstreams:
         if not self._balancer:
             why = self._failure.message if self._failure else "no answer yet"
             raise TimedOut(
-                NO_ANSWER, f"no list of instances came within {timeout:.3g} s (set_timeout): {why}"
+                NO_ANSWER, f"no list of instances within {timeout:.3g} s (see set_timeout): {why}"
             )
 
     def done(self, address: str, failure: BaseException | None) -> bool:
-        """Take note of the end of an attempt; return whether another instance is fit."""
+        """Note the end of an attempt; return whether another instance can take one."""
         failed: bool | None = isinstance(failure, (ConnectionLost, TimedOut, BadResponse))
         if isinstance(failure, PredictException):
             if failure.status is not None:
@@ -174,31 +174,31 @@ class Upstreams:
         return self._balancer.done(address, failed=failed)
 
     def refresh(self) -> None:
-        """Ask once; a failure leaves the list as it is."""
+        """Fetch the list once. A failure keeps the present list."""
         gone: list[str] = []
         failure: PredictException | None = None
         try:
             gone = self._balancer.update(self._fetch())
         except PredictException as error:
             failure = error
-            logger.debug("discovery failed, the list stays: %s", failure)
+            logger.debug("discovery failed, the present list is kept: %s", failure)
         with self._answered:
             self._failure = failure
             self._asked += 1
             self._answered.notify_all()
-        # What is on its way to an instance that is gone is waited for; its connections then close.
+        # Connections to removed instances close after their requests are answered.
         for address in gone:
             self._forget(address)
 
     def close(self) -> None:
-        """End the thread; a later `choose` starts another."""
+        """Stop the thread. A later `choose` starts another."""
         with self._starting:
             if self._refresher is not None:
                 self._refresher.end()
                 self._refresher = None
 
     def _keep_refreshing(self) -> None:
-        # Threads do not live on in a forked child.
+        # Threads do not survive in a forked child.
         if self._pid != os.getpid():
             self._start_afresh()
         if self._refresher is None:
@@ -219,36 +219,36 @@ class Upstreams:
 
 
 class _Refresher:
-    """What the thread that refreshes waits for."""
+    """Controls the thread that refreshes the list."""
 
     def __init__(self) -> None:
         self.over = False
         self._woken = threading.Event()
 
     def end(self) -> None:
-        """Have it end."""
+        """Make the thread end."""
         self.over = True
         self._woken.set()
 
     def wake(self) -> None:
-        """Have it ask now."""
+        """Make the thread fetch the list now."""
         self._woken.set()
 
     def pause(self, seconds: float) -> None:
-        """Wait so long, or until something is wanted."""
+        """Wait for `seconds`, or until `end` or `wake` is called."""
         self._woken.wait(seconds)
         self._woken.clear()
 
 
 def _again(failure: PredictException) -> PredictException:
-    """The same failure, for each of those who wait for it to raise one of their own."""
+    """Return a copy of a failure, so that each waiting thread raises its own exception."""
     made = type(failure)(failure.code, f"no list of instances: {failure.message}")
     made.status = failure.status
     return made
 
 
 def _keep_fresh(reference: weakref.ref[Upstreams], refresher: _Refresher, pause: float) -> None:
-    """Refresh until `refresher` is over, or until nobody has the upstreams any more."""
+    """Refresh until `refresher` is over, or until the upstreams have been garbage-collected."""
     first_pause = min(_FIRST_PAUSE_S, pause)
     while not refresher.over:
         upstreams = reference()
@@ -256,8 +256,8 @@ def _keep_fresh(reference: weakref.ref[Upstreams], refresher: _Refresher, pause:
             return
         try:
             upstreams.refresh()
-        except Exception:  # a thread that died would leave the list to grow old
-            logger.exception("discovery failed, the list stays")
+        except Exception:  # if the thread died, the list would become outdated
+            logger.exception("discovery failed, the present list is kept")
         if bool(upstreams._balancer):  # noqa: SLF001 - of the class that this thread serves
             wait = pause
         else:

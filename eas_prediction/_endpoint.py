@@ -1,4 +1,4 @@
-"""Where a service answers."""
+"""The endpoints of a service, which know its addresses."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ ENDPOINT_TYPES = (
 )
 TYPE_NAMES = "ENDPOINT_TYPE_GATEWAY or ENDPOINT_TYPE_DIRECT"
 _VIPSERVER = (
-    "VIPSERVER works only inside the vendor's own network; leave set_endpoint_type out and give "
+    "VIPSERVER works only inside the vendor's own network; leave out set_endpoint_type and give "
     "the address of the gateway, or set ENDPOINT_TYPE_DIRECT and give that of the discovery server"
 )
 
 
 class Endpoint(ABC):
-    """Knows the addresses of a service; asked before every attempt, by many threads at once."""
+    """Knows the addresses of a service. Many threads may use it at the same time."""
 
     @abstractmethod
     def get(self, tried: Collection[str] = (), timeout: float = 0.0) -> str:
         """
-        Return the address to send the next attempt to, such as `http://127.0.0.1:8080`.
+        Return the address for the next attempt, such as `http://127.0.0.1:8080`.
 
-        `tried` are those of the attempts before; the first list is waited for up to `timeout` s.
+        `tried` are the addresses of earlier attempts. Waits up to `timeout` seconds for the first
+        list of addresses.
         """
 
     def done(self, address: str, failure: BaseException | None) -> bool:
-        """Take note of the end of an attempt; return whether there is another address to ask."""
+        """Note the end of an attempt; return whether another address can be tried."""
         return False
 
     @property
@@ -50,13 +51,13 @@ class Endpoint(ABC):
         return True
 
     def wait(self, timeout: float) -> None:  # noqa: B027 - a gateway has nothing to wait for
-        """Wait until `get` answers at once; raises `TimedOut` when it does not come to that."""
+        """Wait until `get` answers at once. Raises `TimedOut`."""
 
-    def close(self) -> None:  # noqa: B027 - nor to close
-        """End what runs in the background; a later `get` starts it again."""
+    def close(self) -> None:  # noqa: B027 - a gateway has nothing to close
+        """Stop background work. A later `get` starts it again."""
 
-    def sync(self) -> None:  # noqa: B027 - nor to ask for
-        """Ask for the addresses now; what goes wrong is logged."""
+    def sync(self) -> None:  # noqa: B027 - a gateway has nothing to fetch
+        """Fetch the addresses now. Failures are logged."""
 
     def get_size(self) -> int:
         """The number of addresses."""
@@ -65,9 +66,9 @@ class Endpoint(ABC):
 
 class GatewayEndpoint(Endpoint):
     """
-    One address: `host`, `host:port`, or with `http://` or `https://`.
+    One fixed address: `host`, `host:port`, or either with `http://` or `https://`.
 
-    `logger` is what the vendor's class takes too.
+    `logger` is ignored; the vendor's class has it too.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class GatewayEndpoint(Endpoint):
                 "no service name: PredictClient(endpoint, service_name) needs both"
             )
         base = (domain or "").strip().rstrip("/") or _inside_the_cluster(service_name)
-        # People paste the whole address that a service prints.
+        # Users paste the whole URL that a service prints.
         base = base.split("/api/predict/")[0]
         self.domain = base if "://" in base else "http://" + base
 
@@ -90,7 +91,7 @@ class GatewayEndpoint(Endpoint):
 
 
 class DirectEndpoint(Endpoint):
-    """The instances themselves, as the discovery server at `domain` lists them."""
+    """The addresses of the instances, as the discovery server at `domain` lists them."""
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class DirectEndpoint(Endpoint):
 
 
 class VipServerEndpoint(Endpoint):
-    """What cannot be made outside the vendor's own network."""
+    """An endpoint that works only in the vendor's own network; its constructor raises."""
 
     def __init__(self, domain: str = "", logger: object = None) -> None:
         raise InvalidRequest(_VIPSERVER)
@@ -146,9 +147,9 @@ def endpoint_of(
     endpoint_type: str, endpoint: str, service_name: str, transport: Transport
 ) -> Endpoint:
     """
-    The endpoint of this type; raises `InvalidRequest` for a type that cannot be used.
+    Return an endpoint of this type. Raises `InvalidRequest` for a type that cannot be used.
 
-    `transport` carries the questions to a discovery server.
+    `transport` is used for requests to a discovery server.
     """
     if endpoint_type in ("", ENDPOINT_TYPE_GATEWAY, ENDPOINT_TYPE_DEFAULT):
         return GatewayEndpoint(endpoint, service_name)

@@ -1,4 +1,4 @@
-"""From what a caller feeds to a tensor of the right type and shape."""
+"""Converts callers' values to tensors of the right type and shape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import eas_wire as wire
 
 from .exception import InvalidRequest
 
-# By kind of storage type (`numpy.dtype.kind`): the kinds of values it takes, and their name.
+# By kind of storage dtype (`numpy.dtype.kind`): the kinds of values it accepts, and their noun.
 _TAKES = {
     "b": ("biu", "booleans"),
     "i": ("biu", "integers"),
@@ -22,21 +22,21 @@ _TAKES = {
     "c": ("biufc", "numbers"),
 }
 
-EMPTY_NAME = "the name of an input is empty; PredictClient.signature() says which the model has"
+EMPTY_NAME = "the name of an input is empty; PredictClient.signature() returns the model's inputs"
 
 
 def tensor(name: str, shape: Iterable[int], dtype: int, content: Any) -> wire.Tensor:
     """
-    `content` as the tensor to send for the input `name`.
+    Convert `content` to the tensor for the input `name`, of `shape` and dtype number `dtype`.
 
     An array that is contiguous, in this machine's byte order and of the right type is not copied.
     Raises `InvalidRequest`, which names the input, what was expected and what came.
     """
     if not isinstance(name, str):
-        raise InvalidRequest(f"the name of an input is a str, got {name!r}")
+        raise InvalidRequest(f"the name of an input: expected a str, got {name!r}")
     if not name:
         raise InvalidRequest(EMPTY_NAME)
-    if type(dtype) is not int:  # `index` takes numpy's integers, and no text
+    if type(dtype) is not int:  # `index` accepts numpy's integers, but not text
         dtype = _number(name, dtype)
     try:
         storage = wire.storage_dtype(dtype)
@@ -75,14 +75,15 @@ def _dims(name: str, shape: Iterable[int]) -> list[int]:
         ) from None
     if any(size < 0 for size in dims):
         raise InvalidRequest(
-            f"input {name!r}: shape {dims} must say the real sizes, also where the model's is -1"
+            f"input {name!r}: shape {dims} has a negative size; give the actual sizes, even if the "
+            "model's is -1"
         )
     return dims
 
 
 def strings(name: str, content: Any) -> np.ndarray[Any, Any]:
-    """`content` as an array of str and bytes; raises `InvalidRequest`."""
-    # Arrays of numpy's own string types drop NUL bytes at the end of a value; objects keep them.
+    """Convert `content` to an array of str and bytes. Raises `InvalidRequest`."""
+    # Numpy's string dtypes drop NUL bytes at the end of a value. Arrays of objects keep them.
     array = np.array(content, dtype=object)
     for value in array.flat:
         if not isinstance(value, (str, bytes)):
@@ -93,12 +94,16 @@ def strings(name: str, content: Any) -> np.ndarray[Any, Any]:
 
 
 def numbers(name: str, dtype: int, storage: np.dtype[Any], content: Any) -> np.ndarray[Any, Any]:
-    """`content` as an array of `storage`, where that loses no kind; raises `InvalidRequest`."""
+    """
+    Convert `content` to an array of the dtype `storage`. Raises `InvalidRequest`.
+
+    Integers may become floats, but not the reverse.
+    """
     try:
         array = np.asarray(content)
     except (TypeError, ValueError) as error:
         raise InvalidRequest(f"input {name!r}: not an array of values: {error}") from error
-    if array.dtype.name == "bfloat16":  # TensorFlow's; numpy casts it only when told to
+    if array.dtype.name == "bfloat16":  # TensorFlow's dtype, which numpy does not cast implicitly
         array = array.astype(np.float32)
     kinds, noun = _TAKES[storage.kind]
     if array.size and array.dtype.kind not in kinds:

@@ -1,4 +1,4 @@
-"""What a gRPC status other than OK means."""
+"""Converts gRPC statuses other than OK to errors of this package."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .exception import (
     Unauthorized,
 )
 
-# The HTTP statuses are those of the same failure elsewhere in this package, or what gateways from
-# HTTP to gRPC answer.
+# The HTTP statuses are those of the same failure elsewhere in this package, or those that gateways
+# from HTTP to gRPC use.
 _KINDS: dict[str, tuple[type[PredictException], int]] = {
     "CANCELLED": (ConnectionLost, 499),
     "INVALID_ARGUMENT": (Refused, 400),
@@ -39,10 +39,10 @@ _CANNOT_SAY = ("UNKNOWN", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "UNIMPLEMEN
 
 
 def failure_of(error: Any) -> PredictException:
-    """Return what a `grpc.RpcError` stands for, to be raised by the caller."""
+    """Return the error for a `grpc.RpcError`, for the caller to raise."""
     name = error.code().name
     kind, status = _KINDS.get(name, _OTHERS)
-    message = error.details() or f"the service answered {name}, with no explanation"
+    message = error.details() or f"the service answered {name} without an explanation"
     failure = kind(status, message)
     failure.status = status
     failure.grpc_status = name
@@ -50,7 +50,7 @@ def failure_of(error: Any) -> PredictException:
 
 
 def closed() -> ConnectionLost:
-    """Return what a call raises whose client is closed before its answer."""
+    """Return the error of a call whose client was closed before its answer."""
     failure = ConnectionLost(499, "the client was closed before the answer")
     failure.status = 499
     failure.grpc_status = "CANCELLED"
@@ -58,10 +58,10 @@ def closed() -> ConnectionLost:
 
 
 def is_without_metadata(failure: PredictException) -> bool:
-    """Whether a refused `GetModelMetadata` leaves a chance that `Predict` is answered."""
+    """Whether `Predict` may succeed although `GetModelMetadata` was refused."""
     return failure.grpc_status in _CANNOT_SAY
 
 
 def may_be_outdated(failure: PredictException) -> bool:
-    """Whether a refused `Predict` can come from another signature than the one remembered."""
+    """Whether the remembered signature may be the reason of a refused `Predict`."""
     return failure.grpc_status == "INVALID_ARGUMENT"

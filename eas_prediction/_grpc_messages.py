@@ -1,4 +1,4 @@
-"""The messages of TensorFlow Serving's `PredictionService` that a client writes and reads."""
+"""Writes and reads the messages of TensorFlow Serving's `PredictionService`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Items = Iterable["tuple[str, memoryview]"]
 
 
 class ModelSpec(NamedTuple):
-    """Which model, and which of its versions, a request is for; without either the newest."""
+    """A model, and one of its versions by number or label; without both, the newest."""
 
     name: str
     version: int | None = None
@@ -48,7 +48,7 @@ class ModelSpec(NamedTuple):
 def predict_request(
     model: ModelSpec, signature_name: str, inputs: dict[str, wire.Tensor], outputs: Iterable[str]
 ) -> bytes:
-    """Return a `PredictRequest`, its values in `tensor_content`; raises `InvalidRequest`."""
+    """Return a `PredictRequest` with values in `tensor_content`. Raises `InvalidRequest`."""
     try:
         spec = model.encoded(signature_name)
         wanted = [length_field(_THIRD, name.encode()) for name in outputs]
@@ -58,7 +58,7 @@ def predict_request(
 
 
 def read_predict_response(answer: bytes) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the outputs by name, which may be read-only; raises `BadResponse`."""
+    """Return the outputs by name; the arrays may be read-only. Raises `BadResponse`."""
     outputs = {}
     name = ""
     try:
@@ -78,7 +78,7 @@ def metadata_request(model: ModelSpec) -> bytes:
 
 
 def read_signatures(answer: bytes) -> dict[str, Signature]:
-    """Return the signatures of a `GetModelMetadataResponse` by name; raises `BadResponse`."""
+    """Return the signatures of a `GetModelMetadataResponse` by name. Raises `BadResponse`."""
     try:
         return {
             name: Signature(name, _specs(_entries(each, _FIRST)), _specs(_entries(each, _SECOND)))
@@ -100,7 +100,7 @@ def _specs(items: _Items) -> Mapping[str, TensorSpec]:
 
 
 def _shape(info: memoryview) -> tuple[int, ...] | None:
-    """Return the shape in a `TensorInfo`; none where its rank is unknown."""
+    """Return the shape in a `TensorInfo`, or None if its rank is unknown."""
     shape = next(_values(info, _THIRD), memoryview(b""))
     if any(_numbers(shape, _THIRD_NUMBER)):
         return None

@@ -1,4 +1,4 @@
-"""What the gRPC clients have in common: settings, and how calls are made of them."""
+"""The settings that both gRPC clients share, and how they become calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Signatures = Mapping[str, Signature]
 
 DEFAULT_SIGNATURE = "serving_default"
 
-# grpcio refuses messages above 4 MB unless told otherwise, and waits 1 s before it connects again.
+# By default, grpcio refuses messages above 4 MB and waits 1 s before it reconnects.
 _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -36,21 +36,21 @@ _HIGHEST_VERSION = (1 << 63) - 1
 
 
 class Call(NamedTuple):
-    """One call: what all of its attempts share."""
+    """The data that all attempts of one call share."""
 
     deadline: float
     metadata: Metadata
 
     def left(self) -> float:
-        """Seconds until the deadline; raises `TimedOut` when there are none."""
+        """Return the seconds until the deadline. Raises `TimedOut` if it has passed."""
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TimedOut(NO_ANSWER, "no time was left for an attempt (see timeout)")
+            raise TimedOut(NO_ANSWER, "no time is left for another attempt (see timeout)")
         return left
 
 
 class GrpcSettings:
-    """The settings of a gRPC client; `InvalidRequest` says what is wrong with one."""
+    """The settings of a gRPC client. Raises `InvalidRequest`."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class GrpcSettings:
         self._metadata = own + _metadata(headers)
 
     def open(self, module: str) -> Any:
-        """Return a new channel of `module`, `grpc` or `grpc.aio`; it connects when it is used."""
+        """Return a new channel of `grpc` or `grpc.aio`, which connects when it is used."""
         grpc = _load(module)
         credentials = self.credentials
         if credentials is None and not self.is_secure:
@@ -87,19 +87,19 @@ class GrpcSettings:
         return grpc.secure_channel(self.target, credentials, options=self.options)
 
     def model(self, version: int | None, version_label: str) -> ModelSpec:
-        """Return which model and version a call is for."""
+        """Return the model and version of a call. Raises `InvalidRequest`."""
         label = _checks.text("version label", version_label)
         if version is None:
             return ModelSpec(self.service_name, None, label)
         if label:
-            raise InvalidRequest("version and version_label: one of them names the version")
+            raise InvalidRequest("version and version_label: expected only one of them, got both")
         number = _checks.count("version", version, least=0)
         if number > _HIGHEST_VERSION:
             raise InvalidRequest(f"version: expected {_HIGHEST_VERSION} or less, got {number}")
         return ModelSpec(self.service_name, number)
 
     def call(self, timeout: float | None, headers: Mapping[str, str] | None) -> Call:
-        """Return a call whose time runs from now."""
+        """Return a call whose timeout begins now."""
         ms = self.timeout if timeout is None else _checks.milliseconds("timeout", timeout)
         metadata = self._metadata + _metadata(headers) if headers else self._metadata
         return Call(time.monotonic() + ms / 1000, metadata)
@@ -112,7 +112,7 @@ def body_of(
     arrays: Mapping[str, Any],
     outputs: Iterable[str],
 ) -> bytes:
-    """Return the request for these arrays; raises `InvalidRequest`."""
+    """Return the request for these arrays. Raises `InvalidRequest`."""
     if not isinstance(arrays, Mapping):
         raise InvalidRequest(
             f"predict() takes a dict of arrays by input name, got {type(arrays).__name__}"
@@ -124,7 +124,7 @@ def body_of(
 
 
 def signature_of(signatures: Signatures, name: str) -> Signature:
-    """Return the signature of this name, or the default one; raises `InvalidRequest`."""
+    """Return the signature with this name, or the default one. Raises `InvalidRequest`."""
     wanted = _checks.text("signature name", name) or DEFAULT_SIGNATURE
     found = signatures.get(wanted)
     if found is None:
@@ -134,7 +134,7 @@ def signature_of(signatures: Signatures, name: str) -> Signature:
 
 
 def _target(endpoint: str) -> tuple[str, bool]:
-    """Return what grpcio connects to, and whether by TLS."""
+    """Return the target for grpcio, and whether it uses TLS."""
     scheme, found, rest = endpoint.partition("://")
     if not found or scheme not in (*_PLAIN, *_SECURE):
         target = endpoint
@@ -152,7 +152,7 @@ def _metadata(headers: Mapping[str, str] | None) -> Metadata:
 
 
 def _entry(header: str, value: Any) -> tuple[str, str | bytes]:
-    """Return what grpcio takes, which says of anything else that the service has failed."""
+    """Check a header. For an invalid one, grpcio would say that the service failed."""
     name = header.lower()
     if not _NAME(name):
         raise InvalidRequest(
@@ -177,7 +177,7 @@ def _load(module: str) -> Any:
         if error.name != "grpc":
             raise
         raise ModuleNotFoundError(
-            "a gRPC client needs the package grpcio, which the extra `grpc` brings: run "
+            "a gRPC client needs the package grpcio, which the extra `grpc` installs: run "
             "`pip install 'eas-processor[grpc]'`",
             name="grpc",
         ) from error

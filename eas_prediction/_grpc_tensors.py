@@ -1,4 +1,4 @@
-"""From a dict of arrays to the tensors of a `PredictRequest`."""
+"""Converts a dict of arrays to the tensors of a `PredictRequest`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .exception import InvalidRequest
 
 _NUMBERS = {dtype_name(number): number for number in LAYOUTS}
 
-# Quantized numbers and bfloat16 are stored as others are, and come after these.
+# Quantized dtypes share the storage of plain ones, which take precedence. bfloat16 is left out.
 _BY_STORAGE: dict[np.dtype[Any], int] = {
     layout.storage: number
     for number, layout in reversed(list(LAYOUTS.items()))
@@ -27,12 +27,13 @@ _STRINGS = "OSU"
 
 def tensors(signature: Signature | None, arrays: Mapping[str, Any]) -> dict[str, wire.Tensor]:
     """
-    Return the tensors to send; raises `InvalidRequest`.
+    Convert arrays by input name to tensors. Raises `InvalidRequest`.
 
-    Values become what the signature says of their input, where that loses no kind: integers feed
-    DT_FLOAT. An input that it does not name, or all without a signature, are sent as what numpy
-    makes of them, lists of Python's floats and integers as DT_FLOAT and DT_INT32 where they fit. No
-    shape is checked, for the service takes more than a signature says.
+    Values are converted to the dtypes of the signature: integers may become floats, but not the
+    reverse. Inputs that the signature does not name, or all inputs without a signature, get the
+    dtype of their numpy array; lists of Python floats become DT_FLOAT, and lists of integers
+    DT_INT32 if they fit. Shapes are not checked, because a service accepts more than its signature
+    says.
     """
     specs = {} if signature is None else signature.inputs
     return {
@@ -57,7 +58,7 @@ def _tensor(name: str, values: Any, dtype: int | None) -> wire.Tensor:
 
 
 def _dtype_of(name: str, array: np.ndarray[Any, Any], is_typed: bool) -> int:
-    """Return the dtype for values that no signature describes; `is_typed` are those of numpy."""
+    """Return the dtype number for values without a signature; `is_typed` for numpy arrays."""
     if array.dtype.name == "bfloat16":
         return wire.DT_BFLOAT16
     if array.dtype.kind in _STRINGS:
@@ -68,5 +69,5 @@ def _dtype_of(name: str, array: np.ndarray[Any, Any], is_typed: bool) -> int:
         return wire.DT_INT32
     found = _BY_STORAGE.get(array.dtype.newbyteorder("="))
     if found is None:
-        raise InvalidRequest(f"input {name!r}: no dtype of a TensorProto holds {array.dtype}")
+        raise InvalidRequest(f"input {name!r}: a TensorProto has no dtype for {array.dtype}")
     return found

@@ -1,5 +1,5 @@
 """
-One request and its answer on an open connection, as HTTP/1.1 writes them.
+Sends one request on an open connection and reads its answer, in HTTP/1.1.
 
 docs/decisions/client-http.md says why the client does this itself.
 """
@@ -20,12 +20,12 @@ from .exception import NO_ANSWER, BadResponse, InvalidRequest
 
 LONGEST_HEAD = 64 << 10
 RECEIVED_AT_ONCE = 256 << 10
-# Below this a copy is cheaper than a second system call.
+# For smaller bodies, a copy is cheaper than a second system call.
 SENT_AT_ONCE = 64 << 10
 
 _DEFAULT_HEADERS = {
     "Accept-Encoding": "identity",
-    # The connections are urllib3's, and the vendor's client says the same.
+    # The connections are urllib3's, and the vendor's client sends the same.
     "User-Agent": f"python-urllib3/{urllib3_version}",
 }
 _OURS = frozenset({"content-length", "transfer-encoding"})
@@ -43,9 +43,9 @@ class ConnectionCut(OSError):
 
 class Silent(Exception):
     """
-    Nothing has come on a kept connection in half of the time, so that it may be dead.
+    A kept connection was silent for half of the time, so it may be dead.
 
-    `sent` says whether it took all of the request.
+    `sent` tells whether the whole request was sent.
     """
 
     def __init__(self, sent: bool) -> None:
@@ -54,7 +54,7 @@ class Silent(Exception):
 
 
 class Patience:
-    """How long to wait: for everything until `deadline`, and for silence `silence` seconds."""
+    """How long to wait: until `deadline`, and at most `silence` seconds without bytes."""
 
     __slots__ = ("deadline", "silence")
 
@@ -63,29 +63,29 @@ class Patience:
         self.silence = silence
 
     def left(self) -> float:
-        """Seconds until the deadline; raises `socket.timeout` when there are none."""
+        """Return the seconds until the deadline. Raises `socket.timeout` if it has passed."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise socket.timeout("timed out")  # noqa: UP041 - another class before Python 3.10
         return left
 
     def for_bytes(self) -> float:
-        """Seconds to wait for the next bytes."""
+        """Return the seconds to wait for the next bytes."""
         left = self.left()
         return left if self.silence is None else min(left, self.silence)
 
     def halved(self) -> Patience:
-        """What ends after half of the time that is left."""
+        """Return a patience with half of the time that is left."""
         return Patience(self.deadline - self.left() / 2, self.silence)
 
     def half(self) -> float | None:
-        """Seconds after which a kept connection is doubted; None where silence fails first."""
+        """Return the seconds until a kept connection is doubted; None if silence ends first."""
         half = self.left() / 2
         return half if self.silence is None or half < self.silence else None
 
 
 class Answer(NamedTuple):
-    """An answer, its header names in lower case, and whether the connection may be used again."""
+    """An answer with lower-case header names; `keep` tells whether the connection can be reused."""
 
     status: int
     headers: Mapping[str, str]
@@ -96,7 +96,7 @@ class Answer(NamedTuple):
 def request_head(
     method: str, target: str, host: str, headers: Mapping[str, str], length: int
 ) -> bytes:
-    """The head of a request with a body of `length` bytes."""
+    """Return the head of a request with a body of `length` bytes. Raises `InvalidRequest`."""
     lines = [f"{method} {target} HTTP/1.1"]
     names = {name.lower() for name in headers}
     if "host" not in names:
@@ -106,11 +106,11 @@ def request_head(
         if name.lower() not in _OURS:
             lines.append(f"{name}: {value if isinstance(value, str) else _text(name, value)}")
     lines.append(f"Content-Length: {length}")
-    # A line break in a value would start a header, or a request, of somebody else's making.
+    # A line break in a value would let it inject a header or a request.
     head = "\r\n".join(lines)
     if head.count("\n") >= len(lines) or head.count("\r") >= len(lines):
         wrong = next(each for each in lines if "\n" in each or "\r" in each)
-        raise InvalidRequest(f"headers: a line break in {wrong.partition(':')[0]!r}")
+        raise InvalidRequest(f"headers: {wrong.partition(':')[0]!r} has a line break")
     try:
         return (head + "\r\n\r\n").encode("latin-1")
     except UnicodeEncodeError as error:
@@ -131,13 +131,13 @@ def exchange(
     """
     Send a request and read its answer.
 
-    Raises `ConnectionCut`, another `OSError`, `socket.timeout`, or `BadResponse`; and `Silent` on a
-    `doubtful` connection, which can then still answer.
+    Raises `ConnectionCut`, another `OSError`, `socket.timeout` or `BadResponse`. On a `doubtful`
+    connection it may also raise `Silent`; the connection can still answer then.
     """
     try:
         send(sock, head, body, patience, doubtful)
     except (BrokenPipeError, ConnectionResetError) as error:
-        # A service that refuses a large body answers before it has read it all, and closes.
+        # A service that refuses a large body may answer and close before it has read the body.
         try:
             return receive(sock, patience)._replace(keep=False)
         except OSError:
@@ -148,7 +148,7 @@ def exchange(
 def send(
     sock: socket.socket, head: bytes, body: bytes, patience: Patience, doubtful: bool = False
 ) -> None:
-    """Send a request; raises `OSError`, or `Silent` where a `doubtful` connection takes nothing."""
+    """Send a request. Raises `OSError`, or `Silent` if a `doubtful` connection accepts no bytes."""
     if len(body) < SENT_AT_ONCE:
         sock.settimeout(patience.left())
         sock.sendall(head + body)
@@ -176,7 +176,7 @@ def _send_in_pieces(sock: socket.socket, data: memoryview, patience: Patience) -
 def receive(
     sock: socket.socket, patience: Patience, begin: bytes = b"", *, doubtful: bool = False
 ) -> Answer:
-    """Read an answer that begins with `begin`; raises as `exchange` does."""
+    """Read an answer that begins with `begin`. Raises as `exchange` does."""
     reading = read_answer()
     next(reading)
     try:
@@ -205,9 +205,9 @@ def _first_bytes(sock: socket.socket, patience: Patience) -> bytes:
 
 def first_of(socks: Sequence[socket.socket], patience: Patience) -> tuple[socket.socket, bytes]:
     """
-    Wait for the first bytes on any of several connections; return which, and the bytes.
+    Wait for the first bytes on several connections; return the connection and the bytes.
 
-    Raises what ended the last of them, or `socket.timeout`.
+    If all end, raises the error of the last one. Raises `socket.timeout` too.
     """
     with selectors.DefaultSelector() as selector:
         for sock in socks:
@@ -219,11 +219,11 @@ def first_of(socks: Sequence[socket.socket], patience: Patience) -> tuple[socket
                 raise socket.timeout("timed out")  # noqa: UP041 - another before Python 3.10
             for key, _ in ready:
                 sock = key.fileobj  # type: ignore[assignment]
-                failure: OSError = ConnectionCut("the service closed it before it answered")
+                failure: OSError = ConnectionCut("the service closed it before answering")
                 try:
                     data = sock.recv(RECEIVED_AT_ONCE)
                 except (BlockingIOError, ssl.SSLWantReadError):
-                    continue  # TLS sends records of its own
+                    continue  # TLS also sends records without data
                 except OSError as error:
                     data, failure = b"", error
                 if data:
@@ -234,13 +234,13 @@ def first_of(socks: Sequence[socket.socket], patience: Patience) -> tuple[socket
 
 
 class _Received:
-    """The bytes that have arrived and were not read yet; its generators yield to get more."""
+    """Received bytes that are not parsed yet. Its generators yield to get more."""
 
     def __init__(self) -> None:
         self.data = b""
 
     def until(self, mark: bytes) -> Reading[bytes]:
-        """What comes before `mark`, which is read too."""
+        """Return the bytes before `mark`, and drop `mark`."""
         while True:
             before, found, after = self.data.partition(mark)
             if found:
@@ -278,10 +278,10 @@ class _Received:
 
 def read_answer() -> Reading[Answer]:
     """
-    Read one answer, from whatever receives it.
+    Parse one answer without doing I/O.
 
-    A generator that is sent the bytes as they come, none at the end of the connection, and returns
-    the answer; raises `ConnectionCut` or `BadResponse`.
+    This generator is sent the bytes as they arrive, and empty bytes at the end of the connection.
+    It returns the answer. Raises `ConnectionCut` or `BadResponse`.
     """
     received = _Received()
     status = 100
@@ -314,7 +314,7 @@ def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
 def _body(
     received: _Received, status: int, headers: Mapping[str, str]
 ) -> Reading[Tuple[bytes, bool]]:
-    """The body, and whether it has an end of its own rather than that of the connection."""
+    """Return the body, and whether it ends before the connection does."""
     if status in (204, 304):
         return b"", True
     if "transfer-encoding" in headers:
@@ -342,7 +342,7 @@ def _chunks(received: _Received) -> Reading[bytes]:
             break
         chunks.append((yield from received.exactly(int(size[1], 16))))
         if (yield from received.exactly(2)) != b"\r\n":
-            raise BadResponse(NO_ANSWER, "the answer has a chunk longer than it says")
+            raise BadResponse(NO_ANSWER, "the answer has a chunk longer than its announced size")
     while (yield from received.until(b"\r\n")):  # trailers
         pass
     return b"".join(chunks)

@@ -1,7 +1,7 @@
 """
-Connections that are kept open, and how far they are trusted.
+Keeps connections open for reuse, and decides how long they are trusted.
 
-A NAT or a balancer may drop one without a word: then what is sent on it is answered by nothing.
+A NAT or a load balancer may drop an idle connection silently. A request on it is never answered.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections import deque
 from typing import Generic, TypeVar
 
 MAX_IDLE_S = 30.0
-"""Below the usual times after which silent connections are dropped, which begin at 60 s."""
+"""The longest idle time. Networks usually drop silent connections after 60 s or more."""
 MAX_AGE_S = 600.0
-"""A connection that is always busy would never see an address or a balancer that is new."""
+"""The longest life. A busy connection would otherwise never notice a changed address."""
 ONCE_IDLE_S = 1.0
-"""For a request that may be sent once only, and not again elsewhere."""
+"""The longest idle time for a request that must not be sent twice."""
 SLOW_S = 60.0
-"""For how long nothing is sent twice, after a connection that was doubted has answered."""
+"""How long silent connections are trusted after a doubted one has answered."""
 
 _PROBED_AFTER_S = 30
 _BETWEEN_PROBES_S = 10
@@ -29,7 +29,7 @@ def _keep_alive() -> list[tuple[int, int, int]]:
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (
         ("TCP_KEEPIDLE", _PROBED_AFTER_S),
-        ("TCP_KEEPALIVE", _PROBED_AFTER_S),  # what macOS calls it
+        ("TCP_KEEPALIVE", _PROBED_AFTER_S),  # the name on macOS
         ("TCP_KEEPINTVL", _BETWEEN_PROBES_S),
         ("TCP_KEEPCNT", _PROBES),
     ):
@@ -39,11 +39,11 @@ def _keep_alive() -> list[tuple[int, int, int]]:
 
 
 KEEP_ALIVE = _keep_alive()
-"""Socket options: a path stays open while an answer is computed, and a dead one ends in 60 s."""
+"""Socket options that keep a connection alive while an answer is computed, and end a dead one."""
 
 
 class Connection:
-    """What is kept; times are those of `time.monotonic()`."""
+    """A connection that can be kept. Times are those of `time.monotonic()`."""
 
     __slots__ = ("opened", "since")
 
@@ -53,7 +53,7 @@ class Connection:
         """When it became idle."""
 
     def is_over(self) -> bool:
-        """Whether nothing more can be asked on it."""
+        """Whether it cannot carry another request."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -65,18 +65,18 @@ C = TypeVar("C", bound=Connection)
 
 
 class Idle(Generic[C]):
-    """The idle connections to one host; used by many threads at once."""
+    """The idle connections to one host. Many threads may use it at the same time."""
 
     def __init__(self, max_idle: float | None, max_age: float | None) -> None:
         self._max_idle = float("inf") if max_idle is None else max_idle
         self._max_age = float("inf") if max_age is None else max_age
-        # The one used last is used next, so that those not needed any more grow old and close.
+        # The last used connection is used next, so that unneeded ones become idle and are closed.
         self._waiting: deque[C] = deque()
         self._next_look = 0.0
         self._trusted_until = 0.0
 
     def put(self, connection: C) -> None:
-        """Keep a connection whose answer has been read."""
+        """Keep a connection after its answer has been read."""
         now = connection.since = time.monotonic()
         self._waiting.append(connection)
         if now >= self._next_look:
@@ -84,7 +84,7 @@ class Idle(Generic[C]):
             self.drop(now - self._max_idle)
 
     def take(self, once: bool) -> C | None:
-        """The connection for the next request, `once` for one that may not be sent again."""
+        """Return a connection, or None; `once` tells that the request must not be sent twice."""
         now = time.monotonic()
         longest = ONCE_IDLE_S if once and self._max_idle > ONCE_IDLE_S else self._max_idle
         try:
@@ -98,7 +98,7 @@ class Idle(Generic[C]):
             return None
 
     def drop(self, moment: float) -> None:
-        """Close those that were idle at `moment`."""
+        """Close the connections that have been idle since `moment` or longer."""
         try:
             while True:
                 connection = self._waiting.popleft()
@@ -110,14 +110,14 @@ class Idle(Generic[C]):
             return
 
     def clear(self) -> None:
-        """Close all."""
+        """Close all connections."""
         self.drop(float("inf"))
 
     @property
     def doubtful(self) -> bool:
-        """Whether one that stays silent is taken for dead, and not for slow."""
+        """Whether a silent connection is considered dead rather than slow."""
         return time.monotonic() >= self._trusted_until
 
     def trust(self) -> None:
-        """Take note of one that was doubted and has answered: the service is slow."""
+        """Note that a doubted connection has answered, so that the service is only slow."""
         self._trusted_until = time.monotonic() + SLOW_S

@@ -1,4 +1,4 @@
-"""Many calls at a time, their results in order."""
+"""Runs many calls concurrently, and returns their results in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def run_threads(
     concurrency: int,
     report: Callable[[int], None],
 ) -> list[Any]:
-    """`call` for each of `items` in at most `concurrency` threads; the first failure is raised."""
+    """Call `call` for each item in at most `concurrency` threads. Raises the first failure."""
     found: list[Any] = [None] * len(items)
     failures: list[BaseException] = []
     numbers = iter(range(len(items)))
@@ -41,7 +41,7 @@ def run_threads(
     ]
     for thread in threads:
         thread.start()
-    work()  # this thread is one of them, so that Ctrl-C reaches it
+    work()  # this thread works too, so that Ctrl-C interrupts it
     for thread in threads:
         thread.join()
     if failures:
@@ -55,7 +55,7 @@ async def run_tasks(
     concurrency: int,
     report: Callable[[int], None],
 ) -> list[Any]:
-    """The same in at most `concurrency` tasks."""
+    """Await `call` for each item in at most `concurrency` tasks. Raises the first failure."""
     import asyncio
 
     count = _workers(items, concurrency)

@@ -1,4 +1,4 @@
-"""Names that scripts import along with ours, for processors that this package does not speak to."""
+"""Names of the vendor's package for other processors. They import, but cannot be used."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .exception import InvalidRequest
 def _sentence(name: str) -> str:
     return (
         f"{name} is not part of this package, which calls TensorFlow services "
-        "(eas_prediction.TFRequest) and those that take text or bytes (StringRequest); the "
+        "(eas_prediction.TFRequest) and services that take text or bytes (StringRequest); the "
         "vendor's eas-prediction has it: install that in an environment of its own"
     )
 
 
 class _Named(type):
     def __getattr__(cls, name: str) -> Any:
-        # Its constants and class methods; what begins with an underscore is asked for by Python.
+        # For its constants and class methods. Python itself looks up names with underscores.
         raise AttributeError(name if name.startswith("_") else _sentence(f"{cls.__name__}.{name}"))
 
 
@@ -32,7 +32,7 @@ class _AbsentModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        # With its module: `TFRequest` alone is the name of one that this package has.
+        # The name includes the module, because this package has a `TFRequest` of its own.
         return _Named(f"{self.__name__.partition('.')[2]}.{name}", (_Absent,), {})
 
 
@@ -87,7 +87,7 @@ _OTHER_MODULES = (
 
 
 def _register() -> dict[str, ModuleType]:
-    """Make the vendor's modules of these processors, which import whatever is asked of them."""
+    """Make modules with the vendor's names, from which any name can be imported."""
     modules: dict[str, ModuleType] = {}
     package = __name__.rpartition(".")[0]
     for name in (*_CLASSES, *_OTHER_MODULES):

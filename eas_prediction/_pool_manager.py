@@ -1,4 +1,4 @@
-"""A `urllib3.PoolManager` or `ProxyManager` of the user's, as a transport."""
+"""Uses a `urllib3.PoolManager` or `ProxyManager` of the caller as a transport."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .exception import NO_ANSWER, ConnectionLost, InvalidRequest, TimedOut, Untr
 
 
 class PoolManagerTransport(Transport):
-    """What `client.connection_pool = urllib3.ProxyManager(...)` turns into."""
+    """The transport that `client.connection_pool = urllib3.ProxyManager(...)` sets."""
 
     def __init__(self, pool: Any) -> None:
         if not callable(getattr(pool, "urlopen", None)):

@@ -1,4 +1,4 @@
-"""How far a long call has come."""
+"""Reports the progress of `predict_many`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 from typing import Callable, Union
 
 Progress = Union[bool, Callable[[int, int], None]]
-"""Whether to draw a bar, or what to call with the number done and the number of all."""
+"""Whether to draw a bar, or a function of the number of finished requests and of all."""
 
 _WIDTH = 30
 
 
 def reporter(progress: Progress, total: int) -> Callable[[int], None]:
-    """What to call with the number done; draws on stderr where that is a terminal."""
+    """Return a function of the number of finished requests; a bar is drawn only on a terminal."""
     if callable(progress):
         told = progress
         return lambda done: told(done, total)

@@ -1,4 +1,4 @@
-"""Trying again after a failure."""
+"""Retries after failures."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ RETRIED_STATUSES = frozenset({429, 450, *range(500, 600)})
 @dataclass(frozen=True)
 class RetryPolicy:
     """
-    How often a failed request is sent again, and after which pauses.
+    Which failures are retried, how often, and after which pauses.
 
-    The pause before the second attempt is at most `backoff` seconds, doubled for every later one up
-    to `max_backoff`; each is drawn at random from the upper half, so that many clients do not come
-    back together. A `Retry-After` of the service is kept to. The client's timeout bounds the sum.
+    The pause before the second attempt is at most `backoff` seconds. It doubles for each later
+    attempt, up to `max_backoff`. Each pause is random between half of that and all of it, so that
+    many clients do not retry at the same moment. A `Retry-After` of the service is respected. The
+    client's timeout limits the whole time.
 
-    `statuses` are those of answers that are tried again; `lost_connections` says whether failures
-    without an answer are.
+    Answers with one of `statuses` are retried. `lost_connections` tells whether failures without
+    an answer are retried.
     """
 
     attempts: int = 5
-    """In total, the first one included."""
+    """The number of attempts, including the first."""
     backoff: float = 0.05
     max_backoff: float = 2.0
     statuses: Container[int] = field(default=RETRIED_STATUSES, repr=False)
@@ -42,10 +43,12 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if not isinstance(self.attempts, int) or self.attempts < 1:
-            raise InvalidRequest(f"RetryPolicy: attempts is at least 1, got {self.attempts!r}")
+            raise InvalidRequest(
+                f"RetryPolicy: attempts: expected 1 or more, got {self.attempts!r}"
+            )
         if isinstance(self.statuses, str) or not hasattr(self.statuses, "__contains__"):
             raise InvalidRequest(
-                f"RetryPolicy: statuses such as {{450, 503}} are expected, got {self.statuses!r}"
+                f"RetryPolicy: statuses: expected a set such as {{450, 503}}, got {self.statuses!r}"
             )
         try:
             right = 0 <= self.backoff <= self.max_backoff
@@ -53,12 +56,12 @@ class RetryPolicy:
             right = False
         if not right:
             raise InvalidRequest(
-                "RetryPolicy: 0 <= backoff <= max_backoff is expected, "
+                "RetryPolicy: expected 0 <= backoff <= max_backoff, "
                 f"got backoff {self.backoff!r} and max_backoff {self.max_backoff!r}"
             )
 
     def covers(self, failure: BaseException) -> bool:
-        """Whether a request that failed so is sent again."""
+        """Whether a request with this failure is retried."""
         if not isinstance(failure, PredictException):
             return False
         if failure.status is not None:
@@ -66,7 +69,7 @@ class RetryPolicy:
         return failure.transient and self.lost_connections
 
     def pause(self, attempt: int) -> float:
-        """Seconds between `attempt` (1 is the first) and the next."""
+        """Return the seconds between `attempt` (1 is the first) and the next."""
         longest = min(self.backoff * 2 ** (attempt - 1), self.max_backoff)
         return random.uniform(longest / 2, longest)
 
@@ -75,7 +78,7 @@ def retry(
     attempt: Callable[[], T], first_failure: PredictException, policy: RetryPolicy, deadline: float
 ) -> T:
     """Make the attempts that follow `first_failure`, until `deadline` on the monotonic clock."""
-    # Not at the top: it takes 30 ms to import, and most scripts never fail.
+    # Imported here, because it takes 30 ms and most scripts never fail.
     from tenacity import Retrying
 
     made = [first_failure]
@@ -94,7 +97,7 @@ async def retry_async(
     policy: RetryPolicy,
     deadline: float,
 ) -> T:
-    """The same for attempts that are awaited."""
+    """Do the same as `retry` for attempts that are awaited."""
     from tenacity import AsyncRetrying
 
     made = [first_failure]
@@ -117,7 +120,7 @@ def _rules(policy: RetryPolicy, deadline: float) -> dict[str, Any]:
 
     def pause(retry_state: RetryCallState) -> float:
         left = deadline - time.monotonic()
-        # The attempt needs time too; but a pause that the service asked for is not cut short.
+        # The attempt needs time too, but a pause that the service asked for is not shortened.
         return max(min(policy.pause(retry_state.attempt_number), left / 2), _asked_for(retry_state))
 
     return {

@@ -1,4 +1,4 @@
-"""What each setting of a client may be; anything else is refused when it is set."""
+"""Checks of the settings of a client, which run when a setting is set."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from ._endpoint import ENDPOINT_TYPES, TYPE_NAMES
 from ._retry import RetryPolicy
 from .exception import InvalidRequest
 
-# Blanks inside: with a custom_url it may be `Bearer ...`.
+# Blanks are allowed, because with a custom_url it may be `Bearer ...`.
 _TOKEN = re.compile(r"[ -~]*")
 
 _Check = Tuple[str, Callable[[str, Any], Any]]
 
 
 def service_name(what: str, value: Any) -> str:
-    """The name of a service, with what follows it; blanks and slashes around it are pasted."""
+    """Check the name of a service, and remove pasted blanks and slashes before it."""
     if not isinstance(value, str):
         raise InvalidRequest(f"{what}: expected a str such as 'mnist', got {value!r}")
     return value.strip().lstrip("/")
 
 
 def address(what: str, value: Any) -> str:
-    """An address, without the blanks around it; None stands for none."""
+    """Check an address, and remove blanks around it; None becomes ''."""
     return text(what, value).strip()
 
 
 def token(what: str, value: Any) -> str:
-    """A token, without the line break that a file or a terminal ends it with."""
+    """Check a token, and remove a line break at its end."""
     if value is not None and not isinstance(value, str):
-        # It is a secret: what is wrong with it is said, not what it is.
+        # A token is a secret, so errors describe it without showing it.
         hint = "; decode() it" if isinstance(value, bytes) else ""
         raise InvalidRequest(f"{what}: expected a str, got {type(value).__name__}{hint}")
     trimmed = (value or "").strip()
@@ -44,7 +44,7 @@ def token(what: str, value: Any) -> str:
 
 
 def endpoint_type(what: str, value: Any) -> str:
-    """One of the `ENDPOINT_TYPE_` constants."""
+    """Check that the value is one of the `ENDPOINT_TYPE_` constants."""
     if value is None:
         return ""
     if not isinstance(value, str) or value not in ENDPOINT_TYPES:
@@ -53,16 +53,18 @@ def endpoint_type(what: str, value: Any) -> str:
 
 
 def retry_policy(what: str, value: Any) -> RetryPolicy:
-    """A policy; a number of attempts is none."""
+    """Check that the value is a `RetryPolicy`, and not a number of attempts."""
     if not isinstance(value, RetryPolicy):
         raise InvalidRequest(f"{what}: expected a RetryPolicy, got {value!r}")
     return value
 
 
 def transport(what: str, value: Any) -> Any:
-    """What carries requests: a `Transport`, or what has its methods."""
+    """Check that the value is a `Transport`, or an object with its methods."""
     if not hasattr(value, "send") or isinstance(value, type):
-        raise InvalidRequest(f"{what}: expected one such as PooledTransport(), got {value!r}")
+        raise InvalidRequest(
+            f"{what}: expected a transport such as PooledTransport(), got {value!r}"
+        )
     return value
 
 
@@ -83,4 +85,4 @@ SETTINGS: Mapping[str, _Check] = {
     "token": ("token", token),
     "transport": ("transport", transport),
 }
-"""What a setting is called in an error, and its check, by attribute."""
+"""The name of each setting in errors, and its check, by attribute."""

@@ -1,4 +1,4 @@
-"""What the clients of a service have in common: settings, and how a request is made of them."""
+"""The settings that both clients of a service share, and how they become a request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOGGER = "eas_prediction"
 
 
 class Call:
-    """One `predict`: what all of its attempts share."""
+    """The data that all attempts of one `predict` share."""
 
     __slots__ = ("body", "deadline", "extra", "suffix", "tried")
 
@@ -36,16 +36,16 @@ class Call:
         self.tried: list[str] = []
 
     def left(self) -> float:
-        """Seconds until the deadline; raises `TimedOut` when there are none."""
+        """Return the seconds until the deadline. Raises `TimedOut` if it has passed."""
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TimedOut(NO_ANSWER, "no time was left for an attempt (see set_timeout)")
+            raise TimedOut(NO_ANSWER, "no time is left for another attempt (see set_timeout)")
         return left
 
     def end_attempt(
         self, endpoint: Endpoint | None, address: str, failure: BaseException | None
     ) -> None:
-        """Tell the endpoint what came of the attempt."""
+        """Report the result of an attempt to the endpoint."""
         if endpoint is None:
             return
         elsewhere = endpoint.done(address, failure)
@@ -57,14 +57,14 @@ class Call:
 
 class ClientSettings:
     """
-    The settings of a client; each counts from the next `predict` on.
+    The settings of a client. A change takes effect at the next `predict`.
 
-    Each is checked when it is set, as an attribute too: `InvalidRequest` says what was expected.
+    Each setting is checked when it is set, also as an attribute. Raises `InvalidRequest`.
     """
 
     _pool_type: type[Any]
     _repeats: bool
-    """Whether a request may reach the service twice."""
+    """Whether a request may be sent on two connections."""
     _stopped = False
     transport: Any
 
@@ -98,7 +98,7 @@ class ClientSettings:
         warn_if_installed()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Not properties: `predict` reads these, and a property costs 50 ns each time.
+        # These are not properties, because `predict` reads them and a property costs 50 ns.
         setting = SETTINGS.get(name)
         if setting is not None:
             called, check = setting
@@ -108,7 +108,7 @@ class ClientSettings:
         super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The settings; what is open or runs stays with this client."""
+        """Return the settings without open connections and running discovery."""
         return {**vars(self), "endpoint": None, "logger": None, "_stopped": False}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -117,17 +117,17 @@ class ClientSettings:
 
     @abstractmethod
     def _discovery_transport(self) -> Transport:
-        """What carries the questions to a discovery server."""
+        """Return the transport for requests to a discovery server."""
 
     def init(self) -> None:
-        """Check the settings; connections are opened when they are needed."""
+        """Check the settings. Connections are opened when they are needed."""
         self._stopped = False
         if not self.custom_url:
             self.endpoint = self._endpoint()
 
     @property
     def stop(self) -> bool:
-        """Whether discovery was ended; True, set as scripts for the vendor's client do, ends it."""
+        """Whether discovery has stopped. Set it to True to stop it, as with the vendor's client."""
         return self._stopped
 
     @stop.setter
@@ -142,7 +142,7 @@ class ClientSettings:
         self._leave_endpoint()
 
     def set_endpoint_type(self, endpoint_type: str) -> None:
-        """Set what kind of address the endpoint is: an `ENDPOINT_TYPE_` constant."""
+        """Set the kind of the endpoint: an `ENDPOINT_TYPE_` constant."""
         self.endpoint_type = endpoint_type
         self._leave_endpoint()
 
@@ -152,7 +152,7 @@ class ClientSettings:
         self._leave_endpoint()
 
     def set_token(self, token: str) -> None:
-        """Set the token of the service; empty for a public service."""
+        """Set the token of the service, or '' for a public service."""
         self.token = token
 
     def set_content_type(self, content_type: str) -> None:
@@ -160,36 +160,36 @@ class ClientSettings:
         self.content_type = content_type
 
     def add_extra_headers(self, headers: Mapping[str, str]) -> None:
-        """Send these headers too, with every request."""
+        """Add headers to every request."""
         if headers is None:
             raise _checks.WrongType("headers: expected a dict, got None")
         self.headers.update(_checks.headers("headers", headers))
 
     def set_timeout(self, timeout: float) -> None:
-        """Set the time for one `predict` with all its attempts, in milliseconds."""
+        """Set the time limit of one `predict` with all its attempts, in milliseconds."""
         self.timeout = timeout
 
     def set_connect_timeout(self, timeout: float) -> None:
-        """Set the time for opening a connection, in milliseconds, within that of `set_timeout`."""
+        """Set the time limit for opening a connection, in milliseconds."""
         ms = _checks.milliseconds("connect timeout", timeout)
         self._pooled("set_connect_timeout").connect_timeout = ms / 1000
 
     def set_read_timeout(self, timeout: float) -> None:
-        """Set the time for silence while an answer is awaited or read, in milliseconds."""
+        """Set the longest silence before and within an answer, in milliseconds."""
         ms = _checks.milliseconds("read timeout", timeout)
         self._pooled("set_read_timeout").read_timeout = ms / 1000
 
     def set_retry_policy(self, policy: RetryPolicy) -> None:
-        """Set what is tried again, how often, and after which pauses."""
+        """Set which failures are retried, how often, and after which pauses."""
         self.retry_policy = policy
 
     def set_retry_count(self, count: int) -> None:
-        """Set the number of attempts, the first included (0 counts as 1)."""
+        """Set the number of attempts, including the first (0 counts as 1)."""
         self.retry_count = count
 
     @property
     def retry_count(self) -> int:
-        """The number of attempts, the first included."""
+        """The number of attempts, including the first."""
         return self.retry_policy.attempts
 
     @retry_count.setter
@@ -198,27 +198,27 @@ class ClientSettings:
         self.retry_policy = replace(self.retry_policy, attempts=attempts)
 
     def set_max_connection_count(self, count: int) -> None:
-        """Set how many connections may be open at a time; more threads than that take turns."""
+        """Set the most open connections. More concurrent requests wait for one."""
         self.max_connection_count = count
         if isinstance(self.transport, self._pool_type):
             self.transport.limit(self.max_connection_count)
 
     def set_log_level(self, log_level: int | str) -> None:
-        """Set the level of the `eas_prediction` logger, which all clients share."""
+        """Set the level of the logger `eas_prediction`, which all clients share."""
         try:
             self.logger.setLevel(log_level)
         except (TypeError, ValueError):
             raise InvalidRequest(
-                f"log level: expected one such as 'DEBUG' or logging.DEBUG, got {log_level!r}"
+                f"log level: expected a level such as 'DEBUG' or logging.DEBUG, got {log_level!r}"
             ) from None
 
     def generate_singaure(self, request_data: bytes) -> dict[str, str]:
-        """Return the headers that authorize `request_data` (spelled as in the vendor's client)."""
+        """Return the headers that authorize `request_data`. The name is the vendor's spelling."""
         headers = self._authorization(Body(request_data), "", self.headers)
         return {**headers, "Content-Length": str(len(request_data))}
 
     def _where(self) -> Endpoint | None:
-        """The endpoint to ask for an address; none where the whole address is given."""
+        """Return the endpoint that gives the address, or None if there is a custom URL."""
         if self.custom_url:
             return None
         endpoint = self.endpoint
@@ -254,7 +254,7 @@ class ClientSettings:
         if not suffix:
             return self.custom_url
         if not suffix.startswith("?"):
-            raise InvalidRequest("path: a client with a custom_url calls that, and no other path")
+            raise InvalidRequest("path: a client with a custom_url cannot call another path")
         return self.custom_url + (suffix.replace("?", "&", 1) if "?" in self.custom_url else suffix)
 
     def _path(self, suffix: str) -> str:
@@ -266,7 +266,7 @@ class ClientSettings:
         )
 
     def _headers(self, body: Body, suffix: str, extra: Mapping[str, str]) -> dict[str, str]:
-        """A new dict each time: in a shared one, threads would send each other's headers."""
+        """Return the headers of a request in a new dict, so that threads do not share it."""
         if not self.token:
             ours = {"Content-Type": self.content_type} if self.content_type else {}
         else:
@@ -288,19 +288,19 @@ class ClientSettings:
 
     @property
     def _send_once(self) -> Any:
-        # A transport of the user's that is no subclass may have `send` alone.
+        # A user's transport that is not a subclass of Transport may have only `send`.
         return getattr(self.transport, "send_once", self.transport.send)
 
     def _pooled(self, setting: str) -> Any:
         if not isinstance(self.transport, self._pool_type):
             raise InvalidRequest(
-                f"{setting}: {type(self.transport).__name__} has a timeout of its own"
+                f"{setting}: set it on the {type(self.transport).__name__} that was given instead"
             )
         return self.transport
 
 
 def _suffix(path: str, query: Mapping[str, Any] | str) -> str:
-    """Path and query as they are sent, and signed."""
+    """Return path and query as they are sent and signed."""
     if not isinstance(path, str):
         raise InvalidRequest(f"path: expected a str such as '/v2', got {path!r}")
     suffix = quote("/" + path.lstrip("/"), safe="/%:@!$&'()*+,;=-._~") if path else ""

@@ -1,4 +1,4 @@
-"""What a model takes and returns, and requests that are checked against it before they are sent."""
+"""The signature of a model, and the check of requests against it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ Arrays = Mapping[str, Any]
 
 
 class TensorSpec(NamedTuple):
-    """One input or output: dtype such as `DT_FLOAT`, shape with -1 for any size, or no shape."""
+    """
+    One input or output of a model.
+
+    `dtype` is a name such as `DT_FLOAT`. `shape` has -1 for any size, and is None for any shape.
+    """
 
     name: str
     dtype: str
@@ -29,7 +33,7 @@ class TensorSpec(NamedTuple):
 
     @property
     def by_row(self) -> bool:
-        """Whether the first dimension is that of a batch."""
+        """Whether the first dimension is the batch."""
         return self.shape is None or self.shape[:1] == (-1,)
 
     def fits(self, shape: Shape) -> bool:
@@ -42,7 +46,7 @@ class TensorSpec(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """The inputs and outputs of a model by name, and the name that a request gives."""
+    """The inputs and outputs of a model by name, and the name of the signature."""
 
     name: str
     inputs: Mapping[str, TensorSpec]
@@ -56,9 +60,9 @@ class Signature(NamedTuple):
 
     def tensors(self, arrays: Arrays) -> dict[str, wire.Tensor]:
         """
-        The tensors to send; raises `InvalidRequest` for a wrong name, dtype or shape.
+        Convert arrays by input name to tensors. Raises `InvalidRequest` for a name, dtype or shape.
 
-        Values of another dtype are converted where that loses no kind: integers feed DT_FLOAT.
+        Integers may become floats, but not the reverse.
         """
         unknown = [name for name in arrays if name not in self.inputs]
         if unknown:
@@ -73,7 +77,7 @@ class Signature(NamedTuple):
         return {name: self._tensor(spec, arrays[name]) for name, spec in self.inputs.items()}
 
     def request(self, tensors: Mapping[str, wire.Tensor], outputs: Iterable[str]) -> TFRequest:
-        """The request for these tensors, and for these outputs or all."""
+        """Return a request with these tensors, for these outputs or, if empty, for all."""
         request = TFRequest(self.name)
         request._inputs = dict(tensors)
         for each in outputs:
@@ -101,7 +105,7 @@ class Signature(NamedTuple):
 
 
 def read_signature(text: bytes) -> Signature:
-    """Read the JSON with which a service answers an empty request; raises `BadResponse`."""
+    """Parse the JSON with which a service answers an empty request. Raises `BadResponse`."""
     try:
         facts = json.loads(text)
         return Signature(
@@ -114,7 +118,7 @@ def read_signature(text: bytes) -> Signature:
 
 
 def split(signature: Signature, tensors: Mapping[str, wire.Tensor], max_rows: int) -> list[Any]:
-    """The tensors of each part of a batch; what has no dimension for rows goes with every part."""
+    """Split a batch into parts of up to `max_rows`. Tensors without rows go into every part."""
     if max_rows < 1:
         raise InvalidRequest(f"max_rows: expected 1 or more, got {max_rows}")
     batched = {
@@ -141,15 +145,15 @@ def split(signature: Signature, tensors: Mapping[str, wire.Tensor], max_rows: in
 def join(
     signature: Signature, parts: list[dict[str, np.ndarray[Any, Any]]]
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """The outputs of all parts as those of one batch; `InvalidRequest` for one without rows."""
+    """Join the outputs of all parts. Raises `InvalidRequest` for an output without rows."""
     if len(parts) == 1:
         return parts[0]
     for name in parts[0]:
         spec = signature.outputs.get(name)
         if spec is not None and not spec.by_row:
             raise InvalidRequest(
-                f"max_rows: output {name!r} is {spec}, without a dimension for rows, and cannot be "
-                "joined; ask for others with outputs=[...]"
+                f"max_rows: output {name!r} is {spec}, which has no dimension for rows and cannot "
+                "be joined; select other outputs with outputs=[...]"
             )
     return {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
 

@@ -1,8 +1,8 @@
 """
-How a request reaches a host and its answer comes back.
+Sends requests to hosts and receives their answers.
 
-`Transport` is the seam: `PredictClient(..., transport=...)` takes any other, such as the one in
-`eas_prediction.testing`.
+`Transport` is the interface. `PredictClient(..., transport=...)` accepts any implementation, such
+as the one in `eas_prediction.testing`.
 """
 
 from __future__ import annotations
@@ -35,47 +35,48 @@ from .exception import (
 
 
 class Transport(ABC):
-    """Carries one request to one answer; called by many threads at once."""
+    """Sends a request and returns its answer. Many threads may call it at the same time."""
 
     @abstractmethod
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         """
-        Return status, headers and body of the answer, whatever its status; follow no redirect.
+        Return status, headers and body of the answer, for any status and without redirects.
 
-        `timeout` (seconds) is for all of it. Raises `ConnectionLost` or `TimedOut` when no complete
-        answer comes.
+        `timeout` is the limit for the whole exchange, in seconds. Raises `ConnectionLost` or
+        `TimedOut` if no complete answer arrives.
         """
 
     def send_once(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """As `send`, for a request that may not reach the service twice."""
+        """Do the same as `send`, for a request that must not reach the service twice."""
         return self.send(method, url, headers, body, timeout)
 
     @abstractmethod
     def close(self) -> None:
-        """Close what is kept open; a later `send` opens it anew."""
+        """Close the kept connections. A later `send` opens new ones."""
 
     def forget(self, address: str) -> None:  # noqa: B027 - most keep nothing
-        """Close what is kept open to `http://HOST:PORT`, once nothing is on its way there."""
+        """Close the connections to `http://HOST:PORT` once their requests are answered."""
 
 
 class PooledTransport(Transport):
     """
-    Keeps connections open, at most `max_connections` to a host; more requests than that wait.
+    Keeps connections open, at most `max_connections` to each host. More requests wait.
 
-    `ca_certs` is a file of certificates to trust instead of the system's; `ssl_context` decides all
-    of TLS instead, client certificates too. `proxy` is the address of an HTTP proxy to go through,
-    `http://user:password@host:port` where it asks who calls; the environment names none.
+    `ca_certs` is a file of certificates to trust in place of the system's. `ssl_context` replaces
+    all TLS settings, including client certificates. `proxy` is the URL of an HTTP proxy, with
+    credentials as in `http://user:password@host:port`; environment variables for proxies are
+    ignored.
 
-    `connect_timeout` and `read_timeout` (seconds) bound the opening of a connection, and the
-    silence between two pieces of an answer, within the timeout of the whole.
+    `connect_timeout` limits the opening of a connection, and `read_timeout` the silence before and
+    within an answer. Both are in seconds, within the timeout of the whole request.
 
-    A connection is used again until it was idle for `max_idle` s or is `max_age` s old, None for
-    any time. One that is silent for half of a request's time may have been dropped on the way: the
-    request then goes to a new one as well, and the first answer counts.
+    A connection is reused until it has been idle for `max_idle` seconds or is `max_age` seconds
+    old; None means no limit. A connection that is silent for half of a request's time may be dead.
+    The request is then sent on a new connection as well, and the first answer is used.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class PooledTransport(Transport):
         return self.send(method, url, headers, body, timeout, once=True)
 
     def limit(self, max_connections: int) -> None:
-        """Allow `max_connections` to one host from now on."""
+        """Allow at most `max_connections` to each host from now on."""
         self.max_connections = count("max_connections", max_connections)
         self.close()
 
@@ -160,7 +161,7 @@ class PooledTransport(Transport):
             host.close()
 
     def _host(self, address: Address) -> Host:
-        # A forked child must not speak on its parent's connections, nor wait for its parent's lock.
+        # A forked child must not use its parent's connections or wait for its parent's lock.
         if self._pid != os.getpid():
             self._start_afresh()
         key = address[:3]
@@ -190,7 +191,7 @@ class PooledTransport(Transport):
 
 
 class _SharedContext:
-    """A context of TLS on its way to a copy, which shares it; other processes cannot have it."""
+    """Lets copies of a transport share its TLS context, and refuses to pickle it."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.context = context
@@ -200,13 +201,13 @@ class _SharedContext:
 
     def __reduce__(self) -> NoReturn:
         raise WrongType(
-            "ssl_context: a client that was given one cannot be pickled: give it the path of "
+            "ssl_context: a client with an ssl_context cannot be pickled: give it the path of "
             "ca_certs instead, or set its transport in the process that uses it"
         )
 
 
 def settings_of(transport: object, runtime: Collection[str]) -> dict[str, Any]:
-    """What a copy of a transport gets, in this process or another: all but its `runtime` state."""
+    """Return the state for a copy of a transport: all attributes except those in `runtime`."""
     state = {name: value for name, value in vars(transport).items() if name not in runtime}
     if state["ssl_context"] is not None:
         state["ssl_context"] = _SharedContext(state["ssl_context"])
@@ -214,14 +215,14 @@ def settings_of(transport: object, runtime: Collection[str]) -> dict[str, Any]:
 
 
 def restore(transport: object, state: Mapping[str, Any]) -> None:
-    """Take over what `settings_of` returned."""
+    """Restore the state that `settings_of` returned."""
     vars(transport).update(state)
     shared = state["ssl_context"]
     vars(transport)["ssl_context"] = None if shared is None else shared.context
 
 
 def trusting(ca_certs: str | None) -> ssl.SSLContext:
-    """TLS as urllib3 sets it up; made once, because reading the certificates takes 10 ms."""
+    """Return a TLS context as urllib3 makes it. Loading the certificates takes 10 ms."""
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     if ca_certs is None:
         context.load_default_certs()
@@ -238,18 +239,20 @@ def trusting(ca_certs: str | None) -> ssl.SSLContext:
 def failure_of_connection(
     error: Exception, url: str, timeout: float, patience: Patience
 ) -> PredictException:
-    """What an error of urllib3 or of the socket means to the caller."""
+    """Convert an error of urllib3 or of a socket to a `PredictException`."""
     if isinstance(error, (http_errors.SSLError, ssl.SSLError)) and "timed out" not in str(error):
         return Untrusted(NO_ANSWER, f"{url}: {error}")
-    # In urllib3 1.26 a connection that was refused is a kind of connection that took too long.
+    # In urllib3 1.26, the error of a refused connection is a subclass of the timeout error.
     if isinstance(error, http_errors.NewConnectionError):
         return ConnectionLost(NO_ANSWER, f"{url}: could not connect: {error.__cause__ or error}")
     if isinstance(error, (http_errors.TimeoutError, socket.timeout)) or "timed out" in str(error):
         failure = TimedOut(NO_ANSWER, f"{url}: no answer within {timeout:.3g} s (see set_timeout)")
         if patience.deadline - time.monotonic() > 0.001:
-            # The connect or the read timeout is over, not the time of the whole.
+            # The connect or the read timeout has passed, not the timeout of the whole request.
             what = "answer" if isinstance(error, socket.timeout) else "connection"
-            failure.message = f"{url}: no {what} within the time set for it"
+            failure.message = (
+                f"{url}: no {what} within its timeout (see set_connect_timeout, set_read_timeout)"
+            )
             failure.transient = True
         return failure
     return ConnectionLost(NO_ANSWER, f"{url}: the connection was lost: {error}")

@@ -1,4 +1,4 @@
-"""The vendor's package, which has the same import name."""
+"""Warns if the vendor's package, which has the same import name, is installed."""
 
 from __future__ import annotations
 

@@ -29,12 +29,12 @@ __all__ = ["AsyncPredictClient"]
 
 class AsyncPredictClient(ClientSettings):
     """
-    `PredictClient` for asyncio: the same settings and errors; its calls are awaited.
+    `PredictClient` for asyncio, with the same settings and errors; its calls are awaited.
 
         async with AsyncPredictClient("http://127.0.0.1:8080", "digits", token="...") as client:
             responses = await asyncio.gather(*map(client.predict, requests))
 
-    Any number of tasks of one loop can call it at once.
+    Any number of tasks of one event loop may call it at the same time.
     """
 
     _pool_type = AsyncPooledTransport
@@ -82,7 +82,7 @@ class AsyncPredictClient(ClientSettings):
         await self.close()
 
     async def close(self) -> None:
-        """Close the kept connections and end discovery; a later `predict` starts both again."""
+        """Close the kept connections and stop discovery. A later `predict` starts both again."""
         self.stop = True
         self.transport.close()
 
@@ -124,20 +124,21 @@ class AsyncPredictClient(ClientSettings):
         query: Mapping[str, Any] | str = "",
     ) -> Any:
         """
-        Send `req` and return its response; raises `PredictException`.
+        Send `req` and return its response. Raises `PredictException`.
 
         A dict of arrays by input name is checked against the model's signature before it is sent,
-        and answered with a dict of arrays; `outputs` names those that are wanted, and `max_rows`
-        splits a batch that is larger into several requests, whose answers are joined.
+        and the response is a dict of arrays by output name. For such a dict, `outputs` selects the
+        outputs to return, and `max_rows` splits a larger batch into several requests and joins
+        their answers.
 
-        For this call alone: `timeout` in milliseconds (of each request), more `headers`, a `path`
-        after the service's name such as `/v2`, and a `query`.
+        The other parameters apply only to this call: `timeout` in milliseconds for each request,
+        additional `headers`, a `path` after the service's name such as `/v2`, and a `query`.
         """
         if isinstance(req, Mapping):
             options = {"timeout": timeout, "headers": headers, "path": path, "query": query}
             return await self._predict_arrays(req, outputs, max_rows, options)
         if outputs or max_rows is not None:
-            raise InvalidRequest("outputs and max_rows go with a dict of arrays")
+            raise InvalidRequest("outputs and max_rows need a dict of arrays, not a request object")
         call = self._call(req, timeout, headers, path, query)
         attempt = partial(self._attempt, call)
         try:
@@ -159,9 +160,10 @@ class AsyncPredictClient(ClientSettings):
         """
         Send many requests, at most `concurrency` at a time, and return their responses in order.
 
-        `progress` is True for a bar on a terminal, or is called with the number done and the number
-        of all. `options` are those of `predict`. The first failure is raised; what had not begun by
-        then is not sent.
+        `progress` is True for a progress bar on a terminal, or a function that is called with the
+        number of finished requests and the number of all. `options` are keyword arguments of
+        `predict`. The first failure is raised, and requests that had not begun by then are not
+        sent.
         """
         waiting = _checks.requests(requests)
         return await run_tasks(
@@ -169,7 +171,7 @@ class AsyncPredictClient(ClientSettings):
         )
 
     async def signature(self) -> Signature:
-        """Ask the service for the model's inputs and outputs; raises `PredictException`."""
+        """Return the model's inputs and outputs, as the service gives them; see `predict`."""
         answer = await self.predict(StringRequest(""))
         self._signature = read_signature(answer.response_data)
         return self._signature
@@ -191,7 +193,7 @@ class AsyncPredictClient(ClientSettings):
         except InvalidRequest:
             if known is None:
                 raise
-            # The model may be a newer one by now.
+            # The model may have changed since the signature was read.
             signature = await self.signature()
             tensors = signature.tensors(arrays)
         divided = [tensors] if max_rows is None else split(signature, tensors, max_rows)
@@ -202,7 +204,7 @@ class AsyncPredictClient(ClientSettings):
     async def _attempt(self, call: Call) -> bytes:
         endpoint = self._where()
         if endpoint is not None and not endpoint.known:
-            # The list comes from a thread, for which the loop must not wait.
+            # A thread fetches the list. Waiting for it here would block the event loop.
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(None, endpoint.wait, call.left())
         address = "" if endpoint is None else endpoint.get(call.tried, call.left())
@@ -227,7 +229,7 @@ class AsyncPredictClient(ClientSettings):
 
 
 class _Asking(PooledTransport):
-    """The blocking transport of the discovery thread; an instance that is gone closes for all."""
+    """The blocking transport of the discovery thread. `forget` closes the client's connections."""
 
     def __init__(self, others: AsyncTransport) -> None:
         super().__init__(1)

@@ -31,12 +31,12 @@ __all__ = ["AsyncGrpcClient"]
 
 class AsyncGrpcClient:
     """
-    `GrpcClient` for asyncio: the same settings and errors; its calls are awaited.
+    `GrpcClient` for asyncio, with the same settings and errors; its calls are awaited.
 
         async with AsyncGrpcClient("127.0.0.1:8500", "half_plus_two") as client:
             outputs = await client.predict({"x": [1.0, 2.0, 5.0]})
 
-    Any number of tasks of one loop can call it at once.
+    Any number of tasks of one event loop may call it at the same time.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class AsyncGrpcClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection, and end calls that are on their way; a later call opens anew."""
+        """Close the connection and end unfinished calls. A later call opens a new connection."""
         channel, self._channel, self._methods = self._channel, None, {}
         if channel is not None:
             await channel.close()
@@ -94,14 +94,14 @@ class AsyncGrpcClient:
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, np.ndarray[Any, Any]]:
         """
-        Send arrays by input name, and return the outputs by name; raises `PredictException`.
+        Send arrays by input name and return the outputs by name. Raises `PredictException`.
 
-        Values are converted to the dtypes of the model's signature, which is asked for once. What
-        is named there is not checked further: the service refuses what it does not take. `outputs`
-        names those that are wanted, all without any. Without `version` and `version_label` the
-        newest version answers.
+        Values are converted to the dtypes of the model's signature, which is read once. Names and
+        shapes are not checked: the service refuses what does not fit. `outputs` selects the outputs
+        to return; without it all are returned. `version` or `version_label` selects a version;
+        without them the newest one answers.
 
-        For this call alone: `timeout` in milliseconds, and more `headers`.
+        `timeout` (in milliseconds) and additional `headers` apply only to this call.
         """
         model = self._settings.model(version, version_label)
         call = self._settings.call(timeout, headers)
@@ -113,7 +113,7 @@ class AsyncGrpcClient:
         except InvalidRequest:
             if known is None:
                 raise
-            # The model may be a newer one by now.
+            # The model may have changed since the signature was read.
             body = make_body(model, await self._learn(model, call))
         try:
             answer = await self._ask(PREDICT, body, call)
@@ -134,9 +134,10 @@ class AsyncGrpcClient:
         """
         Send many requests, at most `concurrency` at a time, and return their outputs in order.
 
-        `progress` is True for a bar on a terminal, or is called with the number done and the number
-        of all. `options` are those of `predict`. The first failure is raised; what had not begun by
-        then is not sent.
+        `progress` is True for a progress bar on a terminal, or a function that is called with the
+        number of finished requests and the number of all. `options` are keyword arguments of
+        `predict`. The first failure is raised, and requests that had not begun by then are not
+        sent.
         """
         waiting = _checks.requests(requests)
         return await run_tasks(
@@ -146,7 +147,7 @@ class AsyncGrpcClient:
     async def signature(
         self, signature_name: str = "", *, version: int | None = None, version_label: str = ""
     ) -> Signature:
-        """Ask the service for a model's inputs and outputs; raises `PredictException`."""
+        """Return a model's inputs and outputs. Raises `PredictException`."""
         model = self._settings.model(version, version_label)
         answer = await self._ask(
             GET_MODEL_METADATA, metadata_request(model), self._settings.call(None, None)
@@ -155,7 +156,7 @@ class AsyncGrpcClient:
         return signature_of(self._known[model], signature_name)
 
     async def _learn(self, model: ModelSpec, call: Call) -> Signatures:
-        """Return and remember the signatures of a model; none where the service cannot say."""
+        """Return and remember the signatures of a model, or none if the service has no metadata."""
         try:
             answer = await self._ask(GET_MODEL_METADATA, metadata_request(model), call)
         except PredictException as failure:
@@ -184,7 +185,7 @@ class AsyncGrpcClient:
         except self._settings.rpc_error as error:
             raise failure_of(error) from error
         except asyncio.CancelledError:
-            # grpcio raises it for a channel that is closed, too: nobody has cancelled the task.
+            # grpcio also raises it for a closed channel, when the task itself was not cancelled.
             if self._methods.get(method) is send or _is_cancelled():
                 raise
             raise closed() from None
@@ -198,6 +199,6 @@ class AsyncGrpcClient:
 
 
 def _is_cancelled() -> bool:
-    """Whether the task that runs is cancelled; before Python 3.11 none can tell, and may be."""
+    """Whether the running task is cancelled. Before Python 3.11 that is unknown, so True."""
     task: Any = asyncio.current_task()
     return task.cancelling() > 0 if hasattr(task, "cancelling") else True

@@ -1,4 +1,4 @@
-"""Where a service answers, under the name of the vendor's module."""
+"""The base of endpoints, under the name of the vendor's module."""
 
 from ._endpoint import Endpoint
 from .exception import PredictException

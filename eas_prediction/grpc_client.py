@@ -31,16 +31,16 @@ __all__ = ["GrpcClient"]
 
 class GrpcClient:
     """
-    Calls one model by the gRPC of TensorFlow Serving, from any number of threads.
+    Calls one model through TensorFlow Serving's gRPC, from any number of threads.
 
         with GrpcClient("127.0.0.1:8500", "half_plus_two") as client:
             outputs = client.predict({"x": [1.0, 2.0, 5.0]})
 
-    `endpoint` is host and port; `https://` before it is for TLS, with the certificates that grpcio
-    brings or with `credentials`, a `grpc.ChannelCredentials`. `token` and `headers` go as metadata.
-    `timeout` is in milliseconds, for one call with all its attempts. Without a `retry_policy` what
-    is UNAVAILABLE is tried again. `options` are channel arguments of grpcio. A message may have any
-    size. Raises ModuleNotFoundError where grpcio is missing.
+    `endpoint` is host and port. `https://` before it means TLS, with the certificates of grpcio or
+    with `credentials`, a `grpc.ChannelCredentials`. `token` and `headers` are sent as metadata.
+    `timeout` is in milliseconds, for one call with all its attempts. Without a `retry_policy`, only
+    UNAVAILABLE is retried. `options` are channel arguments of grpcio. Messages may have any size.
+    Raises ModuleNotFoundError if grpcio is not installed.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class GrpcClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connection, and end calls that are on their way; a later call opens anew."""
+        """Close the connection and end unfinished calls. A later call opens a new connection."""
         with self._lock:
             channel, self._channel, self._methods = self._channel, None, {}
         if channel is not None:
@@ -100,14 +100,14 @@ class GrpcClient:
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, np.ndarray[Any, Any]]:
         """
-        Send arrays by input name, and return the outputs by name; raises `PredictException`.
+        Send arrays by input name and return the outputs by name. Raises `PredictException`.
 
-        Values are converted to the dtypes of the model's signature, which is asked for once. What
-        is named there is not checked further: the service refuses what it does not take. `outputs`
-        names those that are wanted, all without any. Without `version` and `version_label` the
-        newest version answers.
+        Values are converted to the dtypes of the model's signature, which is read once. Names and
+        shapes are not checked: the service refuses what does not fit. `outputs` selects the outputs
+        to return; without it all are returned. `version` or `version_label` selects a version;
+        without them the newest one answers.
 
-        For this call alone: `timeout` in milliseconds, and more `headers`.
+        `timeout` (in milliseconds) and additional `headers` apply only to this call.
         """
         model = self._settings.model(version, version_label)
         call = self._settings.call(timeout, headers)
@@ -119,7 +119,7 @@ class GrpcClient:
         except InvalidRequest:
             if known is None:
                 raise
-            # The model may be a newer one by now.
+            # The model may have changed since the signature was read.
             body = make_body(model, self._learn(model, call))
         try:
             answer = self._ask(PREDICT, body, call)
@@ -140,9 +140,10 @@ class GrpcClient:
         """
         Send many requests, at most `concurrency` at a time, and return their outputs in order.
 
-        `progress` is True for a bar on a terminal, or is called with the number done and the number
-        of all. `options` are those of `predict`. The first failure is raised; what had not begun by
-        then is not sent.
+        `progress` is True for a progress bar on a terminal, or a function that is called with the
+        number of finished requests and the number of all. `options` are keyword arguments of
+        `predict`. The first failure is raised, and requests that had not begun by then are not
+        sent.
         """
         waiting = _checks.requests(requests)
         return run_threads(
@@ -152,7 +153,7 @@ class GrpcClient:
     def signature(
         self, signature_name: str = "", *, version: int | None = None, version_label: str = ""
     ) -> Signature:
-        """Ask the service for a model's inputs and outputs; raises `PredictException`."""
+        """Return a model's inputs and outputs. Raises `PredictException`."""
         model = self._settings.model(version, version_label)
         answer = self._ask(
             GET_MODEL_METADATA, metadata_request(model), self._settings.call(None, None)
@@ -161,7 +162,7 @@ class GrpcClient:
         return signature_of(self._known[model], signature_name)
 
     def _learn(self, model: ModelSpec, call: Call) -> Signatures:
-        """Return and remember the signatures of a model; none where the service cannot say."""
+        """Return and remember the signatures of a model, or none if the service has no metadata."""
         try:
             answer = self._ask(GET_MODEL_METADATA, metadata_request(model), call)
         except PredictException as failure:

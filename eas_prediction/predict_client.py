@@ -47,14 +47,15 @@ __all__ = [
 
 class PredictClient(ClientSettings):
     """
-    Calls one service, from any number of threads, over connections that are kept open.
+    Calls one service from any number of threads, over connections that are kept open.
 
         with PredictClient("http://127.0.0.1:8080", "digits", token="...") as client:
             response = client.predict(request)
 
-    `endpoint` is a host, with port and `http://` or `https://` where needed. `custom_url` is, where
-    given, the whole address to call; the token is then sent as it is instead of signing with it.
-    `timeout` is in milliseconds. Each setting has a setter, and counts from the next `predict` on.
+    `endpoint` is a host, with a port and `http://` or `https://` if needed. `custom_url` replaces
+    it by the whole URL to call; the token is then sent itself rather than as a signature.
+    `timeout` is in milliseconds. Each setting has a setter, which takes effect at the next
+    `predict`.
     """
 
     _pool_type = PooledTransport
@@ -102,7 +103,7 @@ class PredictClient(ClientSettings):
         self.close()
 
     def close(self) -> None:
-        """Close the kept connections and end discovery; a later `predict` starts both again."""
+        """Close the kept connections and stop discovery. A later `predict` starts both again."""
         self.stop = True
         self.transport.close()
 
@@ -110,7 +111,7 @@ class PredictClient(ClientSettings):
 
     @property
     def connection_pool(self) -> Any:
-        """The transport; a `urllib3.PoolManager` or `ProxyManager` can be set too."""
+        """The transport. A `urllib3.PoolManager` or `ProxyManager` may be assigned too."""
         return self.transport
 
     @connection_pool.setter
@@ -154,20 +155,21 @@ class PredictClient(ClientSettings):
         query: Mapping[str, Any] | str = "",
     ) -> Any:
         """
-        Send `req` and return its response; raises `PredictException`.
+        Send `req` and return its response. Raises `PredictException`.
 
         A dict of arrays by input name is checked against the model's signature before it is sent,
-        and answered with a dict of arrays; `outputs` names those that are wanted, and `max_rows`
-        splits a batch that is larger into several requests, whose answers are joined.
+        and the response is a dict of arrays by output name. For such a dict, `outputs` selects the
+        outputs to return, and `max_rows` splits a larger batch into several requests and joins
+        their answers.
 
-        For this call alone: `timeout` in milliseconds (of each request), more `headers`, a `path`
-        after the service's name such as `/v2`, and a `query`.
+        The other parameters apply only to this call: `timeout` in milliseconds for each request,
+        additional `headers`, a `path` after the service's name such as `/v2`, and a `query`.
         """
         if isinstance(req, Mapping):
             options = {"timeout": timeout, "headers": headers, "path": path, "query": query}
             return self._predict_arrays(req, outputs, max_rows, options)
         if outputs or max_rows is not None:
-            raise InvalidRequest("outputs and max_rows go with a dict of arrays")
+            raise InvalidRequest("outputs and max_rows need a dict of arrays, not a request object")
         call = self._call(req, timeout, headers, path, query)
         attempt = partial(self._attempt, call)
         try:
@@ -189,9 +191,10 @@ class PredictClient(ClientSettings):
         """
         Send many requests, at most `concurrency` at a time, and return their responses in order.
 
-        `progress` is True for a bar on a terminal, or is called with the number done and the number
-        of all. `options` are those of `predict`. The first failure is raised; what had not begun by
-        then is not sent.
+        `progress` is True for a progress bar on a terminal, or a function that is called with the
+        number of finished requests and the number of all. `options` are keyword arguments of
+        `predict`. The first failure is raised, and requests that had not begun by then are not
+        sent.
         """
         waiting = _checks.requests(requests)
         return run_threads(
@@ -199,7 +202,7 @@ class PredictClient(ClientSettings):
         )
 
     def signature(self) -> Signature:
-        """Ask the service for the model's inputs and outputs; raises `PredictException`."""
+        """Return the model's inputs and outputs, as the service gives them; see `predict`."""
         answer = self.predict(StringRequest(""))
         self._signature = read_signature(answer.response_data)
         return self._signature
@@ -221,7 +224,7 @@ class PredictClient(ClientSettings):
         except InvalidRequest:
             if known is None:
                 raise
-            # The model may be a newer one by now.
+            # The model may have changed since the signature was read.
             signature = self.signature()
             tensors = signature.tensors(arrays)
         divided = [tensors] if max_rows is None else split(signature, tensors, max_rows)

@@ -1,4 +1,4 @@
-"""What `PredictClient.predict` takes and gives back."""
+"""The base classes of requests and responses."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .exception import InvalidRequest
 if TYPE_CHECKING or sys.version_info >= (3, 8):
     from typing import Protocol
 else:
-    # Python 3.7 has no protocols; nothing asks `Sendable` at run time.
+    # Python 3.7 has no protocols, and `Sendable` is not checked at run time.
     from typing import Generic as Protocol
 
-# Machines in FIPS mode refuse MD5 unless told that nothing rests on it.
+# In FIPS mode, MD5 is refused unless it is marked as not used for security.
 _MD5_OPTIONS: dict[str, Any] = {} if sys.version_info < (3, 9) else {"usedforsecurity": False}
 
 
@@ -22,24 +22,24 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Sendable(Protocol[R_co]):
-    """What `predict` takes: anything with these two methods, such as a `Request`."""
+    """The interface of a request: any object with these two methods, such as a `Request`."""
 
     def to_string(self) -> str | bytes:
         """Return the body to send."""
 
     def parse_response(self, response_data: bytes) -> R_co:
-        """Return what `predict` returns, from the body of the answer."""
+        """Convert the body of the answer to the result of `predict`."""
 
 
 class Body:
-    """The bytes of a request, and their MD5, which a signed request carries."""
+    """The bytes of a request, and their MD5 for signed requests."""
 
     __slots__ = ("_md5", "data", "source")
 
     def __init__(self, source: str | bytes | bytearray | memoryview) -> None:
         if not isinstance(source, (str, bytes, bytearray, memoryview)):
             raise InvalidRequest(
-                f"to_string() of a request returns bytes or str, got {type(source).__name__}"
+                f"to_string() of a request: expected bytes or str, got {type(source).__name__}"
             )
         self.source = source
         self.data = source.encode() if isinstance(source, str) else bytes(source)
@@ -53,27 +53,27 @@ class Body:
 
 
 class Request:
-    """Base of all requests, to be subclassed for a format of your own."""
+    """The base of all requests. Subclass it for a format of your own."""
 
     _sent: Body | None = None
     _why_not_empty = ""
-    """Why an empty body is not sent, where it is not."""
+    """The error for an empty body; '' if an empty body may be sent."""
 
     def to_string(self) -> str | bytes:
         """Return the body to send."""
         raise NotImplementedError(f"{type(self).__name__}.to_string() must be defined")
 
     def parse_response(self, response_data: bytes) -> Any:
-        """Return what `predict` returns, from the body of the answer."""
+        """Convert the body of the answer to the result of `predict`."""
         raise NotImplementedError(f"{type(self).__name__}.parse_response() must be defined")
 
 
 class Response:
-    """Base of all responses."""
+    """The base of all responses."""
 
 
 def body_of(request: Any) -> Body:
-    """The body of `request`; made once for as long as `to_string()` returns the same object."""
+    """Return the body of `request`. It is reused while `to_string()` returns the same object."""
     if not isinstance(request, Request):
         if isinstance(request, type):
             raise InvalidRequest(f"predict() takes a request, got the class {request.__name__}")

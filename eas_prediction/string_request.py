@@ -6,7 +6,7 @@ from .request import Request, Response
 
 
 class StringRequest(Request):
-    """A body sent as it is; an empty one asks a TensorFlow service for its signature."""
+    """A body that is sent unchanged. An empty one asks a TensorFlow service for its signature."""
 
     def __init__(self, request_data: str | bytes | None = None) -> None:
         self.request_data = "" if request_data is None else request_data

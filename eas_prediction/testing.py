@@ -14,11 +14,11 @@ from ._transport import Transport
 __all__ = ["Answer", "FakeTransport", "SentRequest", "tf_answer"]
 
 Answer = Union[bytes, Tuple[int, Mapping[str, str], bytes]]
-"""The body of a 200, or status, headers and body."""
+"""The body of an answer with status 200, or status, headers and body."""
 
 
 class SentRequest(NamedTuple):
-    """What the client handed to the transport."""
+    """A request as the client passed it to the transport."""
 
     method: str
     url: str
@@ -29,7 +29,7 @@ class SentRequest(NamedTuple):
 
 class FakeTransport(Transport):
     """
-    Answers what `answer(sent_request)` returns or raises, and keeps what was sent in `requests`.
+    Returns or raises the result of `answer(sent_request)`, and keeps all requests in `requests`.
 
         transport = FakeTransport(lambda sent: tf_answer({"scores": np.zeros([1, 10])}))
         client = PredictClient("nowhere", "digits", transport=transport)
@@ -60,7 +60,7 @@ _DTYPES = {
 
 
 def tf_answer(outputs: Mapping[str, Any]) -> bytes:
-    """The body with which a TensorFlow service answers these arrays, as the dtypes they have."""
+    """Return the body of a TensorFlow service's answer with these arrays, in their dtypes."""
     tensors = {}
     for name, values in outputs.items():
         array = np.asarray(values)

@@ -14,7 +14,7 @@ from .request import Request, Response
 
 
 def _messages() -> Any:
-    # Most scripts never look at a message, and protobuf takes 20 ms to import.
+    # Importing protobuf takes 20 ms, and most scripts never use a message.
     from . import tf_request_pb2
 
     return tf_request_pb2
@@ -28,10 +28,11 @@ def __getattr__(name: str) -> Any:
 
 class TFRequest(Request):
     """
-    Named input tensors for one signature of a model, and the outputs that are wanted.
+    Named input tensors for one signature of a model, and the names of the outputs to return.
 
-    A request can be sent any number of times. Without a signature name the model's default one
-    runs; without `add_fetch` all outputs come back (but a frozen graph needs to be told).
+    A request can be sent any number of times. Without a signature name, the model's default
+    signature runs. Without `add_fetch`, all outputs are returned, except that a frozen graph needs
+    the names of its outputs.
     """
 
     DT_FLOAT = wire.DT_FLOAT
@@ -57,8 +58,8 @@ class TFRequest(Request):
     """The name that the PAI documentation uses for `DT_BOOL`."""
 
     _why_not_empty = (
-        "the request is empty: add_feed(name, shape, dtype, values) sets an input "
-        "(PredictClient.signature() asks for those of the model)"
+        "the request is empty: set an input with add_feed(name, shape, dtype, values) "
+        "(PredictClient.signature() returns the model's inputs)"
     )
 
     def __init__(self, signature_name: str | None = None) -> None:
@@ -66,7 +67,7 @@ class TFRequest(Request):
         self._inputs: dict[str, wire.Tensor] = {}
         self._fetches: list[str] = []
         self._encoded: bytes | None = None
-        # Once somebody holds the message it can change without our knowing, so it is the request.
+        # Once the caller has the message, it may change at any time. So it becomes the request.
         self._message: Any = None
 
     def __str__(self) -> str:
@@ -89,33 +90,33 @@ class TFRequest(Request):
     def set_signature_name(
         self, signature_name: str | None = None, *, singature_name: str | None = None
     ) -> None:
-        """Choose the signature to run; the vendor's client spells the keyword `singature_name`."""
+        """Set the signature to run. The vendor's client spells the keyword `singature_name`."""
         self.signature_name = signature_name if singature_name is None else singature_name
 
     def add_feed(
         self, input_name: str, shape: Iterable[int], content_type: int, content: Any
     ) -> None:
         """
-        Set the input `input_name`; a second call with the same name replaces the first.
+        Set the input `input_name`. A second call with the same name replaces the first.
 
-        `content` holds the values in row-major order, flat or nested: a list, a numpy array, or a
-        scalar. A numpy array of the right type is not copied until the request is first sent: after
-        changing its values, feed it again.
+        `content` contains the values in row-major order, flat or nested: a list, a numpy array or
+        a scalar. A numpy array of the right type is copied only when the request is first sent; if
+        its values change, feed it again.
 
-        Raises `InvalidRequest` for values that are not of `content_type` or do not fill `shape`.
+        Raises `InvalidRequest` if values are not of `content_type` or do not fill `shape`.
         """
         tensor = _feed.tensor(input_name, shape, content_type, content)
         if self._message is None:
             self._inputs[input_name] = tensor
             self._encoded = None
         else:
-            # Where the name is there already, some versions of protobuf merge instead of replacing.
+            # If the message has the name already, some versions of protobuf merge the two values.
             self._message.inputs.pop(input_name, None)
             one = wire.Request("", {input_name: tensor}, [])
             self._message.MergeFromString(wire.encode_request(one))
 
     def add_fetch(self, output_name: str) -> None:
-        """Ask for the output `output_name`."""
+        """Add `output_name` to the outputs to return."""
         output_name = _checks.name("output name", output_name)
         fetches = self._fetches if self._message is None else self._message.output_filter
         if output_name not in fetches:
@@ -124,7 +125,7 @@ class TFRequest(Request):
 
     @property
     def request_data(self) -> Any:
-        """The request as a `PredictRequest` message; what is changed there is sent."""
+        """The request as a `PredictRequest` message. Changes of the message are sent."""
         if self._message is None:
             self._message = _messages().PredictRequest.FromString(self.to_string())
             self._inputs.clear()
@@ -151,7 +152,7 @@ class TFRequest(Request):
 
 
 class TFResponse(Response):
-    """Named output tensors, decoded when first asked for; then `BadResponse` if they cannot be."""
+    """Named output tensors. The first access decodes them, and may raise `BadResponse`."""
 
     def __init__(self, response_data: bytes | None = None) -> None:
         self._data = b"" if response_data is None else response_data
@@ -188,7 +189,7 @@ class TFResponse(Response):
         return values
 
     def numpy(self, output_name: str) -> np.ndarray[Any, Any]:
-        """Return an output as an array, which may be read-only: copy it to change it."""
+        """Return an output as an array. It may be read-only; copy it to change it."""
         return self._output(output_name).array
 
     def to_dict(self) -> dict[str, np.ndarray[Any, Any]]:

@@ -1,4 +1,4 @@
-"""The messages and numbers of `predict.proto`, under the name that generated code has elsewhere."""
+"""The messages and numbers of `predict.proto`, under the name of the vendor's generated module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What works only inside the vendor's network, under the name of their module."""
+"""The endpoint that works only in the vendor's network, under the name of the vendor's module."""
 
 from ._endpoint import Endpoint, VipServerEndpoint
 from .exception import PredictException

@@ -2,24 +2,24 @@
 The errors of the client, in one tree.
 
     PredictException
-    ├── InvalidRequest    400        the request, or a setting of the client, is wrong: nothing sent
-    ├── ConnectionLost    500    ↻   the service was not reached, or cut the connection
-    │   └── Untrusted     500        TLS could not be agreed on, or the certificate is not trusted
-    ├── TimedOut          500, 408   no answer within the time of `set_timeout`, or the service's;
-    │                                ↻ where the connect or read timeout passed, and time is left
+    ├── InvalidRequest    400        the request or a setting is wrong, and nothing was sent
+    ├── ConnectionLost    500    ↻   the service could not be reached, or the connection was cut
+    │   └── Untrusted     500        the TLS handshake failed, or the certificate is not trusted
+    ├── TimedOut          500, 408   no answer within `set_timeout`, or within the service's limit;
+    │                                ↻ if only the connect or the read timeout passed
     ├── Refused           3xx, 4xx   the service refused the request
     │   └── Unauthorized  401, 403   the token is missing or wrong
-    ├── Overloaded        429, 450 ↻ the service has more requests than it takes
-    ├── ServiceFailed     5xx    ↻   the service or the gateway before it failed
-    ├── BadResponse       500        an answer came and cannot be understood
+    ├── Overloaded        429, 450 ↻ the service has too many requests
+    ├── ServiceFailed     5xx    ↻   the service, or the gateway before it, failed
+    ├── BadResponse       500        the answer cannot be read
     └── UnknownOutput     400        the response has no output of that name
 
-`code` is the HTTP status of the answer; where no answer came it is 500, which scripts written for
-PAI-EAS expect. What is marked ↻ is `transient`: it is raised only after the client has tried again
-as its `RetryPolicy` says.
+`code` is the HTTP status of the answer. Without an answer it is 500, which scripts written for
+PAI-EAS expect. An error marked ↻ is `transient`: it is raised only after the client has retried as
+its `RetryPolicy` says.
 
-This module is a directory because Python prefers one to an `exception.py` beside it, which is there
-when the vendor's package was installed over this one; and the vendor's imports its errors first.
+This module is a directory, because Python prefers that to an `exception.py` beside it. The vendor's
+package leaves such a file when it is installed over this one, and imports its errors first.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ import sys
 
 NO_ANSWER = 500
 
-# Our `__init__` begins with this module; the vendor's has none of that name.
+# This package's `__init__` imports that module first. The vendor's package has no such module.
 if __name__.rpartition(".")[0] + "._other_processors" not in sys.modules:
     raise ImportError(
         "the vendor's package eas-prediction was installed over the eas_prediction of "
-        "eas-processor, whose name it shares: run `pip uninstall eas-prediction`, then "
+        "eas-processor, which has the same name: run `pip uninstall eas-prediction`, then "
         "install eas-processor again with `pip install --force-reinstall --no-deps`; a script that "
         "needs the vendor's package needs an environment of its own"
     )
 
 
 class PredictException(Exception):
-    """A prediction failed; `message` is the service's own sentence where it sent one."""
+    """The base of all errors. `message` is the service's own text if it sent one."""
 
     transient = False
     status: int | None = None
-    """The HTTP status of the answer, or that of its gRPC status; none where no answer came."""
+    """The HTTP status of the answer, or that for its gRPC status; None without an answer."""
     grpc_status: str = ""
-    """The name of the status of a gRPC call, such as `UNAVAILABLE`; empty where none came."""
+    """The name of the gRPC status, such as `UNAVAILABLE`; empty without one."""
     retry_after: float | None = None
-    """Seconds that the service asked to wait, where it did."""
+    """The seconds that the service asked to wait, or None."""
     elsewhere = False
-    """Whether another instance can be asked, which did not ask to wait."""
+    """Whether another instance can be called, so that `retry_after` does not apply."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(code, message)
@@ -61,7 +61,7 @@ class PredictException(Exception):
 
 
 class InvalidRequest(PredictException, ValueError):
-    """The request, or a setting of the client, is wrong; nothing was sent."""
+    """The request or a setting of the client is wrong, and nothing was sent."""
 
     def __init__(self, message: str) -> None:
         super().__init__(400, message)
@@ -69,23 +69,23 @@ class InvalidRequest(PredictException, ValueError):
 
 
 class ConnectionLost(PredictException):
-    """The service was not reached, or the connection was cut before the answer was complete."""
+    """The service could not be reached, or the connection was cut before the answer's end."""
 
     transient = True
 
 
 class Untrusted(ConnectionLost):
-    """TLS could not be agreed on, or the certificate of the service is not trusted."""
+    """The TLS handshake failed, or the certificate of the service is not trusted."""
 
     transient = False
 
 
 class TimedOut(PredictException):
-    """No answer came in time."""
+    """No answer arrived in time."""
 
 
 class Refused(PredictException):
-    """The service refused the request; the same request will be refused again."""
+    """The service refused the request, and would refuse the same request again."""
 
 
 class Unauthorized(Refused):
@@ -93,7 +93,7 @@ class Unauthorized(Refused):
 
 
 class Overloaded(PredictException):
-    """The service has more requests than it takes."""
+    """The service has too many requests."""
 
     transient = True
 
@@ -105,7 +105,7 @@ class ServiceFailed(PredictException):
 
 
 class BadResponse(PredictException):
-    """An answer came and cannot be understood."""
+    """The answer cannot be read."""
 
 
 class UnknownOutput(PredictException, KeyError):

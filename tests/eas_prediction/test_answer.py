@@ -46,15 +46,16 @@ def test_kind_of_failure(status, kind, transient):
         (400, {}, b"input 'x' is missing\n", "input 'x' is missing"),
         (400, {}, "größer".encode(), "größer"),
         (400, {}, b"\xff", "�"),
-        (503, {}, b"", "the service answered 503 Service Unavailable, with no explanation"),
+        (503, {}, b"", "the service answered 503 Service Unavailable without an explanation"),
         (
             401,
             {},
             b"",
-            "wrong token, or none: the service answered 401, with no explanation; see set_token",
+            "the token is missing or wrong (see set_token): "
+            "the service answered 401 without an explanation",
         ),
         (401, {}, b"wrong token: no", "wrong token: no"),
-        (450, {}, b"", "the service answered 450, with no explanation"),
+        (450, {}, b"", "the service answered 450 without an explanation"),
         (
             301,
             {"Location": "https://b/"},

@@ -149,7 +149,7 @@ def test_an_output_without_rows_cannot_be_joined(client):
 
 
 def test_max_rows_is_for_arrays(client):
-    with pytest.raises(InvalidRequest, match="go with a dict of arrays"):
+    with pytest.raises(InvalidRequest, match="need a dict of arrays"):
         client.predict(StringRequest("x"), max_rows=3)
     with pytest.raises(InvalidRequest, match="max_rows: expected 1 or more, got 0"):
         client.predict({"x": rows(1), "factor": 2}, max_rows=0)

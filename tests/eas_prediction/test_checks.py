@@ -42,10 +42,10 @@ WRONG: list[tuple[str, str, list[Any], str]] = [
         "set_timeout",
         "timeout",
         ["5", None, 0, -1, float("nan"), float("inf"), True, [5]],
-        "timeout: expected milliseconds, more than 0, got",
+        "timeout: expected milliseconds above 0, got",
     ),
-    ("set_connect_timeout", "", ["5", None, 0], "connect timeout: expected milliseconds, more"),
-    ("set_read_timeout", "", ["5", None, 0], "read timeout: expected milliseconds, more"),
+    ("set_connect_timeout", "", ["5", None, 0], "connect timeout: expected milliseconds above 0"),
+    ("set_read_timeout", "", ["5", None, 0], "read timeout: expected milliseconds above 0"),
     ("set_retry_count", "retry_count", ["3", None, 2.5], "retry count: expected a whole number, 0"),
     ("set_retry_count", "retry_count", [-1], "retry count: expected 0 or more, got -1"),
     ("set_retry_policy", "retry_policy", [None, 3], "retry policy: expected a RetryPolicy, got"),
@@ -56,7 +56,7 @@ WRONG: list[tuple[str, str, list[Any], str]] = [
         "max_connection_count: expected a whole number, 1 or more, got",
     ),
     ("set_max_connection_count", "max_connection_count", [0], "expected 1 or more, got 0"),
-    ("set_log_level", "", [None, 1.5, "LOUD"], "log level: expected one such as 'DEBUG'"),
+    ("set_log_level", "", [None, 1.5, "LOUD"], "log level: expected a level such as 'DEBUG'"),
     ("add_extra_headers", "", [[], None, "a: b", 5], "headers: expected a dict, got"),
     ("add_extra_headers", "headers", [{"X": None}, {"X": 1.5}], "expected a str for 'X', got"),
     ("add_extra_headers", "headers", [{b"X": "1"}, {"": "1"}], "expected names that are str"),
@@ -173,7 +173,7 @@ class TestOptionsOfPredict:
             ({"path": 5}, "path: expected a str such as '/v2', got 5"),
             ({"query": 5}, "query: expected a dict or a str"),
             ({"outputs": "scores"}, "outputs: expected names such as ['scores'], got 'scores'"),
-            ({"outputs": [5]}, "outputs: expected a name, a str that is not empty, got 5"),
+            ({"outputs": [5]}, "outputs: expected a non-empty str, got 5"),
             ({"max_rows": "5"}, "max_rows: expected a whole number, 1 or more, got '5'"),
             ({"max_rows": 0}, "max_rows: expected 1 or more, got 0"),
         ],
@@ -204,7 +204,7 @@ class TestOptionsOfPredict:
     ("make", "said"),
     [
         (lambda: RetryPolicy(attempts="3"), "RetryPolicy: attempts"),  # type: ignore[arg-type]
-        (lambda: RetryPolicy(backoff="1"), "RetryPolicy: 0 <= backoff"),  # type: ignore[arg-type]
+        (lambda: RetryPolicy(backoff="1"), "RetryPolicy: expected 0 <= backoff"),  # type: ignore[arg-type]
         (lambda: RetryPolicy(statuses=503), "RetryPolicy: statuses"),  # type: ignore[arg-type]
         (lambda: RetryPolicy(statuses="503"), "RetryPolicy: statuses"),
         (lambda: PooledTransport("3"), "max_connections"),  # type: ignore[arg-type]
@@ -213,8 +213,8 @@ class TestOptionsOfPredict:
         (lambda: PooledTransport(proxy=5), "proxy: expected an address"),  # type: ignore[arg-type]
         (lambda: TFRequest(5), "signature name: expected a str, got 5"),  # type: ignore[arg-type]
         (lambda: TFRequest().set_signature_name(b"s"), "signature name: expected a str"),  # type: ignore[arg-type]
-        (lambda: TFRequest().add_fetch(5), "output name: expected a name"),  # type: ignore[arg-type]
-        (lambda: TFRequest().add_fetch(""), "output name: expected a name"),
+        (lambda: TFRequest().add_fetch(5), "output name: expected a non-empty str"),  # type: ignore[arg-type]
+        (lambda: TFRequest().add_fetch(""), "output name: expected a non-empty str"),
     ],
 )
 def test_other_objects_check_theirs(make: Callable[[], Any], said: str):
@@ -231,7 +231,9 @@ class TestRequests:
         request = TFRequest()
         prepare(request)
         for _ in range(2):
-            with pytest.raises(InvalidRequest, match=r"the request is empty: add_feed\(name"):
+            with pytest.raises(
+                InvalidRequest, match=r"the request is empty: set an input with add_feed\(name"
+            ):
                 client.predict(request)
         assert not client.transport.requests  # type: ignore[attr-defined]
         request.add_feed("x", [1], TFRequest.DT_FLOAT, [1.0])

@@ -95,7 +95,7 @@ def test_bfloat16_arrays():
         (DT_FLOAT, [1, 784], [1.0] * 783, r"shape \[1, 784\] needs 784 values, got 783"),
         (DT_FLOAT, [], [1.0, 2.0], r"shape \[\] needs 1 values, got 2"),
         (DT_FLOAT, [0], [1.0], r"shape \[0\] needs 0 values, got 1"),
-        (DT_FLOAT, [-1, 2], [1.0, 2.0], r"shape \[-1, 2\] must say the real sizes"),
+        (DT_FLOAT, [-1, 2], [1.0, 2.0], r"shape \[-1, 2\] has a negative size"),
         (DT_FLOAT, 784, [1.0], r"expected a shape such as \[1, 784\], got 784"),
         (DT_FLOAT, [1.5], [1.0], r"expected a shape such as"),
         (DT_FLOAT, [None, 1], [1.0], r"expected a shape such as"),
@@ -128,5 +128,5 @@ def test_rows_of_unequal_length():
 
 
 def test_a_name_is_text():
-    with pytest.raises(InvalidRequest, match="name of an input is a str, got 1"):
+    with pytest.raises(InvalidRequest, match="name of an input: expected a str, got 1"):
         _feed.tensor(1, [1], DT_FLOAT, [1.0])  # type: ignore[arg-type]

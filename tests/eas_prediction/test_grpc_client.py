@@ -117,7 +117,7 @@ class TestArrays:
             client.predict({"x": np.array(["2020-01-01"], "datetime64[s]")})
         with pytest.raises(InvalidRequest, match="a dict of arrays by input name, got ndarray"):
             client.predict(np.zeros(3))
-        with pytest.raises(InvalidRequest, match="input name: expected a name"):
+        with pytest.raises(InvalidRequest, match="input name: expected a non-empty str"):
             client.predict({"": 1.0})
 
     def test_64_mb_pass_both_ways(self, client):
@@ -146,7 +146,7 @@ class TestModelSpec:
         assert model.received[0].request.model_spec.version_label == "canary"
 
     def test_one_that_is_wrong_is_not_sent(self, client, model):
-        with pytest.raises(InvalidRequest, match="one of them names the version"):
+        with pytest.raises(InvalidRequest, match="expected only one of them"):
             client.predict({"x": 1.0}, version=1, version_label="canary")
         with pytest.raises(InvalidRequest, match="version: expected 0 or more, got -1"):
             client.predict({"x": 1.0}, version=-1)

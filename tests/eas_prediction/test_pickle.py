@@ -144,7 +144,7 @@ def test_a_context_of_tls_is_shared_by_copies_and_not_pickled(make):
     transport = make(ssl_context=context)
     assert copy.deepcopy(transport).ssl_context is context
     assert copy.copy(transport).ssl_context is context
-    with pytest.raises(TypeError, match="ssl_context: a client that was given one cannot be pick"):
+    with pytest.raises(TypeError, match="ssl_context: a client with an ssl_context cannot be pick"):
         pickle.dumps(transport)
 
 

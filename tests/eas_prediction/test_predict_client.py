@@ -252,7 +252,7 @@ class TestOneCall:
         client = client_of(lambda sent: b"")
         client.predict(StringRequest("abc"), timeout=700)
         assert 0.6 < client.transport.requests[0].timeout <= 0.7
-        with pytest.raises(InvalidRequest, match="more than 0, got -1"):
+        with pytest.raises(InvalidRequest, match="above 0, got -1"):
             client.predict(StringRequest("abc"), timeout=-1)
 
     @pytest.mark.parametrize(("url", "sent"), [("http://h/a", "?x=1"), ("http://h/a?b=2", "&x=1")])
@@ -296,7 +296,7 @@ class TestSettings:
         assert len(service.requests) == 2
 
     def test_phases_belong_to_the_pooled_transport(self):
-        with pytest.raises(InvalidRequest, match="FakeTransport has a timeout of its own"):
+        with pytest.raises(InvalidRequest, match="FakeTransport that was given instead"):
             client_of(lambda sent: b"").set_read_timeout(1)
 
     def test_a_pool_manager_of_the_users(self, service):
@@ -330,7 +330,7 @@ class TestSettings:
             client.init()
 
     def test_an_impossible_timeout(self):
-        with pytest.raises(InvalidRequest, match="more than 0, got 0"):
+        with pytest.raises(InvalidRequest, match="above 0, got 0"):
             PredictClient().set_timeout(0)
 
     def test_vendors_defaults_and_attributes(self):

@@ -61,7 +61,7 @@ def test_a_class_of_ones_own_will_do():
 def test_other_objects_are_no_requests():
     with pytest.raises(InvalidRequest, match="takes a request such as TFRequest, got dict"):
         body_of({})
-    with pytest.raises(InvalidRequest, match="returns bytes or str, got int"):
+    with pytest.raises(InvalidRequest, match="expected bytes or str, got int"):
         body_of(Fixed(1))
 
 

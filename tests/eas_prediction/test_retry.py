@@ -115,7 +115,7 @@ def test_the_policy_cannot_be_changed():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"attempts": 0}, "attempts is at least 1, got 0"),
+        ({"attempts": 0}, "attempts: expected 1 or more, got 0"),
         ({"backoff": -1}, "got backoff -1"),
         ({"backoff": 3, "max_backoff": 2}, "got backoff 3 and max_backoff 2"),
     ],

@@ -145,7 +145,7 @@ def test_bytes_that_never_pause_do_not_outlast_the_timeout(monkeypatch):
 def test_a_read_timeout_is_for_silence_and_can_be_tried_again(service):
     transport = PooledTransport(read_timeout=0.1)
     service.answers = [service.silence]
-    with pytest.raises(TimedOut, match="no answer within the time set for it") as error:
+    with pytest.raises(TimedOut, match="no answer within its timeout") as error:
         post(transport, service)
     assert error.value.transient
 
@@ -161,7 +161,7 @@ def test_a_connect_timeout(service):
             waiting[-1].setblocking(False)
             waiting[-1].connect_ex(full.getsockname())
         transport = PooledTransport(connect_timeout=0.1)
-        with pytest.raises(TimedOut, match="no connection within the time set for it") as error:
+        with pytest.raises(TimedOut, match="no connection within its timeout") as error:
             transport.send("POST", url, {}, b"", 10)
         for each in waiting:
             each.close()
