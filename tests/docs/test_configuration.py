@@ -1,4 +1,4 @@
-"""docs/configuration.md has a row for every key of model_config, and quotes messages as they are."""
+"""docs/configuration.md has a row for every key of model_config, and quotes real messages."""
 
 from __future__ import annotations
 
