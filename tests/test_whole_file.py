@@ -134,6 +134,8 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     token, address, left = run.stdout.splitlines()
     where = tmp_path / "home"
     full = "No space left on device"
-    assert token.startswith(f"the admin token cannot be kept in {where}/admin-tokens/svc: {full};")
+    assert token.startswith(
+        f"the admin token cannot be stored in {where}/admin-tokens/svc: {full};"
+    )
     assert f"{where} cannot be written ({where}/admin/svc: {full})" in address
     assert left == "['admin', 'admin-tokens', 'filler']"

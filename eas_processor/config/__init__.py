@@ -1,4 +1,4 @@
-"""The service file, and the token, the model and the warm-up requests that it names."""
+"""The service file, and the token, model and warm-up requests that it names."""
 
 from eas_processor.config.reading import LoadedService, load_service
 from eas_processor.config.schema import Service, json_schema

@@ -1,4 +1,4 @@
-"""How requests are joined, in the words of TensorFlow Serving's `BatchingParameters`."""
+"""Batching parameters, with the names that TensorFlow Serving's `BatchingParameters` has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _cores() -> int:
 
 @dataclass(frozen=True)
 class BatchingParameters:
-    """Sizes are rows, times microseconds."""
+    """The parameters of one model. Sizes are in rows, times in microseconds."""
 
     max_batch_size: int = 1000
     batch_timeout_micros: int = 0
@@ -23,10 +23,10 @@ class BatchingParameters:
     pad_variable_length_inputs: bool = False
     enable_large_batch_splitting: bool = False
     max_execution_batch_size: int = 0
-    """0 for `max_batch_size`."""
+    """0 means `max_batch_size`."""
 
     @property
     def rows_a_run(self) -> int:
-        """The rows of one run, at most."""
+        """The most rows that one run may have."""
         splits = self.enable_large_batch_splitting
         return (splits and self.max_execution_batch_size) or self.max_batch_size

@@ -13,7 +13,7 @@ from eas_processor.config.schema import Effect, Service
 
 @dataclass(frozen=True)
 class Key:
-    """One key; an object whose keys are known has `children`."""
+    """One key of the service file. An object whose keys are known has `children`."""
 
     path: str
     description: str = ""

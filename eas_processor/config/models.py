@@ -1,4 +1,4 @@
-"""What a configuration of models says, in the words of TensorFlow Serving's `ModelServerConfig`."""
+"""The configuration of models, with the names that TensorFlow Serving's `ModelServerConfig` has."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Latest:
-    """The versions with the highest numbers, as many as `count`."""
+    """Serve the `count` versions with the highest numbers."""
 
     count: int = 1
 
 
 @dataclass(frozen=True)
 class All:
-    """Every version that is there."""
+    """Serve every version in the directory."""
 
 
 @dataclass(frozen=True)
 class Specific:
-    """These versions, as long as they are there."""
+    """Serve these versions, while the directory has them."""
 
     versions: tuple[int, ...]
 
@@ -30,7 +30,7 @@ Policy = Latest | All | Specific
 
 @dataclass(frozen=True)
 class RequestLog:
-    """Where requests are logged, and what share of them, from 0 to 1."""
+    """The path prefix of request logs, and the share of requests to log, from 0 to 1."""
 
     prefix: str
     sampling_rate: float
@@ -38,7 +38,7 @@ class RequestLog:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One model: the directory of its versions, which of them are served, and their labels."""
+    """One model: the directory of its versions, the policy that selects them, and their labels."""
 
     name: str
     base_path: Path

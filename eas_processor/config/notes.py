@@ -1,4 +1,4 @@
-"""JSON as people write it: comments, trailing commas and a byte order mark are let in."""
+"""A reader of JSON that accepts comments, trailing commas and a byte order mark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ _NOT_BLANK = re.compile(r"[^\n]")
 
 
 def read_json(path: Path) -> Any:
-    """Return what the JSON file at `path` says; every refusal names the file, line and column."""
+    """
+    Return the value in the JSON file at `path`.
+
+    Raises ServiceFileError, which names the file, and the line and column if the syntax is wrong.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -34,7 +38,7 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(text: str, name: str) -> Any:
-    """Return the value of a JSON text; `name` stands before every refusal."""
+    """Return the value of a JSON text. Raises ServiceFileError, which begins with `name`."""
     if not text.strip():
         raise ServiceFileError(f"{name}: is empty, expected a JSON object")
     plain = _without_last_commas(_without_comments(text, name))
@@ -51,7 +55,7 @@ def parse_json(text: str, name: str) -> Any:
     return value
 
 
-# What is taken out becomes spaces, so that the positions in json's errors stay true.
+# Comments become spaces, so that the positions in errors of `json` stay right.
 def _without_comments(text: str, name: str) -> str:
     def blank(match: re.Match[str]) -> str:
         found = match[0]
@@ -89,7 +93,7 @@ def _no_constant(word: str) -> NoReturn:
 
 
 def _check_strings(value: Any) -> None:
-    """Refuse NUL, which no path or header can hold, and half surrogate pairs, which are no text."""
+    """Refuse NUL, which no path or header can contain, and unpaired surrogates."""
     if isinstance(value, dict):
         for key, member in value.items():
             _check_strings(key)
@@ -98,4 +102,5 @@ def _check_strings(value: Any) -> None:
         for member in value:
             _check_strings(member)
     elif isinstance(value, str) and (bad := _NOT_TEXT.search(value)):
-        raise ValueError(f"a string holds \\u{ord(bad[0]):04x}, which is not a character of text")
+        code = f"\\u{ord(bad[0]):04x}"
+        raise ValueError(f"a string contains {code}, which is not a valid character: remove it")

@@ -1,4 +1,8 @@
-"""From a service file to a `Service`: every spelling in use, one sentence for each refusal."""
+"""
+Reads a service file into a `Service`.
+
+Every spelling of the keys that is in use is accepted. An error is one sentence.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ _VALIDATION = re.compile(r" - at `\$\.(?P<path>[^`]*)`$")
 _IMAGE_KEYS = ("containers", "dockerAuth")
 _CUSTOM_KEYS = ("processor_entry", "processor_type")
 
-# `enable` and `limit` are in several objects; on their own they tell nothing.
+# The last parts of paths that name one key. `enable` and `limit` are in several objects.
 _LEAVES = [(path.rpartition(".")[2].lower(), path) for path in KEYS if not KEYS[path].children]
 _TIMES = Counter(last for last, _ in _LEAVES)
 _BY_LAST_PART = {last: path for last, path in _LEAVES if _TIMES[last] == 1}
@@ -31,7 +35,7 @@ _BY_LAST_PART = {last: path for last, path in _LEAVES if _TIMES[last] == 1}
 
 @dataclass(frozen=True)
 class LoadedService:
-    """A service, the file it came from, and one line for each thing that a person should know."""
+    """A service and its file. `notes` are warnings about keys, one line each."""
 
     service: Service
     path: Path
@@ -39,7 +43,7 @@ class LoadedService:
 
 
 def load_service(path: Path) -> LoadedService:
-    """Read, check and return the service file at `path`; raises ServiceFileError."""
+    """Read and check the service file at `path`. Raises ServiceFileError."""
     raw = read_json(path)
     try:
         if not isinstance(raw, dict):
@@ -56,7 +60,7 @@ def load_service(path: Path) -> LoadedService:
 
 
 def _nested(raw: dict[str, Any], group: Key) -> dict[str, Any]:
-    """Open dotted keys (`"rpc.keepalive"`) where the schema has objects, and drop nulls."""
+    """Expand dotted keys (`"rpc.keepalive"`) where the schema has objects, and drop nulls."""
     result: dict[str, Any] = {}
     for name, value in raw.items():
         head, _, rest = name.partition(".")
@@ -85,7 +89,7 @@ def _merge(into: dict[str, Any], name: str, value: Any, parent: str) -> None:
 
 
 def _move_name(plain: dict[str, Any]) -> None:
-    """`name` stands at the top in old files and in `metadata` in new ones."""
+    """Move `metadata.name`, where new files have the name, to the top, where old files have it."""
     metadata = plain.get("metadata")
     if not isinstance(metadata, dict) or "name" not in metadata:
         return
@@ -96,10 +100,10 @@ def _move_name(plain: dict[str, Any]) -> None:
 
 
 def _take_names_of_deeprec(plain: dict[str, Any]) -> None:
-    """Give two keys of DeepRec's model_config to the keys of the service file that they mean."""
+    """Copy two keys of DeepRec's `model_config` to the equivalent keys of the service file."""
     config = plain.get("model_config")
     if isinstance(config, str):
-        with contextlib.suppress(ValueError):  # any text is let in
+        with contextlib.suppress(ValueError):  # `model_config` may be any text
             config = json.loads(config)
     if not isinstance(config, dict):
         return
@@ -119,12 +123,12 @@ def _write_model_config_as_text(plain: dict[str, Any]) -> None:
 
 
 def _check_supported(plain: dict[str, Any]) -> None:
-    """Refuse what cannot be served at all before anything is said about single values."""
+    """Refuse unsupported kinds of services before single values are checked."""
     if plain.get("models") or plain.get("processors"):
         key = "models" if plain.get("models") else "processors"
         raise ServiceFileError(
             f"{key}: several models in one service are not supported yet: "
-            "write one service file for each, with its own model_path and processor"
+            "write one service file for each model, with its own model_path and processor"
         )
     if plain.get("processor_path") or not plain.get("processor"):
         _check_custom(plain)
@@ -135,7 +139,7 @@ def _check_supported(plain: dict[str, Any]) -> None:
 
 
 def _check_custom(plain: dict[str, Any]) -> None:
-    """Refuse a service with code of its own that cannot be served here."""
+    """Refuse custom processors and images that are not supported."""
     if str(plain.get("processor_type", "")).lower() == "java" or plain.get("processor_mainclass"):
         raise ServiceFileError(
             "processor_type: java processors are not supported: "
@@ -157,7 +161,7 @@ def _check_custom(plain: dict[str, Any]) -> None:
 
 def _convert(plain: dict[str, Any]) -> Service:
     try:
-        # Not strict: numbers and booleans may stand in quotes.
+        # Not strict: numbers and booleans may be strings.
         return msgspec.convert(plain, Service, strict=False)
     except msgspec.ValidationError as error:
         found = _VALIDATION.search(str(error))
@@ -182,7 +186,7 @@ def _unknown_keys(plain: dict[str, Any], group: Key) -> Iterator[str]:
 
 
 def _meant(name: str, group: Key) -> str:
-    """Return the path of the key that `name` is a slip of: in another place, or misspelt."""
+    """Return the path of the key that `name` was probably meant to be, or ""."""
     last = name.rpartition(".")[2].lower()
     if last in _BY_LAST_PART:
         return _BY_LAST_PART[last]
@@ -205,7 +209,7 @@ def _keys_without_effect(plain: dict[str, Any]) -> Iterator[str]:
 
 
 def _set_keys(plain: dict[str, Any], group: Key) -> Iterator[Key]:
-    """Yield the keys that ask for something: 0, false and empty values ask for nothing."""
+    """Yield the keys that have a value other than 0, false or an empty one."""
     for name, child in group.children.items():
         value = plain.get(name)
         if child.children:

@@ -1,8 +1,9 @@
 """
-Whether bytes are several `PredictRequest`s one after another.
+Detects several concatenated `PredictRequest`s.
 
-protobuf reads them as one request, in which the later values win: a warm-up would send a request
-that nobody wrote. The engine has no protobuf, and needs no more than the outermost fields.
+protobuf reads them as one request in which later values replace earlier ones, so a warm-up would
+send a request that nobody wrote. The engine imports no protobuf, and the outermost fields are
+enough to tell.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 _SIGNATURE_NAME, _INPUTS = 1, 2
 _MAP_KEY = 1
 _LENGTH = 2
-"""The wire type of text, bytes and messages: all that a request has on its outermost level."""
+"""The wire type of strings, bytes and messages. A request has only these at its outermost level."""
 
 
 def holds_several(content: bytes) -> bool:
-    """Return whether a signature name or an input is given twice; False for other bytes."""
+    """Tell whether a signature name or an input occurs twice. Bytes of another kind give False."""
     seen: set[bytes] = set()
     try:
         for number, value in _fields(content):
@@ -28,12 +29,12 @@ def holds_several(content: bytes) -> bool:
                 return True
             seen.add(what)
     except ValueError:
-        pass  # the model says what is wrong with it
+        pass  # the worker reports invalid requests
     return False
 
 
 def _fields(content: bytes) -> list[tuple[int, bytes]]:
-    """Return the fields of a message in their order; raises ValueError."""
+    """Return the numbers and values of a message's fields, in order. Raises ValueError."""
     found = []
     offset = 0
     while offset < len(content):

@@ -1,4 +1,4 @@
-"""The token of a service: given, empty, or made once and kept."""
+"""The token of a service: from its file, empty for a public service, or generated and stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger("eas_processor.config")
 
 @dataclass(frozen=True)
 class Token:
-    """What a caller must show: '' is a public service; `path` is a private file that holds it."""
+    """A token, '' for a public service. `path` is the private file that contains it."""
 
     value: str
     path: Path | None = None
@@ -30,10 +30,10 @@ class Token:
 
 
 def resolve_token(service: Service) -> Token:
-    """Return the service's token, made and kept on the first call; raises ServiceFileError."""
+    """Return the token; the first call generates and stores it. Raises ServiceFileError."""
     try:
         if service.token:
-            # In a file too, so that callers can be shown where it is without being shown it.
+            # It is stored in a file too, so that commands can print its path and not the token.
             path = private_directory("given-tokens") / service.name
             write_whole(path, _content(service.token))
             return Token(service.token, path)
@@ -42,23 +42,23 @@ def resolve_token(service: Service) -> Token:
         return _kept(private_directory("tokens") / service.name)
     except OSError as error:
         raise ServiceFileError(
-            f"token: it cannot be kept in {error.filename}: {error.strerror}; "
+            f"token: it cannot be stored in {error.filename}: {error.strerror}; "
             "set EAS_HOME to another directory"
         ) from error
 
 
 def admin_token(name: str) -> Token:
-    """Return the token of a service's admin routes, made and kept on the first call."""
+    """Return the admin token of a service; the first call generates and stores it."""
     return _engines(private_directory("admin-tokens") / name, "the admin token")
 
 
 def engine_admin_token() -> Token:
-    """Return the token of the admin routes of all services."""
+    """Return the admin token of all services of this user."""
     return _engines(private_directory() / "admin-token", "the admin token")
 
 
 def metrics_token() -> Token:
-    """Return the token that shows the metrics of all services."""
+    """Return the token of `/metrics`, which shows all services."""
     return _engines(private_directory() / "metrics-token", "the token of /metrics")
 
 
@@ -67,15 +67,15 @@ def _engines(path: Path, what: str) -> Token:
         return _kept(path)
     except OSError as error:
         raise ServiceFileError(
-            f"{what} cannot be kept in {error.filename}: {error.strerror}; "
+            f"{what} cannot be stored in {error.filename}: {error.strerror}; "
             "set EAS_HOME to another directory"
         ) from error
 
 
 def _kept(path: Path) -> Token:
-    """Return the token that is kept at `path`, made first where there is none."""
+    """Return the token in the file at `path`, which is generated if the file is missing."""
     if not path.exists():
-        # Of two processes that try, one wins and both read its token.
+        # If two processes write at once, one wins and both read its token.
         write_whole(path, _content(secrets.token_urlsafe(32)), replace=False)
     return Token(_read(path), path)
 
@@ -90,29 +90,29 @@ def _read(path: Path) -> str:
     value = path.read_bytes().decode("ascii", "replace").strip()
     if not value or not re.match(TOKEN_PATTERN, value):
         raise ServiceFileError(
-            f"token: {path} does not hold a token: delete it to have a new one made"
+            f"token: {path} does not contain a token: delete the file, and a new token is made"
         )
     return value
 
 
 def _take_back(path: Path) -> None:
     """
-    Make `path` readable by its owner alone; raises ServiceFileError where that cannot be.
+    Make `path` readable only by its owner. Raises ServiceFileError if that is not possible.
 
-    A volume's owner may be changed at every mount: Kubernetes makes all files of one with `fsGroup`
-    readable by that group.
+    The mode may change at every mount of a volume. With `fsGroup`, Kubernetes makes all of its
+    files readable by that group.
     """
     before = path.stat()
     found = f"{path} can be read by other users (mode {stat.S_IMODE(before.st_mode):04o})"
-    remedy = "this file system keeps no modes: set EAS_HOME to a directory on another one"
+    remedy = "this file system does not store modes: set EAS_HOME to a directory on another one"
     try:
         path.chmod(0o600)
     except OSError:
         remedy = (
-            f"it belongs to uid {before.st_uid} and this is uid {os.geteuid()}: "
-            "`chmod 600` it as its owner, or delete it to have a new token made"
+            f"it belongs to uid {before.st_uid} and this process has uid {os.geteuid()}: "
+            "run `chmod 600` on it as its owner, or delete it, and a new token is made"
         )
-    # Some file systems, such as those of Windows shares, take a chmod and change nothing.
+    # On some file systems, such as Windows shares, chmod succeeds and changes nothing.
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ServiceFileError(f"token: {found}: {remedy}")
-    log.warning("token: %s; it is for its owner alone again (mode 0600)", found)
+    log.warning("token: %s; its mode is 0600 again", found)

@@ -1,4 +1,4 @@
-"""The requests that an instance answers before it takes traffic."""
+"""The requests of `warm_up_data_path`, which an instance answers before it takes others."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from eas_processor.model_store.fetch import locate, reason
 
 def read_warm_up(loaded: LoadedService) -> list[bytes]:
     """
-    Return the requests of `warm_up_data_path`, none when it is not set; raises WarmUpError.
+    Return the requests of `warm_up_data_path`, none if it is not set. Raises WarmUpError.
 
-    A `.txt` file holds one request a line, in base64 or a JSON object; any other file is one
-    request as it is sent.
+    A `.txt` file contains one request per line, in base64 or as a JSON object. Any other file is
+    the body of one request.
     """
     named = loaded.service.warm_up_data_path
     if not named:
@@ -32,7 +32,7 @@ def read_warm_up(loaded: LoadedService) -> list[bytes]:
 
 
 def read_requests(path: Path) -> list[bytes]:
-    """Return the requests of one warm-up file; raises ModelFetchError and OSError."""
+    """Return the requests of one warm-up file. Raises ModelFetchError and OSError."""
     content = path.read_bytes()
     if path.suffix.lower() == ".txt":
         requests = _from_lines(path, content)
@@ -40,8 +40,8 @@ def read_requests(path: Path) -> list[bytes]:
         requests = [content] if content else []
         if holds_several(content):
             raise ModelFetchError(
-                f"{path} holds several requests one after another, expected one; a .txt file takes "
-                "several, one a line, in base64"
+                f"{path} contains several requests, expected one; write several to a .txt file, "
+                "one per line, in base64"
             )
     if not requests:
         raise ModelFetchError(f"{path} is empty, expected a serialized request")

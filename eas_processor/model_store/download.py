@@ -213,7 +213,7 @@ class _Download:
             # What has arrived is not worth that others, who write to this disk too, fail.
             self._drop_part()
             if isinstance(error, OSError):  # a write names no file
-                said = f"cannot be kept in {self._part.parent}: {error.strerror}"
+                said = f"cannot be stored in {self._part.parent}: {error.strerror}"
                 raise self._refusal(said) from error
             raise
         if total is not None and size != total:

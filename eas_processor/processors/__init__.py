@@ -1,1 +1,1 @@
-"""Custom processors: what a service file names, brought here, with an interpreter to run it."""
+"""Custom processors: their code, copied to this machine, and the interpreter that runs it."""

@@ -1,4 +1,4 @@
-"""The code of a custom processor, copied to a directory that its content names."""
+"""Copies the code of a custom processor to a directory that is named by its content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eas_processor.model_store.unpack import is_archive, unpack
 from eas_processor.model_store.versions import keep_version
 from eas_processor.processors.entry import Kind, find_entry_file
 
-# What tools leave beside the code, and what no processor reads.
+# Leftovers of tools, which no processor reads.
 _LEFT_BY_TOOLS = shutil.ignore_patterns(".git", "__pycache__", ".*_cache")
 
 
@@ -32,16 +32,16 @@ class Code:
 
 def keep_code(loaded: LoadedService) -> Code:
     """
-    Bring the processor here that the service file names, and return where it is.
+    Fetch and copy the custom processor of a service file.
 
-    It is copied, so that an instance that is started later runs what its siblings run. The copy is
-    kept at least until this process ends. Raises ModelFetchError.
+    The copy makes sure that an instance that starts later runs the same code as the others. It
+    exists at least until this process ends. Raises ModelFetchError.
     """
     service = loaded.service
     key = "processor_path"
     try:
         source = locate(service.processor_path, loaded, progress=True)
-        # Each version of a directory of an object store lies elsewhere.
+        # A directory in an object store has another local path for each version.
         name = source.resolve() if is_local(service.processor_path) else service.processor_path
         versions = private_directory("processors", short_hash(name))
         directory = keep_version(versions, lambda draft: _copy(source, draft))
@@ -55,7 +55,7 @@ def keep_code(loaded: LoadedService) -> Code:
 
 
 def _copy(source: Path, draft: Path) -> str:
-    """Fill `draft` with the processor, and return a name for its content."""
+    """Copy the processor to `draft`, and return the hash of its content."""
     if source.is_dir():
         shutil.copytree(source, draft, ignore=_left_out, dirs_exist_ok=True)
     elif source.suffix not in (".py", ".so") and is_archive(source):
@@ -67,18 +67,18 @@ def _copy(source: Path, draft: Path) -> str:
 
 
 def _left_out(directory: str, names: list[str]) -> set[str]:
-    """Return the names that are not copied."""
+    """Return the names in `directory` that are not copied."""
     others = {name for name in names if not _is_code(Path(directory, name))}
     return others | _LEFT_BY_TOOLS(directory, names)
 
 
 def _is_code(path: Path) -> bool:
     if not path.is_dir():
-        return path.is_file()  # no pipe, and no link that leads nowhere
-    # By its marker a virtual environment is known.
+        return path.is_file()  # neither a pipe nor a broken link
+    # This file marks a virtual environment.
     if (path / "pyvenv.cfg").exists():
         return False
-    # The copies of this and other processors, and a link up, would have no end.
+    # Copying the data directory, or a link to a parent, would never end.
     real = path.resolve()
     return real != home().resolve() and not path.parent.resolve().is_relative_to(real)
 

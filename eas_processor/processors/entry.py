@@ -1,4 +1,4 @@
-"""Which file of a custom processor is loaded, and in what language it is written."""
+"""Finds the file of a custom processor to load, and its language."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from eas_processor.errors import ModelFetchError
 
 
 class Kind(Enum):
-    """What a custom processor is written in, by what `processor_type` calls it."""
+    """The language of a custom processor, as `processor_type` names it."""
 
     PYTHON = "python"
     CPP = "cpp"
 
     @property
     def suffix(self) -> str:
-        """How the files end that it can be loaded from."""
+        """The suffix of the files that it can be loaded from."""
         return ".py" if self is Kind.PYTHON else ".so"
 
 
 KINDS = {"python": Kind.PYTHON, "cpp": Kind.CPP, "c++": Kind.CPP, "c": Kind.CPP}
-"""By what a service file may have as `processor_type`."""
+"""The languages, by the values of `processor_type`."""
 
 _USUAL = ("app.py", "processor.py")
 _LISTED = 10
@@ -29,11 +29,11 @@ _LISTED = 10
 
 def find_entry_file(directory: Path, named: str, processor_type: str) -> tuple[Path, Kind]:
     """
-    Return the file of the processor in `directory` to load, and its kind.
+    Return the file in `directory` to load, and its kind.
 
-    `named` is `processor_entry`, a path inside; a bare name may also lie deeper, where it is there
-    once. Without it, the usual names and the only file of its kind are taken.
-    Raises ModelFetchError.
+    `named` is `processor_entry`, a path inside `directory`. A name without a directory is also
+    found in subdirectories, if it occurs once. If `named` is empty, the file is `app.py`,
+    `processor.py` or the only file with a fitting suffix. Raises ModelFetchError.
     """
     kind = KINDS[processor_type.lower()] if processor_type else None
     entry = _named(directory, named) if named else _usual(directory, kind)
@@ -41,13 +41,13 @@ def find_entry_file(directory: Path, named: str, processor_type: str) -> tuple[P
         if entry.name.endswith(each.suffix) and kind in (each, None):
             return entry, each
     expected = kind.suffix if kind else f"{Kind.PYTHON.suffix} or {Kind.CPP.suffix}"
-    raise ModelFetchError(f"{entry.name} is no processor to load, expected a {expected} file")
+    raise ModelFetchError(f"{entry.name} is not a processor, expected a {expected} file")
 
 
 def _named(directory: Path, named: str) -> Path:
     entry = directory / named
     if not entry.resolve().is_relative_to(directory.resolve()):
-        raise ModelFetchError(f"{named!r} leads out of the processor, expected a path inside it")
+        raise ModelFetchError(f"{named!r} is outside the processor, expected a path inside it")
     if entry.is_file():
         return entry
     deeper = sorted(directory.rglob(entry.name)) if "/" not in named else []
@@ -67,7 +67,7 @@ def _usual(directory: Path, kind: Kind | None) -> Path:
         if len(found) == 1:
             return found[0]
     raise ModelFetchError(
-        f"which file is to be loaded? Name it as processor_entry; the processor is "
+        "the file to load is not clear: name it as processor_entry; the processor is "
         f"{_contents(directory)}"
     )
 

@@ -1,4 +1,4 @@
-"""The environment of a Python processor that brings a `requirements.txt`: made once, by uv."""
+"""The environment of a Python processor with a `requirements.txt`, which uv makes once."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ log = logging.getLogger("eas_processor")
 REQUIREMENTS = "requirements.txt"
 _LOCK = "requirements.lock"
 _WORKERS = "numpy\n"
-"""What a worker itself needs of its interpreter."""
+"""The requirements of the worker itself."""
 _MARK = "complete"
 
-# Lines that mean other files of the processor.
+# Lines of a `requirements.txt` that refer to other files of the processor.
 _NAMES_FILES = re.compile(r"\s*(-[rcef]\b|--(requirement|constraint|editable|find)|.*\./|.*file:)")
 
 
 def environment_python(requirements: Path, processor: str, base: Path) -> Path:
     """
-    Return the interpreter that has what `requirements` asks for, made where it is missing.
+    Return the interpreter of an environment with the packages of the file `requirements`.
 
-    It is that of `base`, in an environment of its own, with the packages of the processor build
-    that `processor` names, where it names one. What exactly that is, is decided at first use and
-    kept beside the environment, with hashes. Raises BuildError and HomeError.
+    The environment is made if it is missing. It uses the interpreter `base`, and also has the
+    packages of the processor build `processor` unless that is "". The first use resolves the
+    versions and stores them with hashes beside the environment. Raises BuildError, HomeError and
+    ModelFetchError.
     """
     interpreter = probe(base)
     if interpreter is None:
-        raise BuildError(f"{base} is no Python that runs here")
+        raise BuildError(f"{base} is not a Python interpreter that runs on this machine")
     asked = _read(requirements)
     place = requirements.parent if any(map(_NAMES_FILES.match, asked.splitlines())) else ""
     inputs = [requirements]
@@ -68,7 +69,7 @@ def _read(requirements: Path) -> str:
 
 @contextmanager
 def _alone(directory: Path) -> Iterator[int]:
-    """Hold the lock of the directory; a child that inherits the descriptor keeps it."""
+    """Hold the lock of the directory. A child that inherits the descriptor holds it too."""
     try:
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
@@ -81,7 +82,7 @@ def _alone(directory: Path) -> Iterator[int]:
 
 
 class _Maker:
-    """The steps, while the lock of the directory is held."""
+    """Makes one environment. The lock of `directory` is held meanwhile."""
 
     def __init__(
         self, requirements: Path, directory: Path, lock: int, progress: OnProgress | None

@@ -1,4 +1,4 @@
-"""From a service file with a processor of its own to what runs it."""
+"""Finds the code and the interpreter of a service file's custom processor."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from eas_processor.processors.entry import Kind
 from eas_processor.processors.environment import REQUIREMENTS, environment_python
 
 _BROUGHT = "ENV/bin/python"
-"""Where the vendor's `pysdk pack` has the interpreter of its environment, beside the entry file."""
+"""The interpreter in the environment that the vendor's `pysdk pack` puts beside the entry file."""
 
 
 def find_custom(loaded: LoadedService, wanted: Wanted, progress: OnProgress | None = None) -> Build:
     """
-    Return the processor that the service file brings, with the interpreter that runs it.
+    Return the custom processor of a service file, with the interpreter that runs it.
 
-    That is the one of the processor build that `processor` names, else the engine's own; with a
-    `requirements.txt` beside the entry file it is in an environment of its own. One that the
-    processor brings comes before all of them. Raises ModelFetchError for the processor, BuildError
-    for the build or the environment.
+    The interpreter is the processor's own (`ENV/bin/python`) if it has one. Otherwise it is that of
+    the processor build that `processor` names, or else the engine's. With a `requirements.txt`
+    beside the entry file, it is in an environment of its own. Raises ModelFetchError for the
+    processor, and BuildError for the build or the environment.
     """
     code = keep_code(loaded)
     base = _base(loaded, wanted, progress)
@@ -45,9 +45,11 @@ def find_custom(loaded: LoadedService, wanted: Wanted, progress: OnProgress | No
 def _python(code: Code, loaded: LoadedService, base: Build) -> Path:
     brought, requirements = code.entry.parent / _BROUGHT, code.entry.parent / REQUIREMENTS
     if brought.exists():
-        brought.chmod(0o755)  # archives are unpacked without
+        brought.chmod(0o755)  # unpacking an archive does not set the executable bit
         if probe(brought) is None:
-            raise BuildError(f"{_BROUGHT}, which the processor brings, is no Python that runs here")
+            raise BuildError(
+                f"{_BROUGHT} of the processor is not a Python interpreter that runs on this machine"
+            )
         return brought
     if requirements.is_file():
         return environment_python(requirements, loaded.service.processor, base.python)
@@ -61,7 +63,7 @@ def _base(loaded: LoadedService, wanted: Wanted, progress: OnProgress | None) ->
 
 
 def _library_path(code: Code, base: Build) -> dict[str, str]:
-    """Return where the dynamic linker looks first: libraries lie beside the one that needs them."""
+    """Return a library path that begins with the directories of the processor."""
     before = base.gpus.environment.get("LD_LIBRARY_PATH", os.environ.get("LD_LIBRARY_PATH", ""))
     places = dict.fromkeys([str(code.entry.parent), str(code.directory), *before.split(":")])
     return {"LD_LIBRARY_PATH": ":".join(each for each in places if each)}

@@ -97,7 +97,7 @@ def test_one_that_asks_for_nothing_is_for_this_machine_alone(
     [
         (["nowhere.py"], "nowhere.py: no such file"),
         (["model.bin"], "model.bin: expected a Python file (.py), or a directory with one"),
-        (["empty"], "which file is to be loaded?"),
+        (["empty"], "the file to load is not clear"),
         (["app.py", "--python", "no-python"], "no-python cannot be started: No such file"),
         (["bad.py"], "bad.py: endpoint: expected HOST:PORT, got 'here'"),
     ],

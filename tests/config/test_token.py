@@ -75,7 +75,7 @@ def test_a_damaged_token_file(load: Load, content: bytes) -> None:
     path = resolve_token(load().service).path
     assert path is not None
     path.write_bytes(content)
-    with pytest.raises(ServiceFileError, match=f"{path} does not hold a token: delete it"):
+    with pytest.raises(ServiceFileError, match=f"{path} does not contain a token: delete the file"):
         resolve_token(load().service)
 
 
@@ -103,7 +103,7 @@ def test_another_user_s_token_file_that_others_can_read(
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(Path, "chmod", refuse)
-    with pytest.raises(ServiceFileError, match=r"\(mode 0644\): it belongs to uid \d+ and this is"):
+    with pytest.raises(ServiceFileError, match=r"\(mode 0644\): it belongs to uid \d+ and this"):
         resolve_token(load().service)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
@@ -113,7 +113,7 @@ def test_a_file_system_without_modes(load: Load, monkeypatch: pytest.MonkeyPatch
     assert path is not None
     path.chmod(0o644)
     monkeypatch.setattr(Path, "chmod", lambda path, mode: None)
-    with pytest.raises(ServiceFileError, match="keeps no modes: set EAS_HOME"):
+    with pytest.raises(ServiceFileError, match="does not store modes: set EAS_HOME"):
         resolve_token(load().service)
 
 
@@ -141,7 +141,7 @@ def test_a_full_disk_is_said_with_the_path_and_leaves_nothing(
                     resolve_token(service)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        assert f"cannot be kept in {path}: File too large; set EAS_HOME" in str(caught.value)
+        assert f"cannot be stored in {path}: File too large; set EAS_HOME" in str(caught.value)
         assert list(path.parent.iterdir()) == []
 
 

@@ -94,7 +94,8 @@ def test_several_messages_in_one_file_are_refused(
     assert read_warm_up(load(warm_up_data_path="w.bin")) == [message("x")]
     path.write_bytes(message("x") + message(name))
     if name == "x" or signature:
-        assert refusal(load(warm_up_data_path="w.bin")).startswith(f"{path} holds several requests")
+        refused = refusal(load(warm_up_data_path="w.bin"))
+        assert refused.startswith(f"{path} contains several requests")
     else:
         # Nothing is given twice: this is one request with two inputs, byte for byte.
         assert len(read_warm_up(load(warm_up_data_path="w.bin"))) == 1

@@ -79,7 +79,7 @@ def test_it_starts_answers_is_reloaded_and_stops(contained: Many, example: Path)
         write_model(example, 2)
         os.kill(process_one, signal.SIGHUP)
         eventually(lambda: "the new version has replaced the old one" in contained.log)
-        assert "for its owner alone again" in contained.log
+        assert "its mode is 0600 again" in contained.log
         assert token_file.stat().st_mode & 0o777 == 0o600
         client.predict(request())
 

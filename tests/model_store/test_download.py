@@ -385,7 +385,7 @@ def test_a_disk_that_is_full_although_it_said_otherwise(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, before[1]))
     try:
-        with pytest.raises(ModelFetchError, match=f"/m: cannot be kept in {home}/.*: File too"):
+        with pytest.raises(ModelFetchError, match=f"/m: cannot be stored in {home}/.*: File too"):
             get("/m")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

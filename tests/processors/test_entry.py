@@ -44,14 +44,19 @@ def test_the_file_to_load(
 @pytest.mark.parametrize(
     ("names", "named", "processor_type", "sentence"),
     [
-        (["a.py", "b.py"], "", "", "which file is to be loaded? Name it as processor_entry; the"),
-        (["app.py"], "", "cpp", "which file is to be loaded? Name it as processor_entry; the"),
+        (
+            ["a.py", "b.py"],
+            "",
+            "",
+            "the file to load is not clear: name it as processor_entry; the",
+        ),
+        (["app.py"], "", "cpp", "the file to load is not clear: name it as processor_entry; the"),
         ([], "", "", "processor is a directory of nothing"),
         (["app.py"], "main.py", "", "'main.py' is not in the processor, which is a directory of"),
         (["a/x.py", "b/x.py"], "x.py", "", "'x.py' is not in the processor, which is a directory"),
-        (["app.py"], "../app.py", "", "'../app.py' leads out of the processor, expected a path"),
-        (["app.py"], "app.py", "cpp", "app.py is no processor to load, expected a .so file"),
-        (["run.sh"], "run.sh", "", "run.sh is no processor to load, expected a .py or .so file"),
+        (["app.py"], "../app.py", "", "'../app.py' is outside the processor, expected a path"),
+        (["app.py"], "app.py", "cpp", "app.py is not a processor, expected a .so file"),
+        (["run.sh"], "run.sh", "", "run.sh is not a processor, expected a .py or .so file"),
     ],
 )
 def test_what_cannot_be_told(

@@ -1,4 +1,4 @@
-"""`--batching_parameters_file`, and `batching_params.pbtxt` of a version."""
+"""Reads `--batching_parameters_file`, and `batching_params.pbtxt` of a version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eas_processor.config.text_protos.reading import read_message
 from eas_processor.errors import ServiceFileError
 
 OWN_FILE = "batching_params.pbtxt"
-"""The name of a version's own parameters, beside its model."""
+"""The name of the file with a version's own parameters, in the directory of its model."""
 
 _WRAPPED = ("max_batch_size", "max_enqueued_batches", "num_batch_threads")
 
@@ -43,9 +43,9 @@ def read_batching_of_version(
     directory: Path, shared: BatchingParameters
 ) -> BatchingParameters | None:
     """
-    Return the parameters in a version's own file, None where it has none: it is not batched.
+    Return the parameters in a version's own file, None if it has no file and is not batched.
 
-    Its threads are those of `shared`, as in TensorFlow Serving. Raises ServiceFileError.
+    The thread pool is that of `shared`, as in TensorFlow Serving. Raises ServiceFileError.
     """
     path = directory / OWN_FILE
     if not path.exists():

@@ -1,8 +1,8 @@
 """
-The messages of those files, with the names and field numbers that TensorFlow Serving gives them.
+The messages of TensorFlow Serving's configuration files, with its names and field numbers.
 
-They are in a pool of their own, so that they do not clash with those of an installed TensorFlow.
-Importing this takes 30 ms of protobuf.
+They are in a descriptor pool of their own, so that they do not clash with an installed TensorFlow.
+Importing this module takes 30 ms, because it imports protobuf.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _TYPES = {
     "double": _F.TYPE_DOUBLE,
 }
 
-# Each message: its fields as `[repeated] TYPE NAME NUMBER`, where a TYPE of another message begins
-# with a capital letter. `map KEY VALUE NAME NUMBER` is a map.
+# Fields are written `[repeated] TYPE NAME NUMBER`, or `map KEY VALUE NAME NUMBER` for a map. The
+# TYPE of a message begins with a capital letter.
 _SERVING = {
     "Int64Value": ["int64 value 1"],
     "BoolValue": ["bool value 1"],
@@ -181,5 +181,5 @@ _POOL = _pool()
 
 
 def message_class(full_name: str) -> Any:
-    """Return the class of a message, such as `tensorflow.serving.ModelServerConfig`."""
+    """Return the class of the message `full_name`, as `tensorflow.serving.ModelServerConfig`."""
     return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(full_name))

@@ -1,4 +1,4 @@
-"""`--model_config_file`: which models are served."""
+"""Reads `--model_config_file`, which names the models to serve."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _TENSORFLOW = 1
 
 
 def read_models(path: Path) -> list[ModelConfig]:
-    """Return the models of a `ModelServerConfig`, in its order. Raises ServiceFileError."""
+    """Return the models of the `ModelServerConfig` at `path`, in order. Raises ServiceFileError."""
     message = read_message(path, "tensorflow.serving.ModelServerConfig")
     return models_of(message, str(path))
 
 
 def read_reload(message: bytes) -> tuple[list[ModelConfig], list[str]]:
     """
-    Return the models and the names of metrics of a serialized `ReloadConfigRequest`.
+    Return the models and the metric names of a serialized `ReloadConfigRequest`.
 
     Raises ServiceFileError.
     """
@@ -32,7 +32,7 @@ def read_reload(message: bytes) -> tuple[list[ModelConfig], list[str]]:
     try:
         request.ParseFromString(message)
     except DecodeError as error:
-        raise ServiceFileError(f"the request is no ReloadConfigRequest: {error}") from None
+        raise ServiceFileError(f"the request is not a ReloadConfigRequest: {error}") from None
     if not request.config.HasField("model_config_list"):
         raise ServiceFileError(
             "ServerModelConfig type not supported by HandleReloadConfigRequest. "
@@ -42,7 +42,11 @@ def read_reload(message: bytes) -> tuple[list[ModelConfig], list[str]]:
 
 
 def models_of(message: Any, source: str) -> list[ModelConfig]:
-    """Return the models of such a message, which `source` has. Raises ServiceFileError."""
+    """
+    Return the models of a `ModelServerConfig` message.
+
+    Raises ServiceFileError, which begins with `source`.
+    """
     if message.HasField("custom_model_config"):
         raise ServiceFileError(
             f"{source}: custom_model_config: only model_config_list is supported here"
@@ -80,7 +84,7 @@ def _local(where: str, named: str) -> Path:
             f"{where}: base_path: {scheme}:// is not supported, expected a local directory"
         )
     if "\0" in named:
-        raise ServiceFileError(f"{where}: base_path: {named!r} is no path: it holds a zero byte")
+        raise ServiceFileError(f"{where}: base_path: {named!r} contains a zero byte: remove it")
     return Path(rest if separator else named)
 
 
@@ -90,7 +94,9 @@ def _policy(where: str, policy: Any) -> Policy:
         return All()
     if choice == "specific":
         if not policy.specific.versions:
-            raise ServiceFileError(f"{where}: model_version_policy: specific names no versions")
+            raise ServiceFileError(
+                f"{where}: model_version_policy: specific names no versions, expected at least one"
+            )
         return Specific(tuple(policy.specific.versions))
     if policy.latest.num_versions < 0:
         raise ServiceFileError(
@@ -109,6 +115,6 @@ def _request_log(where: str, config: Any) -> RequestLog:
     if not config.log_collector_config.filename_prefix:
         raise ServiceFileError(
             f"{where}: logging_config: log_collector_config.filename_prefix: is missing, expected "
-            "the path that log files begin with"
+            "the path prefix of the log files"
         )
     return RequestLog(config.log_collector_config.filename_prefix, rate)

@@ -1,4 +1,4 @@
-"""One such file to a message: where its text is wrong, a sentence with the line."""
+"""Parses a configuration file into a message. Errors name the file and the line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eas_processor.errors import ServiceFileError
 
 
 def read_message(path: Path, full_name: str) -> Any:
-    """Return the message of this type in a file. Raises ServiceFileError."""
+    """Return the message of type `full_name` in the file at `path`. Raises ServiceFileError."""
     try:
         text = path.read_text("utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`--monitoring_config_file`, `--ssl_config_file` and `--tensorflow_session_config_file`."""
+"""Reads the files of `--monitoring_config_file`, `--ssl_config_file` and the session's."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from eas_processor.errors import ServiceFileError
 
 _METRICS_PATH = "/monitoring/prometheus/metrics"
 
-# Fields of ConfigProto and what `model_config` of the TensorFlow processor calls them.
+# These fields of ConfigProto have the same names in `model_config`.
 _SESSION_KEYS = ("intra_op_parallelism_threads", "inter_op_parallelism_threads")
 _APPLIED = {*_SESSION_KEYS, "gpu_options", "allow_soft_placement"}
 
 
 @dataclass(frozen=True)
 class Ssl:
-    """The server's key and certificate, and the authority that client certificates come from."""
+    """The server's key and certificate, and the CA of client certificates, all as PEM text."""
 
     key: str
     certificate: str
@@ -27,32 +27,32 @@ class Ssl:
 
 
 def read_monitoring(path: Path) -> str:
-    """Return the path of the metrics, "" where they are switched off. Raises ServiceFileError."""
+    """Return the URL path of the metrics, "" if they are off. Raises ServiceFileError."""
     config = read_message(path, "tensorflow.serving.MonitoringConfig").prometheus_config
     if not config.enable:
         return ""
     if config.path and not config.path.startswith("/"):
         raise ServiceFileError(
-            f"{path}: prometheus_config.path: expected one that begins with '/', got "
+            f"{path}: prometheus_config.path: expected a path that begins with '/', got "
             f"{config.path!r}"
         )
     return config.path or _METRICS_PATH
 
 
 def read_ssl(path: Path) -> Ssl:
-    """Return the certificates, which are texts in the file itself. Raises ServiceFileError."""
+    """Return the key and certificates, which the file contains as text. Raises ServiceFileError."""
     config = read_message(path, "tensorflow.serving.SSLConfig")
     for name in ("server_key", "server_cert"):
         if "-----BEGIN" not in getattr(config, name):
             raise ServiceFileError(
-                f"{path}: {name}: expected PEM text itself (-----BEGIN ...), not a path"
+                f"{path}: {name}: expected PEM text (-----BEGIN ...), not a path"
             )
     return Ssl(config.server_key, config.server_cert, config.custom_ca, config.client_verify)
 
 
 def read_session(path: Path) -> tuple[dict[str, Any], list[str]]:
     """
-    Return keys of `model_config` for a `ConfigProto`, and the fields that have no effect.
+    Return the `model_config` that a `ConfigProto` means, and its fields that have no effect.
 
     Raises ServiceFileError.
     """

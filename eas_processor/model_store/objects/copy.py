@@ -41,7 +41,7 @@ def bring(bucket: Bucket, *, progress: bool, note: Callable[[str], None]) -> Pat
             return _Copy(bucket, directory).run(progress, note)
         except OSError as error:
             raise bucket.address.refusal(
-                f"cannot be kept in {directory}: {error.strerror}"
+                f"cannot be stored in {directory}: {error.strerror}"
             ) from error
 
 

@@ -104,7 +104,7 @@ def test_policies(write: Callable[[str], Path], policy: str, expected: object) -
         ),
         (
             "model_config_list { config { name: 'm' base_path: '/m\\000x' } }",
-            "config 1 (m): base_path: '/m\\x00x' is no path: it holds a zero byte",
+            "config 1 (m): base_path: '/m\\x00x' contains a zero byte: remove it",
         ),
         (
             "model_config_list { config { name: 'm' base_path: '/m' model_platform: 'torch' } }",
@@ -213,7 +213,7 @@ def test_monitoring_is_read(write: Callable[[str], Path], text: str, path: str) 
 def test_certificates_are_texts(write: Callable[[str], Path]) -> None:
     text = "server_key: '-----BEGIN K' server_cert: '-----BEGIN C' client_verify: true"
     assert read_ssl(write(text)) == Ssl("-----BEGIN K", "-----BEGIN C", "", True)
-    with pytest.raises(ServiceFileError, match="server_cert: expected PEM text itself"):
+    with pytest.raises(ServiceFileError, match="server_cert: expected PEM text"):
         read_ssl(write("server_key: '-----BEGIN K' server_cert: '/path/to.crt'"))
 
 

@@ -349,7 +349,7 @@ def test_a_write_that_fails_leaves_nothing(load: Load, store: ObjectStore, home:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(BODY) // 2, limits[1]))
     try:
-        with pytest.raises(EasError, match=r"cannot be kept in .*: File too large"):
+        with pytest.raises(EasError, match=r"cannot be stored in .*: File too large"):
             fetch_model(loaded)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
