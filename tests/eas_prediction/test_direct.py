@@ -270,6 +270,8 @@ def discoverers():
 
 
 def test_the_thread_is_a_daemon_and_ends_with_the_client(fleet):
+    gc.collect()
+    eventually(lambda: not discoverers())  # of clients of other tests
     fleet.add()
     client = client_of(fleet)
     send(client, 1)
