@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import eas_wire as wire
 from eas_processor.codecs.codec import Codec, Form, Target
-from eas_processor.codecs.mistaken import hint_for_array_proto
+from eas_processor.codecs.encoding_hints import hint_for_array_proto
 from eas_wire import Request, Stack, Tensor
 
 

@@ -15,8 +15,8 @@ from eas_processor.codecs.codec import Target
 from eas_processor.codecs.eas_json.limits import check_depth
 from eas_processor.codecs.eas_json.pieces import PIECE, PieceReader
 from eas_processor.codecs.eas_json.text import NotJson, begin_of, loads, refusal
+from eas_processor.codecs.encoding_hints import hint_for_json
 from eas_processor.codecs.errors import CodecError
-from eas_processor.codecs.mistaken import hint_for_json
 from eas_wire.text import LIMIT, cut, list_names
 
 _EXPECTED = 'expected {"inputs": {name: values}} or {"instances": [row, ...]}'

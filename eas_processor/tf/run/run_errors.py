@@ -72,7 +72,7 @@ _CRASHES_BEFORE, _BINDING = (2, 2), "python/client/session.py"
 
 
 def _decode_strictly(error: UnicodeError) -> Tuple[str, int]:
-    """Raise errors as the handler "strict" does, except in TensorFlow's binding, which escapes."""
+    """Raise errors as "strict" does, but escape bytes for TensorFlow's Python binding."""
     caller = sys._getframe(1).f_code.co_filename
     if isinstance(error, UnicodeDecodeError) and caller.endswith(_BINDING):
         shown = "".join("\\x%02x" % byte for byte in error.object[error.start : error.end])
