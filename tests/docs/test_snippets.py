@@ -14,16 +14,19 @@ import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from docs.not_run import BLOCKS, COMMANDS, reason_of_block, reason_of_command
 from docs.reader import ROOT
 from docs.snippets import GUESSED, PAGES, Snippet, all_snippets, commands, snippets
-from docs.world import World, world_in
 from fixtures import need
 
 from eas_processor.cli.parser import make_parser
 from eas_processor.config import load_service
+
+if TYPE_CHECKING:
+    from docs.world import World
 
 FOLLOWED = {
     "docs/tutorial*.md": "tests/docs/test_tutorial.py",
@@ -86,6 +89,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     need.module("grpc")
     need.path_of("curl")
     need.path_of("openssl")
+    # Not above: it imports TensorFlow, and the quick tests of this file do without.
+    from docs.world import world_in
+
     with world_in(tmp_path_factory.mktemp("world")) as found:
         yield found
 
