@@ -31,8 +31,8 @@ pytestmark = pytest.mark.medium
 
 MIB = 2**20
 ZEROS = bytes(8 * MIB)
-# What the quickest of them take is far less; a busy machine takes five times as long.
-SECONDS = 60
+# Each takes less than ten on a quiet machine.
+SECONDS = 200
 
 UNPACK = """
 import pathlib, re, sys
@@ -171,8 +171,8 @@ def checksum(count: int) -> int:
 
 
 def bzip2_in_zip(path: Path) -> Path:
-    data = bz2.compress(ZEROS * 60)
-    return zipped_by_hand(path, [Entry(b"f", data, 12, len(ZEROS) * 60, checksum(60))])
+    data = bz2.compress(ZEROS * 20)
+    return zipped_by_hand(path, [Entry(b"f", data, 12, len(ZEROS) * 20, checksum(20))])
 
 
 def lzma_in_zip(path: Path) -> Path:
@@ -245,7 +245,7 @@ def test_bzip2_in_a_zip_file_is_read_in_pieces(tmp_path: Path) -> None:
     archive = bzip2_in_zip(tmp_path / "hostile")
     assert archive.stat().st_size < 1000
     assert unpacked_apart(archive, 64 * MIB) == "unpacked\n"
-    assert (tmp_path / "out" / "f").stat().st_size == 60 * len(ZEROS)
+    assert (tmp_path / "out" / "f").stat().st_size == 20 * len(ZEROS)
 
 
 def test_a_directory_of_the_largest_size_that_is_let_in(tmp_path: Path) -> None:
