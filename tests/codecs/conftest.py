@@ -1,4 +1,4 @@
-"""A model as codecs see it."""
+"""A model for tests of codecs."""
 
 import pytest
 

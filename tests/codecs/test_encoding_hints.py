@@ -1,4 +1,4 @@
-"""A body whose header says something else: the refusal says which header to set."""
+"""The refusal of a body in another encoding names the header to set."""
 
 import gzip
 import json

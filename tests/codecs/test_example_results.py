@@ -1,4 +1,4 @@
-"""What a model gives for examples: theirs in dtype and in shape, or refused, in each encoding."""
+"""Outputs for examples are checked in dtype and shape, in each encoding."""
 
 import json
 

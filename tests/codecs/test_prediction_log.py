@@ -1,4 +1,4 @@
-"""`PredictionLog`s that protobuf's own classes write."""
+"""`PredictionLog`s that protobuf's own classes wrote are read."""
 
 import pytest
 from fixtures.serving_messages import example, input_of, new, parsed, predict_request, tensor

@@ -1,4 +1,4 @@
-"""TFRecord files: what TensorFlow writes is read, and damage is found."""
+"""TFRecord files of TensorFlow are read, and damage is detected."""
 
 import io
 import random

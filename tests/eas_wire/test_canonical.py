@@ -1,4 +1,4 @@
-"""Both directions of the codec against protobuf's own classes of the same schema."""
+"""Encoder and decoder agree with protobuf's own classes of the same schema."""
 
 import contextlib
 

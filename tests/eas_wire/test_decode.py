@@ -1,4 +1,4 @@
-"""Bodies that other senders write are read; those that nobody should are refused with a reason."""
+"""Valid bodies of any client are decoded; invalid ones are refused with a reason."""
 
 import struct
 

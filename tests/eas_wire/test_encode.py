@@ -1,4 +1,4 @@
-"""Arrays as callers have them: written as the wire wants them, or refused with a reason."""
+"""Arrays of callers are encoded, or refused with a reason."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A request that is recalled is the request that would have been read."""
+"""A recalled request equals the request that decoding would return."""
 
 import numpy as np
 import pytest

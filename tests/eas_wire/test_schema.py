@@ -1,4 +1,4 @@
-"""The schema in the code says what `proto/predict.proto` says."""
+"""The schema in the code is the one in `proto/predict.proto`."""
 
 import re
 from pathlib import Path

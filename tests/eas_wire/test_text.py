@@ -1,4 +1,4 @@
-"""What comes from a request is cut before a sentence repeats it."""
+"""Names and values of requests are cut before a message repeats them."""
 
 import pytest
 

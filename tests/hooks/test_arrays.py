@@ -1,4 +1,4 @@
-"""A function of arrays as the hooks of a processor."""
+"""A function of arrays serves as the hooks of a processor."""
 
 import json
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""ArrayProto bodies as dicts of arrays."""
+"""ArrayProto bodies are converted to dicts of arrays, and back."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Inputs that a signature gives a default: what requests of TensorFlow Serving may leave out."""
+"""Inputs with a default value, which requests of TensorFlow Serving may omit."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""JSON beside protobuf: the same model, the same values, the same refusals."""
+"""JSON and protobuf requests to the same model have the same values and refusals."""
 
 import base64
 import json

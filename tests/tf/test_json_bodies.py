@@ -1,4 +1,4 @@
-"""From body to arrays: large bodies in turn, refusals in the same words, and nobody waits long."""
+"""Large JSON bodies: one at a time, the same errors as small ones, and no long waits for others."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""Files of a log: rotation, how many are kept, and who may read them."""
+"""The files of a request log: rotation, number and permissions."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Samples of requests and answers, in every encoding, as others read them."""
+"""Logged requests and answers of every encoding, as protobuf's own classes read them."""
 
 import io
 import json

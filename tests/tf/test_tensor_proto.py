@@ -1,4 +1,4 @@
-"""Every dtype through a graph, as `PredictRequest`s of TensorFlow Serving and their answers."""
+"""Every dtype passes through a graph in `PredictRequest`s of TensorFlow Serving."""
 
 import pytest
 from fixtures import need

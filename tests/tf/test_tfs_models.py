@@ -1,4 +1,4 @@
-"""TensorFlow Serving's own test models, by the bodies of its REST routes: data/tfs/README.md."""
+"""TensorFlow Serving's own test models answer bodies of its REST routes: data/tfs/README.md."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Models that bring their warm-up requests: every log type, limits, and what makes a load fail."""
+"""Warm-up requests of a model: every log type, limits, and errors that fail the load."""
 
 import os
 import shutil

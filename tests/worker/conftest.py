@@ -1,4 +1,4 @@
-"""Real launchers and workers against a small engine; no process is left after a test."""
+"""Real launchers and workers with a small engine; no process is left after a test."""
 
 import contextlib
 import ctypes

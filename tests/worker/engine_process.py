@@ -1,4 +1,4 @@
-"""An engine of its own process, to be killed: `python engine_process.py CODE HOOKS`."""
+"""An engine in a separate process that tests can kill: `python engine_process.py CODE HOOKS`."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""Codecs in a worker: those there are, and one that a single file adds; none else knows of it."""
+"""The codecs in a worker, and one that a single file adds without other changes."""
 
 import json
 import os

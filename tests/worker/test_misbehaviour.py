@@ -1,4 +1,4 @@
-"""Hooks that do what none should: neither the worker's other requests nor the engine notice."""
+"""Misbehaving hooks harm neither the worker's other requests nor the engine."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The whole codec: whichever reader takes a body, the outcome is the same."""
+"""The JSON codec has the same results with each of its parsers."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The limits of a JSON body hold before it is parsed, whatever stands in its strings."""
+"""The limits of a JSON body hold before it is parsed, whatever its strings contain."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A text read in pieces gives what one parse gives: the same values, or the same words."""
+"""A text that is parsed in pieces has the same values or errors as in one parse."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Both parsers and both writers give the same, so which of them ran cannot be told."""
+"""Both JSON libraries return the same values and write the same text."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Requests and answers of `PredictionService`, against protobuf's own classes."""
+"""Requests and answers of `PredictionService`, compared with protobuf's own classes."""
 
 import contextlib
 

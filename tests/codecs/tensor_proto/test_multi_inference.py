@@ -1,4 +1,4 @@
-"""`MultiInference`: what may go together, and one result for each task."""
+"""`MultiInference`: the tasks that a request may combine, and one result for each task."""
 
 import numpy as np
 import pytest

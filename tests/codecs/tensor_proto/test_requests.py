@@ -1,4 +1,4 @@
-"""`PredictRequest`s as others read them."""
+"""Encoded requests are the bytes that protobuf's own classes write."""
 
 import numpy as np
 from fixtures.serving_messages import parsed, predict_request, tensor

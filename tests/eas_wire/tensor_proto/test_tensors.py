@@ -1,4 +1,4 @@
-"""`TensorProto`s that protobuf's own classes write, as arrays."""
+"""`TensorProto`s that protobuf's own classes wrote are decoded into arrays."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Buffers that the format's own library writes, and what is none."""
+"""Buffers that the format's own library wrote are read, and invalid ones are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `.tflite` files say of themselves, without TensorFlow."""
+"""The signatures of `.tflite` files are read without TensorFlow."""
 
 import os
 import subprocess

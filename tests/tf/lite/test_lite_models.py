@@ -1,4 +1,4 @@
-"""Models of TensorFlow Lite, by the bodies of every encoding: data/tfs/README.md."""
+"""TensorFlow Lite models answer bodies of every encoding: data/tfs/README.md."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Frozen graphs with lookup tables, which no op of theirs is named to fill."""
+"""Lookup tables of frozen graphs, which do not name an op that fills them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Models that cannot run whatever the request says: found at load, and a 500 (MODEL_FAULT)."""
+"""Models with nodes that can never run are found at load, and answer 500."""
 
 import os
 

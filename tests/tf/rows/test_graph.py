@@ -1,4 +1,4 @@
-"""The graphs of usual models are followed from what is fed to what is fetched."""
+"""The graphs of usual models are followed from feeds to fetches."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Loops over rows: joined where each round sees its own row alone."""
+"""Requests are joined if each round of a loop uses only its own row."""
 
 import numpy as np
 import pytest

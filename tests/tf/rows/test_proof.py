@@ -1,4 +1,4 @@
-"""Only outputs that are proven to come by row are cut up; see also test_rows_property."""
+"""Only outputs that are proven to come by row are split; see also test_property."""
 
 import logging
 

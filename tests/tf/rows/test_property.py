@@ -1,4 +1,4 @@
-"""Random graphs, outputs of every kind: a batch answers what each request gets alone."""
+"""With random graphs, a batch has the same answers as single requests."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the tests of runs ask a model, and which runs that made."""
+"""Requests for the tests of runs, and a record of the runs that a model made."""
 
 import pytest
 

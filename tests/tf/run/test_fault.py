@@ -1,4 +1,4 @@
-"""Every class of TensorFlow error with the question whose fault it is: the request's is a 400."""
+"""Each class of TensorFlow error: is it the request's fault, and so a 400?"""
 
 import os
 import re

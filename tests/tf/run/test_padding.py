@@ -1,4 +1,4 @@
-"""Requests of several lengths in one run: `pad_variable_length_inputs`."""
+"""Requests of several lengths share a run: `pad_variable_length_inputs`."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving's batching refuses of a request."""
+"""Single requests that TensorFlow Serving's batching refuses."""
 
 import json
 

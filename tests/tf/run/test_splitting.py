@@ -1,4 +1,4 @@
-"""Requests of more rows than a run may have: `enable_large_batch_splitting`."""
+"""Requests with more rows than one run may have: `enable_large_batch_splitting`."""
 
 import numpy as np
 import pytest
