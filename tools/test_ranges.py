@@ -21,10 +21,11 @@ RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
 EXTRAS = ("server", "grpc", "stores", "otel", "images")
 TOOLS = ["pytest", "pytest-timeout", "hypothesis", "packaging", "pyyaml", "h11", "ngh2"]
 TOOLS += ["grpcio-health-checking", "grpcio-reflection", "moto[s3]", "flask", "flask-cors"]
-TOOLS += ["setuptools"]
+TOOLS += ["pip", "setuptools"]
 # What needs neither TensorFlow nor a service. The tests of archives do not depend on a package.
 TESTS = ["tests/config", "tests/contracts", "tests/frontends", "tests/serving", "tests/app"]
-TESTS += ["tests/model_store", "tests/cli", "--ignore=tests/model_store/test_archive_attacks.py"]
+TESTS += ["tests/builds", "tests/model_store", "tests/cli"]
+TESTS += ["--ignore=tests/model_store/test_archive_attacks.py"]
 TESTS += ["--ignore=tests/frontends/grpc/clients"]
 
 
