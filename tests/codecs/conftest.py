@@ -18,7 +18,7 @@ class Input(Spec):
 
 
 class Model(Target):
-    """One signature; without inputs, a model that has none."""
+    """A model with one signature, or without any if no inputs are given."""
 
     def __init__(self, *inputs):
         self._inputs = {name: Input(name, *rest) for name, *rest in inputs}

@@ -51,7 +51,7 @@ class Model(Target):
 
 
 def decode(body, codec=PREDICT, **inputs):
-    """The arrays of a body, as lists, and the form of its answer."""
+    """Return the arrays of a body as lists, and the form of its answer."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     request, form = codec.decode(raw, Model(**(inputs or {"x": wire.DT_FLOAT})))
     return {name: tensor.array.tolist() for name, tensor in request.inputs.items()}, form

@@ -22,7 +22,7 @@ OUTPUTS = {"sum": ("float32", [-1]), "label": ("bytes", [-1])}
 
 
 def processor(function, inputs=INPUTS, outputs=OUTPUTS, by_row=False):
-    """The processor of a module whose `process` is made of this function."""
+    """Return the processor of a module whose `process` is this function."""
     hooks = ModuleType("app")
     hooks.initialize = lambda model_entry, model_config: 10
     hooks.process = arrays(inputs, outputs, by_row)(function)

@@ -31,7 +31,7 @@ def with_defaults(meta_graph):
 
 @pytest.fixture
 def load_with(load):
-    """Load the model with what a function makes of its graph."""
+    """Load the model after a function has changed its graph."""
     from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
     if "defaults" not in SignatureDef.DESCRIPTOR.fields_by_name:

@@ -183,7 +183,7 @@ def nested(flat, shape):
 
 
 def bits(value):
-    """The bytes of a value; all NaNs are one, for JSON has one."""
+    """Return the bytes of a value, with equal ones for all NaNs, because JSON has one NaN."""
     if isinstance(value, bytes):
         return value
     return "NaN" if value != value else value.tobytes()

@@ -49,7 +49,7 @@ def refusal(model, body):
 
 
 class Ticks:
-    """A thread that wants to run every millisecond; `longest` is the most it had to wait."""
+    """A thread that wants to run every millisecond; `longest` is its longest wait."""
 
     def __enter__(self):
         self.longest = 0.0

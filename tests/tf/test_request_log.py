@@ -32,7 +32,7 @@ def half_plus_two():
 
 @pytest.fixture
 def logged(half_plus_two, tmp_path):
-    """Have the model log all requests; return what reads the first `count` of them."""
+    """Let the model log all requests; return a function that reads the first `count` of them."""
     half_plus_two.request_log = RequestLog(
         half_plus_two, RequestLogConfig(str(tmp_path / "logs" / "h"), 1.0, "h", 7)
     )
@@ -130,7 +130,7 @@ def test_a_log_can_be_a_warm_up_file(half_plus_two, logged, tmp_path, caplog):
 
 
 class Stuck:
-    """Files that take nothing before they may."""
+    """Log files that block until the test releases them."""
 
     def __init__(self, *_):
         self.may = threading.Event()

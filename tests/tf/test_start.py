@@ -50,7 +50,7 @@ def test_enable_warm_up_of_a_frozen_graph_says_why_not(data, caplog):
 
 
 def in_a_thread(cpus):
-    """Pin a thread, which ends with it, and return what it and one that it starts may use."""
+    """Pin a thread; return the cores that it and a thread started by it may use."""
     found = []
 
     def look():

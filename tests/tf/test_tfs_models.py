@@ -35,7 +35,7 @@ _loaded = {}
 
 @pytest.fixture(autouse=True, scope="module")
 def loaded_once():
-    """Let the models go before the interpreter does, which they need for their end."""
+    """Free the models before the interpreter ends, because they need it for their end."""
     yield
     _loaded.clear()
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_regressed(folder, signature, said):
 
 
 def test_methods_are_checked_where_that_is_asked_for():
-    """All of this model's signatures are to predict."""
+    """All signatures of this model are for prediction."""
     if tf.__version__ < "2":
         pytest.skip("it has ops that TensorFlow 1 lacks")
     path = min((DATA / "saved_model_half_plus_two_tf2_cpu").iterdir())

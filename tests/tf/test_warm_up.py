@@ -42,7 +42,7 @@ def half_plus_two():
 
 @pytest.fixture
 def replay(half_plus_two, tmp_path):
-    """Warm the model up with what is in a file; return how often it ran."""
+    """Warm the model up with the content of a file; return the number of runs."""
 
     def run(content, iterations=1):
         path = tmp_path / WARM_UP_FILE

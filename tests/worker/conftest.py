@@ -36,7 +36,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 class Link:
-    """The engine's end of one socket: frames out, and frames in one at a time."""
+    """The engine's end of one socket: it sends frames, and receives them one at a time."""
 
     def __init__(self, sock):
         sock.settimeout(TIMEOUT_S)
@@ -58,7 +58,7 @@ class Link:
             each.close()
 
     def next(self, *ignored):
-        """Return kind, code, number and payload of the next frame of no `ignored` kind."""
+        """Return kind, code, number and payload of the next frame, without `ignored` kinds."""
         ignored += (TIMES,)
         while True:
             if not self._frames:
@@ -78,7 +78,7 @@ class Link:
 
 
 class Instance:
-    """The sockets of one worker, by channel, and what READY or FAILED said."""
+    """The sockets of one worker by channel, and the payload of READY or FAILED."""
 
     def __init__(self, links, hello, kind, said):
         self.control, self.log = links["control"], links["log"]
@@ -94,7 +94,7 @@ class Instance:
         return status, payload
 
     def printed(self, last):
-        """Return what the worker prints, up to and with the words `last`."""
+        """Return the output of the worker up to and including `last`."""
         text = b""
         while last not in text:
             piece = self.log.sock.recv(65536)
@@ -104,7 +104,7 @@ class Instance:
 
 
 class Engine:
-    """Starts launchers, and is the parent of whatever they fork, as the engine is."""
+    """Starts launchers, and is the parent of all processes that they fork, as the engine is."""
 
     def __init__(self, code):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -134,7 +134,7 @@ class Engine:
         return self._hello(link), link
 
     def copy(self, launcher):
-        """Have a launcher fork itself; return the HELLO, the link and the output of the copy."""
+        """Let a launcher fork a spare; return the HELLO, the link and the output of the spare."""
         (link, output), theirs = self._pairs(2)
         launcher.send_with(FORK, b"", theirs)
         return self._hello(link), link, output
@@ -142,7 +142,7 @@ class Engine:
     def launch(
         self, launcher, number=1, threads=2, batch_size=1, config="", model_entry="the model"
     ):
-        """Have a worker started, and return it when it is ready or has failed."""
+        """Let a launcher start a worker, and return it when it is ready or has failed."""
         spec = WorkerSpec(
             instance=number,
             model_entry=model_entry,
@@ -166,14 +166,14 @@ class Engine:
         return Instance(links, hello, kind, said)
 
     def worker(self, hooks="echo.py", **options):
-        """Start a launcher and a worker that becomes ready; return the first's link, the second."""
+        """Start a launcher and a worker; return the launcher's link, and the ready worker."""
         _, launcher = self.start(hooks)
         instance = self.launch(launcher, **options)
         assert instance.kind == READY, instance.said
         return launcher, instance
 
     def exited(self, pid):
-        """Wait for the end of a worker; return its status as `waitpid` tells it."""
+        """Wait for the end of a worker; return its status from `waitpid`."""
         return os.waitpid(pid, 0)[1]
 
     def vanish(self):
@@ -208,7 +208,7 @@ class Engine:
         return self._links[-1]
 
     def _pairs(self, count):
-        """Return our ends of new sockets, and the others."""
+        """Return our ends of new sockets, and the other ends."""
         pairs = [socket.socketpair() for _ in range(count)]
         return [self._link(ours) for ours, _ in pairs], [theirs for _, theirs in pairs]
 

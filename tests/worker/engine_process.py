@@ -11,7 +11,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(code, hooks):
-    """Start a launcher, a copy of it and a worker, say so on stdout, and wait to be killed."""
+    """Start a launcher, its spare and a worker; report that on stdout, and wait to be killed."""
     from eas_processor.link.blocking import FrameReader
     from eas_processor.link.frames import CHANNELS, FORK, LAUNCH, READY, pack
     from eas_processor.link.spec import WorkerSpec

@@ -98,7 +98,7 @@ class Peer:
         channel.start(on_lost=self._lost.release)
 
     def send(self, *frames):
-        """Send frames in one burst: each is a kind, a codec, a number, and what else it has."""
+        """Send frames in one burst; each is a kind, a codec, a number, and further fields."""
         burst = b""
         for kind, codec, number, payload, deadline in frames:
             burst += HEAD.pack(len(payload), kind, codec, 0, number, deadline) + payload

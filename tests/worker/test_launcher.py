@@ -31,7 +31,7 @@ PROCESSORS = os.path.join(HERE, "..", "processors")
 
 @contextlib.contextmanager
 def stopped(pid):
-    """Keep a process from running meanwhile."""
+    """Stop a process during the `with` block."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield

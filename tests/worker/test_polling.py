@@ -10,7 +10,7 @@ FRAME = (PREDICT, 0, 1, 7, 0.0, b"body")
 
 
 class Reader:
-    """Has a frame at the looks that `arrives_at` names."""
+    """A reader that returns a frame at the polls whose numbers are in `arrives_at`."""
 
     def __init__(self, *arrives_at):
         self.looks = 0
@@ -22,7 +22,7 @@ class Reader:
 
 
 class Clock:
-    """Each look takes a quarter of the time that there is."""
+    """A clock by which each poll takes a quarter of the polling time."""
 
     def __init__(self):
         self._ticks = itertools.count()

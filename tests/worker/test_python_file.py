@@ -32,7 +32,7 @@ if __name__ == '__main__':
 
 @pytest.fixture(autouse=True)
 def interpreter(monkeypatch):
-    """What loading changes in the interpreter is undone."""
+    """Undo the changes that loading makes to the interpreter."""
     others = [each for each in sys.path if not each.endswith("vendor_modules")]
     monkeypatch.setattr(sys, "path", others)
     sys.modules.pop("allspark", None)
@@ -55,7 +55,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def answer(write):
-    """What becomes of a request to a class whose `process` has this body."""
+    """Return the answer of a class whose `process` has this body."""
 
     def ask(body, request=b"request"):
         source = "class P(allspark.BaseProcessor):\n    def process(self, data):\n        "

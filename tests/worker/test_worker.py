@@ -20,7 +20,7 @@ pytestmark = pytest.mark.medium
 
 
 def processor(tmp_path, source):
-    """Write a module of hooks, whose plain `initialize` and `process` `source` may replace."""
+    """Write a module of hooks; `source` may replace its plain `initialize` and `process`."""
     path = tmp_path / "processor_under_test.py"
     path.write_text(
         "def initialize(entry, config): return entry\n"

@@ -12,7 +12,7 @@ DT_UINT32 = 22
 
 @pytest.fixture
 def read(spec_of):
-    """Read a value both ways, the exact one and, where there are no truth values, the quick one."""
+    """Read a value in the exact way and, if it has no booleans, also in the fast way."""
 
     def call(dtype, value):
         tensors = [read_tensor(spec_of("x", dtype), value)]
@@ -28,7 +28,7 @@ def read(spec_of):
 
 
 def refusal(spec, value):
-    """Return the sentence that refuses a value, the same both ways."""
+    """Return the message that refuses a value, which is the same in both ways."""
     with pytest.raises(CodecError) as caught:
         read_tensor(spec, value)
     if "rue" not in repr(value):

@@ -69,7 +69,7 @@ def depth_of(value):
 
 
 def count_of(value):
-    """Return how many numbers, lists, objects and strings there are, names among them."""
+    """Return the numbers of numbers, lists, objects, and strings including names."""
     if isinstance(value, dict):
         return 1 + sum(1 + count_of(each) for each in value.values())
     if isinstance(value, list):

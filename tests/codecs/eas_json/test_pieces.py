@@ -41,7 +41,7 @@ SHARDS = ["[", "]", "{", "}", ",", ":", '"', "\\", " ", "\n", "0", "-", "x", "1 
 
 
 def outcome(call, text):
-    """Return the value with its types, and order of names, as text; or the sentence."""
+    """Return the value as text, with types and order of names; or the error message."""
     try:
         return show(call(text))
     except NotJson as error:

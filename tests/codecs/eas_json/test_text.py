@@ -18,7 +18,7 @@ DTYPES += ["int8", "uint8", "int16", "uint16", "int32", "int64"]
 
 
 def numbers_of_standard_library(array):
-    """What answers were before orjson wrote them."""
+    """Return the text that the standard library writes."""
     if array.dtype.kind == "f" and array.itemsize < 8:
         array = array.astype("S32").astype(np.float64)
     return json.dumps(array.tolist())

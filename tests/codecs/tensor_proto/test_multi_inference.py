@@ -16,7 +16,7 @@ INPUT = input_of(example(x=[1.0]), example(x=[2.0]))
 
 
 class Model(Target):
-    """A model of three heads; the third has an input of its own."""
+    """A model with three heads; the third has another input."""
 
     def example_tensors(self, signature_name, method):
         if method == "classify":

@@ -10,7 +10,7 @@ IMAGES = _random.uniform(-1, 1, (5, 8)).astype(np.float32)
 
 
 def scores(images):
-    """Return what the network answers, computed in float64."""
+    """Return the outputs of the network, computed in float64."""
     hidden = np.maximum(images.astype(np.float64).dot(WEIGHTS[0]) + BIASES[0], 0)
     exponents = np.exp(hidden.dot(WEIGHTS[1]) + BIASES[1])
     return exponents / exponents.sum(axis=1, keepdims=True)

@@ -22,7 +22,7 @@ def flex_map(values):
 
 
 def flat_table():
-    """A table of a number, a text, numbers, and tables of a text each; fields 0 to 3."""
+    """A table with a number, a text, numbers, and tables with one text, in fields 0 to 3."""
     builder = flatbuffers.Builder(0)
     names = [builder.CreateString(each) for each in ("a", "é")]
     inner = []

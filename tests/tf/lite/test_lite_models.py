@@ -130,7 +130,7 @@ def test_threads_share_a_model(model):
 
 @pytest.fixture
 def both(tmp_path):
-    """A directory of a SavedModel, x/2 + 3, with x/2 + 2 in a `model.tflite` beside it."""
+    """A directory with a SavedModel of x/2 + 3, and a `model.tflite` of x/2 + 2."""
     shutil.copytree(str(TFS / "saved_model_half_plus_three" / "00000123"), str(tmp_path / "1"))
     shutil.copy(str(PLAIN / "model.tflite"), str(tmp_path / "1"))
     return tmp_path / "1"

@@ -64,7 +64,7 @@ def node_of(op, **attrs):
 
 @pytest.fixture
 def old_ops(monkeypatch):
-    """Let every op of the allow-list be known, without any attribute."""
+    """Pretend that TensorFlow knows every op of the table, without any attribute."""
     bare = v1.NodeDef()  # it has a field `attr` too, and this one is empty
     monkeypatch.setattr(
         adapt_module,

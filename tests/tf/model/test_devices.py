@@ -15,7 +15,7 @@ ONES = np.ones(2, np.float32)
 
 
 def machine(*names):
-    """The devices of a machine with these, as TensorFlow names them."""
+    """The devices of a machine, from TensorFlow's names for them."""
     listed = [
         SimpleNamespace(name=f"/job:localhost/replica:0/task:0/device:{name}") for name in names
     ]

@@ -44,7 +44,7 @@ def test_hidden_directories_and_side_files_do_not_count(tmp_path):
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "frozen.pb"])
 def test_what_a_mac_and_file_systems_leave_beside_a_model_does_not_count(tmp_path, name):
-    """Archives made on a Mac, exFAT, the root of an ext4 volume, a Synology share."""
+    """Files of macOS archives, exFAT, ext4 volumes and Synology shares are ignored."""
     (tmp_path / "outer" / "1").mkdir(parents=True)
     for directory in (tmp_path, tmp_path / "outer", tmp_path / "outer" / "1"):
         for left in ("._" + name, "._frozen.pb", ".DS_Store", "._outer"):

@@ -35,7 +35,7 @@ def with_variable():
 
 
 def run_directly(path, feed, fetch):
-    """Return what a plain session says, without anything of this project."""
+    """Return the values of a plain TensorFlow session, without this project."""
     with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         if os.path.isdir(path):
             v1.saved_model.loader.load(session, ["serve"], path)
@@ -138,7 +138,7 @@ def test_a_main_op_and_assets_moved_elsewhere(save_model, predict, tmp_path):
 
 
 class _Later:
-    """A collection that is made only once the graph is."""
+    """A collection that is made after the graph."""
 
     def __init__(self, make):
         self._make = make
@@ -177,7 +177,7 @@ def test_a_saved_model_without_signatures_is_served_by_tensor_names(save_model, 
 
 
 def test_a_saved_model_without_anything_to_call_is_refused(tmp_path):
-    """What `tf.saved_model.save(module)` writes for functions without an input signature."""
+    """The model that `tf.saved_model.save(module)` writes without an input signature."""
     if not hasattr(tf, "Module") or not tf.__version__.startswith("2"):
         pytest.skip("TensorFlow 1 writes no such models")
 

@@ -160,7 +160,7 @@ def test_a_package_is_imported(tmp_path, save_graph, monkeypatch):
 
 @compiles
 def test_a_package_that_loads_its_own_library(library, tmp_path, save_graph, predict, monkeypatch):
-    """As the runtime of PAI-Blade does, whose optimised models have ops of its own."""
+    """The runtime of PAI-Blade loads libraries so, for the ops of its optimised models."""
     package = tmp_path / "eas_blade" / "runtime"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").write_text("")

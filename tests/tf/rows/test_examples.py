@@ -43,7 +43,7 @@ def values(features):
 
 
 def sums(features):
-    """By row, which is not followed through a sparse tensor."""
+    """An output by row, which the proof cannot follow through a sparse tensor."""
     numbers = v1.sparse_tensor_to_dense(features["n"], default_value=0)
     return {"sum": tf.reduce_sum(numbers, axis=1)}
 
@@ -57,7 +57,7 @@ def load_parser(load, features, outputs, parse=parse_example, config=""):
 
 
 def parse_in_function(examples, features):
-    """As TensorFlow 2 writes it, where outputs go by name and number."""
+    """The op in a function of TensorFlow 2, whose outputs have a name and a number."""
     return tf.function(lambda each: tf.io.parse_example(each, features))(examples)
 
 
@@ -70,7 +70,7 @@ def runs(monkeypatch):
 
 
 def batch(model, request_of, runs, *rows):
-    """Return the answers alone and as a batch, and how many runs the batch took."""
+    """Return the answers to single requests and to a batch, and the runs of the batch."""
     bodies = [request_of({"examples": np.array(each, object)}) for each in rows]
     alone = [hooks.process(model, body) for body in bodies]
     del runs[:]

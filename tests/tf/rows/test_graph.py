@@ -101,7 +101,7 @@ def best():
 
 
 def branched():
-    """As Keras of TensorFlow 1 writes a layer that differs in training."""
+    """A layer that differs in training, as Keras of TensorFlow 1 writes it."""
     x = vector()
     training = v1.placeholder_with_default(False, [])
     return x, v1.cond(training, lambda: x * 0.0, lambda: x + 1.0)

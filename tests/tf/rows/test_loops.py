@@ -29,7 +29,7 @@ def rows_in(x):
 
 
 def over(*tensors):
-    """Return what makes a function of rows a loop over them."""
+    """Return a decorator that turns a function of one row into a loop over rows."""
 
     def loop(function, dtype=tf.float32):
         if len(tensors) == 1:
@@ -47,12 +47,12 @@ def decoded(x):
 
 
 def texts(x):
-    """As many strings of four bytes as there are rows, each of its row."""
+    """One string of four bytes for each row, made of that row."""
     return tf.strings.as_string(x[:, 0], precision=2, width=4)
 
 
 def images(x):
-    """Of a size of its own for each row, until they are resized."""
+    """An image of another size for each row, until they are resized."""
 
     def read(row):
         size = tf.cast(row[0], tf.int32) + 1
@@ -98,7 +98,7 @@ if not tf.__version__.startswith("1."):  # whose loops all count as stateful
 
 
 def loop_of(x, body, start=0, cond=None):
-    """A loop over the rows, written by hand; `body` gets the place and the list."""
+    """A handwritten loop over the rows; `body` gets the place and the list."""
     count = rows_in(x)
     out = tf.TensorArray(tf.float32, count, element_shape=[2])
     result = tf.while_loop(cond or (lambda at, *_: at < count), body, [start, out])

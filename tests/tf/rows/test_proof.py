@@ -24,7 +24,7 @@ def table_of_any_size(values):
 
 
 def with_outputs(make, columns=2):
-    """Return a function that builds a model of `scores`, by row, and what `make` makes."""
+    """Return a function that builds a model with `scores` by row, and the output of `make`."""
 
     def build():
         x = v1.placeholder(tf.float32, [None, columns], name="x")
@@ -113,7 +113,7 @@ def run_sizes(monkeypatch):
 
 
 def blocks():
-    """The graph does not say how wide the rows are: by row for a width of 3 alone."""
+    """An output that comes by row only for rows of width 3, which the graph does not tell."""
     x = v1.placeholder(tf.float32, [None, None], name="x")
     return {"serving_default": ({"x": x}, {"y": tf.reshape(x, [-1, 3])})}
 
@@ -251,7 +251,7 @@ def test_what_is_known_of_ranks_does_not_grow_without_end(load, monkeypatch, cap
 
 
 def stacked_by_value(x):
-    """By row, which the graph does not show."""
+    """An output by row, although the graph does not show it."""
     return tf.boolean_mask(x, tf.greater(x[:, 0], -1.0))
 
 

@@ -201,7 +201,7 @@ FIRST = {
 
 
 def build(draw, columns):
-    """Make a graph from choices, and return a signature for what came of it."""
+    """Make a graph from random choices, and return its signature."""
     x = v1.placeholder(tf.float32, [None, columns], name="x")
     tensors = [x]
     for _ in range(draw(st.integers(1, 5))):
@@ -245,7 +245,7 @@ def alike(one, other):
 
 
 def sent(data, wide):
-    """Draw the bodies of requests that come together."""
+    """Draw the bodies of a batch of requests."""
     bodies = []
     for _ in range(data.draw(st.integers(1, 4))):
         rows = data.draw(st.sampled_from([1, 1, 1, 2, 3, 0]))

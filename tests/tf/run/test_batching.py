@@ -240,7 +240,7 @@ def paired():
 
 @pytest.fixture
 def stacks(monkeypatch):
-    """How many requests were read in stacks, for each batch."""
+    """The number of requests that were decoded in stacks, for each batch."""
     counted = []
     stack = ArrayProto.stack
 

@@ -20,7 +20,7 @@ def session():
 
 
 class Ways:
-    """Stands for TensorFlow's callables; a call takes the seconds that its way is given."""
+    """Replaces TensorFlow's callables; a call takes the seconds that the test sets for its way."""
 
     def __init__(self, monkeypatch, caller, pool):
         self.seconds = {True: caller, False: pool}

@@ -13,7 +13,7 @@ PADS = '{"pad_variable_length_inputs": true}'
 
 
 def summed():
-    """The sum of each row, which shows what was added to it, and the row itself."""
+    """Return the sum of each row, which reveals padding, and the row itself."""
     x = v1.placeholder(tf.float32, [None, None], name="x")
     return {"serving_default": ({"x": x}, {"sum": tf.reduce_sum(x, 1), "same": x * 1.0})}
 
@@ -87,7 +87,7 @@ def test_what_is_empty_runs_apart_for_it_has_nothing_to_be_lengthened_by(load, b
 
 
 def test_sizes_that_the_signature_fixes_are_not_lengthened(load, batch):
-    """The short one is answered as alone, where the graph takes it, and not with a third value."""
+    """The short request has the same answer as alone if the graph accepts it."""
 
     def fixed():
         given = v1.placeholder(tf.float32, [None, 3], name="x")
@@ -128,7 +128,7 @@ def test_lengthened_requests_get_rows_up_to_an_allowed_size(load, batch, runs):
 
 
 def test_a_long_row_beside_many_short_ones_takes_no_memory_for_both(load, batch, runs):
-    """Lengthened, these two would have 3 GB."""
+    """Padded, these two would take 3 GB."""
     many, long = np.ones((30_000, 1), np.float32), np.ones((1, 25_000), np.float32)
     first, second = batch(load(summed, PADS), {"x": many}, {"x": long})
     assert sorted(runs) == [1, 30_000]
