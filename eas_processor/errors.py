@@ -1,27 +1,27 @@
 """
-What ends a start or a command, in one tree.
+The errors that end a start or a command.
 
     EasError
     ├── SetupError              ends the start: one sentence on stderr, exit status 1
-    │   ├── ServiceFileError        service.json: a key, what was expected, what came
+    │   ├── ServiceFileError        service.json: a key, the expected and the actual value
     │   ├── ModelFetchError         model_path: missing, corrupt, unsafe or cut off
     │   ├── WarmUpError             warm_up_data_path: unreadable, or refused by the model
     │   ├── HomeError               the data directory (EAS_HOME) cannot be written
     │   ├── BuildError              the processor build, its interpreter or its TensorFlow
     │   ├── UpdateError             the running service cannot be changed in this way
-    │   │   └── NotAvailableError       a label is to name a version that does not serve
-    │   └── StartError              no instance became ready, or the address is taken
-    │       └── KilledError             somebody killed a process while it started
-    ├── BenchError              `eascmd bench` cannot start, or requests of its run failed
-    └── CallError               `eascmd predict` and others: an input, or what the service said
+    │   │   └── NotAvailableError       a label needs a version that does not serve
+    │   └── StartError              no instance became ready, or the address is in use
+    │       └── KilledError             a process was killed from outside while it started
+    ├── BenchError              `eascmd bench` cannot start, or some of its requests failed
+    └── CallError               `eascmd predict` and others: a bad input, or a refused call
 
-Why a call to a service is refused is another tree: `contracts.refusals`, with a status code each.
-What runs in workers has trees of its own (`eas_wire.errors`, `codecs.errors`, `tf.errors`).
+Refusals of calls are another tree: `contracts.refusals`, with a status code each. The code that
+runs in workers has its own trees: `eas_wire.errors`, `codecs.errors` and `tf.errors`.
 """
 
 
 class EasError(Exception):
-    """Whatever this project refuses to do, said in one sentence that a person can act on."""
+    """Base of this project's errors; the text is one sentence that tells a person what to do."""
 
 
 class SetupError(EasError):
@@ -29,7 +29,7 @@ class SetupError(EasError):
 
 
 class ServiceFileError(SetupError):
-    """The service file is unreadable, or a value in it is impossible."""
+    """The service file is unreadable, or a value in it is invalid."""
 
 
 class ModelFetchError(SetupError):
@@ -49,11 +49,11 @@ class BuildError(SetupError):
 
 
 class UpdateError(SetupError):
-    """The running service cannot be changed to what is asked for."""
+    """The running service cannot be changed in the requested way."""
 
 
 class NotAvailableError(UpdateError):
-    """What is asked for needs a version that does not serve."""
+    """The requested change needs a version that does not serve."""
 
 
 class StartError(SetupError):
@@ -61,7 +61,7 @@ class StartError(SetupError):
 
 
 class KilledError(StartError):
-    """A process was killed from outside while it started: it is no fault of what it loads."""
+    """A process was killed from outside while it started, so its model is not at fault."""
 
 
 class BenchError(EasError):
@@ -69,4 +69,4 @@ class BenchError(EasError):
 
 
 class CallError(EasError):
-    """A call by hand failed: an input cannot be read, or the model or service refuses it."""
+    """A call from the command line failed: an unreadable input, or a refusal of the service."""

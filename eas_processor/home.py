@@ -1,4 +1,4 @@
-"""Where the project keeps what outlives a run: tokens, fetched models, processor builds."""
+"""The data directory, which keeps tokens, fetched models and processor builds between runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ def home() -> Path:
     """
     Return the data directory: `EAS_HOME`, else the platform's user data directory.
 
-    It may not exist yet; see `private_directory`. Raises HomeError for a user without a home.
+    The directory may not exist yet; see `private_directory`. Raises HomeError for a user without
+    a home directory.
     """
-    # Here: who asks for temporary files may have installed the client alone.
+    # Imported here: an installation of the client alone lacks it, and uses this module too.
     import platformdirs
 
     configured = os.environ.get("EAS_HOME")
@@ -25,14 +26,14 @@ def home() -> Path:
         found = platformdirs.user_data_path("eas-processor")
     except RuntimeError as error:
         raise _homeless(configured) from error
-    # Some releases of platformdirs leave `~` as it is: a directory of that name would be made.
+    # Some releases of platformdirs do not expand `~`, which would create a directory named `~`.
     if not found.is_absolute():
         raise _homeless(None)
     return found
 
 
 def user_home() -> Path | None:
-    """Return the user's own directory; None for a uid that has none and no HOME."""
+    """Return the user's home directory; None for a uid without one if HOME is not set."""
     try:
         return Path.home()
     except RuntimeError:
@@ -47,15 +48,15 @@ def _homeless(configured: str | None) -> HomeError:
         return HomeError(f"EAS_HOME is {configured!r}, and {who}; set EAS_HOME to an absolute path")
     return HomeError(
         f"there is no place for the data directory: {who}; "
-        "set EAS_HOME to a directory that can be written, with an absolute path"
+        "set EAS_HOME to the absolute path of a writable directory"
     )
 
 
 def private_directory(*parts: str) -> Path:
     """
-    Return the directory `parts` below the home, made where it is missing, for its owner alone.
+    Return the directory `parts` below the data directory; create it, for its owner alone.
 
-    Raises HomeError when it cannot be made.
+    Raises HomeError if it cannot be created.
     """
     directory = home()
     try:
@@ -70,16 +71,16 @@ def private_directory(*parts: str) -> Path:
 
 def have_temporary_directory() -> None:
     """
-    Have this process and its children put temporary files below the home where nothing else works.
+    Use the data directory for temporary files, here and in child processes, if no other works.
 
-    With a read-only root there may be no /tmp, and TensorFlow cannot even be imported without one.
-    Raises HomeError.
+    A container with a read-only root may have no writable /tmp, and TensorFlow's import needs a
+    directory for temporary files. Raises HomeError.
     """
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
         os.environ["TMPDIR"] = str(private_directory("tmp"))
-        # It is looked for again.
+        # Clears the cached result, so that the next call searches again.
         tempfile.tempdir = None
     else:
         return
@@ -88,15 +89,16 @@ def have_temporary_directory() -> None:
     except FileNotFoundError as error:
         raise HomeError(
             f"temporary files cannot be written anywhere, not even in {os.environ['TMPDIR']}; "
-            "set TMPDIR to a directory that can be written"
+            "set TMPDIR to a writable directory"
         ) from error
 
 
 def unwritable(error: OSError) -> HomeError:
-    """Return the error that says that the home cannot be written, and what to do."""
+    """Return the HomeError for an `error` of writing to the data directory."""
     reason = str(error.strerror or error)
     if error.filename and str(error.filename) != str(home()):
         reason = f"{error.filename}: {reason}"
     return HomeError(
-        f"the data directory {home()} cannot be written ({reason}); set EAS_HOME to one that can"
+        f"the data directory {home()} cannot be written ({reason}); "
+        "set EAS_HOME to a writable directory"
     )

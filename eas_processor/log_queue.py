@@ -1,9 +1,9 @@
 """
-Output for a descriptor that may stall: a pipe that nobody reads, a terminal on hold.
+Output to a descriptor that may stall: a pipe that nobody reads, or a paused terminal.
 
-Who has something to write never waits. A thread writes it, on the descriptor itself: one that is
-blocked inside a buffered stream would hold that stream's lock when the interpreter ends, which
-then aborts.
+Callers never wait; a thread writes their records. It writes to the descriptor itself, because a
+thread that blocks inside a buffered stream holds the stream's lock, and the interpreter aborts if
+that lock is held when it ends.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from collections import deque
 from collections.abc import Callable
 
 LIMIT = 4 * 1024 * 1024
-"""Bytes that wait for one descriptor: a second of an access log with 10,000 answers a second."""
+"""Most bytes that wait for one descriptor: a second of an access log at 10,000 answers a second."""
 
 _OVERHEAD = 64
-"""What a record costs beside its bytes, so that many empty ones are limited too."""
+"""Bytes that a record counts in addition to its own, so that many empty records are limited too."""
 _WHOLE = 4096
-"""A pipe takes this much as a whole or not at all (PIPE_BUF): no line is cut when we end."""
+"""Bytes that a pipe takes whole or not at all (PIPE_BUF), so that no line is cut at the end."""
 _PAUSE_S = 0.002
-"""What comes within it is written at once: the thread asks for the GIL 500 times a second."""
+"""Records of this time are written together, so the thread takes the GIL 500 times a second."""
 
 
 class LineQueue:
     """
-    Records for one descriptor, which stays open, each with its line end.
+    A queue of records, each with its line end, for one descriptor, which stays open.
 
-    Once `limit` bytes wait, records are dropped until all that waits is written; then `notice`
-    makes the line that says how many they were. `on_failure` is called, in the writing thread,
-    with the error of a write and what was lost.
+    Once `limit` bytes wait, new records are dropped until the queue is empty. Then the line that
+    `notice` returns for the number of dropped records is written. `on_failure` is called in the
+    writing thread with the error of a write and the lost bytes.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class LineQueue:
         self._torn = False
         """Whether the last write ended inside a record."""
         self._idle = True
-        # Reentrant: the garbage collector may run, and log, while it is held.
+        # Reentrant, because the garbage collector may run and log while it is held.
         self._lock = threading.RLock()
         self._wake = threading.Lock()
         self._wake.acquire()
@@ -65,7 +65,7 @@ class LineQueue:
         _queues.append(self)
 
     def put(self, record: bytes) -> None:
-        """Have a record written, or drop it."""
+        """Queue a record, or drop it if the queue is full."""
         size = len(record) + _OVERHEAD
         with self._lock:
             if self.dropping or self._held + size > self._limit:
@@ -76,16 +76,16 @@ class LineQueue:
                 self._held += size
             if self._idle:
                 self._idle = False
-                with contextlib.suppress(RuntimeError):  # a record of the collector's was quicker
+                with contextlib.suppress(RuntimeError):  # a record of the collector was first
                     self._wake.release()
 
     def drop(self) -> None:
-        """Count a record that was not made because it would be dropped."""
+        """Count a record that the caller did not make because it would be dropped."""
         with self._lock:
             self.dropped += 1
 
     def flush(self, within: float) -> bool:
-        """Wait until everything is written, at most for `within` seconds; return whether it is."""
+        """Wait at most `within` seconds for the queue to empty; return whether it is empty."""
         end = time.monotonic() + within
         while not self._idle and time.monotonic() < end:
             time.sleep(_PAUSE_S)
@@ -105,7 +105,7 @@ class LineQueue:
                     self._idle = not self._records and not self.dropping
 
     def _take(self) -> list[bytes]:
-        """Return the next records that a pipe takes as a whole."""
+        """Return the next records that fit in one atomic write to a pipe."""
         taken: list[bytes] = []
         size = 0
         with self._lock:
@@ -117,7 +117,7 @@ class LineQueue:
     def _write_records(self, records: list[bytes]) -> None:
         written = self._write(b"".join(records))
         with self._lock:
-            # Not before: what a stalled write holds is memory too.
+            # Counted until now, because the records of a stalled write still occupy memory.
             self._held -= sum(map(len, records)) + _OVERHEAD * len(records)
             if not written:
                 self.dropped += len(records)
@@ -130,7 +130,7 @@ class LineQueue:
             self._said += missing
 
     def _write(self, data: bytes) -> bool:
-        """Write all of `data`, however long that takes; return False when it cannot be written."""
+        """Write all of `data`, however long it takes; return False if the write fails."""
         rest = memoryview(b"\n" + data if self._torn else data)
         whole = len(rest)
         try:
@@ -152,7 +152,7 @@ class LineQueue:
             poll = select.poll()
             poll.register(self._descriptor, select.POLLOUT)
             poll.poll(1000)
-            # With too few bytes free a poll returns at once, and the write still takes nothing.
+            # With few bytes free, poll returns at once although the write takes nothing.
             time.sleep(_PAUSE_S)
             return 0
 
@@ -162,11 +162,11 @@ _left_out = 0
 
 
 def count_dropped(records: int) -> None:
-    """Count records that were left out before they came to a queue; from the loop's thread."""
+    """Count records that were left out before a queue; only the loop's thread may call this."""
     global _left_out  # noqa: PLW0603 - one count for the process, as the log is one
     _left_out += records
 
 
 def dropped_records() -> int:
-    """Return how many records this process has dropped since it started."""
+    """Return the number of records that this process has dropped since it started."""
     return _left_out + sum(queue.dropped for queue in _queues)

@@ -1,4 +1,4 @@
-"""How many processes and threads there may be, for who has run out of them."""
+"""Advice for when a limit on processes and threads is reached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-# What Python, a launcher and C++ code say where the kernel refuses one more: EAGAIN.
+# The texts of Python, a launcher and C++ code when the kernel refuses another one with EAGAIN.
 _SIGNS = (
     "can't start new thread",
     "pthread_create",
@@ -17,12 +17,12 @@ _SIGNS = (
 
 
 def is_shortage(words: str) -> bool:
-    """Whether a sentence tells that a process or thread could not be started."""
+    """Return whether a sentence says that a process or thread could not be started."""
     return any(sign in words for sign in _SIGNS)
 
 
 def advised(words: str) -> str:
-    """Return a sentence, and after one that tells of a shortage which setting to change."""
+    """Return the sentence; if it is about a shortage, with the setting that has to be changed."""
     return f"{words}; {_advice()}" if is_shortage(words) else words
 
 
@@ -32,16 +32,16 @@ def _advice(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) 
     of_group = min(_pids_max(proc, cgroups), default=float("inf"))
     if of_group <= of_user and of_group != float("inf"):
         return (
-            f"there may be {of_group} processes and threads here (pids.max of the cgroup): raise "
-            "that, such as with `docker run --pids-limit` or the kubelet's podPidsLimit"
+            f"the cgroup allows {of_group} processes and threads (pids.max); raise the limit, for "
+            "example with `docker run --pids-limit` or the kubelet's podPidsLimit"
         )
     if of_user != float("inf"):
-        return f"this user may have {of_user} processes and threads: raise that with `ulimit -u`"
-    return "the machine has as many processes and threads as it may: see kernel.threads-max"
+        return f"this user may have {of_user} processes and threads; raise the limit (`ulimit -u`)"
+    return "the machine has reached its limit on processes and threads; raise kernel.threads-max"
 
 
 def _pids_max(proc: Path, cgroups: Path) -> Iterator[int]:
-    """Return the limits of the cgroup of this process, and of those above it."""
+    """Yield the limits of this process's cgroup and of its ancestors."""
     with contextlib.suppress(OSError):
         for line in (proc / "self" / "cgroup").read_text().splitlines():
             number, controllers, path = line.split(":", 2)
@@ -52,7 +52,7 @@ def _pids_max(proc: Path, cgroups: Path) -> Iterator[int]:
             else:
                 continue
             directory = mount / path.strip("/")
-            # In a container the path may be the host's: then only the mount itself is there.
+            # In a container the path may be that of the host; then only the mount itself exists.
             for each in (directory, *directory.parents):
                 with contextlib.suppress(OSError, ValueError):
                     yield int((each / "pids.max").read_text())

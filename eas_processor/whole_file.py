@@ -1,4 +1,4 @@
-"""A private file that is written whole or not at all, whatever the disk says."""
+"""Atomic writes of private files, also if the disk fails or is full."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
     """
-    Make the file `path` with `content`, readable by its owner alone; a failure leaves no draft.
+    Write `content` to the file `path`, readable by its owner alone; a failure leaves no draft.
 
-    Without `replace`, a file that is there stays: of those who write at once, the first wins.
-    Raises OSError, which names `path`.
+    Without `replace`, an existing file stays, so the first of concurrent writers wins. Raises
+    OSError with `path` as its file name.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -27,7 +27,7 @@ def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        # A write names no file, and a name that is gone helps nobody.
+        # The error of a write has no file name, and others name the draft, which is removed.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
@@ -36,5 +36,5 @@ def _write(draft: Path, content: bytes) -> None:
     with open(descriptor, "wb") as file:
         file.write(content)
         file.flush()
-        # Some file systems say only here that there was no room, and a crash leaves no empty file.
+        # Some file systems report a full disk only here, and after a crash no file is empty.
         os.fsync(descriptor)

@@ -101,7 +101,7 @@ def test_without_any_directory_for_temporary_files_the_setting_is_named(
     monkeypatch.setenv("TMPDIR", "")
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/dev/null/none"])
-    with pytest.raises(HomeError, match="set TMPDIR to a directory that can be written"):
+    with pytest.raises(HomeError, match="set TMPDIR to a writable directory"):
         have_temporary_directory()
 
 

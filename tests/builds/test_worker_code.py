@@ -121,7 +121,8 @@ def test_a_data_directory_that_cannot_be_made_is_said(home):
     with pytest.raises(HomeError) as caught:
         worker_code_directory()
     assert str(caught.value) == (
-        f"the data directory {home} cannot be written (File exists); set EAS_HOME to one that can"
+        f"the data directory {home} cannot be written (File exists); "
+        "set EAS_HOME to a writable directory"
     )
 
 
