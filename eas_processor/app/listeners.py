@@ -90,7 +90,7 @@ class Listeners:
         return HttpServer(
             settings,
             self.router,
-            beside=self.http,
+            shares_with=self.http,
             speaks=GrpcAlone(self.services),
             path=path,
             context=None if path else grpc.context,

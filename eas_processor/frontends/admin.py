@@ -32,11 +32,11 @@ log = logging.getLogger("eas_processor.engine")
 
 _MAX_REQUEST = 16 * 1024
 """The most bytes of a head, and of a body, which no admin route reads."""
-_STRANGERS = 16
+_UNAUTHENTICATED = 16
 """The most connections that have not sent the token. One more replaces the oldest."""
-_CALLS = 16
+_AUTHENTICATED = 16
 """The most connections whose requests had the token. A reload takes minutes."""
-MOST_CONNECTIONS = _STRANGERS + _CALLS
+MOST_CONNECTIONS = _UNAUTHENTICATED + _AUTHENTICATED
 _PATIENCE_S = 2.0
 """How long a connection may take to send the token."""
 _SEND_S = 10.0
@@ -112,9 +112,9 @@ class AdminServer:
         self._http = HttpServer(settings, self, keep_alive=False)
         self.dropped = 0
         """The number of connections that were closed without an answer."""
-        self._strangers: dict[HttpConnection, float] = {}
+        self._unauthenticated: dict[HttpConnection, float] = {}
         """Connections that have not sent the token, and when they were opened, oldest first."""
-        self._callers: dict[HttpConnection, None] = {}
+        self._authenticated: dict[HttpConnection, None] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: socket.socket | None = None
 
@@ -141,7 +141,7 @@ class AdminServer:
         self._http.start_clock()
         self._tasks = [
             asyncio.create_task(self._accept_all(listener)),
-            asyncio.create_task(self._watch_strangers()),
+            asyncio.create_task(self._watch_unauthenticated()),
         ]
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -204,13 +204,13 @@ class AdminServer:
     def let_in(self, request: HttpRequest) -> None:
         """Admit a request with the token, unless too many of them are running."""
         self._forget_closed()
-        if len(self._callers) >= _CALLS:
+        if len(self._authenticated) >= _AUTHENTICATED:
             request.refusal = Crowded(
-                f"too many admin requests are running (limit {_CALLS}); try again later"
+                f"too many admin requests are running (limit {_AUTHENTICATED}); try again later"
             )
             return
-        self._callers[request.connection] = None
-        self._strangers.pop(request.connection, None)
+        self._authenticated[request.connection] = None
+        self._unauthenticated.pop(request.connection, None)
 
     async def work(self, head: Head) -> Reply:
         """Answer an admin request. Raises HttpRefusal."""
@@ -278,30 +278,30 @@ class AdminServer:
             await asyncio.sleep(_NO_DESCRIPTOR_S)
             return
         self._forget_closed()
-        if len(self._strangers) >= _STRANGERS:
-            self._drop(next(iter(self._strangers)))
+        if len(self._unauthenticated) >= _UNAUTHENTICATED:
+            self._drop(next(iter(self._unauthenticated)))
         connection = HttpConnection(self._http)
         with contextlib.suppress(OSError):
             await loop.connect_accepted_socket(lambda: connection, accepted)
-        if connection not in self._callers:  # it may have sent the token meanwhile
-            self._strangers[connection] = monotonic()
+        if connection not in self._authenticated:  # it may have sent the token meanwhile
+            self._unauthenticated[connection] = monotonic()
 
-    async def _watch_strangers(self) -> None:
+    async def _watch_unauthenticated(self) -> None:
         while True:
             await asyncio.sleep(_PATIENCE_S / 4)
             self._forget_closed()
             late = monotonic() - _PATIENCE_S
-            for connection, came in list(self._strangers.items()):
+            for connection, came in list(self._unauthenticated.items()):
                 if came < late:
                     self._drop(connection)
 
-    def _drop(self, stranger: HttpConnection) -> None:
-        del self._strangers[stranger]
-        stranger.abort()
+    def _drop(self, connection: HttpConnection) -> None:
+        del self._unauthenticated[connection]
+        connection.abort()
         self.dropped += 1
 
     def _forget_closed(self) -> None:
-        for known in (self._strangers, self._callers):
+        for known in (self._unauthenticated, self._authenticated):
             for connection in [each for each in known if each not in self._http.connections]:
                 del known[connection]
 

@@ -251,7 +251,7 @@ class InlineInstances:
                 if code != OK:
                     raise refused(number, code, payload)
                 times.note()
-        times.tell(self._settings.name)
+        times.log_summary(self._settings.name)
         hooks.take_times(0, 0.0)
         return hooks
 

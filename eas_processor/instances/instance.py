@@ -122,7 +122,7 @@ class Instance:
             widen(transport)
         self._open.add(channel)
 
-    def hear(self) -> None:
+    def attach_log(self) -> None:
         """Note that the worker's output is read, so that `link_lost` will report its end."""
         self._open.add("log")
 

@@ -50,8 +50,8 @@ _PR_SET_CHILD_SUBREAPER = 36  # from linux/prctl.h
 _POLL_S = 0.05
 """How often a process is checked if the kernel has no pidfd_open (before 5.3, or a sandbox)."""
 _ANY_THAT_ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
-_BURY_S = 1.0
-_UNBURIED_S = 5.0
+_REAP_S = 1.0
+_LEFT_TO_OTHERS_S = 5.0
 """
 How long a dead child is left to others before it is reaped.
 
@@ -79,7 +79,7 @@ class Processes:
         self._descriptors: dict[int, int] = {}
         self._dead_since: dict[int, float] = {}
         """When each dead child that is not reaped yet was first seen."""
-        self._tasks: set[asyncio.Task[None]] = {self._loop.create_task(self._bury_orphans())}
+        self._tasks: set[asyncio.Task[None]] = {self._loop.create_task(self._reap_orphans())}
 
     def watch(self, pid: int, on_end: OnEnd) -> None:
         """
@@ -143,20 +143,20 @@ class Processes:
             self._loop.remove_reader(descriptor)
             os.close(descriptor)
 
-    async def _bury_orphans(self) -> None:
+    async def _reap_orphans(self) -> None:
         while True:
-            await asyncio.sleep(_BURY_S)
+            await asyncio.sleep(_REAP_S)
             self._memory.look()
             with contextlib.suppress(ChildProcessError):
                 if os.waitid(os.P_ALL, 0, _ANY_THAT_ENDED) is not None:  # noqa: ASYNC222 - WNOHANG
-                    self._bury()
+                    self._reap_dead()
 
-    def _bury(self) -> None:
+    def _reap_dead(self) -> None:
         now = monotonic()
         dead = [each for each in _children() if each not in self._watched and _is_dead(each)]
         self._dead_since = {each: self._dead_since.get(each, now) for each in dead}
         for pid, since in list(self._dead_since.items()):
-            if now - since >= _UNBURIED_S:
+            if now - since >= _LEFT_TO_OTHERS_S:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
 

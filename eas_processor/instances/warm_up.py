@@ -51,7 +51,7 @@ class WarmUpTimes:
         self._seconds.append(now - self._last)
         self._last = now
 
-    def tell(self, who: object) -> None:
+    def log_summary(self, who: object) -> None:
         """Log the number of requests, the whole time, and the times of the first and the last."""
         if self._seconds:
             first, last = self._seconds[0] * 1000, self._seconds[-1] * 1000
@@ -85,7 +85,7 @@ async def warm_up(instance: Instance) -> None:
                 raise refused(number, code, payload)
             times.note()
     if not instance.failure:
-        times.tell(instance)
+        times.log_summary(instance)
 
 
 def refused(number: int, code: int, payload: bytes) -> WarmUpError:

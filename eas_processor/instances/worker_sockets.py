@@ -45,6 +45,6 @@ async def open_sockets(
         theirs.append(other)
         transport = await open_link(ours, protocols[channel])
         if channel == "log":
-            instance.hear()
+            instance.attach_log()
         else:
             instance.attach(channel, transport)

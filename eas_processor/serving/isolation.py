@@ -45,7 +45,7 @@ class Isolation:
             if not alone or self._is_excused(request, how):
                 self._waiting[request.number] = request
             else:
-                self._convict(request, how)
+                self._refuse_poison(request, how)
 
     def admit(self, instance: Backend) -> bool:
         """Run the suspects in `instance`, before it serves; return whether there are any."""
@@ -90,9 +90,9 @@ class Isolation:
         self._excused[request.number] = request.deadline
         return True
 
-    def _convict(self, request: Call, how: str) -> None:
+    def _refuse_poison(self, request: Call, how: str) -> None:
         self._excused.pop(request.number, None)
-        self._poison.convict(request, how)
+        self._poison.remember(request, how)
         request.refuse(
             InternalError(
                 f"the worker crashed ({how}) while it was running only this request; "

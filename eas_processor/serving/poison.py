@@ -32,7 +32,7 @@ class Poison:
         self.sizes: set[int] = set()
         """The sizes of the remembered requests. A request of another size needs no digest."""
 
-    def convict(self, request: Call, how: str) -> None:
+    def remember(self, request: Call, how: str) -> None:
         """Remember and log a request that was alone in a worker which died as `how` says."""
         if len(self._until) >= _AT_MOST:
             self.forget()

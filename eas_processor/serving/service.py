@@ -71,10 +71,10 @@ class Service:
         if settings.rate_limit != before.rate_limit:
             self._rate = RateLimit(settings.rate_limit) if settings.rate_limit else None
 
-    def enter(self, beside: Service | None) -> None:
-        """Take calls from now on, and share the part of the budget with `beside`, if given."""
-        if beside is not None:
-            self.account = beside.account
+    def enter(self, sibling: Service | None) -> None:
+        """Take calls from now on, and share the part of the budget with `sibling`, if given."""
+        if sibling is not None:
+            self.account = sibling.account
         self._budget.parts.join(self.account)
 
     def leave(self) -> None:

@@ -244,12 +244,12 @@ async def test_strangers_are_few_and_lock_nobody_out(sent: bytes, eventually_asy
         for each in crowd:
             each.send(sent)
         # Their ends are ours too.
-        limit = before + len(crowd) + module._STRANGERS + 2
+        limit = before + len(crowd) + module._UNAUTHENTICATED + 2
         for _ in range(20):
             assert await desk.ask("GET", "/admin/instances") == (200, desk.updates.describe())
             assert len(os.listdir("/proc/self/fd")) <= limit
-        await eventually_async(lambda: desk.server.dropped >= 300 - module._STRANGERS)
-        assert desk.server.connections <= module._STRANGERS
+        await eventually_async(lambda: desk.server.dropped >= 300 - module._UNAUTHENTICATED)
+        assert desk.server.connections <= module._UNAUTHENTICATED
         for each in crowd:
             each.close()
         await eventually_async(lambda: not desk.server.connections)
@@ -262,7 +262,7 @@ async def test_a_call_under_way_is_not_closed_for_strangers(eventually_async: An
         change = asyncio.create_task(desk.ask("POST", "/admin/reload"))
         await eventually_async(lambda: desk.updates.asked)
         crowd = [socket.create_connection(("127.0.0.1", desk.port)) for _ in range(100)]
-        await eventually_async(lambda: desk.server.dropped >= 100 - module._STRANGERS)
+        await eventually_async(lambda: desk.server.dropped >= 100 - module._UNAUTHENTICATED)
         desk.updates.gate.set()
         assert (await change)[0] == 200
         for each in crowd:
@@ -272,8 +272,8 @@ async def test_a_call_under_way_is_not_closed_for_strangers(eventually_async: An
 async def test_more_calls_than_are_worked_on_are_told(eventually_async: Any) -> None:
     async with listening() as desk:
         desk.updates.gate.clear()
-        calls = [asyncio.create_task(desk.send(RELOAD)) for _ in range(module._CALLS)]
-        await eventually_async(lambda: len(desk.updates.asked) == module._CALLS)
+        calls = [asyncio.create_task(desk.send(RELOAD)) for _ in range(module._AUTHENTICATED)]
+        await eventually_async(lambda: len(desk.updates.asked) == module._AUTHENTICATED)
         status, answer = answer_of(await desk.send(HEAD))
         assert status == 503 and answer["error"].startswith(
             "too many admin requests are running (limit 16)"

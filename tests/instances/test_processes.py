@@ -102,8 +102,8 @@ async def test_a_child_that_has_ended_is_still_there_for_who_is_told(eventually_
 async def test_orphans_are_buried_and_children_that_somebody_waits_for_are_not(
     monkeypatch: pytest.MonkeyPatch, eventually_async: Any
 ) -> None:
-    monkeypatch.setattr(module, "_BURY_S", 0.01)
-    monkeypatch.setattr(module, "_UNBURIED_S", 0.5)
+    monkeypatch.setattr(module, "_REAP_S", 0.01)
+    monkeypatch.setattr(module, "_LEFT_TO_OTHERS_S", 0.5)
     processes = Processes()
     pids = [orphan(0) for _ in range(3)]
     awaited = start("pass")

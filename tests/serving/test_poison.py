@@ -22,7 +22,7 @@ def request_of(*pieces: bytes) -> Call:
 @pytest.fixture
 def poison() -> Poison:
     made = Poison("echo")
-    made.convict(request_of(b"d", b"ie"), "killed by SIGABRT")
+    made.remember(request_of(b"d", b"ie"), "killed by SIGABRT")
     return made
 
 
@@ -52,5 +52,5 @@ def test_it_is_forgotten(poison: Poison, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_not_many_are_remembered(poison: Poison) -> None:
     for size in range(200):
-        poison.convict(request_of(bytes(size)), "killed by SIGABRT")
+        poison.remember(request_of(bytes(size)), "killed by SIGABRT")
     assert len(poison.sizes) < 100

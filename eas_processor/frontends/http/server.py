@@ -62,8 +62,9 @@ class HttpServer:
 
     Without `keep_alive` each connection takes one request. `speaks` makes the protocol object of
     a connection, and `alpn` names its protocols for TLS. With `path`, the address is a Unix socket.
-    `context` is a TLS context that replaces the certificate of the settings. A server `beside`
-    another shares that one's budget, turns and connections, and leaves the time limits to it.
+    `context` is a TLS context that replaces the certificate of the settings. A server that
+    `shares_with` another has the same budget, turns and connections; the other enforces the time
+    limits.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class HttpServer:
         alpn: Sequence[str] = ("http/1.1",),
         path: str = "",
         context: ssl.SSLContext | None = None,
-        beside: HttpServer | None = None,
+        shares_with: HttpServer | None = None,
     ) -> None:
         self.settings = settings
         self.routes = routes
@@ -95,10 +96,10 @@ class HttpServer:
         self.budget = budget or Budget(settings.max_buffered, settings.max_body)
         self.turns = Turns()
         self.connections: dict[Connection, None] = {}
-        if beside is not None:
-            self.refused, self.budget = beside.refused, beside.budget
-            self.turns, self.connections = beside.turns, beside.connections
-        self._beside = beside
+        if shares_with is not None:
+            self.refused, self.budget = shares_with.refused, shares_with.budget
+            self.turns, self.connections = shares_with.turns, shares_with.connections
+        self._shares_with = shares_with
         self._speaks = speaks
         self._path = path
         self._path_of_ours: tuple[int, int] | None = None
@@ -190,7 +191,7 @@ class HttpServer:
                 self._is_full,
             )
             self._handshakes.listen()
-        if self._beside is None:
+        if self._shares_with is None:
             self.start_clock()
 
     def start_clock(self) -> None:
