@@ -1,9 +1,9 @@
 """
 Each code block of the documentation is run, or is listed in not_run.py with a reason.
 
-Tutorials, how-to pages and the READMEs of examples are followed from the first block to the last by
-`docs.reader`. The other pages are looked up, not followed: each of their blocks is run in a world
-that has what they name (`docs.world`).
+`docs.reader` follows tutorials, how-to pages and the READMEs of examples from the first block to
+the last. The blocks of all other pages run in a workspace that has the files and the services that
+they name (`docs.workspace`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from eas_processor.cli.parser import make_parser
 from eas_processor.config import load_service
 
 if TYPE_CHECKING:
-    from docs.world import World
+    from docs.workspace import Workspace
 
 FOLLOWED = {
     "docs/tutorial*.md": "tests/docs/test_tutorial.py",
@@ -84,15 +84,15 @@ def pages_of(*kinds: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     need.module("tensorflow")
     need.module("grpc")
     need.path_of("curl")
     need.path_of("openssl")
     # Not above: it imports TensorFlow, and the quick tests of this file do without.
-    from docs.world import world_in
+    from docs.workspace import workspace_in
 
-    with world_in(tmp_path_factory.mktemp("world")) as found:
+    with workspace_in(tmp_path_factory.mktemp("workspace")) as found:
         yield found
 
 
@@ -163,20 +163,22 @@ def test_a_service_file_is_one(each: Snippet, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages_of(*SHELL))
-def test_the_commands_of_the_page_do_what_they_say(page: str, world: World) -> None:
+def test_the_commands_of_the_page_do_what_they_say(page: str, workspace: Workspace) -> None:
     here = looked_up(*SHELL)
     for each in snippets(page):
         if each in here:
             found = commands(each.text)
-            world.run([command for command in found if reason_of_command(command) is None], page)
+            workspace.run(
+                [command for command in found if reason_of_command(command) is None], page
+            )
         elif title := re.search(r'title="(.+)"', each.rest):
-            world.write(title[1], each.text)
+            workspace.write(title[1], each.text)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages_of("python"))
-def test_the_lines_of_python_do_what_they_say(page: str, world: World) -> None:
-    names = world.names()
+def test_the_lines_of_python_do_what_they_say(page: str, workspace: Workspace) -> None:
+    names = workspace.names()
     for each in looked_up("python"):
         if each.page == page and "title=" not in each.rest:
-            world.python(each.text, names)
+            workspace.python(each.text, names)
