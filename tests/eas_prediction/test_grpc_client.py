@@ -120,6 +120,7 @@ class TestArrays:
         with pytest.raises(InvalidRequest, match="input name: expected a non-empty str"):
             client.predict({"": 1.0})
 
+    @pytest.mark.medium
     def test_64_mb_pass_both_ways(self, client):
         values = np.arange(16 << 20, dtype=np.float32)
         np.testing.assert_array_equal(client.predict({"x": values}, timeout=60_000)["x"], values)
