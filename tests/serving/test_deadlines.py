@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
 from time import monotonic
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fixtures.engine import eventually_async
@@ -11,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eas_processor.contracts.call import Call
+from eas_processor.serving import deadlines as module
 from eas_processor.serving.deadlines import Deadlines
 
 
@@ -33,12 +38,38 @@ class Watched:
         return call
 
 
-async def test_calls_of_several_limits_are_late_in_the_order_of_their_deadlines() -> None:
+class Clock:
+    """Time that passes from timer to timer."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Any:
+        timer = self.now + delay, callback
+        self._timers.append(timer)
+        return SimpleNamespace(cancel=lambda: self._timers.remove(timer))
+
+    def run(self) -> None:
+        while self._timers:
+            timer = min(self._timers, key=lambda each: each[0])
+            self._timers.remove(timer)
+            self.now = timer[0]
+            timer[1]()
+
+
+def test_calls_of_several_limits_are_late_in_the_order_of_their_deadlines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    for each in (module, sys.modules[__name__]):
+        monkeypatch.setattr(each, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
     watched = Watched()
     slow, quick = watched.begin(0.06), watched.begin(0.02)
     own, last = watched.begin(0.04, own=True), watched.begin(0.08)
     assert len(watched.deadlines) == 4
-    await eventually_async(lambda: len(watched.late) == 4)
+    clock.run()
     assert [each[0] for each in watched.late] == [quick, own, slow, last]
     assert [each[1] for each in watched.late] == [0.02, 0.0, 0.06, 0.08]
     assert all(at >= call.deadline for call, _, at in watched.late)
