@@ -44,5 +44,5 @@ def test_the_interpreter_that_it_brings_runs_it(loaded: LoadedService, tmp_path:
 
 def test_one_that_does_not_run_here_is_named(loaded: LoadedService, tmp_path: Path) -> None:
     bring_python(tmp_path, "exit 1")
-    with pytest.raises(BuildError, match="ENV/bin/python, which the processor brings, is no Pyth"):
+    with pytest.raises(BuildError, match="ENV/bin/python of the processor is not a Python"):
         find_custom(loaded, NO_GPU)
