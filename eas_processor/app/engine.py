@@ -24,8 +24,8 @@ from eas_processor.app.plan import ServiceFile
 from eas_processor.app.running import Entries
 from eas_processor.app.services import Services
 from eas_processor.app.sighup import OnSighup
-from eas_processor.config.schema import is_service_name
 from eas_processor.config.token import admin_token
+from eas_processor.config.values import is_service_name
 from eas_processor.contracts.backend import Instances
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
 from eas_processor.frontends.admin import AdminServer, Managed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from eas_processor.config.schema import PEER_PATTERN, PEER_RULE
+from eas_processor.config.values import PEER_PATTERN, PEER_RULE
 from eas_processor.contracts.settings import OWN_WEIGHT, Peer
 
 

@@ -1,28 +1,42 @@
 """
-What a service file can say: one Struct per object, one field per key.
+The keys of a service file: one Struct for each object, one field for each key.
 
-Each key carries its description, what it expects and its effect here; the JSON Schema, refusals,
-notes about keys without effect and the test of docs/configuration.md are read from these classes.
+Each key has a description, the expected value and its effect. The JSON Schema, the errors, the
+notes about keys without effect and the reference of the documentation are made from these classes.
 """
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from eas_processor.config.values import (
+    NAME_PATTERN,
+    NAME_RULE,
+    PEER_RULE,
+    SHARE_RULE,
+    TOKEN_RULE,
+    Count,
+    Few,
+    Frontend,
+    PeerText,
+    Positive,
+    Share,
+    TokenText,
+)
+
 
 class Effect(Enum):
-    """What a key that is set does in this project."""
+    """The effect that a key has in this project."""
 
     USED = "used"
-    ADVISORY = "advisory"  # states an intention that nothing enforces
-    CLOUD = "cloud"  # only means something in the vendor's cloud
-    LATER = "later"  # describes a feature that does not exist here yet
-    NONE = "none"  # its description says why it has no effect
+    ADVISORY = "advisory"  # accepted, but not enforced
+    CLOUD = "cloud"  # has a meaning only in the vendor's cloud
+    LATER = "later"  # belongs to a feature that does not exist here yet
+    NONE = "none"  # has no effect, for the reason in its description
 
 
 def key(
@@ -33,61 +47,33 @@ def key(
     secret: bool = False,
     **limits: Any,
 ) -> Meta:
-    """Return the annotation of one key; a secret's value is never repeated in a refusal."""
+    """Return the annotation of one key. No error shows the value of a secret."""
     extra = {"expected": expected, "effect": effect, "secret": secret}
     return Meta(description=description, extra=extra, **limits)
 
 
-# `$` would let a newline through at the end, and JSON Schema does not know `\Z`.
-_END = r"(?![\s\S])"
-NAME_PATTERN = rf"^[A-Za-z0-9_][A-Za-z0-9_.-]{{0,63}}{_END}"
-TOKEN_PATTERN = rf"^[!-~]{{0,512}}{_END}"
-PEER_PATTERN = rf"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{{1,5}}(=[0-9]{{1,6}})?{_END}"
-
-NAME_RULE = "1 to 64 letters, digits, '_', '-' or '.', not beginning with '-' or '.'"
-TOKEN_RULE = "text of up to 512 visible ASCII characters without spaces"
-PEER_RULE = "HOST:PORT or HOST:PORT=WEIGHT, such as 10.0.0.2:8080=50"
-
-
-def is_service_name(name: str) -> bool:
-    """Tell whether a name fits into a path: those of models may have any character."""
-    return re.match(NAME_PATTERN, name) is not None
-
-
-_SHARE_RULE = "a number of instances or a percentage such as '20%'"
-
-_INT_MAX = 2**31 - 1
-Count = Annotated[int, Meta(ge=0, le=_INT_MAX)]
-Positive = Annotated[int, Meta(ge=1, le=_INT_MAX)]
-Few = Annotated[int, Meta(ge=1, le=1024)]
-TokenText = Annotated[str, Meta(pattern=TOKEN_PATTERN)]
-PeerText = Annotated[str, Meta(pattern=PEER_PATTERN)]
-Frontend = Annotated[str, Meta(pattern=rf"^(eas|tfs|grpc){_END}")]
-Share = Count | Annotated[str, Meta(pattern=rf"^[0-9]+%?{_END}")]
-
-
 class Rpc(Struct, frozen=True, kw_only=True):
-    """`metadata.rpc`: how requests wait, run together and end."""
+    """`metadata.rpc`: batching, the queue, threads and limits."""
 
     batching: Annotated[
         bool,
-        key("Compute several requests in one run; only for models whose rows are independent."),
+        key("Compute several requests in one run, for models whose rows are independent."),
     ] = False
     max_batch_size: Annotated[
         Positive,
-        key("Requests in one batch, at most.", "a number of requests above 0"),
+        key("The most requests in one batch.", "a number of requests above 0"),
     ] = 16
     max_batch_timeout: Annotated[
         Count | None,
         key(
-            "Milliseconds that a batch waits for more requests until it is full; without it, none.",
+            "Milliseconds that a batch waits for more requests; without it, a batch never waits.",
             "a number of milliseconds, 0 or more",
         ),
     ] = None
     keepalive: Annotated[
         Positive,
         key(
-            "Milliseconds that a request may take: receiving, queue and run. Then 408.",
+            "Milliseconds for receiving, queueing and running a request. After that it gets 408.",
             "a number of milliseconds above 0",
         ),
     ] = 5000
@@ -101,19 +87,19 @@ class Rpc(Struct, frozen=True, kw_only=True):
     ] = 4
     worker_threads: Annotated[
         Few,
-        key("Requests that an instance takes at a time.", "a number of threads from 1 to 1024"),
+        key("Requests that an instance runs at a time.", "a number of threads from 1 to 1024"),
     ] = 5
     max_queue_size: Annotated[
         Count,
         key(
-            "Requests that may wait for an instance; the next one gets 450. 0 is no queue.",
+            "Requests that may wait for an instance; further ones get 450. 0 means no queue.",
             "a number of requests, 0 or more",
         ),
     ] = 64
     rate_limit: Annotated[
         Count,
         key(
-            "Requests a second for each instance; above that, 429. 0 is no limit.",
+            "Requests per second for each instance; further ones get 429. 0 means no limit.",
             "a number of requests a second, 0 or more",
         ),
     ] = 0
@@ -123,7 +109,7 @@ class Rpc(Struct, frozen=True, kw_only=True):
     ] = False
     enable_jemalloc: Annotated[
         bool,
-        key("Use jemalloc in the processor; here LD_PRELOAD does that.", effect=Effect.NONE),
+        key("Use jemalloc in the processor; set LD_PRELOAD instead.", effect=Effect.NONE),
     ] = False
 
 
@@ -132,44 +118,44 @@ class RollingStrategy(Struct, frozen=True, kw_only=True):
 
     max_surge: Annotated[
         Share,
-        key("Extra instances during an update.", _SHARE_RULE),
+        key("Extra instances during an update.", SHARE_RULE),
     ] = "2%"
     max_unavailable: Annotated[
         Share,
-        key("Instances that may be missing during an update.", _SHARE_RULE),
+        key("Instances that may be missing during an update.", SHARE_RULE),
     ] = 0
 
 
 class Eas(Struct, frozen=True, kw_only=True):
-    """`metadata.eas`: what the vendor's files write as `eas.NAME`."""
+    """`metadata.eas`: the keys that the vendor's files write as `eas.NAME`."""
 
     termination_grace_period: Annotated[
         Count,
         key(
-            "Seconds that a stopping instance has for what it accepted.",
+            "Seconds in which a stopping instance may finish the requests that it accepted.",
             "a number of seconds, 0 or more",
         ),
     ] = 30
 
 
 class Metadata(Struct, frozen=True, kw_only=True):
-    """`metadata`: instances, what each may use, and how they are called."""
+    """`metadata`: the number of instances, their resources, and their limits."""
 
     instance: Annotated[
         Few,
-        key("Running copies of the service.", "a number of instances from 1 to 1024"),
+        key("The number of running copies.", "a number of instances from 1 to 1024"),
     ] = 1
     cpu: Annotated[
         Annotated[float, Meta(gt=0, le=4096)] | None,
         key(
-            "Cores for each instance; TensorFlow's thread pools follow it.",
+            "Cores for each instance; sets the size of TensorFlow's thread pools.",
             "a number of cores above 0",
         ),
     ] = None
     memory: Annotated[
         Positive | None,
         key(
-            "Megabytes for each instance; stated, not enforced.",
+            "Megabytes of memory for each instance; not enforced.",
             "a number of megabytes above 0",
             Effect.ADVISORY,
         ),
@@ -177,14 +163,14 @@ class Metadata(Struct, frozen=True, kw_only=True):
     gpu: Annotated[
         Annotated[float, Meta(ge=0, le=4096)],
         key(
-            "GPU cards for each instance; without any, a GPU build runs on the CPU.",
-            "a number of cards, 0 or more",
+            "GPUs for each instance; with 0, a GPU build runs on the CPU.",
+            "a number of GPUs, 0 or more",
         ),
     ] = 0
-    rpc: Annotated[Rpc, key("How requests are taken in.")] = Rpc()
+    rpc: Annotated[Rpc, key("Batching, the queue, threads and limits.")] = Rpc()
     rolling_strategy: Annotated[
         RollingStrategy,
-        key("How instances are replaced during an update."),
+        key("How many instances an update replaces at a time."),
     ] = RollingStrategy()
     eas: Annotated[
         Eas,
@@ -192,14 +178,14 @@ class Metadata(Struct, frozen=True, kw_only=True):
     ] = Eas()
     gpu_memory: Annotated[
         Annotated[float, Meta(gt=0, le=4096)] | None,
-        key("GiB of a card's memory for each instance.", "a number of GiB above 0"),
+        key("GiB of a GPU's memory for each instance.", "a number of GiB above 0"),
     ] = None
     gpu_core_percentage: Annotated[Any, key("Share of a GPU.", effect=Effect.CLOUD)] = None
     qos: Annotated[Any, key("Quality of service class.", effect=Effect.CLOUD)] = None
     resource: Annotated[Any, key("Resource group.", effect=Effect.CLOUD)] = None
     workspace_id: Annotated[Any, key("Workspace.", effect=Effect.CLOUD)] = None
     region: Annotated[Any, key("Region.", effect=Effect.CLOUD)] = None
-    cuda: Annotated[Any, key("CUDA version that is mounted.", effect=Effect.CLOUD)] = None
+    cuda: Annotated[Any, key("CUDA version to mount.", effect=Effect.CLOUD)] = None
     rdma: Annotated[Any, key("Remote direct memory access.", effect=Effect.CLOUD)] = None
     enable_grpc: Annotated[Any, key("gRPC at the gateway.", effect=Effect.CLOUD)] = None
     enable_webservice: Annotated[Any, key("Web application.", effect=Effect.CLOUD)] = None
@@ -219,21 +205,21 @@ class Metadata(Struct, frozen=True, kw_only=True):
 
 
 class Runtime(Struct, frozen=True, kw_only=True):
-    """`runtime`: what happens to an instance that crashed."""
+    """`runtime`: the treatment of crashed instances."""
 
     enable_crash_block: Annotated[
         bool,
-        key("Leave a crashed instance dead, to look at it; otherwise it is started again."),
+        key("Do not restart a crashed instance, so that it can be examined."),
     ] = False
 
 
 class GatewayLimit(Struct, frozen=True, kw_only=True):
-    """A limit of `networking.gateway_policy`, and whether it holds."""
+    """A limit of `networking.gateway_policy`, and whether it applies."""
 
-    enable: Annotated[bool, key("Whether the limit holds.")] = False
+    enable: Annotated[bool, key("Whether the limit applies.")] = False
     limit: Annotated[
         Count,
-        key("The limit; 0 is none.", "a number, 0 or more"),
+        key("The limit; 0 means none.", "a number, 0 or more"),
     ] = 0
 
 
@@ -242,18 +228,18 @@ class GatewayPolicy(Struct, frozen=True, kw_only=True):
 
     rate_limit: Annotated[
         GatewayLimit,
-        key("Requests a second over all instances."),
+        key("Requests per second over all instances."),
     ] = GatewayLimit()
     concurrency_limit: Annotated[
         GatewayLimit,
-        key("Requests in flight over all instances."),
+        key("Requests at the same time over all instances."),
     ] = GatewayLimit()
 
 
 class Networking(Struct, frozen=True, kw_only=True):
     """`networking`: the gateway in front, and other engines of the same service."""
 
-    gateway: Annotated[Any, key("Gateway that the service is behind.", effect=Effect.CLOUD)] = None
+    gateway: Annotated[Any, key("Gateway in front of the service.", effect=Effect.CLOUD)] = None
     gateway_policy: Annotated[
         GatewayPolicy,
         key("Limits over all instances together."),
@@ -261,14 +247,14 @@ class Networking(Struct, frozen=True, kw_only=True):
     peers: Annotated[
         list[PeerText],
         key(
-            "Engines that serve the same, for clients with a direct connection.",
+            "Other engines of this service, which clients with a direct connection call too.",
             f"a list of {PEER_RULE}",
         ),
     ] = []
 
 
 class Service(Struct, frozen=True, kw_only=True):
-    """One model, how it is served, and to whom."""
+    """The outermost object: a model, its processor, and the settings of its service."""
 
     name: Annotated[
         str,
@@ -277,36 +263,36 @@ class Service(Struct, frozen=True, kw_only=True):
     processor: Annotated[
         str,
         key(
-            "The processor build that runs the model, or the code of `processor_path`.",
+            "The processor build that runs the model or the code of `processor_path`.",
             "a name such as 'tensorflow_cpu'",
         ),
     ] = ""
     model_path: Annotated[
         str,
         key(
-            "A directory, file, archive or http(s) URL; relative to the service file.",
+            "The model: a path, relative to the service file, or a URL of a file or archive.",
             "a path or a URL",
         ),
     ] = ""
     model_entry: Annotated[
         str,
-        key("File or directory inside the model; without it, all of it.", "a relative path"),
+        key("File or directory inside the model; without it, the whole model.", "a relative path"),
     ] = ""
     model_config: Annotated[
         str,
-        key("Second argument of the processor's `initialize`.", "text or an object"),
+        key("The second argument of the processor's `initialize`.", "text or an object"),
     ] = ""
     warm_up_data_path: Annotated[
         str,
         key(
-            "Requests that run before an instance takes traffic: a path or an http(s) URL.",
+            "A file of requests that run before an instance takes calls: a path or a URL.",
             "a path or a URL",
         ),
     ] = ""
     token: Annotated[
         TokenText | None,
         key(
-            "What a caller must show; without it one is made and kept, '' is a public service.",
+            "The secret of clients. Without the key, one is made; '' makes the service public.",
             TOKEN_RULE,
             secret=True,
         ),
@@ -314,26 +300,26 @@ class Service(Struct, frozen=True, kw_only=True):
     previous_token: Annotated[
         TokenText | None,
         key(
-            "The token before a change of `token`: let in as well, until this key is taken away.",
+            "The old token during a change of `token`; it is valid until this key is removed.",
             TOKEN_RULE,
             secret=True,
         ),
     ] = None
     generate_token: Annotated[
         bool | None,
-        key("Whether a token is made when none is given; false is a public service."),
+        key("Whether a token is made if none is given; false makes the service public."),
     ] = None
     frontends: Annotated[
         list[Frontend],
         key(
-            "Protocols that answer: `eas`, `tfs` for TensorFlow Serving's REST routes, and `grpc` "
-            "for its gRPC services.",
+            "The protocols of the service: `eas`, `tfs` for TensorFlow Serving's REST routes, and "
+            "`grpc` for its gRPC services.",
             "a list of 'eas', 'tfs' and 'grpc'",
         ),
     ] = msgspec.field(default_factory=lambda: ["eas"])
-    metadata: Annotated[Metadata, key("Instances and how they take requests.")] = Metadata()
-    runtime: Annotated[Runtime, key("What happens around an instance.")] = Runtime()
-    networking: Annotated[Networking, key("What stands before the instances.")] = Networking()
+    metadata: Annotated[Metadata, key("Instances, their resources, and limits.")] = Metadata()
+    runtime: Annotated[Runtime, key("The treatment of crashed instances.")] = Runtime()
+    networking: Annotated[Networking, key("Gateway limits, and other engines.")] = Networking()
     autoscaler: Annotated[Any, key("Rules for the number of instances.", effect=Effect.LATER)] = (
         None
     )
@@ -341,7 +327,7 @@ class Service(Struct, frozen=True, kw_only=True):
     processor_path: Annotated[
         str,
         key(
-            "Custom processor: a directory, file, archive or URL, as `model_path` has them.",
+            "Custom processor: its code, a path or a URL like `model_path`.",
             "a path or a URL",
         ),
     ] = ""
@@ -352,25 +338,25 @@ class Service(Struct, frozen=True, kw_only=True):
     processor_type: Annotated[
         str,
         key(
-            "Custom processor: its language, `python` or `cpp`; without it, the file's name tells.",
+            "Custom processor: its language; without it, the file's suffix decides.",
             "'python' or 'cpp'",
             pattern=r"^([Pp]ython|PYTHON|[Cc](pp|\+\+)?|CPP|)$",
         ),
     ] = ""
     processor_mainclass: Annotated[
         Any,
-        key("Custom processor: Java class; refused.", effect=Effect.LATER),
+        key("Custom processor: its Java class, which is refused.", effect=Effect.LATER),
     ] = None
     models: Annotated[Any, key("Several models in one service.", effect=Effect.LATER)] = None
     processors: Annotated[Any, key("Processors of several models.", effect=Effect.LATER)] = None
     uncompress: Annotated[
         Any,
-        key("Unpack the model; here an archive always is.", effect=Effect.NONE),
+        key("Unpack the model; here an archive is always unpacked.", effect=Effect.NONE),
     ] = None
     oss_endpoint: Annotated[
         str,
         key(
-            "Endpoint of the bucket of an `oss://` URL.",
+            "The endpoint for `oss://` URLs.",
             "a host or URL, such as oss-cn-shanghai.aliyuncs.com",
         ),
     ] = ""
@@ -385,12 +371,12 @@ class Service(Struct, frozen=True, kw_only=True):
     ] = None
     aimaster: Annotated[Any, key("Distributed serving.", effect=Effect.CLOUD)] = None
     unit: Annotated[Any, key("Distributed serving: size.", effect=Effect.CLOUD)] = None
-    sinker: Annotated[Any, key("Keeps requests and answers.", effect=Effect.CLOUD)] = None
+    sinker: Annotated[Any, key("Storage of requests and answers.", effect=Effect.CLOUD)] = None
     confidential: Annotated[Any, key("Confidential computing.", effect=Effect.CLOUD)] = None
     features: Annotated[Any, key("Switches of the cloud.", effect=Effect.CLOUD)] = None
 
     def __repr__(self) -> str:
-        """Leave out the token and what a URL may carry."""
+        """Leave out the token, and URLs, which may have credentials."""
         return f"Service(name={self.name!r}, processor={self.processor!r})"
 
 

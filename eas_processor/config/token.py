@@ -10,7 +10,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from eas_processor.config.schema import TOKEN_PATTERN, Service
+from eas_processor.config.schema import Service
+from eas_processor.config.values import TOKEN_PATTERN
 from eas_processor.errors import ServiceFileError
 from eas_processor.home import private_directory
 from eas_processor.whole_file import write_whole

@@ -12,7 +12,7 @@ from eas_processor.app.hosting import Shares
 from eas_processor.app.models.host import ModelHost
 from eas_processor.app.models.version import Loading
 from eas_processor.config.models import ModelConfig
-from eas_processor.config.schema import is_service_name
+from eas_processor.config.values import is_service_name
 from eas_processor.errors import (
     NotAvailableError,
     ServiceFileError,
