@@ -76,7 +76,7 @@ def test_every_block_is_run_or_needs_an_old_tensorflow() -> None:
         ast.parse(blocks(section)[number])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.filterwarnings("ignore")  # Keras warns of numpy
 @pytest.mark.parametrize(("section", "number", "name", "inputs"), KERAS)
 def test_what_the_lines_export(
@@ -106,7 +106,7 @@ def test_what_the_lines_export(
     assert inputs_of(tmp_path / "saved_model", name) == [inputs]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_the_lines_of_tensorflow_1_export(tmp_path: Path) -> None:
     need.module("tensorflow")
     program = PROGRAM.format(*(blocks(section)[number] for section, number in GRAPHS))

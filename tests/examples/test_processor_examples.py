@@ -12,8 +12,6 @@ import pytest
 from docs.examples import ExampleReader, followed
 from fixtures import need
 
-pytestmark = pytest.mark.slow
-
 
 def ask(reader: ExampleReader, name: str, rows: list[list[float]] | None) -> tuple[int, Any]:
     """Return the status and the answer to these rows; without rows, to an empty request."""
@@ -27,6 +25,7 @@ def ask(reader: ExampleReader, name: str, rows: list[list[float]] | None) -> tup
             return error.code, json.loads(error.read())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("example", "name", "rows", "expected"),
     [
@@ -46,6 +45,7 @@ def test_an_example_answers_from_an_environment_of_its_own(
         assert status == 400 and "expected DT_FLOAT" in answer["error"]
 
 
+@pytest.mark.medium
 def test_the_example_in_c_answers_as_its_readme_says(tmp_path: Path) -> None:
     need.path_of("cc")
     with followed("c_processor", tmp_path):
