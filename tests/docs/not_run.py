@@ -33,9 +33,11 @@ BLOCKS: dict[str, dict[str, str]] = {
     "docs/client.md": {"PredictException": "tests/docs/test_client.py compares the tree"},
     "docs/server-behaviour.md": {
         '{"correlative"': "an answer; tests/frontends/test_discovery.py has it",
-        "scrape_configs:": "a part of Prometheus' file",
+        "scrape_configs:": "a part of a file of Prometheus; it is parsed",
     },
-    "docs/tensorflow-serving.md": {"logging_config {": "a part of a file of model configurations"},
+    "docs/tensorflow-serving.md": {
+        "logging_config {": "a part of a file; tests/docs/test_tensorflow_serving.py reads it"
+    },
     "examples/grpc_images/README.md": {
         "cat.jpg": "what a model prints that is not in the repository",
         "tensorflow_model_server": "it needs a model and pictures; "

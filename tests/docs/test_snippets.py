@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from docs.not_run import BLOCKS, COMMANDS, reason_of_block, reason_of_command
 from docs.reader import ROOT
 from docs.snippets import GUESSED, PAGES, Snippet, all_snippets, commands, snippets
@@ -152,6 +153,15 @@ def test_commands_that_are_not_run_have_options_and_files_that_exist() -> None:
         elif "-m" in words and (module := words[words.index("-m") + 1]).startswith("benchmarks."):
             text = (ROOT / (module.replace(".", "/") + ".py")).read_text()
             assert [word for word in words if word.startswith("--") and word not in text] == []
+
+
+def test_parts_of_other_files_can_be_parsed() -> None:
+    parsed = [
+        yaml.safe_load(each.text)
+        for each in snippets("docs/server-behaviour.md")
+        if each.kind not in SHELL
+    ]
+    assert parsed and all(isinstance(each, dict) for each in parsed)
 
 
 @pytest.mark.parametrize("each", looked_up("json"), ids=str)
