@@ -264,8 +264,8 @@ def _worker_settings(loaded: LoadedService, build: Build, model_entry: Path) -> 
         sigterm=rpc.enable_sigterm,
         batch_wait=(rpc.max_batch_timeout or 0) / 1000 if rpc.batching else 0.0,
         environment=environment,
-        gpus=build.gpus.cards,
-        gpus_each=build.gpus.cards_each,
+        gpus=build.gpus.names,
+        gpus_each=build.gpus.each,
         start_timeout=COMPILE_S if build.gpus.compiles else 0.0,
     )
 

@@ -13,14 +13,14 @@ _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 
 
 def main(libraries: list[str]) -> None:
-    """Print {"missing": [libraries], "driver": why there is none or "", "cards": [...]}."""
+    """Print {"missing": [libraries], "driver": why it cannot be used, or "", "gpus": [...]}."""
     facts: dict[str, object] = {
         "missing": [name for name in libraries if not _opens(name)],
         "driver": "",
-        "cards": [],
+        "gpus": [],
     }
     try:
-        facts["cards"] = _cards(ctypes.CDLL("libcuda.so.1"))
+        facts["gpus"] = _gpus(ctypes.CDLL("libcuda.so.1"))
     except OSError:
         facts["driver"] = "libcuda.so.1 is not found"
     except RuntimeError as error:
@@ -36,11 +36,11 @@ def _opens(library: str) -> bool:
     return True
 
 
-def _cards(driver: ctypes.CDLL) -> list[dict[str, object]]:
+def _gpus(driver: ctypes.CDLL) -> list[dict[str, object]]:
     _call(driver, "cuInit", 0)
     count = ctypes.c_int()
     _call(driver, "cuDeviceGetCount", ctypes.byref(count))
-    cards = []
+    gpus = []
     for number in range(count.value):
         device, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
         name, memory = ctypes.create_string_buffer(256), ctypes.c_size_t()
@@ -49,14 +49,14 @@ def _cards(driver: ctypes.CDLL) -> list[dict[str, object]]:
         for value, which in ((major, _CAPABILITY_MAJOR), (minor, _CAPABILITY_MINOR)):
             _call(driver, "cuDeviceGetAttribute", ctypes.byref(value), which, device)
         _call(driver, "cuDeviceTotalMem_v2", ctypes.byref(memory), device)
-        cards.append(
+        gpus.append(
             {
                 "name": name.value.decode(errors="replace"),
                 "capability": f"{major.value}.{minor.value}",
                 "memory": memory.value,
             }
         )
-    return cards
+    return gpus
 
 
 def _call(driver: ctypes.CDLL, function: str, *arguments: object) -> None:

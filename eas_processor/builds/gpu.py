@@ -42,14 +42,14 @@ class Gpus:
     """
     How a service uses the GPUs.
 
-    `environment` is for every process of the build. `cards` are the names of the GPUs in
-    CUDA_VISIBLE_DEVICES, and an instance gets `cards_each` of them. `model_config` holds settings
+    `environment` is for every process of the build. `names` are the GPUs in
+    CUDA_VISIBLE_DEVICES, and an instance gets `each` of them. `model_config` holds settings
     for TensorFlow, and `compiles` says that the first start compiles kernels.
     """
 
     environment: dict[str, str] = field(default_factory=dict)
-    cards: tuple[str, ...] = ()
-    cards_each: int = 0
+    names: tuple[str, ...] = ()
+    each: int = 0
     model_config: dict[str, Any] = field(default_factory=dict)
     compiles: bool = False
 
@@ -60,7 +60,7 @@ def plan(entry: Entry, made: Installed | None, wanted: Wanted) -> Gpus:
     if cuda is None:
         if wanted.gpu > 0:
             log.warning(
-                "metadata.gpu is %g, but %s runs on the CPU; a tensorflow_gpu build uses a card",
+                "metadata.gpu is %g, but %s runs on the CPU; a tensorflow_gpu build uses a GPU",
                 wanted.gpu,
                 entry.name,
             )
@@ -71,7 +71,7 @@ def plan(entry: Entry, made: Installed | None, wanted: Wanted) -> Gpus:
     facts = _probe(cuda.libraries, library_path)
     if facts["driver"] or facts["missing"]:
         raise BuildError(_lacking(entry, cuda, facts, _because(wanted)))
-    return _on_cards(entry, cuda, library_path, wanted, facts["cards"])
+    return _on_gpus(entry, cuda, library_path, wanted, facts["gpus"])
 
 
 def check_before_making(entry: Entry, wanted: Wanted) -> None:
@@ -108,7 +108,7 @@ def _on_cpu(entry: Entry, cuda: Cuda, library_path: dict[str, str]) -> Gpus:
     return Gpus(environment=library_path | {"CUDA_VISIBLE_DEVICES": "-1"})
 
 
-def _on_cards(
+def _on_gpus(
     entry: Entry,
     cuda: Cuda,
     environment: dict[str, str],
@@ -122,14 +122,14 @@ def _on_cards(
             f"GPU(s), and this machine shows {len(found)}"
         )
     compiles = False
-    for card in found:
-        fits = coverage(cuda, card["capability"])
-        shown = f"{card['name']} (compute capability {card['capability']})"
+    for gpu in found:
+        fits = coverage(cuda, gpu["capability"])
+        shown = f"{gpu['name']} (compute capability {gpu['capability']})"
         if not fits:
             up_to = ", ".join(cuda.capabilities)
             raise BuildError(
                 f"{entry.name} has no kernels for {shown}: it has them for {up_to}; use a newer "
-                "build, or leave the card out with CUDA_VISIBLE_DEVICES"
+                "build, or leave out this GPU with CUDA_VISIBLE_DEVICES"
             )
         if fits == "ptx":
             compiles = True
@@ -147,15 +147,15 @@ def _on_cards(
         }
     return Gpus(
         environment=environment,
-        cards=_names(len(found)),
-        cards_each=max(1, math.ceil(wanted.gpu)),
+        names=_names(len(found)),
+        each=max(1, math.ceil(wanted.gpu)),
         model_config=_memory(wanted, found),
         compiles=compiles,
     )
 
 
 def coverage(cuda: Cuda, capability: str) -> str:
-    """Return "compiled", "ptx", or "" for a card that the kernels of a build do not cover."""
+    """Return "compiled", "ptx", or "" for a GPU that the kernels of a build do not cover."""
     major, minor = _pair(capability)
     for each in cuda.capabilities:
         if _pair(each)[0] == major and _pair(each)[1] <= minor:
@@ -171,7 +171,7 @@ def _pair(capability: str) -> tuple[int, int]:
 def _memory(wanted: Wanted, found: list[dict[str, Any]]) -> dict[str, Any]:
     settings: dict[str, Any] = {"gpu_allow_growth": True}
     if wanted.gpu_memory:
-        smallest = min(card["memory"] for card in found)
+        smallest = min(gpu["memory"] for gpu in found)
         fraction = min(1.0, wanted.gpu_memory * _GIB / smallest)
         settings["gpu_memory_fraction"] = round(fraction, 4)
     elif wanted.gpu < 1:

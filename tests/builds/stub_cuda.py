@@ -1,4 +1,4 @@
-"""A driver and CUDA libraries without a card behind them, compiled for a test."""
+"""A driver and CUDA libraries without a GPU behind them, compiled for a test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-# STUB_CARDS holds the compute capabilities, such as `7.0 8.6`; CUDA_VISIBLE_DEVICES chooses.
+# STUB_GPUS holds the compute capabilities, such as `7.0 8.6`; CUDA_VISIBLE_DEVICES chooses.
 _DRIVER = r"""
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +16,10 @@ static int major[16], minor[16], count;
 
 int cuInit(unsigned flags) {
     int all = 0, some[16][2];
-    char *failure = getenv("STUB_CUINIT"), *cards = getenv("STUB_CARDS");
+    char *failure = getenv("STUB_CUINIT"), *gpus = getenv("STUB_GPUS");
     char *visible = getenv("CUDA_VISIBLE_DEVICES");
     if (failure) return atoi(failure);
-    for (char *at = strtok(strdup(cards ? cards : ""), " "); at; at = strtok(0, " "))
+    for (char *at = strtok(strdup(gpus ? gpus : ""), " "); at; at = strtok(0, " "))
         if (sscanf(at, "%d.%d", &some[all][0], &some[all][1]) == 2) all++;
     count = 0;
     if (!visible) for (int n = 0; n < all; n++) {

@@ -33,10 +33,10 @@ def probe(path, *libraries, **environment):
 
 
 def test_cards_with_their_capability_and_memory(libraries):
-    assert probe(libraries, "libcudnn.so.8", STUB_CARDS="7.0 8.6") == {
+    assert probe(libraries, "libcudnn.so.8", STUB_GPUS="7.0 8.6") == {
         "missing": [],
         "driver": "",
-        "cards": [
+        "gpus": [
             {"name": "Stub 0", "capability": "7.0", "memory": 16 << 30},
             {"name": "Stub 1", "capability": "8.6", "memory": 17 << 30},
         ],
@@ -44,8 +44,8 @@ def test_cards_with_their_capability_and_memory(libraries):
 
 
 def test_only_visible_cards(libraries):
-    found = probe(libraries, STUB_CARDS="7.0 8.6", CUDA_VISIBLE_DEVICES="1")
-    assert [card["capability"] for card in found["cards"]] == ["8.6"]
+    found = probe(libraries, STUB_GPUS="7.0 8.6", CUDA_VISIBLE_DEVICES="1")
+    assert [gpu["capability"] for gpu in found["gpus"]] == ["8.6"]
 
 
 def test_what_is_missing(tmp_path, libraries):
@@ -53,12 +53,12 @@ def test_what_is_missing(tmp_path, libraries):
         "libno.so.1",
         "libnone.so.2",
     ]
-    assert probe(libraries, "libno.so.1", "libcudnn.so.8", STUB_CARDS="7.0")["missing"] == [
+    assert probe(libraries, "libno.so.1", "libcudnn.so.8", STUB_GPUS="7.0")["missing"] == [
         "libno.so.1"
     ]
 
 
 def test_a_driver_without_cards_says_why(libraries):
-    found = probe(libraries, STUB_CARDS="")
-    assert found["cards"] == []
+    found = probe(libraries, STUB_GPUS="")
+    assert found["gpus"] == []
     assert found["driver"] == "cuInit of the driver failed with error 100"

@@ -15,7 +15,7 @@ needs_compiler = need.unless(stub_cuda.compiler(), "no C compiler for the stub o
 @pytest.fixture(autouse=True)
 def no_cuda(monkeypatch, tmp_path):
     monkeypatch.setenv("EAS_HOME", str(tmp_path / "home"))
-    for name in ("CUDA_VISIBLE_DEVICES", "STUB_CARDS", "STUB_CUINIT"):
+    for name in ("CUDA_VISIBLE_DEVICES", "STUB_GPUS", "STUB_CUINIT"):
         monkeypatch.delenv(name, raising=False)
     # A directory without libraries; a machine that has CUDA in the loader's cache is not for these.
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
@@ -33,11 +33,11 @@ def libraries(tmp_path_factory):
 
 @pytest.fixture
 def machine(monkeypatch, libraries):
-    """Give this machine cards, by compute capability."""
+    """Give this machine GPUs, by compute capability."""
 
-    def have(cards, **environment):
+    def have(gpus, **environment):
         monkeypatch.setenv("LD_LIBRARY_PATH", str(libraries))
-        monkeypatch.setenv("STUB_CARDS", cards)
+        monkeypatch.setenv("STUB_GPUS", gpus)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
 
@@ -120,7 +120,7 @@ def test_a_driver_that_does_not_start_is_said(machine):
 def test_cards_are_planned_for_the_instances(machine, caplog):
     machine("7.0 7.5")
     gpus = plan(find_entry("tensorflow_gpu_1.15"), None, Wanted(gpu=1, instances=2))
-    assert (gpus.cards, gpus.cards_each, gpus.compiles) == (("0", "1"), 1, False)
+    assert (gpus.names, gpus.each, gpus.compiles) == (("0", "1"), 1, False)
     assert gpus.model_config == {"gpu_allow_growth": True}
     assert "CUDA_VISIBLE_DEVICES" not in gpus.environment
     assert caplog.records == []
@@ -130,7 +130,7 @@ def test_cards_are_planned_for_the_instances(machine, caplog):
 def test_only_visible_cards_are_shared_out(machine):
     machine("3.0 7.0 7.0", CUDA_VISIBLE_DEVICES="2,1")
     entry = find_entry("tensorflow_gpu_1.15")
-    assert plan(entry, None, Wanted(gpu=2)).cards == ("2", "1")
+    assert plan(entry, None, Wanted(gpu=2)).names == ("2", "1")
     with pytest.raises(BuildError, match=r"need 3 GPU\(s\), and this machine shows 2"):
         plan(entry, None, Wanted(gpu=1, instances=3))
 
@@ -139,7 +139,7 @@ def test_only_visible_cards_are_shared_out(machine):
 def test_two_instances_with_half_a_card_need_one(machine):
     machine("7.0")
     gpus = plan(find_entry("tensorflow_gpu_1.15"), None, Wanted(gpu=0.5, instances=2))
-    assert (gpus.cards, gpus.cards_each) == (("0",), 1)
+    assert (gpus.names, gpus.each) == (("0",), 1)
     assert gpus.model_config == {"gpu_allow_growth": True, "gpu_memory_fraction": 0.5}
 
 

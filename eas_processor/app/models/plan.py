@@ -95,8 +95,8 @@ class VersionPlan:
             batch_size=1 if batching is None else min(batching.rows_a_run, _MOST_TOGETHER),
             batch_wait=0.0 if batching is None else batching.batch_timeout_micros / 1e6,
             environment=build.gpus.environment,
-            gpus=build.gpus.cards,
-            gpus_each=build.gpus.cards_each,
+            gpus=build.gpus.names,
+            gpus_each=build.gpus.each,
         )
 
 
