@@ -218,7 +218,10 @@ def test_a_service_inline_says_that_it_cannot_be_changed(run: Callable[..., Runn
     service = run("--inline")
     (only,) = service.instances()
     assert (only["pid"], only["state"]) == (service.pid, "ready")
-    for command, says in (("reload", "--inline cannot be changed"), ("rollback", "no version")):
+    for command, says in (
+        ("reload", "--inline cannot be changed"),
+        ("rollback", "no previous version"),
+    ):
         refused = service.eascmd(command)
         assert refused.returncode == 1 and says in refused.stderr
     os.kill(service.pid, signal.SIGHUP)
