@@ -194,14 +194,3 @@ class Registry:
             self._ended.pop(oldest, None)
         for number in list(entry.versions):
             entry.withdraw(number)
-
-
-def registry_of(*services: Service) -> Registry:
-    """Return a registry in which each of `services` serves as version 1."""
-    registry = Registry()
-    for service in services:
-        entry = Entry(service.name, service.tokens)
-        entry.publish(1, service)
-        entry.phase = Phase.SERVING
-        registry.add(entry)
-    return registry

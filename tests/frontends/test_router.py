@@ -12,6 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 from fixtures.engine import Response, http
+from fixtures.registries import registry_of
 from fixtures.several import SeveralDesk
 
 from eas_processor.contracts.settings import Peer
@@ -24,7 +25,7 @@ from eas_processor.frontends.router import AnyPathRouter, Router
 from eas_processor.link.codes import INVALID_ARGUMENT, UNAVAILABLE
 from eas_processor.link.frames import ARRAY_PROTO, EAS_JSON
 from eas_processor.serving.budget import Budget
-from eas_processor.serving.registry import Phase, Registry, registry_of
+from eas_processor.serving.registry import Phase, Registry
 from eas_processor.serving.service import Service
 from eas_processor.serving.tokens import Tokens
 

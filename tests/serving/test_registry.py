@@ -4,10 +4,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fixtures.registries import registry_of
 
 from eas_processor.link.codes import UNAVAILABLE
 from eas_processor.serving.budget import Budget
-from eas_processor.serving.registry import Entry, Phase, Registry, registry_of
+from eas_processor.serving.registry import Entry, Phase, Registry
 from eas_processor.serving.service import Service
 from eas_processor.serving.tokens import Tokens
 from eas_processor.serving.version_states import Stage, VersionState

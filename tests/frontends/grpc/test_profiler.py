@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from fixtures.registries import registry_of
 
 from eas_processor.contracts.backend import State
 from eas_processor.contracts.settings import EngineSettings, ServiceSettings
@@ -22,7 +23,7 @@ from eas_processor.frontends.router import Router
 from eas_processor.link.codes import OK, TOO_LARGE, UNAVAILABLE, UNIMPLEMENTED
 from eas_processor.serving.admission import Admission
 from eas_processor.serving.budget import Budget
-from eas_processor.serving.registry import Registry, registry_of
+from eas_processor.serving.registry import Registry
 from eas_processor.serving.service import Service
 
 SERVICE = "/tensorflow.ProfilerService/"
