@@ -51,7 +51,7 @@ def _class(name: str, thing: type) -> Iterator[str]:
 
 
 def _code(name: str, called: Callable[..., Any], *, result: bool = True) -> str:
-    """Return how something is called, as a block of code; one parameter a line if it is long."""
+    """Return a signature as a block of code, with one parameter per line if it is long."""
     signature = inspect.signature(called)
     listed = list(_parameters(signature))
     ending = f" -> {_type(signature.return_annotation)}" if result else ""

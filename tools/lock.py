@@ -1,9 +1,9 @@
 """
 Write the hashes of a build's lock: `python tools/lock.py NAME ...`.
 
-A lock names exact versions, one `name==version` a line; this reads those lines and writes the file
-again with the SHA-256 of every file on the package index that fits the build's Python on Linux
-x86-64. Where a version has no such wheel, it takes the source archive and says so in the head.
+A lock has lines `name==version`. The tool writes the file again with the SHA-256 of every file on
+the package index that fits the build's Python on Linux x86-64. If a version has no such wheel, it
+uses the source archive, and the head of the lock says so.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from uv import find_uv_bin
 from eas_processor.builds.catalogue import find_entry
 from eas_processor.builds.locks import read_pins
 
-# What a glibc of 2.28 runs (Debian 10, Ubuntu 20.04, RHEL 8); TensorFlow 2.21 itself asks for 2.27.
+# The platforms of glibc 2.28 (Debian 10, Ubuntu 20.04, RHEL 8). TensorFlow 2.21 needs 2.27.
 _PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in range(28, 4, -1)]
 _PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"]
 
 
 def main(names: list[str]) -> None:
-    """Write the locks of these builds again."""
+    """Write the locks of the named builds again."""
     for name in names:
         path, pythons = find_lock(name)
         text = lock(name, read_pins(path), pythons)

@@ -1,7 +1,7 @@
 """
-Lists what users can rely on, one line each: docs/compatibility.md promises to keep it.
+Lists the public API, one name per line. docs/compatibility.md promises to keep it.
 
-`python tools/public_api.py` writes tests/public_api.txt; a test compares.
+`python tools/public_api.py` writes tests/public_api.txt, and a test compares that with the code.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _names() -> Iterator[str]:
 
 
 def _parameters(thing: Any) -> str:
-    """Return names and whether each has a default: what a caller can write."""
+    """Return the names of parameters, and whether each has a default."""
     try:
         parameters = inspect.signature(thing).parameters.values()
     except (TypeError, ValueError):

@@ -1,8 +1,8 @@
 """
-Runs the tests of what workers run inside processor builds.
+Runs the tests of the packages for workers inside processor builds.
 
-`python tools/test_in_builds.py 1.12 2.7`: each build is made where it is missing; pytest and
-hypothesis come from a directory beside it, so that the build stays what its lock says.
+`python tools/test_in_builds.py 1.12 2.7` makes missing builds first. pytest and hypothesis are
+installed into another directory, so that the builds stay as their locks describe.
 """
 
 import os

@@ -1,18 +1,19 @@
 """
-`make wheels`: everything as a wheel and a source archive, the SDK as a wheel, and the builds.
+`make wheels`: builds the wheels of the project and of the SDK, the sdist, and the locked builds.
 
     python tools/wheels.py [--sdk] [DIRECTORY]
 
-The wheel of the SDK holds `eas_prediction` and `eas_wire`, for machines that only call services: it
-runs on Python 3.7 and newer. `--sdk` makes it alone. DIRECTORY is `dist` unless it is given.
+The wheel of the SDK contains `eas_prediction` and `eas_wire`, for machines that only call services.
+It supports Python 3.7 and newer. `--sdk` builds only this wheel. DIRECTORY is `dist` by default.
 
-One commit gives the same bytes wherever and whenever it is built with the same setuptools: times
+The archives are reproducible: the same commit and the same setuptools give the same bytes. Times
 are those of the commit, or SOURCE_DATE_EPOCH, and modes do not depend on the umask.
 
-A build is a directory `builds/NAME` with a locked requirements file. It is no wheel: the metadata
-of a wheel has no hashes, and pip would add what TensorFlow declares and no processor imports.
+A processor build is a directory `builds/NAME` with a locked requirements file. It is not a wheel,
+because the metadata of a wheel has no hashes, and pip would install dependencies of TensorFlow
+that no processor imports.
 
-`development.cdx.json` lists what the release was tested with, for scanners, as CycloneDX.
+`development.cdx.json` lists the packages that the release was tested with (CycloneDX).
 """
 
 from __future__ import annotations
@@ -65,10 +66,10 @@ PROJECT = """\
 requires = ["setuptools>=61"]
 build-backend = "setuptools.build_meta"
 """
-# What the distribution holds beside the packages.
+# The files of the distribution beside its packages.
 FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
 ALL_PACKAGES = ("eas_processor", *SDK_PACKAGES)
-# A wheel is a ZIP archive, whose times begin with 1980.
+# A wheel is a ZIP archive, which has no times before 1980.
 EARLIEST = 315532800
 SDIST = "import sys; from setuptools.build_meta import build_sdist; print(build_sdist(sys.argv[1]))"
 
@@ -87,7 +88,7 @@ def source_date() -> int:
 
 def build_wheel(source: Path, directory: Path) -> None:
     """Build the wheel of the project in `source` into `directory`."""
-    # With the setuptools of this environment, if it has one: nothing is fetched then.
+    # If this environment has setuptools, pip uses it and downloads nothing.
     own = importlib.util.find_spec("setuptools")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
     options = ["--no-build-isolation"] if own else []
@@ -104,7 +105,7 @@ def build_sdist(source: Path, directory: Path) -> None:
 
 
 def _run(command: list[str], source: Path) -> None:
-    # The hash seed: setuptools must not list what it finds in an order of its own.
+    # The hash seed keeps the order in which setuptools lists files.
     environment = {"SOURCE_DATE_EPOCH": str(source_date()), "PYTHONHASHSEED": "0"}
     subprocess.run(
         command,
@@ -133,7 +134,7 @@ def _pack_again(made: Path, target: Path) -> None:
 
 
 def lay_out_everything(directory: Path) -> None:
-    """Copy what the root packs: a build in place would also pack the rest of an older build."""
+    """Copy the sources to `directory`. A build in place would include files of older builds."""
     _copy(ALL_PACKAGES, FILES, directory)
     _set_modes(directory)
 
@@ -172,7 +173,7 @@ def _set_modes(directory: Path) -> None:
 
 
 def _constant(path: Path, name: str) -> Any:
-    """Return what a module assigns to `name`, without running it."""
+    """Return the value that a module assigns to `name`, without running the module."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return ast.literal_eval(node.value)
@@ -180,7 +181,7 @@ def _constant(path: Path, name: str) -> Any:
 
 
 def write_builds(directory: Path) -> None:
-    """Write what `eascmd build NAME --output` does into `directory`, for each build."""
+    """Write the output of `eascmd build NAME --output` into `directory`, for each build."""
     sys.path.insert(0, str(ROOT))
     from eas_processor.builds.catalogue import ENTRIES
     from eas_processor.builds.export import export
@@ -190,7 +191,7 @@ def write_builds(directory: Path) -> None:
 
 
 def write_bill_of_materials(directory: Path) -> None:
-    """Write which packages the development environment has, with which the release was tested."""
+    """Write the list of packages that the release was tested with."""
     sys.path.insert(0, str(ROOT))
     from eas_processor import __version__
     from eas_processor.builds.sbom import bill_of_materials
@@ -213,7 +214,7 @@ def main() -> None:
     if not options.sdk:
         with tempfile.TemporaryDirectory() as temporary:
             lay_out_everything(Path(temporary))
-            # The source archive first: a wheel leaves a directory `build`.
+            # The source archive is first, because building a wheel leaves a directory `build`.
             build_sdist(Path(temporary), directory)
             build_wheel(Path(temporary), directory)
         write_builds(directory / "builds")

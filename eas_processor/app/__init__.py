@@ -1,1 +1,1 @@
-"""Composition: from configuration to a running engine, and the signals that it obeys."""
+"""Composition: makes a running engine from its configuration, and handles its signals."""

@@ -1,4 +1,4 @@
-"""What this installation consists of, for reports of faults."""
+"""The versions of this installation, for bug reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eas_processor.link.frames import LINK_VERSION
 
 
 def about() -> dict[str, str]:
-    """Return the version of the interpreter and of the link, and the builds that are here."""
+    """Return the versions of the interpreter and the link, and the names of installed builds."""
     builds = [each.name for each in ENTRIES if is_own(each) or find_installed(each)]
     builds += [each.name for each in installed_extended()]
     return {

@@ -1,4 +1,4 @@
-"""The TLS of a gRPC port, from an `SSLConfig` file."""
+"""Reads the TLS settings of a gRPC port from an `SSLConfig` file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eas_processor.frontends.grpc.credentials import context_of
 
 
 def tls_context(path: Path) -> ssl.SSLContext:
-    """Return the context that the file at `path` describes. Raises SetupError, which names it."""
+    """Return the TLS context for the file at `path`. Raises SetupError, which names the file."""
     config = read_ssl(path)
     try:
         return context_of(

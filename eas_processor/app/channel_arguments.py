@@ -1,4 +1,4 @@
-"""`--grpc_channel_arguments`: those that mean something to a listener that is not gRPC's own."""
+"""Applies the `--grpc_channel_arguments` that this listener supports."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NUMBER = re.compile(r"-?[0-9]{1,10}").fullmatch
 
 def channel_settings(text: str, settings: EngineSettings) -> EngineSettings:
     """
-    Return settings with what `text`, a list of `key=value` with commas, changes of them.
+    Return `settings` with the changes of `text`, a comma-separated list of `key=value`.
 
-    As in TensorFlow Serving, what is not known is ignored; here one line of the log says so.
+    Unknown arguments are ignored, as in TensorFlow Serving. The log names them.
     """
     for each in filter(None, (part.strip() for part in text.split(","))):
         key, separator, value = each.partition("=")

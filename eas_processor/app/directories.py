@@ -1,4 +1,4 @@
-"""Directories of service files: which files there are, and which come and go."""
+"""Watches directories for service files that are added and removed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from pathlib import Path
 log = logging.getLogger("eas_processor.engine")
 
 _SEEN_GONE = 2
-"""Looks that must miss a file before it counts as gone: some editors replace one by way of none."""
+"""
+A file counts as removed when this many looks in a row have missed it.
+
+Some editors remove a file for a moment when they replace it.
+"""
 
 
 def service_files(directory: Path) -> list[Path]:
-    """Return the files of a directory that end in `.json`, in order. Raises OSError."""
+    """Return the files in a directory whose names end in `.json`, sorted. Raises OSError."""
     return sorted(
         each
         for each in directory.iterdir()
@@ -23,19 +27,19 @@ def service_files(directory: Path) -> list[Path]:
 
 class Directories:
     """
-    Tells which service files have come to directories, and which have gone.
+    Tells which service files have been added to directories, and which have been removed.
 
-    A directory that cannot be read keeps the files that it had.
+    If a directory cannot be read, its known files stay.
     """
 
     def __init__(self, directories: Iterable[Path]) -> None:
         self._directories = list(directories)
         self._missed: dict[Path, int] = {}
-        """The files that are known, and how many looks have missed each of them."""
+        """The number of looks in a row that have missed each known file."""
         self._unreadable: set[Path] = set()
 
     def look(self) -> tuple[list[Path], list[Path]]:
-        """Return the files that have come since the last look, and those that have gone."""
+        """Return the files that were added since the last look, and those that were removed."""
         came: list[Path] = []
         gone: list[Path] = []
         for directory in self._directories:

@@ -1,4 +1,4 @@
-"""The engine: many services behind one address, from start to shutdown."""
+"""The engine: serves all services at one address, from start to shutdown."""
 
 from __future__ import annotations
 
@@ -47,29 +47,29 @@ OnServing = Callable[[str, Source, ServiceSettings, str], None]
 """
 Called when a service takes its first calls.
 
-Gets `http://HOST:PORT`, the source and the settings of the service, and its signature as JSON, or
-"" for a model that has none.
+The arguments are `http://HOST:PORT`, the source, the settings, and the signature as JSON, or "" for
+a model without one.
 """
 
 
 @dataclass
 class Offer:
     """
-    What an engine is to serve.
+    The services or models that an engine serves.
 
-    Without `directories` and with one source, the service is `alone`: where it cannot start, the
-    engine ends. `make_source` returns the source of a file that is found in a directory.
+    One source without `directories` is `alone`: if its service cannot start, the engine ends.
+    `make_source` returns the source for a file in a directory.
     """
 
     sources: Sequence[Source] = ()
     directories: Directories | None = None
     make_source: Callable[[Path], Source] = ServiceFile
     watches: bool = False
-    """Whether files are looked at for changes, and directories for files."""
+    """Whether files are watched for changes, and directories for new files."""
     on_listening: Callable[[str], None] = lambda _: None
     """Called with `http://HOST:PORT` when connections are accepted."""
     models: ModelOffer | None = None
-    """Models of numbered versions; then there are no services of service files."""
+    """Models of numbered versions. If they are given, `sources` and `directories` are ignored."""
 
     @property
     def alone(self) -> bool:
@@ -85,11 +85,11 @@ def run(
     on_sighup: OnSighup = OnSighup.RELOAD,
 ) -> None:
     """
-    Serve until SIGTERM or SIGINT; with the hooks of `load_inline` in this process, if given.
+    Serve until SIGTERM or SIGINT.
 
-    With `entries` there are admin routes, which `eascmd` finds by them.
-
-    Raises SetupError when nothing can be served. Leaves no process and no file behind.
+    With `load_inline`, its hooks run in this process, without workers. With `entries`, the engine
+    has admin routes, and `eascmd` finds them by the entries. Raises SetupError if nothing can be
+    served. Leaves no process and no file behind.
     """
     files = OpenFiles(settings.max_connections)
     settings = replace(settings, max_connections=files.most_connections(0))
@@ -178,7 +178,7 @@ class _Engine:
             await services.start_alone(offer.sources[0])
             await self._open()
         else:
-            # `/readyz` and `eascmd w` tell how far each of them has come.
+            # `/readyz` and `eascmd w` show the state of each service meanwhile.
             await self._open()
             await services.start_all(offer.sources)
         if offer.directories is not None and offer.watches:
@@ -186,13 +186,13 @@ class _Engine:
         self._freeze()
 
     def _freeze(self) -> None:
-        """Have the collector not look again at what lives as long as the process."""
+        """Exclude present objects, which live as long as the process, from garbage collection."""
         # The figures are in docs/decisions/frozen-collector.md.
         gc.collect()
         gc.freeze()
 
     async def _open(self) -> None:
-        """Take admin requests, then connections, and say who serves already."""
+        """Open the admin port, then accept connections, and announce services that serve."""
         await self._open_admin()
         await self._listeners.listen()
         self._listens = True
@@ -210,20 +210,20 @@ class _Engine:
         entries.open(await self._admin.listen(self._settings.admin_port))
 
     def _admin_token_of(self, name: str) -> str:
-        """Return the admin token of a service; one whose file has told no name yet has none."""
+        """Return the admin token of a service, "" if no service has this name."""
         known = self._registry.find(name.encode()) is not None and is_service_name(name)
         return admin_token(name).value if known else ""
 
     def managed(self) -> Sequence[Managed]:
-        """Return what the admin routes are about."""
+        """Return the hosts that the admin routes show and change."""
         return self._services.hosts
 
     async def metrics_text(self) -> bytes:
-        """Return what `/metrics` shows to who may see all of it."""
+        """Return the text of `/metrics` for all services."""
         return await self._listeners.router.metrics_text(self._server)
 
     async def _retry_entries(self) -> None:
-        """Take the entries of another engine's services once that has ended."""
+        """Take over the entries of another engine when it has ended."""
         while self._entries is not None:
             await asyncio.sleep(_RETRY_S)
             self._entries.retry()
@@ -242,7 +242,7 @@ class _Engine:
         return Supervisor(settings, admission, self._machine, start_timeout, self._budget)
 
     def _make_room(self, settings: ServiceSettings) -> None:
-        """Leave descriptors for the instances of `settings` beside those of the others."""
+        """Lower the limit of connections, so that descriptors are left for all instances."""
         services = self._services
         if isinstance(services, Models):
             self._leave(services.instances, 1)
@@ -282,7 +282,7 @@ class _Engine:
         self._stop.set()
 
     def _on_sighup(self) -> None:
-        """Reload, or shut down because the terminal is gone."""
+        """Reload all services, or shut down if the signal means that the terminal has closed."""
         if self._sighup is OnSighup.STOP:
             self._stop.set()
         elif not self._stop.is_set():
@@ -290,7 +290,7 @@ class _Engine:
 
 
 async def _unless(event: asyncio.Event, job: Coroutine[Any, Any, None]) -> bool:
-    """Run `job` until `event` is set; return whether it came to its end."""
+    """Run `job` until `event` is set, and return whether the job completed."""
     task, stop = asyncio.create_task(job), asyncio.create_task(event.wait())
     await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()

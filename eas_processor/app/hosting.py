@@ -1,4 +1,4 @@
-"""One service of the engine: how it starts, is tried again, changes, and goes."""
+"""The host of one service: starts it, retries failed starts, updates it, and removes it."""
 
 from __future__ import annotations
 
@@ -25,71 +25,75 @@ from eas_processor.serving.updates import Updates
 log = logging.getLogger("eas_processor.engine")
 
 _PAUSES_S = (1.0, 2.0, 5.0, 10.0, 15.0)
-"""Between tries to start a service that has failed; the last one again and again."""
+"""The pauses between attempts to start a service. The last one repeats."""
 _LOOK_S = 1.0
 _LOOK_EACH_S = 0.02
-"""For each service of the engine, so that many of them look at their files less often."""
+"""Added for each service of the engine: with many services, each looks at its files less often."""
 _FIRST_VERSION = 1
 _DRAIN_STEP_S = 0.02
 
 
 class Identity(NamedTuple):
-    """What a source tells at once: who it is, and who may know of it."""
+    """The name and the tokens of a service, which its source knows before anything is loaded."""
 
     name: str
     tokens: Tokens
 
 
 class Source(Protocol):
-    """Where a service comes from, such as its file. Its methods run in threads."""
+    """The description of a service, such as its file. The methods run in threads."""
 
     @property
     def label(self) -> str:
-        """What the log and `eascmd w` call it."""
+        """The name of the source in the log and in `eascmd w`."""
 
     @property
     def unchangeable(self) -> str:
-        """Why what it is now stays until the engine ends; empty where it may change."""
+        """The reason why the source cannot be reloaded, "" if it can."""
 
     def identify(self) -> Identity:
         """Return the service's name and tokens. Raises ServiceFileError."""
 
     def read(self) -> ServiceSettings:
-        """Bring here what the service needs, which may take minutes. Raises SetupError."""
+        """
+        Return the settings of the service.
+
+        Fetches its model and makes its build first, which may take minutes. Raises SetupError.
+        """
 
     def stamp(self) -> object:
-        """Return what changes when there may be something new to read."""
+        """Return a value that changes when the source or its files may have changed."""
 
     def model_is_kept(self, settings: ServiceSettings) -> bool:
-        """Whether the model's files are still those that `settings` was made of."""
+        """Tell whether the model's files are still those that `settings` were made from."""
 
 
 @dataclass
 class Shares:
-    """What the services of an engine share."""
+    """The objects and callbacks that all services of an engine share."""
 
     settings: EngineSettings
     registry: Registry
     budget: Budget
     make_instances: Callable[[ServiceSettings, Admission], Instances]
     make_room: Callable[[ServiceSettings], None] = lambda _: None
-    """Called with what was read, before instances of it are started."""
+    """Called with the settings of a service before its instances start."""
     on_reload: Callable[[], None] = lambda: None
     """Called when a service is read again. Raises SetupError."""
     on_serving: Callable[[Source, Service], None] = lambda *_: None
     """Called when a service serves for the first time."""
     on_name: Callable[[str], None] = lambda _: None
-    """Called with a name that a service has from now on."""
+    """Called with the name of a service that is added."""
     on_gone: Callable[[str], None] = lambda _: None
-    """Called with a name that no service has any more."""
+    """Called with the name of a service that is removed."""
 
 
 class Host:
     """
-    Keeps one service in the engine from its source on.
+    Keeps one service in the engine.
 
-    A name belongs to the first host that claims it. While `start` has not succeeded yet, the
-    service has an entry that says why.
+    A name belongs to the first host that claims it. Until `start` has succeeded, the entry of the
+    service says why it does not serve.
     """
 
     def __init__(self, source: Source, shares: Shares) -> None:
@@ -99,7 +103,7 @@ class Host:
         self._shares = shares
         self._reason = ""
         self._stamp: object = None
-        """What the source's stamp was before it was read."""
+        """The stamp of the source when it was last read."""
         self._is_watched = self._is_removed = False
         self._updates: Updates | None = None
         self._lock = asyncio.Lock()
@@ -110,17 +114,17 @@ class Host:
 
     @property
     def name(self) -> str:
-        """The name of its service, or of its source as long as that tells none."""
+        """The name of the service, or the label of its source while the name is not known."""
         return self.entry.name if self.entry is not None else self.source.label
 
     @property
     def service(self) -> Service | None:
-        """What takes its calls."""
+        """The service that takes calls, None while there is none."""
         return self.entry.latest if self.entry is not None else None
 
     @property
     def serves(self) -> bool:
-        """Whether it has started."""
+        """Whether the service has started."""
         return self._updates is not None
 
     # Starting
@@ -132,7 +136,7 @@ class Host:
                 await self._start()
 
     def begin(self) -> asyncio.Task[None]:
-        """Start the service, again and again until it serves; the task ends with the first try."""
+        """Start the service, and retry until it serves. The task ends after the first attempt."""
         return self._spawn(self._begin())
 
     async def _begin(self) -> None:
@@ -146,13 +150,13 @@ class Host:
                 return
 
     async def _try(self) -> bool:
-        """Return whether the service serves now; the log says why not, once for each reason."""
+        """Return whether the service serves now. The log has each new reason why it does not."""
         before = self._reason
         try:
             await self.start()
         except SetupError as error:
             if str(error) != before:
-                log.error("%s cannot start, and is tried again: %s", self, error)
+                log.error("%s cannot start, and will be tried again: %s", self, error)
             return False
         return True
 
@@ -181,7 +185,7 @@ class Host:
         admission = Admission(settings)
         instances = shares.make_instances(settings, admission)
         service = Service(settings, admission, instances, shares.budget, shares.settings.max_body)
-        # Calls wait for the first start. One that has failed before goes on being refused at once.
+        # Calls wait for the first start. After a failed start they are refused at once.
         waits = not entry.reason
         if waits:
             entry.phase = Phase.STARTING
@@ -211,7 +215,7 @@ class Host:
         return settings
 
     def _claim(self, identity: Identity) -> Entry:
-        """Return the entry of the service, which is to have this identity."""
+        """Return the entry of the service, and register it under its name if it is new."""
         if self._is_removed:
             raise UpdateError("the service has been removed")
         registry = self._shares.registry
@@ -239,7 +243,7 @@ class Host:
     # Changes
 
     def describe(self) -> dict[str, Any]:
-        """Return the service, its instances and the last update, as JSON can hold them."""
+        """Return the service, its instances and the last update, as values for JSON."""
         entry = self.entry
         facts = self._updates.describe() if self._updates is not None else _NOTHING
         return {
@@ -254,7 +258,7 @@ class Host:
         return Phase.FAILED if self._reason else Phase.PREPARING
 
     async def reload(self) -> dict[str, Any]:
-        """Serve what the source says now. Raises SetupError; the old version serves then."""
+        """Serve what the source says now. Raises SetupError; the old version keeps serving then."""
         if self.source.unchangeable:
             reason = f"{self.source.unchangeable}; stop it and start it again"
             log.error("%s: reload failed: %s", self, reason)
@@ -264,36 +268,36 @@ class Host:
             await self.start()
             if not under_way:
                 return {"outcome": "started", "version": _FIRST_VERSION}
-        # A start that was under way may have read the source before it changed.
+        # The start that was under way may have read the source before it changed.
         assert self._updates is not None
         outcome = await self._updates.reload()
         self._open_frontends()
         return outcome
 
     async def rollback(self) -> dict[str, Any]:
-        """Serve the version before. Raises SetupError; the present one serves then."""
+        """Serve the previous version. Raises SetupError; the present one keeps serving then."""
         if self._updates is None:
-            raise UpdateError(f"it does not serve, so there is no version before: {self._reason}")
+            raise UpdateError(f"the service has not started yet: {self._reason}")
         outcome = await self._updates.rollback()
         self._open_frontends()
         return outcome
 
     def _open_frontends(self) -> None:
-        """Let the protocols call that the version which serves asks for."""
+        """Open the service to the protocols that the serving version asks for."""
         if self.entry is not None and (latest := self.entry.latest) is not None:
             self.entry.frontends = latest.settings.frontends
 
     async def try_to_reload(self) -> None:
-        """Reload, and leave it to the log to say why it failed."""
+        """Reload. The log says why a reload failed."""
         with contextlib.suppress(SetupError):
             await self.reload()
 
     def watch(self, on_rename: Callable[[Host], None]) -> None:
         """
-        Reload whenever the source has changed and then stayed as it is for a moment.
+        Reload when the source has changed and stayed the same for one more look.
 
-        Call this before `start`.
-        `on_rename` is called instead when it tells another name than the one that serves.
+        Call this before `start`. If the name in the source has changed, `on_rename` is called
+        instead.
         """
         self._is_watched = True
         self._spawn(self._watch(on_rename))
@@ -303,7 +307,7 @@ class Host:
         while True:
             await asyncio.sleep(_LOOK_S + _LOOK_EACH_S * len(self._shares.registry))
             before, seen = seen, await in_background(self.source.stamp)
-            # Only when it stays: a file that is half written is not read.
+            # A file that still changes may be half written.
             if seen != before or seen == self._stamp or self._lock.locked():
                 continue
             if await self._has_another_name():
@@ -322,7 +326,7 @@ class Host:
     # The end
 
     async def remove(self) -> None:
-        """Take no more calls, finish those there are within the grace period, and end."""
+        """Refuse new calls, finish accepted ones within the grace period, and end the instances."""
         self._is_removed = True
         await self.end_changes()
         service = self.service
@@ -338,17 +342,17 @@ class Host:
             await service.instances.stop()
 
     async def end_changes(self) -> None:
-        """Neither try again nor look for changes any more."""
+        """Stop retrying the start and looking for changes."""
         await end_tasks(self._tasks)
 
     async def stop(self) -> None:
-        """End its instances at once."""
+        """End the instances at once."""
         await self.end_changes()
         if (service := self.service) is not None:
             await service.instances.stop()
 
     def _leave(self) -> None:
-        """Give up the name."""
+        """Remove the entry of the service, so that its name is free."""
         if self.entry is not None:
             self._shares.registry.remove(self.entry)
             self._shares.on_gone(self.entry.name)

@@ -1,4 +1,4 @@
-"""Where an engine listens: HTTP, and gRPC on the same port, on one of its own, on a Unix socket."""
+"""The listeners of an engine: HTTP, and gRPC on the same port, its own port or a Unix socket."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from eas_processor.frontends.tfs_rest.routes import TfsRoutes
 from eas_processor.serving.budget import Budget
 from eas_processor.serving.registry import Registry
 
-# Whoever takes both gets HTTP/1.1: no route but those of gRPC is there in HTTP/2.
+# A client that offers both gets HTTP/1.1: over HTTP/2 there are only the methods of gRPC.
 _BOTH = ("http/1.1", "h2")
 
 _HEALTH_NAMES = ("ModelService", "PredictionService")
-"""What TensorFlow Serving calls its services there: without their package."""
+"""The names of TensorFlow Serving's services in its health service, which have no package."""
 
 
 class Listeners:
     """
-    The servers of an engine and what they answer with.
+    The servers of an engine, with their routes and methods.
 
-    `http` is the server of HTTP; it does not listen where the settings name no port for it. All of
-    them share one budget, and their connections are counted together.
+    `http` is the HTTP server. It does not listen if the settings have no port for it. All servers
+    share one budget and one limit of connections.
     """
 
     def __init__(self, settings: EngineSettings, registry: Registry, budget: Budget) -> None:
@@ -98,17 +98,17 @@ class Listeners:
 
     @property
     def all(self) -> list[HttpServer]:
-        """Every server that listens, those of gRPC first."""
+        """The servers that listen, those of gRPC first."""
         return [*self._grpc, *([self.http] if self._settings.listens_for_http else [])]
 
     def follow(self, models: Models) -> None:
-        """Tell over gRPC how far `models` have come, and let clients change which there are."""
+        """Report the state of `models` over gRPC, and let clients change their configuration."""
         reload = Reloads(models, self.tfs.metrics)
         self.services.add(model_service_methods(self.services.models, reload))
         self._tell_health(health_of_server(_HEALTH_NAMES))
 
     def bind(self) -> str:
-        """Take every address; return the URL of HTTP, or where gRPC is spoken."""
+        """Bind every address, and return the URL of HTTP, or the address of gRPC without HTTP."""
         addresses = []
         for server in self.all:
             try:
@@ -120,21 +120,21 @@ class Listeners:
         return addresses[-1]
 
     async def listen(self) -> None:
-        """Accept connections from now on: gRPC first, as programs wait for REST."""
+        """Accept connections. gRPC comes first, because programs wait for the REST port."""
         for server in self.all:
             await server.listen()
         self.http.start_clock()
 
     async def drain(self, grace: float, moment: float) -> None:
-        """Answer what was accepted, then close every connection, at the latest after `grace` s."""
+        """Answer accepted requests, then close all connections, after `grace` seconds at most."""
         await asyncio.gather(*(each.drain(grace, moment) for each in self.all))
 
     def limit_connections(self, most: int) -> None:
-        """Have no more than `most` connections open, over all servers."""
+        """Limit the open connections of all servers together to `most`."""
         for server in {self.http, *self.all}:
             server.settings = replace(server.settings, max_connections=most)
 
     def close(self) -> None:
-        """Close whatever is still open."""
+        """Close all listeners and connections."""
         for server in {self.http, *self.all}:
             server.close()

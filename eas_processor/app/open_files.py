@@ -1,4 +1,4 @@
-"""The machine's limit on open files, which is a limit on connections."""
+"""Derives the limit of connections from the limit of open files."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from eas_processor.frontends.http.connection import REFUSED_AT_ONCE
 
 log = logging.getLogger("eas_processor.engine")
 
-# Measured: 15 with the standard streams, the loop, its signals and the listeners; 3 for the log and
-# the admin port. The rest is for what a thread opens for a moment.
+# Measured: 15 for the standard streams, the loop, its signals and the listeners, and 3 for the log
+# and the admin port. The rest is for files that threads open briefly.
 _ENGINE = 32
-# A worker has four sockets and a descriptor of its process. A launcher and its spare have three
-# each, which services share, and each service holds the file by which it is found.
+# A worker needs four sockets and a pidfd. The last one covers the entry of the service, and the
+# three descriptors each of a launcher and its spare, which services share.
 _INSTANCE = 4 + 1 + 1
-# An update can ask for more instances than there are now.
+# An update may increase the number of instances.
 _FEWEST_INSTANCES = 8
-# A download, an archive and what is unpacked from it, certificates, the pipes of a new process.
+# For downloads, archives and their files, certificates, and the pipes of a new process.
 _RELOAD = 32
 _FEWEST_CONNECTIONS = 16
 
 
 def kept(instances: int, updated: int = 0) -> int:
     """
-    Return the descriptors that connections must leave free: 256 for up to 8 instances.
+    Return how many descriptors connections must leave free: 256 for up to 8 instances.
 
-    An update of a service starts as many instances as it has beside them; `updated` are those of
-    the largest service, all of them unless it is given.
+    An update may start as many instances as the service has, in addition to them. `updated` is the
+    number of instances of the largest service, by default `instances`.
     """
     instances = max(instances, _FEWEST_INSTANCES)
     updated = max(updated or instances, _FEWEST_INSTANCES)
@@ -37,7 +37,7 @@ def kept(instances: int, updated: int = 0) -> int:
 
 
 class OpenFiles:
-    """Says how many of the connections that are `asked` for the limit of open files allows."""
+    """Tells how many of the `asked` connections the limit of open files allows."""
 
     def __init__(self, asked: int) -> None:
         """Raise the soft limit to the hard one."""
@@ -51,11 +51,10 @@ class OpenFiles:
 
     def most_connections(self, instances: int, updated: int = 0) -> int:
         """
-        Return how many may be open beside `instances`; warn when they are fewer than before.
+        Return how many connections may be open beside `instances`, and warn if the number falls.
 
-        `updated` is as for `kept`.
-
-        What was kept for more instances stays kept: a rollback may bring them back.
+        `updated` is as for `kept`. Descriptors that were once kept for more instances stay kept,
+        because a rollback may bring those instances back.
         """
         if self._limit == resource.RLIM_INFINITY:
             return self._asked
@@ -65,7 +64,7 @@ class OpenFiles:
         if most < self._said:
             self._said = most
             log.warning(
-                "the limit of open files is %d: %d connections are taken at a time, not %d "
+                "the limit of open files is %d: %d connections may be open at a time, not %d "
                 "(--max-connections); raise it (ulimit -Hn, or LimitNOFILE= in a systemd unit), or "
                 "lower --max-connections",
                 self._limit,

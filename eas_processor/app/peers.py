@@ -1,4 +1,4 @@
-"""Engines that serve the same, as the service file and `--peers` name them."""
+"""Parses peers: other engines of the same service, in the service file and in `--peers`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eas_processor.contracts.settings import OWN_WEIGHT, Peer
 
 
 def peer_of(text: str) -> Peer:
-    """Read `HOST:PORT` or `HOST:PORT=WEIGHT`; raises ValueError."""
+    """Parse `HOST:PORT` or `HOST:PORT=WEIGHT`. Raises ValueError."""
     if re.match(PEER_PATTERN, text):
         address, _, weight = text.partition("=")
         host, _, port = address.rpartition(":")

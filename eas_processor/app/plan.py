@@ -1,4 +1,4 @@
-"""From a service file to what the engine needs to know of it."""
+"""Makes the settings of a service from its service file."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ log = logging.getLogger("eas_processor")
 
 @dataclass(frozen=True)
 class ServiceFile:
-    """A service file as a `hosting.Source`: it is read anew each time."""
+    """A service file as a `hosting.Source`. It is read again for each call."""
 
     path: Path
     unchangeable: str = ""
@@ -63,12 +63,12 @@ class ServiceFile:
     def identify(self) -> Identity:
         service = load_service(self.path).service
         token = resolve_token(service)
-        # Made here, in a thread: keeping a new one takes milliseconds of the disk.
+        # The token is made here, in a thread, because storing a new one takes milliseconds.
         admin_token(service.name)
         return Identity(service.name, Tokens(token.value, service.previous_token or ""))
 
     def token(self) -> Token:
-        """Return the token that calls have to show, and where it is kept."""
+        """Return the token of the service, with the path of the file that contains it."""
         return resolve_token(load_service(self.path).service)
 
     def read(self) -> ServiceSettings:
@@ -81,9 +81,10 @@ class ServiceFile:
 
     def stamp(self) -> str:
         """
-        Return what changes with the file, its model's newest version, its warm-up or its processor.
+        Return a hash that covers the facts of the service file and the files that it names.
 
-        Links are followed anew each time, so it changes as well when one is turned.
+        These are the model's newest version, the warm-up file, libraries of ops and the processor.
+        Links are followed each time, so the hash also changes when a link is redirected.
         """
         with contextlib.suppress(ServiceFileError):
             loaded = load_service(self.path)
@@ -106,17 +107,17 @@ class ServiceFile:
 
 @dataclass(frozen=True)
 class Plan:
-    """A service file, read and resolved: its model is on this machine, its build is made."""
+    """The settings of a service whose model is fetched and whose build is made, and warnings."""
 
     settings: ServiceSettings
     notes: list[str]
 
 
 def read_plan(path: Path) -> Plan:
-    """Read the service file at `path` and bring here what it names; raises SetupError."""
+    """Read the service file at `path`, fetch its model and make its build. Raises SetupError."""
     loaded = load_service(path)
     service = loaded.service
-    # What the file alone shows to be wrong comes before what takes minutes.
+    # Errors that the file alone shows come before steps that take minutes.
     _check(loaded)
     warm_up = read_warm_up(loaded)
     try:
@@ -129,7 +130,7 @@ def read_plan(path: Path) -> Plan:
 
 
 def _check(loaded: LoadedService) -> None:
-    """Refuse what the service file and this machine's files show; nothing is made or fetched."""
+    """Refuse errors that the service file and local files show, without making or fetching."""
     try:
         _max_run(loaded.service.model_config)
         _peers(loaded.service.networking.peers)
@@ -153,7 +154,7 @@ def _build(loaded: LoadedService) -> Build:
 
 
 def _check_kind(loaded: LoadedService) -> None:
-    """Refuse a model that lies here and is none of TensorFlow's, before a build is made for it."""
+    """Refuse a local model that TensorFlow cannot load, before a build is made for it."""
     if not is_local(loaded.service.model_path):
         return
     try:
@@ -167,15 +168,15 @@ def _check_kind(loaded: LoadedService) -> None:
 
 def _model(loaded: LoadedService, build: Build) -> Path:
     """
-    Return what `initialize` gets as its model; what has none gets its own directory.
+    Return the path that `initialize` gets: the model, or the processor's own directory without one.
 
-    No link is left in it that a version is switched by: an instance that is started later is to
-    load what its siblings have loaded.
+    Links are resolved. So an instance that starts later loads the same model as the others, even if
+    a link has been redirected to a new version.
     """
     if build.directory is not None and not loaded.service.model_path:
         return build.directory
     entry = fetch_model(loaded)
-    # A custom processor knows nothing of directories of versions.
+    # A custom processor gets the path as it is, even if it is a directory of versions.
     model = _newest(entry) if build.directory is None else entry
     try:
         return kept(resolved(model), entry)
@@ -192,13 +193,13 @@ def _local(loaded: LoadedService, named: str) -> Path | None:
 
 
 def _newest(entry: Path) -> Path:
-    """Return the model that `entry` means now: instances started later are to load the same."""
+    """Return the newest version in `entry`, so that instances that start later load the same."""
     try:
-        # A link to a directory is followed once; a file's own name tells what it is.
+        # A link to a directory is resolved once. A file keeps its name, which tells its format.
         start = os.path.realpath(entry) if entry.is_dir() else str(entry)
         return Path(find_model(start))
     except (ProcessorError, OSError):
-        return entry  # the worker says what is wrong with it
+        return entry  # the worker reports the error
 
 
 def _stamp(*paths: Path) -> str:
@@ -274,12 +275,12 @@ def _config(model_config: str) -> dict[str, Any]:
     try:
         config = json.loads(model_config or "{}")
     except ValueError:
-        return {}  # text that only the processor understands
+        return {}  # any text that the processor understands
     return config if isinstance(config, dict) else {}
 
 
 def _retries(model_config: str) -> bool:
-    """Return whether `model_config.retry_on_crash` lets requests be tried again."""
+    """Return whether `model_config.retry_on_crash` allows requests to be retried."""
     return str(_config(model_config).get("retry_on_crash", True)).lower() not in ("false", "0")
 
 

@@ -1,4 +1,4 @@
-"""The engines and services that run on this machine, and where each is reloaded and looked at."""
+"""Entries: files that tell `eascmd` where the admin routes of running services are."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SERVICES, _ENGINES = "admin", "engines"
 
 class Entries:
     """
-    The address of this engine's admin routes, where `eascmd` finds it.
+    The files that contain the address of this engine's admin routes.
 
-    There is a file for the engine, and one for each service.
-    A file belongs to the engine that holds its lock, which the kernel takes away from one that is
-    killed. A second engine that serves the same name waits for the file until the first has gone.
+    There is one for the engine, and one for each service. A file belongs to the engine that holds
+    its lock, which the kernel releases if the engine is killed. If a second engine serves the same
+    name, it takes the file when the first has ended.
     """
 
     def __init__(self) -> None:
@@ -34,9 +34,9 @@ class Entries:
         self._address = ""
         self._token: Path | None = None
         self._held: dict[Path, int] = {}
-        """The open files that are locked."""
+        """The locked files, with their descriptors."""
         self._wanted: dict[str, str] = {}
-        """The names without a file, and what was said of that last."""
+        """The names whose file another engine has, with the last reason in the log."""
 
     def __enter__(self) -> Self:
         return self
@@ -46,30 +46,30 @@ class Entries:
             self._release(path)
 
     def open(self, address: str) -> None:
-        """Say where the admin routes are, for the engine and all names. Raises HomeError."""
+        """Write the files of the engine and of all names with this address. Raises HomeError."""
         self._address, self._token = address, engine_admin_token().path
         log.info("admin routes at %s/admin, token in %s", address, self._token)
         engines = private_directory(_ENGINES)
         _remove_leftovers(engines)
-        # Another engine that removes leftovers may have locked a new file for a moment.
+        # Another engine that removes leftovers may hold the lock of a new file briefly.
         while not self._take(engines / secrets.token_hex(8)):
             pass
         for name in [*self._wanted]:
             self._try(name)
 
     def add(self, name: str) -> None:
-        """Have a service be found, as soon as the address is known. Raises HomeError."""
+        """Write the file of a service, as soon as the address is known. Raises HomeError."""
         self._wanted[name] = ""
         if self._address:
             self._try(name)
 
     def remove(self, name: str) -> None:
-        """Have a service not be found any more."""
+        """Remove the file of a service."""
         self._wanted.pop(name, None)
         self._release(self._directory / name)
 
     def retry(self) -> None:
-        """Take the files that others have left; the log says once what is in the way."""
+        """Take the files that other engines have released. The log has each new obstacle once."""
         if not self._address:
             return
         for name, said in [*self._wanted.items()]:
@@ -81,14 +81,14 @@ class Entries:
                     log.error("%s: eascmd does not find it: %s", name, error)
 
     def _try(self, name: str) -> None:
-        """Take the file of a name, or say once which engine has it. Raises HomeError."""
+        """Take the file of a name, or log once which engine has it. Raises HomeError."""
         if self._take(self._directory / name):
             del self._wanted[name]
             return
         try:
             other = f"another engine ({find_address(name)}/admin)"
         except OSError:
-            # Whoever reads it locks it for a moment, and an engine that ends has just let it go.
+            # A reader holds the lock briefly, or the other engine has just released it.
             return
         if self._wanted[name] == other:
             return
@@ -103,7 +103,7 @@ class Entries:
         )
 
     def _take(self, path: Path) -> bool:
-        """Write the address into a file; return False where another engine has it."""
+        """Lock a file and write the address to it. Return False if another engine has it."""
         try:
             descriptor = _lock(path)
             if descriptor is None:
@@ -124,7 +124,7 @@ class Entries:
         if (descriptor := self._held.pop(path, None)) is None:
             return
         with contextlib.suppress(OSError):
-            # Where there are no locks, a later engine may have written its own address into it.
+            # On a file system without locks, another engine may have written its own address.
             if path.read_bytes() == self._address.encode():
                 path.unlink()
         os.close(descriptor)
@@ -134,7 +134,7 @@ def find_address(name: str) -> str:
     """
     Return the address of the admin routes of a running service.
 
-    Raises OSError, also for one that was killed.
+    Raises OSError if no engine serves it, or if its engine was killed.
     """
     path = private_directory(_SERVICES) / name
     if not (address := _address_in(path)):
@@ -143,12 +143,12 @@ def find_address(name: str) -> str:
 
 
 def running_services() -> dict[str, str]:
-    """Return the address of the admin routes of each service that runs here, by name."""
+    """Return the addresses of the admin routes of running services, by name."""
     return dict(_addresses(_SERVICES))
 
 
 def running_engines() -> list[str]:
-    """Return the address of the admin routes of each engine that runs here."""
+    """Return the addresses of the admin routes of running engines."""
     return sorted({address for _, address in _addresses(_ENGINES)})
 
 
@@ -164,18 +164,18 @@ def _addresses(kind: str) -> Iterator[tuple[str, str]]:
 
 
 def _address_in(path: Path) -> str:
-    """Return what an engine has written there; '' if none holds its lock. Raises OSError."""
+    """Return the address in a file, '' if no engine holds its lock. Raises OSError."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            # An engine has locked it, or nobody can.
+            # An engine holds the lock, or the file system has no locks.
             return file.read().decode("ascii", "replace")
         return ""
 
 
 def _lock(path: Path) -> int | None:
-    """Return the open file at `path`, locked, or None where another process has locked it."""
+    """Open and lock the file at `path`. Return its descriptor, None if it is locked already."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -184,8 +184,8 @@ def _lock(path: Path) -> int | None:
             os.close(descriptor)
             return None
         except OSError:
-            pass  # A file system without locks: whoever comes last has the file.
-        # Whoever had it before may have removed it between our opening and our locking.
+            pass  # On a file system without locks, the last engine has the file.
+        # The previous owner may have removed the file between `open` and `flock`.
         if _is_same(descriptor, path):
             return descriptor
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""A processor's file as the source of the one service of an engine: script mode."""
+"""Script mode: a Python file of a processor is the only service of an engine."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _THREADS, _INSTANCES, _KEEPALIVE_MS = 5, 1, 5000
 @dataclass(frozen=True)
 class Script:
     """
-    A Python file of a processor, run where it lies by the interpreter `python`: a `hosting.Source`.
+    A Python file of a processor as a `hosting.Source`. The interpreter `python` runs it in place.
 
-    `asked` are the arguments of its `BaseProcessor` and its properties, by name, as text.
-    `arguments` are its own of the command line.
+    `asked` has the arguments and properties of its `BaseProcessor`, by name, as text. `arguments`
+    are its arguments on the command line.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Script:
         return str(self.path)
 
     def endpoint(self) -> tuple[str, int]:
-        """Return where it wants to listen; one that does not say is for this machine alone."""
+        """Return the host and port that the script asks for, by default 127.0.0.1 and 8080."""
         asked = self.asked.get("endpoint")
         if asked is None:
             return _HOST, _PORT
@@ -54,7 +54,7 @@ class Script:
 
     def read(self) -> ServiceSettings:
         directory = Path.cwd()
-        # A script has all of its environment, and its own arguments.
+        # Unlike a service, a script gets the whole environment, and arguments.
         environment = dict(os.environ) | {
             ARGUMENTS: json.dumps(list(self.arguments)),
             MODULES: os.environ.get("PYTHONPATH", ""),

@@ -1,4 +1,4 @@
-"""All services of an engine: those of the command line, and those of the directories it follows."""
+"""All services of an engine: from the command line and from watched directories."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Services:
     """
     Starts, changes and ends the services of an engine.
 
-    `watches` is whether a service is loaded again when its source has changed.
+    With `watches`, a service is reloaded when its source has changed.
     """
 
     def __init__(self, shares: Shares, *, watches: bool = False) -> None:
@@ -34,17 +34,17 @@ class Services:
 
     @property
     def hosts(self) -> Sequence[Host]:
-        """One for each service, in the order in which they came."""
+        """The hosts of all services, in the order in which they were added."""
         return self._hosts
 
     @property
     def most_grace(self) -> float:
-        """The longest time that a service has for what it accepted, in seconds."""
+        """The longest grace period of all services, in seconds."""
         return max((each.settings.grace for each in self._each_service()), default=0.0)
 
     @property
     def outstanding(self) -> int:
-        """The calls that have begun and are not answered, of all services."""
+        """The number of unanswered calls of all services."""
         return sum(each.admission.outstanding for each in self._each_service())
 
     async def start_alone(self, source: Source) -> None:
@@ -52,7 +52,7 @@ class Services:
         await self._take_in(source).start()
 
     async def start_all(self, sources: Iterable[Source]) -> None:
-        """Start services side by side, and wait until each has been tried once."""
+        """Start services concurrently, and wait until each has been tried once."""
         hosts = [self._take_in(each) for each in sources]
         if hosts:
             await asyncio.wait([each.begin() for each in hosts])
@@ -64,28 +64,28 @@ class Services:
         self._take_in(source).begin()
 
     def remove(self, host: Host) -> None:
-        """End a service: calls to it are not taken any more, those that it has are answered."""
-        log.info("%s: is removed", host)
+        """Remove a service: new calls are refused, accepted ones are answered."""
+        log.info("%s: removing the service", host)
         self._hosts.remove(host)
         self._spawn(host.remove(), self._removals)
 
     def reload_all(self) -> None:
-        """Have every service load what its source says now."""
+        """Reload every service."""
         for each in self._hosts:
             self._spawn(each.try_to_reload())
 
     def follow(self, directories: Directories, make: Callable[[Path], Source]) -> None:
-        """Have each service file of `directories` be a service, as long as it is there."""
+        """Add and remove services as files are added to `directories` and removed."""
         self._spawn(self._follow(directories, make))
 
     async def end_changes(self) -> None:
-        """Start and change nothing any more; those that go still finish their calls."""
+        """Stop starting and changing services. Removed services still finish their calls."""
         await end_tasks(self._tasks)
         for each in self._hosts:
             await each.end_changes()
 
     async def stop(self) -> None:
-        """End every instance, and wait until they are gone."""
+        """End all instances, and wait for them."""
         await self.end_changes()
         await end_tasks(self._removals)
         await asyncio.gather(*(each.stop() for each in self._hosts))
@@ -101,7 +101,7 @@ class Services:
         return host
 
     def _renamed(self, host: Host) -> None:
-        """Have the service of another name, which its file tells now, take its place."""
+        """Replace a service whose name in its file has changed."""
         self.remove(host)
         self.add(host.source)
 

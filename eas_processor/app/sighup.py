@@ -1,4 +1,4 @@
-"""What SIGHUP means to this process: that its terminal is gone, or that it is to reload."""
+"""Decides what SIGHUP means: that the terminal has closed, or a request to reload."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 
 
 class OnSighup(enum.Enum):
-    """What to do on SIGHUP."""
+    """The action on SIGHUP."""
 
     RELOAD = enum.auto()
     STOP = enum.auto()
@@ -17,10 +17,11 @@ class OnSighup(enum.Enum):
 
 def prepare_for_sighup() -> OnSighup:
     """
-    Find out what SIGHUP means, and ignore it until there is something to reload; call this first.
+    Return the action on SIGHUP. Call this first in the process.
 
-    With a terminal it tells that the terminal has ended, and by then the system has taken the
-    terminal away. Without one it asks for a reload.
+    With a terminal, the signal means that the terminal has closed. This has to be decided at the
+    start, because the terminal is gone when the signal arrives. Without a terminal, the signal asks
+    for a reload, and is ignored until the engine can reload.
     """
     if _has_terminal():
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup

@@ -1,1 +1,1 @@
-"""Brings models here: downloads, unpacks and keeps them."""
+"""Fetches models: downloads, unpacks and stores them."""

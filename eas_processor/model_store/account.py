@@ -1,4 +1,4 @@
-"""What an archive may cost, and the account of what it has cost so far."""
+"""Limits for unpacking an archive, and the counts that are checked against them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import NoReturn
 from eas_processor.errors import ModelFetchError
 
 _SHOWN = 80
-# The work of one more header, however short it is, in bytes of a long one.
+# Each header counts as this many bytes at least, because short ones take time too.
 _LEAST_HEADER = 128
 _LONGEST_NAME = 255  # on every file system of Linux
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one archive may take; sizes are in bytes."""
+    """The limits of one archive. Sizes are in bytes."""
 
     members: int = 100_000
-    """Directories that only a name makes count too."""
+    """The number of members and of directories in their names."""
     size: int = 64 * 2**30
-    """Of all files, with the holes of sparse ones."""
+    """The size of all files together, including the holes of sparse ones."""
     path: int = 1024
-    """Of one name, and of where a link leads."""
+    """The length of a member's name, or of a link's target."""
     depth: int = 64
-    """Of directories, each in the other."""
+    """The depth of nested directories."""
     header: int = 2**20
-    """Of one extended header of a tar file, or of the map of a sparse file."""
+    """The size of one extended header of a tar file, or of the map of a sparse file."""
     headers: int = 32 * 2**20
-    """Of all of these together, or of the directory of a zip file."""
+    """The size of all of these together, or of the directory of a zip file."""
 
 
 class Account:
-    """One archive's count of members, bytes and headers; whatever is beyond a limit is refused."""
+    """Counts members, bytes and headers of one archive. Raises ModelFetchError beyond a limit."""
 
     def __init__(self, archive: Path, limits: Limits) -> None:
         self.archive = archive
@@ -54,12 +54,12 @@ class Account:
         self._size += size
 
     def expect(self, name: str, size: int) -> None:
-        """Refuse a member that says to be larger than what is left, before it is written."""
+        """Refuse a member whose declared size is beyond the limit, before it is written."""
         if self._size + size > self.limits.size:
             self.refuse(name, f"goes beyond the {self.limits.size} bytes that are allowed")
 
     def take_header(self, name: str, size: int, before: int = 0) -> None:
-        """Count an extended header, or what follows `before` bytes of it, before it is read."""
+        """Count `size` bytes of an extended header after `before` bytes, before they are read."""
         if before + size > self.limits.header:
             self.refuse(
                 name,
@@ -73,7 +73,7 @@ class Account:
             )
 
     def check_path(self, name: str, path: str) -> None:
-        """Refuse a path, a name or where a link leads, that is too long or too deep."""
+        """Refuse a path or a link's target that is too long or too deep."""
         encoded = path.encode(errors="surrogateescape")
         if len(encoded) > self.limits.path:
             self.refuse(
@@ -100,5 +100,5 @@ class Account:
 
 
 def shown(text: str) -> str:
-    """Return a name from an archive for a sentence: quoted, and cut where it is long."""
+    """Return a name from an archive for an error: quoted, and cut at 80 characters."""
     return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}..."

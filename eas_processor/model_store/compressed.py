@@ -1,4 +1,4 @@
-"""Compressed files read in pieces: no dictionary and no piece of theirs fills the memory."""
+"""Reads compressed files in pieces, with bounded memory."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import IO, Protocol
 
 from eas_processor.errors import ModelFetchError
 
-# 7-Zip's largest preset has a dictionary of 256 MiB, `xz -9` one of 64; the format allows 4 GiB.
+# The largest dictionaries are 256 MiB (7-Zip's presets) and 64 MiB (`xz -9`). The format allows
+# 4 GiB.
 MOST_MEMORY = 272 * 2**20
 _INPUT = 2**16
-# A stream costs some 10 us before it gives a byte. Tools that write many give each 64 KiB or more.
+# Starting a stream takes about 10 µs. Tools that write many streams put 64 KiB or more into each.
 _FREE_STREAMS = 1000
 _LEAST_STREAM = 1024
 
 
 class Decompressor(Protocol):
-    """What bz2 and lzma have in common."""
+    """The interface that the decompressors of bz2 and lzma share."""
 
     @property
     def eof(self) -> bool: ...
@@ -46,7 +47,7 @@ class _Gzip:
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         piece = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
-        # A piece that is full may have more behind it, without any input.
+        # After a full piece, there may be more output without further input.
         self.needs_input = not self._zlib.unconsumed_tail and len(piece) < max_length
         return piece
 
@@ -64,9 +65,9 @@ COMPRESSIONS: dict[bytes, Callable[[], Decompressor]] = {
 
 class Decompressed:
     """
-    The content of a gzip, bzip2 or xz file, which may hold several streams, one after the other.
+    The content of a gzip, bzip2 or xz file, which may contain several streams in a row.
 
-    Raises EOFError where it is cut off, and what the decompressors raise where it is damaged.
+    Raises EOFError if the file is cut off, and errors of the decompressors if it is damaged.
     """
 
     def __init__(self, path: Path, file: IO[bytes], new: Callable[[], Decompressor]) -> None:
@@ -79,7 +80,7 @@ class Decompressed:
         self._given = 0
 
     def read(self, size: int) -> bytes:
-        """Return `size` bytes, fewer only at the end."""
+        """Return `size` bytes, or fewer at the end."""
         pieces = []
         while size and (piece := self._piece(size)):
             pieces.append(piece)
@@ -104,15 +105,15 @@ class Decompressed:
         try:
             return self._stream.decompress(feed, size)
         except lzma.LZMAError as error:
-            if "emory" in str(error):  # it has no number to tell by
+            if "emory" in str(error):  # the error has no code
                 raise ModelFetchError(
                     f"{self._path}: decompressing it takes more than the {MOST_MEMORY} bytes of "
-                    "memory that are allowed; `xz -9` and less pack so that it does not"
+                    "memory that are allowed; compress it again with `xz -9` or a lower level"
                 ) from error
             raise
 
     def _next_stream(self) -> bool:
-        """Go on to the stream behind the one that has ended; tell whether there is one."""
+        """Continue with the next stream, and return whether there is one."""
         rest = self._stream.unused_data.lstrip(b"\0")  # padding
         while not rest:
             rest = self._file.read(_INPUT)
@@ -122,8 +123,8 @@ class Decompressed:
         self._streams += 1
         if self._streams > _FREE_STREAMS + self._given // _LEAST_STREAM:
             raise ModelFetchError(
-                f"{self._path}: holds {self._streams} compressed streams in {self._given} bytes, "
-                f"at most {_FREE_STREAMS} and one for each {_LEAST_STREAM} bytes are allowed"
+                f"{self._path}: contains {self._streams} compressed streams in {self._given} "
+                f"bytes, at most {_FREE_STREAMS} and one for each {_LEAST_STREAM} bytes are allowed"
             )
         self._stream, self._feed = self._new(), rest
         return True
@@ -132,7 +133,7 @@ class Decompressed:
 def decompressed(
     decompressor: Decompressor, read: Callable[[int], bytes], size: int, piece: int
 ) -> Iterator[bytes]:
-    """Give the first `size` bytes of one stream, in pieces of up to `piece` bytes."""
+    """Yield the first `size` bytes of one stream, in pieces of up to `piece` bytes."""
     while size:
         if decompressor.eof:
             raise EOFError("the compressed data ends too early")

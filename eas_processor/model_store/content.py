@@ -1,4 +1,4 @@
-"""What files hold, as a hash: neither size nor time tells for sure whether they have changed."""
+"""Hashes of files and directories, which tell whether a model has changed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from eas_processor.model_store.progress import bar
 from eas_processor.model_store.store import short_hash
 
 MOST_READ = 4 * 2**30
-"""Of a directory. It takes 3 s to hash, and loading reads the same bytes again from memory."""
+"""
+The largest directory, in bytes, whose content is hashed.
+
+Hashing this much takes 3 s, and loading then reads the same bytes from the page cache.
+"""
 _PIECE = 2**20
 _DIGITS = 32
 _SHOWN_FROM = 256 * 2**20
-# The clock of file systems goes in steps, of up to 2 s on some: what has just been written may be
-# written once more without a trace.
+# Some file systems store times in steps of 2 s, so a second write soon after the first may not
+# change the time.
 _SETTLED_S = 3.0
 _MOST_KNOWN = 10_000
 
 
 class Facts(NamedTuple):
     """
-    What the file system says of a file.
+    The attributes of a file that change when it is written.
 
-    Whoever writes a file can set its `mtime_ns`, but not its `ctime_ns`.
+    A program can set `mtime_ns` of a file, but not `ctime_ns`.
     """
 
     device: int
@@ -39,11 +43,15 @@ class Facts(NamedTuple):
 
 
 _known: dict[str, tuple[Facts, str]] = {}
-"""Hashes of this process. Facts of images for containers may repeat, so none is kept on disk."""
+"""
+The facts and hashes of files that this process has read.
+
+They are not stored on disk, because the facts of files in container images may repeat.
+"""
 
 
 def facts_of(path: Path) -> Facts:
-    """Return the facts of a file, behind links; raises OSError."""
+    """Return the facts of a file, following links. Raises OSError."""
     return _facts(path.stat())
 
 
@@ -53,10 +61,9 @@ def _facts(found: os.stat_result) -> Facts:
 
 def hash_of_file(path: Path, *, progress: bool = False) -> str:
     """
-    Return 32 hexadecimal digits that stand for what the file holds; raises OSError.
+    Return the hash of a file's content, 32 hexadecimal digits. Raises OSError.
 
-    It is read once, and again only when its facts have changed. `progress` draws a bar for a large
-    one.
+    The file is read again only if its facts have changed. `progress` draws a bar for a large file.
     """
     facts = facts_of(path)
     if _known.get(str(path), (None, ""))[0] == facts:
@@ -73,10 +80,10 @@ def hash_of_file(path: Path, *, progress: bool = False) -> str:
 
 def hash_of(path: Path) -> str:
     """
-    Return what changes with the names and the content of the files at `path`, a file or directory.
+    Return a hash of the names and contents of the files at `path`, a file or directory.
 
-    Of a directory above MOST_READ bytes the facts stand for the content. Files that go while it
-    looks are left out.
+    For a directory above MOST_READ bytes, the hash is made from facts instead of contents. Files
+    that are removed meanwhile are left out.
     """
     found: list[object] = []
     files = [*files_below(path)]
@@ -91,10 +98,10 @@ def hash_of(path: Path) -> str:
 
 def files_below(path: Path) -> Iterator[tuple[str, Path, Facts]]:
     """
-    Give the relative names, the paths and the facts of the files at `path`, in a fixed order.
+    Yield the relative name, the path and the facts of each file at `path`, in a fixed order.
 
-    Links are followed, into each directory once. What goes while it looks is left out, and so are
-    pipes and devices, which may have no end.
+    Links are followed, and each directory is visited once. Pipes and devices, which may never end,
+    are left out, and so are files that are removed meanwhile.
     """
     seen: set[tuple[int, int]] = set()
     _is_new(str(path), "", seen)

@@ -1,4 +1,8 @@
-"""A file from an http(s) URL: cached by its validators, resumed when cut off, checked by length."""
+"""
+Downloads files from http(s) URLs.
+
+A copy is kept, with ETag and Last-Modified. Downloads that are cut off are resumed.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ from eas_processor.whole_file import write_whole
 
 MAX_SIZE = 64 * 2**30
 TRIES = 5
-FIRST_PAUSE = 0.5  # seconds; doubles with each try that brings nothing
+FIRST_PAUSE = 0.5  # seconds; doubles with each attempt that receives nothing
 _TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of the body
 _PIECE = 2**20
 _YEAR_OF_BUILDS = 1980
@@ -34,9 +38,9 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 def download(url: str, *, progress: bool, note: Callable[[str], None]) -> Path:
     """
-    Return the local copy of `url`, brought up to date; raises ModelFetchError.
+    Return the path of an up-to-date local copy of `url`. Raises ModelFetchError.
 
-    When the server cannot be reached, an older copy is returned and `note` is told.
+    If the server cannot be reached, an older copy is returned, and `note` is called with a warning.
     """
     parts = check_url(url)
     port = f":{parts.port}" if parts.port else ""
@@ -50,10 +54,10 @@ def download(url: str, *, progress: bool, note: Callable[[str], None]) -> Path:
 
 
 def check_url(url: str) -> SplitResult:
-    """Return the parts of a URL; raises ModelFetchError for what is none."""
+    """Return the parts of a URL. Raises ModelFetchError if `url` is not one."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # it is checked when it is read
+        _ = parts.port  # reading it checks it
     except ValueError as error:
         raise ModelFetchError(f"is not a URL: {error}") from None
     if not parts.hostname:
@@ -62,12 +66,12 @@ def check_url(url: str) -> SplitResult:
 
 
 class _CutOffError(Exception):
-    """A failure that another try may not meet; its text is the reason."""
+    """A failure after which another attempt may succeed. Its text is the reason."""
 
 
 @dataclass(frozen=True)
 class _Version:
-    """What the server says about a version of the file, and how many bytes of it are here."""
+    """A version of the file, as the server describes it, and the number of bytes stored here."""
 
     etag: str = ""
     last_modified: str = ""
@@ -76,10 +80,10 @@ class _Version:
     @property
     def tells(self) -> bool:
         """
-        Whether another version would have another ETag or time.
+        Whether the ETag or the time identify this version.
 
-        Reproducible builds set the same time for all files, at or before 1980, where zip begins. Of
-        the time and the size servers make their ETags.
+        Reproducible builds give all files the same time, in 1980 or before, and servers derive
+        ETags from time and size. So such versions cannot be told apart.
         """
         try:
             modified = parsedate_to_datetime(self.last_modified)
@@ -89,7 +93,7 @@ class _Version:
 
     @property
     def for_range(self) -> str:
-        """The value of If-Range: it has to prove the same bytes, which a weak ETag does not."""
+        """The value of If-Range, "" if nothing proves the same bytes; a weak ETag does not."""
         if not self.tells:
             return ""
         return self.etag if self.etag.startswith('"') else self.last_modified
@@ -99,7 +103,7 @@ class _Version:
 
     @classmethod
     def load(cls, path: Path) -> _Version:
-        """Return what was saved at `path`, an empty version where that is missing or damaged."""
+        """Return the version saved at `path`, an empty one if the file is missing or damaged."""
         try:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -110,8 +114,8 @@ class _Download:
     """
     The download of one URL into its directory.
 
-    `content/NAME` and `content.json` are the whole file and its version, `part` and `part.json`
-    what has arrived of a newer one.
+    `content/NAME` and `content.json` are the complete file and its version. `part` and `part.json`
+    are the received part of a newer version.
     """
 
     def __init__(self, url: str, shown: str, directory: Path, name: str) -> None:
@@ -136,7 +140,7 @@ class _Download:
                 reason = _reason(error)
             except requests.RequestException as error:
                 raise self._refusal(_reason(error)) from error
-            # A long download may be cut off often, as long as each try brings it forward.
+            # A long download may be cut off often, as long as each attempt makes progress.
             arrived = self._resumable().size
             fruitless = 0 if arrived > furthest else fruitless + 1
             furthest = max(furthest, arrived)
@@ -165,17 +169,17 @@ class _Download:
         return self._keep()
 
     def _cached(self) -> _Version | None:
-        """Return the version of the whole file, None where it is missing or not what was kept."""
+        """Return the version of the complete file, None if it is missing or has another size."""
         version = _Version.load(self._file_version)
         return version if _size(self._file) == version.size > 0 else None
 
     def _resumable(self) -> _Version:
-        """Return the version of the part, with no size where it cannot be resumed."""
+        """Return the version of the part, with size 0 if it cannot be resumed."""
         version = _Version.load(self._part_version)
         return replace(version, size=_size(self._part) if version.for_range else 0)
 
     def _expected(self, response: requests.Response, offset: int) -> tuple[int, int | None]:
-        """Return where in the file the body begins and how long the file is, if that is said."""
+        """Return the offset of the body in the file, and the file's size if the server sends it."""
         status = response.status_code
         if status in (206, 416):
             said = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
@@ -189,10 +193,10 @@ class _Download:
         if status != 200:
             raise self._refusal(answered)
         encoding = response.headers.get("Content-Encoding", "identity")
-        # Some servers call the compression of a .tar.gz an encoding; the bytes are the file.
+        # Some servers name the compression of a .tar.gz as an encoding. The bytes are the file.
         if encoding != "identity" and self._file.suffix not in (".gz", ".tgz"):
             raise self._refusal(
-                f"the server sent it in the encoding {encoding}, which was not asked"
+                f"the server sent it with Content-Encoding {encoding}, expected identity"
             )
         length = response.headers.get("Content-Length", "")
         return 0, int(length) if _LENGTH.fullmatch(length) else None
@@ -210,7 +214,7 @@ class _Download:
             with bar(self._file.name, start, total, progress) as advance:
                 size = self._write(response, start, advance)
         except (ModelFetchError, OSError) as error:
-            # What has arrived is not worth that others, who write to this disk too, fail.
+            # The part is removed to free the disk for other programs.
             self._drop_part()
             if isinstance(error, OSError):  # a write names no file
                 said = f"cannot be stored in {self._part.parent}: {error.strerror}"
@@ -222,7 +226,7 @@ class _Download:
     def _write(
         self, response: requests.Response, size: int, advance: Callable[[float], None]
     ) -> int:
-        """Add what arrives to the `size` bytes of the part; return how many there are then."""
+        """Append the body to the `size` bytes of the part, and return the new size."""
         with open(self._part, "ab") as file:
             try:
                 for piece in response.raw.stream(_PIECE, decode_content=False):
@@ -235,7 +239,7 @@ class _Download:
         return size
 
     def _check(self, there: int, more: int) -> None:
-        """Refuse `more` bytes than may be, or than the disk has room for."""
+        """Refuse `more` bytes beyond MAX_SIZE, or beyond the free space of the disk."""
         if there + more > MAX_SIZE:
             self._drop_part()
             raise self._refusal(f"is larger than the {MAX_SIZE} bytes that are allowed")
@@ -263,7 +267,7 @@ def _size(path: Path) -> int:
 
 
 def _reason(error: requests.RequestException) -> str:
-    """Return what went wrong without requests' own text, which repeats the URL with its secrets."""
+    """Return the reason of an error, without its text, which contains the URL and its secrets."""
     if isinstance(error, requests.Timeout):
         return "the server did not answer in time"
     cause: BaseException | None = error

@@ -1,4 +1,4 @@
-"""From `model_path` and `model_entry` to a local path that a worker can load."""
+"""Fetches the model of a service file, so that a worker can load it from a local path."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _COPY = {"hdfs": " with `hdfs dfs -get`"}
 
 def fetch_model(loaded: LoadedService, *, progress: bool = True) -> Path:
     """
-    Return the absolute local path of the model entry, downloaded and unpacked where needed.
+    Return the absolute local path of the model entry, downloaded and unpacked if needed.
 
-    `progress` draws a bar on stderr where that is a terminal. When an older copy has to do, a line
-    is added to `loaded.notes`. A model that is not used where it lies is kept at least until this
-    process ends. Raises ModelFetchError.
+    `progress` draws a bar if stderr is a terminal. If an older copy is used, a line is added to
+    `loaded.notes`. A model that was copied is kept at least until this process ends. Raises
+    ModelFetchError.
     """
     named = loaded.service.model_path
     with _refusals(loaded, "model_path"):
@@ -44,9 +44,7 @@ def fetch_model(loaded: LoadedService, *, progress: bool = True) -> Path:
 
 def check_model(loaded: LoadedService) -> None:
     """
-    Refuse a model that the service file alone shows to be wrong; nothing is fetched or unpacked.
-
-    Raises ModelFetchError.
+    Check the paths of the model, without fetching or unpacking anything. Raises ModelFetchError.
     """
     service = loaded.service
     with _refusals(loaded, "model_path"):
@@ -61,7 +59,7 @@ def check_model(loaded: LoadedService) -> None:
 
 @contextmanager
 def _refusals(loaded: LoadedService, key: str) -> Iterator[None]:
-    """Name the file and the key in every refusal."""
+    """Put the file and the key before every error."""
     try:
         yield
     except ModelFetchError as error:
@@ -71,7 +69,7 @@ def _refusals(loaded: LoadedService, key: str) -> Iterator[None]:
 
 
 def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
-    """Return the absolute local path of what the service file names; raises ModelFetchError."""
+    """Return the absolute local path of `named`, fetched if needed. Raises ModelFetchError."""
     local = find_local(named, loaded)
     if local is not None:
         return local
@@ -82,15 +80,15 @@ def locate(named: str, loaded: LoadedService, *, progress: bool) -> Path:
 
 
 def is_local(named: str) -> bool:
-    """Tell whether a path is meant, also as file://, and no other URL."""
+    """Tell whether `named` is a path or a file:// URL."""
     return _scheme_of(named) in ("", "file")
 
 
 def find_local(named: str, loaded: LoadedService) -> Path | None:
     """
-    Return the absolute local path that is named, None for a URL that can be fetched.
+    Return the absolute local path of `named`, None for a URL that can be fetched.
 
-    Raises ModelFetchError for a path that is not there and for a URL that nothing here fetches.
+    Raises ModelFetchError if the path does not exist or the URL is not supported.
     """
     scheme = _scheme_of(named)
     if scheme in ("", "file"):
@@ -106,13 +104,13 @@ def find_local(named: str, loaded: LoadedService) -> Path | None:
         stores = ", ".join(f"{each}://" for each in SCHEMES)
         raise ModelFetchError(
             f"{scheme}:// is not supported: copy it{_COPY.get(scheme, '')} and give the local "
-            f"path, or put it where {stores} or http(s):// finds it"
+            f"path, or use {stores} or http(s)://"
         )
     return None
 
 
 def path_of(named: str, directory: Path) -> Path:
-    """Return the absolute path that is meant by a path or a file:// URL, seen from `directory`."""
+    """Return the absolute path of a path relative to `directory`, or of a file:// URL."""
     if not _scheme_of(named):
         return Path(os.path.abspath(directory / os.path.expanduser(named)))
     host, slash, path = named.partition("://")[2].partition("/")
@@ -133,7 +131,7 @@ def _hints(loaded: LoadedService) -> Hints:
 
 
 def _how_to_make(path: Path) -> str:
-    """Return which command makes a model of our examples, or what a checkpoint needs, else ''."""
+    """Return a hint for the path of an example's model or of a checkpoint, else ''."""
     if path.with_name(f"{path.name}.index").exists():
         return ": it is the name of a checkpoint, and docs/exporting.md shows how to export a model"
     program = path.parent.parent / "train.py"
@@ -143,24 +141,24 @@ def _how_to_make(path: Path) -> str:
 
 
 def reason(error: OSError) -> str:
-    """Return what the system says, and of which file where it tells."""
+    """Return the system's message, with the name of the file if it is known."""
     said = error.strerror or str(error)
     return f"{error.filename}: {said}" if error.filename else said
 
 
 def _model_in(source: Path, *, in_place: bool, progress: bool) -> Path:
-    """Return the model that a file or directory is or holds; `in_place` lets it stay there."""
+    """Return the model at `source`, unpacked if it is an archive, copied unless `in_place`."""
     if source.is_file():
         if is_archive(source):
             return _version(source, unpack, progress=progress)
         if not in_place:
-            # The next download takes this one's place, and other workers may load it still.
+            # The next download replaces the file, and workers may still load this version.
             return _version(source, _link, progress=progress) / source.name
     return source
 
 
 def _version(source: Path, make: Callable[[Path, Path], None], *, progress: bool) -> Path:
-    """Return the directory made out of what the file `source` holds, once for each content."""
+    """Return the directory that `make` fills from the file `source`, once for each content."""
     versions = private_directory("models", short_hash(source))
     with locked(versions / "lock"):
         before = facts_of(source)
@@ -168,7 +166,7 @@ def _version(source: Path, make: Callable[[Path, Path], None], *, progress: bool
         is_new = not target.is_dir()
         if is_new:
             make(source, target)
-        if facts_of(source)[:-1] != before[:-1]:  # one link more changes the last
+        if facts_of(source)[:-1] != before[:-1]:  # a new hard link changes `ctime_ns`
             if is_new:
                 shutil.rmtree(target)
             raise ModelFetchError(f"{source} was changed while it was read; try again")
@@ -195,10 +193,10 @@ def _entry(model: Path, named: str) -> Path:
 
 
 def _inside(named: str) -> str:
-    """Return the path of an entry relative to the model; raises ModelFetchError."""
+    """Return the path of an entry relative to the model. Raises ModelFetchError."""
     relative = os.path.normpath(named) if named else "."
     if os.path.isabs(relative) or relative.split(os.sep)[0] == os.pardir:
-        raise ModelFetchError(f"{named!r} leads out of the model, expected a path inside it")
+        raise ModelFetchError(f"{named!r} is outside the model, expected a path inside it")
     return relative
 
 

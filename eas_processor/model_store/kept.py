@@ -1,4 +1,4 @@
-"""Copies of models that whoever turns a link takes away in the same moment."""
+"""Copies models whose directory is removed as soon as a link is redirected to a new version."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from eas_processor.model_store.store import short_hash
 from eas_processor.model_store.versions import keep_version
 
 MOST_KEPT = 2**30
-"""Bytes. Kubernetes' own volumes hold some MB, and git what people put there."""
+"""The largest model that is copied, in bytes. Kubernetes' own volumes have some MB."""
 
 
 def kept(model: Path, named: Path) -> Path:
     """
-    Return the model, or a copy of it where the links that lead to it will take it away.
+    Return `model`, or a copy of it if it lies in a hidden directory that links lead to.
 
-    `model` is what `named` leads to now. Kubernetes (`..data`) and git-sync (`.worktrees`) turn a
-    link to a hidden directory, and remove the old one at once. A worker that is started later, and
-    a rollback, need the old one still. The copy is kept until this process ends. Raises
+    `model` is the target of the path `named`. Kubernetes (`..data`) and git-sync (`.worktrees`)
+    redirect a link to a new hidden directory and remove the old one at once. A worker that starts
+    later, and a rollback, still need the old one. The copy is kept until this process ends. Raises
     ModelFetchError and OSError.
     """
     hidden = {part for part in model.parts if part.startswith(".")}
@@ -54,5 +54,5 @@ def kept(model: Path, named: Path) -> Path:
 def _link_or_copy(file: Path, target: Path) -> None:
     try:
         os.link(os.path.realpath(file), target)
-    except OSError:  # another file system, or another's file
+    except OSError:  # another file system, or a file of another user
         shutil.copyfile(file, target)

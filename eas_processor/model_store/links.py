@@ -1,4 +1,4 @@
-"""Where symbolic links lead at one moment, so that a link that is turned later changes nothing."""
+"""Resolves symbolic links, so that redirecting a link later does not change a loaded model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 def resolved(path: Path) -> Path:
     """
-    Return where `path` leads now: no link that versions are switched by is left in it.
+    Return the target of `path`, without any link that switches versions.
 
-    A directory of nothing but links into one other, as Kubernetes mounts it (`model` leads to
-    `..data/model`, and `..data` is turned), is that other. A file keeps its ending, which tells
-    programs what it is.
+    A directory that only has links into one other directory is replaced by that one. Kubernetes
+    mounts volumes like this: `model` leads to `..data/model`, and `..data` is redirected. A file
+    keeps its suffix, which tells programs its format.
     """
     real = Path(os.path.realpath(path))
     if real.is_dir():
@@ -29,7 +29,7 @@ def _behind_links(directory: Path) -> Path:
         return directory
     places = {os.path.realpath(directory / name)[: -len(name) - 1] for name in names}
     other = Path(places.pop()) if len(places) == 1 else directory
-    # Cut off by length, the place is the other directory only if the names are the same there.
+    # The name was cut off by its length, so check that it is the same in the other directory.
     if all(os.path.realpath(directory / name) == str(other / name) for name in names):
         return other
     return directory

@@ -1,4 +1,4 @@
-"""The numbered directories below a model's base path, one for each version."""
+"""Finds the numbered directories of a model's versions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LARGEST = 2**63 - 1
 
 def find_versions(base: Path) -> dict[int, Path]:
     """
-    Return the directories of all versions by number; leading zeros are allowed.
+    Return the directories of all versions in `base`, by number.
 
-    Other names are left out. Where two names are one number, the last is taken. Raises OSError
-    where the base path cannot be read.
+    Names may have leading zeros. If two names are the same number, the last in order is used. Other
+    names are ignored. Raises OSError if `base` cannot be read.
     """
     found: dict[int, Path] = {}
     for path in sorted(base.iterdir()):
@@ -26,7 +26,7 @@ def find_versions(base: Path) -> dict[int, Path]:
         number = int(path.name)
         if number in found:
             log.warning(
-                "%s and %s are both version %d; the second is taken", found[number], path, number
+                "%s and %s are both version %d; the second is used", found[number], path, number
             )
         found[number] = path
     return found

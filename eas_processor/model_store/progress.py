@@ -1,4 +1,4 @@
-"""The bar that shows how much of a file has been brought here or read."""
+"""The progress bar of downloads and of reading large files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def bar(
     name: str, start: int, total: int | None, progress: bool
 ) -> Iterator[Callable[[float], None]]:
     """
-    Draw a bar on stderr where that is a terminal and `progress` is set.
+    Draw a bar on stderr, if that is a terminal and `progress` is set.
 
-    Gives the function that takes how many bytes more are done. `start` of `total` are done already;
-    a total that is not known is None.
+    Yields a function that adds a number of bytes. `start` of `total` bytes are done already;
+    `total` is None if it is not known.
     """
     console = Console(stderr=True)
     if not (progress and console.is_terminal):

@@ -1,4 +1,4 @@
-"""The maps of sparse files in tar files: which parts are there, between the holes."""
+"""Reads the maps of sparse files in tar files, which list the parts between the holes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import tarfile
 from collections.abc import Iterator, Sequence
 
 Part = tuple[int, int]
-"""Where data begins in the file, and how long it is, in bytes."""
+"""The offset of data in the file, and its length, in bytes."""
 
 _NUMBER = re.compile(r"\d{1,19}", re.ASCII)
 _MOST_DIGITS = 19
-# GNU's old format, in the header of the member and in blocks behind it.
+# GNU's old format has the map in the member's header and in blocks after it.
 _FIRST_MAP, _FIRST_PARTS, _FIRST_MORE, _REAL_SIZE = 386, 4, 482, 483
 _MORE_PARTS, _MORE_MORE = 21, 504
 _FIELD = 12
@@ -29,7 +29,7 @@ def old_parts(block: bytes, more: Iterator[bytes]) -> tuple[list[Part], int]:
 
 
 def counted_map(blocks: Iterator[bytes]) -> list[Part]:
-    """Return the map that stands before the data in version 1.0: a count, then numbers in lines."""
+    """Return the map of version 1.0, which precedes the data: a count, then one number per line."""
     lines: list[str] = []
     wanted, begun = 1, b""
     while len(lines) < wanted:
@@ -43,7 +43,7 @@ def counted_map(blocks: Iterator[bytes]) -> list[Part]:
 
 
 def pairs(numbers: Sequence[str]) -> list[Part]:
-    """Return the map that is listed as offset, size, offset, size, and so on."""
+    """Return the map for a list of offset, size, offset, size, and so on."""
     values = [number(each) for each in numbers]
     if len(values) % 2:
         raise tarfile.ReadError("a sparse map with half a pair")
@@ -51,7 +51,7 @@ def pairs(numbers: Sequence[str]) -> list[Part]:
 
 
 def check_parts(parts: Sequence[Part], size: int, stored: int) -> None:
-    """Refuse a map that goes back, beyond `size`, or is not of the `stored` bytes."""
+    """Refuse a map whose parts overlap, exceed `size`, or are not `stored` bytes together."""
     end = 0
     for offset, length in parts:
         if offset < end and length:
@@ -62,7 +62,7 @@ def check_parts(parts: Sequence[Part], size: int, stored: int) -> None:
 
 
 def number(text: str) -> int:
-    """Return what a decimal number in a header says; raises tarfile.ReadError."""
+    """Return the decimal number in a header. Raises tarfile.ReadError."""
     if not _NUMBER.fullmatch(text):
         raise tarfile.ReadError(f"{text[:_MOST_DIGITS]!r} where a number is expected")
     return int(text)

@@ -1,4 +1,4 @@
-"""Names for what is kept below the project's home, and locks on it."""
+"""Names and locks of directories in the data directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _held: dict[Path, int] = {}
 
 
 def short_hash(*values: object) -> str:
-    """Return a file name that stands for `values`."""
+    """Return a file name that is the hash of `values`, 16 hexadecimal digits."""
     return hashlib.sha256("\0".join(map(str, values)).encode(errors="surrogateescape")).hexdigest()[
         :16
     ]
@@ -21,7 +21,7 @@ def short_hash(*values: object) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path` alone; waits for other processes."""
+    """Hold the lock file at `path` exclusively. Waits for other processes."""
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -31,14 +31,14 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def hold(path: Path) -> None:
-    """Mark what the lock file at `path` stands for as in use until this process ends."""
+    """Hold the lock file at `path` with others, until this process ends."""
     if path not in _held:
         _held[path] = _open(path)
         fcntl.flock(_held[path], fcntl.LOCK_SH)
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether a process, this one included, holds the lock file at `path`."""
+    """Tell whether any process, including this one, holds the lock file at `path`."""
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

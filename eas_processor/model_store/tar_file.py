@@ -1,4 +1,4 @@
-"""The members of a tar file, in one pass, with headers that cannot fill the memory."""
+"""Reads the members of a tar file in one pass, with bounded memory for headers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Records = dict[str, str]
 
 
 class Readable(Protocol):
-    """Where a tar file is read from; fewer bytes than asked for mean its end."""
+    """The source of a tar file. It returns fewer bytes than asked for only at its end."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -44,9 +44,9 @@ class Readable(Protocol):
 @dataclass(frozen=True)
 class Member:
     """
-    One member; `type` is one of those in `tarfile`.
+    One member. `type` is a constant of `tarfile`.
 
-    `size` is that of the file in bytes, holes included; `parts` is what of a sparse file is there.
+    `size` is the size of the file in bytes, including holes. `parts` is the map of a sparse file.
     """
 
     name: str
@@ -57,15 +57,15 @@ class Member:
 
     @property
     def is_file(self) -> bool:
-        """Whether it has data."""
+        """Whether the member has data."""
         return self.type in _FILES
 
 
 class TarFile:
     """
-    A tar file in any of the formats that `tarfile` reads, from a stream that cannot go back.
+    A tar file in any format that `tarfile` reads, from a stream without seeking.
 
-    Raises tarfile.TarError where it is damaged, and what `account` raises.
+    Raises tarfile.TarError if it is damaged, and ModelFetchError beyond a limit of `account`.
     """
 
     def __init__(self, stream: Readable, account: Account) -> None:
@@ -75,7 +75,7 @@ class TarFile:
         self._padding = 0
 
     def __iter__(self) -> Iterator[Member]:
-        """Give each member; its data, if it has any, has to be read before the next."""
+        """Yield each member. Its data can be read until the next member is asked for."""
         records: Records = {}
         while (block := self._stream.read(_BLOCK)) != _END:
             header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
@@ -87,21 +87,21 @@ class TarFile:
             elif header.type in _EXTENDED:
                 records.update(_records(self._extension(header)))
             elif header.type == tarfile.XGLTYPE:
-                self._extension(header)  # nothing that is true of all members is of use here
+                self._extension(header)  # fields for all members are not used
             else:
                 yield self._member(block, header, records)
                 self._finish()
                 records = {}
 
     def data(self, size: int) -> Iterator[bytes]:
-        """Give the next `size` bytes of the current member, in pieces."""
+        """Yield the next `size` bytes of the current member, in pieces."""
         while size:
             piece = self._take(min(size, _PIECE))
             size -= len(piece)
             yield piece
 
     def rest(self) -> Iterator[bytes]:
-        """Give what comes after the end, so that checksums of the stream are checked."""
+        """Yield the bytes after the end, so that the checksum of the stream is checked."""
         while piece := self._stream.read(_PIECE):
             yield piece
 
@@ -129,13 +129,13 @@ class TarFile:
         return []
 
     def _map(self, name: str, read: Callable[[int], bytes]) -> Iterator[bytes]:
-        """Give the blocks of a sparse map, which are counted as one header."""
+        """Yield the blocks of a sparse map, which count as one header."""
         for before in itertools.count(0, _BLOCK):
             self._account.take_header(name, _BLOCK, before)
             yield read(_BLOCK)
 
     def _extension(self, header: tarfile.TarInfo) -> bytes:
-        """Return what an extended header holds."""
+        """Return the content of an extended header."""
         self._account.take_header(header.name, header.size)
         content = self._read(header.size)
         self._read(-header.size % _BLOCK)
@@ -161,7 +161,7 @@ class TarFile:
 
 
 def _records(data: bytes) -> Records:
-    """Return the records of an extended header that matter here: times and attributes do not."""
+    """Return the records of an extended header that are used: no times and no attributes."""
     found: Records = {}
     sparse = []
     for keyword, value in _split(data) if _MATTERS.search(data) else ():

@@ -1,4 +1,4 @@
-"""The directory that an archive becomes: nothing reaches outside, or beyond what it may take."""
+"""Writes the members of an archive into a directory, never outside it or beyond its limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _MOST_LINKS = 40  # as many as Linux follows on the way to one file
 
 
 class Tree:
-    """A member is checked before it touches the disk. `root` exists, and is an absolute path."""
+    """
+    The directory of an unpacked archive.
+
+    Each member is checked before it is written. `root` is an existing absolute path.
+    """
 
     def __init__(self, account: Account, root: Path) -> None:
         self._account = account
@@ -24,7 +28,7 @@ class Tree:
         self.files = 0
 
     def add_directory(self, name: str) -> None:
-        """Make a directory that may be there already."""
+        """Make a directory, which may exist already."""
         path = self._inside(name, name)
         if path not in self._directories:
             self._new(name)
@@ -32,7 +36,7 @@ class Tree:
             self._directories.add(path)
 
     def add_file(self, name: str, pieces: Iterable[bytes], size: int) -> None:
-        """Write a file that says to have `size` bytes."""
+        """Write a file. `size` is its declared size in bytes, checked before it is written."""
         path = self._new(name)
         self._account.expect(name, size)
         self._check_room(name, size)
@@ -50,7 +54,7 @@ class Tree:
         size: int,
         parts: Sequence[Part],
     ) -> None:
-        """Write a file with holes, which count as if they were there; `data` reads a part."""
+        """Write a file with holes, which count towards the size. `data` reads a part."""
         path = self._new(name)
         self._account.take(name, size)
         self._check_room(name, size)
@@ -64,16 +68,16 @@ class Tree:
         self.files += 1
 
     def add_hard_link(self, name: str, target: str) -> None:
-        """Make one more name of a file that is there."""
+        """Make a hard link to a file that has been written."""
         source = self._inside(target, name)
         if os.path.islink(source) or not os.path.isfile(source):
             self._account.refuse(
-                name, f"is a link to {shown(target)}, which is no file of the archive"
+                name, f"is a link to {shown(target)}, which is not a file of the archive"
             )
         os.link(source, self._new(name))
 
     def add_symbolic_links(self, links: Sequence[tuple[str, str]]) -> None:
-        """Make links, of which none may lead out when all are there, as one can turn another."""
+        """Make symbolic links, then check them: one link can change where another leads."""
         paths = [self._add_symbolic_link(name, target) for name, target in links]
         known: dict[str, str] = {}
         for (name, target), path in zip(links, paths, strict=True):
@@ -94,9 +98,9 @@ class Tree:
 
     def _resolve(self, name: str, target: str, path: str, known: dict[str, str]) -> None:
         """
-        Follow a link to its end; `known` has where other links end.
+        Refuse a link that leads outside. `known` has the targets of links that were followed.
 
-        Each is followed once for that, where `os.path.realpath` follows a chain anew for each.
+        So each link is followed once, where `os.path.realpath` would follow chains repeatedly.
         """
         followed, links = 0, [path]
         place, ways = os.path.dirname(path), [target.split("/")[::-1]]
@@ -126,7 +130,7 @@ class Tree:
             self._account.refuse(name, lack)
 
     def _new(self, name: str) -> str:
-        """Return the path of a member that is not there yet, below directories that are."""
+        """Return the path of a new member, and make its parent directories."""
         path = self._inside(name, name)
         if os.path.lexists(path):
             self._account.refuse(name, "is there twice")
@@ -136,7 +140,7 @@ class Tree:
             missing.append(parent)
             parent = os.path.dirname(parent)
         for directory in reversed(missing):
-            self._account.count(name)  # a name of 1 KB makes many
+            self._account.count(name)  # a long name can make many directories
             try:
                 os.mkdir(directory)
             except FileExistsError:

@@ -1,4 +1,8 @@
-"""Archives unpacked so that nothing reaches outside, fills the disk or stays behind half done."""
+"""
+Unpacks archives.
+
+Nothing is written outside the target, the disk is not filled, and a failure leaves nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,8 @@ _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _CORRUPT = (
     EOFError,
-    NotImplementedError,  # zipfile: a member that it has no version for
-    ValueError,  # fields that are no numbers or no text
+    NotImplementedError,  # zipfile: an unsupported version of a member
+    ValueError,  # fields that are not numbers or text
     lzma.LZMAError,
     struct.error,
     tarfile.TarError,
@@ -34,10 +38,10 @@ _CORRUPT = (
 
 def is_archive(path: Path) -> bool:
     """
-    Tell by its content whether the file is an archive; one that is only named so is refused.
+    Tell by its content whether a file is an archive.
 
-    A zip file that a program writes as a format of its own is none, unless it is named as one.
-    Raises ModelFetchError.
+    A zip file in a format of its own, such as `.keras`, is not one unless its suffix is that of an
+    archive. Raises ModelFetchError if the file is empty, or only its suffix is that of an archive.
     """
     with open(path, "rb") as file:
         head = file.read(tarfile.BLOCKSIZE)
@@ -47,19 +51,19 @@ def is_archive(path: Path) -> bool:
         try:
             return not is_one_file(path, Account(path, Limits()))
         except _CORRUPT:
-            return True  # unpacking says what is wrong with it
+            return True  # unpacking reports the error
     if head.startswith((*_ZIP, *COMPRESSIONS)) or _begins_tar(head):
         return True
     if path.name.lower().endswith(_SUFFIXES):
-        raise ModelFetchError(f"{path} is no archive, it begins with {head[:8]!r}")
+        raise ModelFetchError(f"{path} is not an archive, it begins with {head[:8]!r}")
     return False
 
 
 def unpack(archive: Path, target: Path, limits: Limits | None = None) -> None:
     """
-    Make the directory `target` out of an archive, whole or not at all; raises ModelFetchError.
+    Unpack an archive into the new directory `target`. A failure leaves nothing behind.
 
-    One process at a time may do this for one target.
+    Only one process at a time may do this for one target. Raises ModelFetchError.
     """
     draft = target.with_name(f"{target.name}.part")
     shutil.rmtree(draft, ignore_errors=True)  # a killed process leaves one behind
@@ -69,7 +73,7 @@ def unpack(archive: Path, target: Path, limits: Limits | None = None) -> None:
         draft.rename(target)
     except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)
-        # bz2 tells damage by an OSError without a number; zipfile seeks before the start.
+        # For damaged files, bz2 raises OSError without a number, and zipfile may seek before 0.
         damaged = isinstance(error, OSError) and error.errno in (None, errno.EINVAL)
         if damaged or isinstance(error, _CORRUPT):
             raise ModelFetchError(f"{archive} is corrupt or cut off: {error}") from error
@@ -82,7 +86,7 @@ def unpack(archive: Path, target: Path, limits: Limits | None = None) -> None:
 
 def _begins_tar(head: bytes) -> bool:
     if head == bytes(tarfile.BLOCKSIZE):
-        return True  # one without members
+        return True  # an archive without members
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except (tarfile.HeaderError, ValueError):
@@ -124,7 +128,7 @@ def _extract_tar(stream: Readable, tree: Tree, account: Account) -> None:
             account.refuse(member.name, "is a device or a pipe, expected a file or a directory")
     for piece in members.rest():
         account.take("(end)", len(piece))
-    # Links come last, symbolic ones after hard ones, so that nothing is written through one.
+    # Links are made last, symbolic ones after hard ones, so that no file is written through one.
     for name, target in hard_links:
         tree.add_hard_link(name, target)
     tree.add_symbolic_links(symbolic_links)

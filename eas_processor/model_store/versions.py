@@ -1,4 +1,4 @@
-"""Versions of what one source has held, side by side: each is kept while a process needs it."""
+"""Keeps the versions of one source in a directory, each as long as a process needs it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from eas_processor.model_store.store import hold, is_held, locked
 
 def keep_version(versions: Path, make: Callable[[Path], str]) -> Path:
     """
-    Return the directory of a version below `versions`, which is kept until this process ends.
+    Return the directory of a version in `versions`, which is kept until this process ends.
 
-    `make` fills an empty directory and returns the version's name, which its content decides. One
-    that is there already is taken instead, and those that no process needs any more are removed.
+    `make` fills an empty directory and returns the hash of its content, which becomes its name. If
+    the version exists already, that one is returned. Versions that no process needs are removed.
     """
     with locked(versions / "lock"):
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=versions))

@@ -1,4 +1,4 @@
-"""The members of a zip file, whose directory and data cannot fill the memory."""
+"""Unpacks zip files with bounded memory for their directory and data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile
 
 
 def extract_zip(archive: Path, tree: Tree, account: Account) -> None:
-    """Put the members of a zip file into `tree`; raises what zipfile and decompressors raise."""
+    """Write the members of a zip file to `tree`. Raises errors of zipfile and decompressors."""
     with open(archive, "rb") as file, zipfile.ZipFile(_guarded(file, account)) as members:
         entries = members.infolist()
         _check_overlap(entries, account)
@@ -32,7 +32,7 @@ def extract_zip(archive: Path, tree: Tree, account: Account) -> None:
             kind = stat.S_IFMT(member.external_attr >> 16)
             account.count(name)
             if name.startswith("__MACOSX/"):
-                continue  # macOS adds it; a second directory would hide which one is the model
+                continue  # macOS adds it; with a second directory, the model is not clear
             if name.endswith("/"):
                 tree.add_directory(name)
             elif kind not in (0, stat.S_IFREG):
@@ -54,9 +54,9 @@ def extract_zip(archive: Path, tree: Tree, account: Account) -> None:
 
 def is_one_file(archive: Path, account: Account) -> bool:
     """
-    Tell whether a zip file is a program's own format: a `.keras` of Keras, a `.pt`, an `.npz`.
+    Tell whether a zip file is a `.keras`, `.pt` or `.npz` file, which is not to be unpacked.
 
-    Nothing reads these unpacked. Raises what zipfile raises.
+    Raises errors of zipfile.
     """
     with open(archive, "rb") as file, zipfile.ZipFile(_guarded(file, account)) as members:
         names = members.namelist()
@@ -69,7 +69,7 @@ def is_one_file(archive: Path, account: Account) -> bool:
 
 
 class _Guarded:
-    """A zip file whose directory is not read, and made into objects, where it is too large."""
+    """A zip file that refuses to read a directory beyond the limits."""
 
     def __init__(self, file: IO[bytes], account: Account) -> None:
         self._file = file
@@ -97,11 +97,11 @@ def _guarded(file: IO[bytes], account: Account) -> IO[bytes]:
 
 
 def _check_overlap(entries: list[zipfile.ZipInfo], account: Account) -> None:
-    """Refuse members that share their data, by which a small file becomes any size."""
+    """Refuse members that share data: with them, a small file can unpack to any size."""
     end = 0
     for member in sorted(entries, key=lambda each: each.header_offset):
         if member.header_offset < end:
-            account.refuse(member.filename, "has its data inside of another member")
+            account.refuse(member.filename, "has data that overlaps with another member")
         end = member.header_offset + _LOCAL_HEADER + member.compress_size
 
 
@@ -111,7 +111,7 @@ def _pieces(source: IO[bytes]) -> Iterator[bytes]:
 
 
 def _decompressed(file: IO[bytes], member: zipfile.ZipInfo, account: Account) -> Iterator[bytes]:
-    """Give the data of a member; zipfile would decompress all that one read brings at once."""
+    """Yield the data of a member in pieces. zipfile would decompress too much at once."""
     file.seek(member.header_offset)
     header = file.read(_LOCAL_HEADER)
     if len(header) != _LOCAL_HEADER or not header.startswith(b"PK\x03\x04"):
@@ -138,7 +138,7 @@ def _decompressed(file: IO[bytes], member: zipfile.ZipInfo, account: Account) ->
 
 
 def _lzma(header: bytes, name: str, account: Account) -> Decompressor:
-    """Return the decompressor for what follows: a version, the size of 5, five bytes of options."""
+    """Return the decompressor that an LZMA header describes: version, size and five options."""
     if len(header) != _LZMA_HEADER or header[2:4] != b"\x05\0":
         raise zipfile.BadZipFile("no options before LZMA data")
     dictionary = int.from_bytes(header[5:9], "little")

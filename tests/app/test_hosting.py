@@ -160,7 +160,7 @@ async def test_a_rollback_of_what_does_not_serve(desk: Desk, source: FakeSource)
     host = desk.host(source)
     with pytest.raises(SetupError):
         await host.start()
-    with pytest.raises(SetupError, match=r"no version before: no model$"):
+    with pytest.raises(SetupError, match=r"has not started yet: no model$"):
         await host.rollback()
 
 

@@ -31,7 +31,7 @@ def test_what_is_kept_is_not_given_to_connections(
     caplog.set_level(logging.WARNING)
     limits.append((1024, 1024))
     assert OpenFiles(10_000).most_connections(1) == 1024 - kept(1) == 768
-    assert "is 1024: 768 connections are taken at a time, not 10000" in caplog.text
+    assert "is 1024: 768 connections may be open at a time, not 10000" in caplog.text
 
 
 def test_more_instances_take_their_part_for_good(

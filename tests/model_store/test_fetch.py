@@ -73,7 +73,7 @@ def test_entries(load: Load, model: Path, entry: str) -> None:
 
 @pytest.mark.parametrize("entry", ["..", "../model", "/etc", "1/../../x"])
 def test_entries_that_leave_the_model(load: Load, model: Path, entry: str) -> None:
-    message = f"model_entry: {entry!r} leads out of the model, expected a path inside it"
+    message = f"model_entry: {entry!r} is outside the model, expected a path inside it"
     assert refusal(load(model_entry=entry)) == message
 
 
@@ -269,9 +269,9 @@ def test_other_places(load: Load, path: str, message: str) -> None:
         ({"model_path": "gone"}, "model_path: {0}/gone does not exist"),
         ({"model_path": "https:///m"}, "model_path: is not a URL: https:// is not followed by a"),
         ({"model_path": "http://h:x/m"}, "model_path: is not a URL: Port could not be cast"),
-        ({"model_path": "notes.zip"}, "model_path: {0}/notes.zip is no archive"),
+        ({"model_path": "notes.zip"}, "model_path: {0}/notes.zip is not an archive"),
         ({"model_entry": "2"}, "model_entry: '2' is not in the model"),
-        ({"model_entry": "../m"}, "model_entry: '../m' leads out of the model"),
+        ({"model_entry": "../m"}, "model_entry: '../m' is outside the model"),
         ({"model_path": "m.tgz", "model_entry": "/m"}, "model_entry: '/m' leads out of the"),
         ({"model_path": "http://h/m", "model_entry": ".."}, "model_entry: '..' leads out of the"),
     ],

@@ -40,7 +40,7 @@ def test_files_run_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
     free = {"f_bavail": GIB}
     assert disk(monkeypatch, **free, f_files=10**6, f_favail=1000).lacks(1) == ""
     lack = disk(monkeypatch, **free, f_files=10**6, f_favail=999).lacks(1)
-    assert lack == "needs a file, 999 more are possible on the disk of /data, too few to go on"
+    assert lack == "needs a file, only 999 more are possible on the disk of /data: delete files"
     assert disk(monkeypatch, **free, f_files=100, f_favail=10).lacks(1) == ""
 
 

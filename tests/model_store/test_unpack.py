@@ -112,7 +112,7 @@ def test_links_that_stay_inside_are_kept(tar: Callable[..., Path], tmp_path: Pat
         ([member("d/l", tarfile.SYMTYPE, "../../x")], "leads out, to '../../x'"),
         ([member("l", tarfile.LNKTYPE, "../a.tar.gz")], "leads out of the archive"),
         ([member("l", tarfile.LNKTYPE, "/etc/passwd")], "leads out of the archive"),
-        ([member("l", tarfile.LNKTYPE, "none")], "which is no file of the archive"),
+        ([member("l", tarfile.LNKTYPE, "none")], "which is not a file of the archive"),
         ([member("l", tarfile.SYMTYPE, "."), member("l/x")], "is there twice"),
         (
             [member("l", tarfile.SYMTYPE, "."), member("l/x", tarfile.SYMTYPE, "a")],
@@ -267,7 +267,7 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
     empty.touch()
     assert not is_archive(plain)
     with pytest.raises(
-        ModelFetchError, match=r"model\.tar\.gz is no archive, it begins with b'<ht"
+        ModelFetchError, match=r"model\.tar\.gz is not an archive, it begins with b'<ht"
     ):
         is_archive(named)
     with pytest.raises(ModelFetchError, match="is empty"):

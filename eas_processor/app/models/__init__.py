@@ -1,1 +1,1 @@
-"""Models of numbered versions: found, loaded beside each other, and unloaded again."""
+"""Models of numbered versions: finding, loading and unloading versions."""

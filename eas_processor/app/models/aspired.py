@@ -1,4 +1,4 @@
-"""Which versions of a model are to be served, of those that are there."""
+"""Decides which versions of a model to load and to unload."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def aspired_versions(policy: Policy, found: dict[int, Path]) -> dict[int, Path]:
 
 def to_unload(aspired: set[int], available: set[int], settled: set[int]) -> set[int]:
     """
-    Return the `available` versions that are to go, so that somebody always serves.
+    Return the `available` versions to unload, so that one version always serves.
 
-    `settled` are the aspired ones that are available or have failed. What is not aspired goes when
-    nothing is aspired, or when all that is has settled and some of it serves.
+    `settled` are the aspired versions that are available or have failed. Other versions are
+    unloaded if no version is aspired, or if all aspired versions have settled and one serves.
     """
     stale = available - aspired
     if not aspired:

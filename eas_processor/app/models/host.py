@@ -1,4 +1,4 @@
-"""One model: which of its versions are wanted, and what brings that about."""
+"""The host of one model: loads the versions that are wanted and unloads others."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ log = logging.getLogger("eas_processor.engine")
 
 class ModelHost:
     """
-    Keeps the versions of one model as its configuration and its directory want them.
+    Keeps the versions of one model in line with its configuration and its directory.
 
-    A new version serves before an old one goes. What cannot be loaded, and a directory that cannot
-    be read, take nothing away.
+    A new version serves before an old one is unloaded. If a version cannot be loaded or the
+    directory cannot be read, the present versions keep serving.
     """
 
     def __init__(
@@ -39,15 +39,15 @@ class ModelHost:
         self._shares = shares
         self._loading = loading
         self._versions: dict[int, Version] = {}
-        """Those that are not unloaded; one that has failed stays as long as it is wanted."""
+        """The versions that are not unloaded. A failed one stays here while it is wanted."""
         self._ending: dict[int, asyncio.Task[None]] = {}
-        """Those that go, by number."""
+        """The tasks that unload versions, by number."""
         self._aspired: set[int] = set()
         self._said = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._everything: set[Version] = set()
-        """Also those that go."""
+        """All versions, including those that are unloading."""
         self._is_removed = False
         self._changes_end = False
 
@@ -65,7 +65,7 @@ class ModelHost:
 
     @property
     def settled(self) -> bool:
-        """Whether a version takes calls, or none of those that are wanted ever will."""
+        """Whether a version takes calls, or all wanted versions have failed."""
         if self.available or self._is_removed:
             return True
         wanted = [self._versions[number] for number in self._aspired]
@@ -73,21 +73,21 @@ class ModelHost:
 
     @property
     def failures(self) -> dict[int, str]:
-        """Why versions that are wanted could not be loaded."""
+        """The reasons why wanted versions could not be loaded, by number."""
         failed = (each for each in self._versions.values() if each.settled and not each.available)
         return {each.number: each.state.message for each in failed}
 
     @property
     def versions(self) -> int:
-        """How many there are, also of those that load or go."""
+        """The number of versions, including those that are loading or unloading."""
         return len(self._everything)
 
     def services(self) -> Iterator[Any]:
-        """Yield what takes the calls of each version, also of those that go."""
+        """Yield the service of each version, including those that are unloading."""
         return (each.service for each in self._everything if each.service is not None)
 
     async def look(self) -> None:
-        """Look at the directory of the model, and begin with what is to be done."""
+        """List the directory of the model, and begin to load and unload versions."""
         config = self.config
         try:
             found = await in_background(lambda: find_versions(config.base_path))
@@ -96,7 +96,7 @@ class ModelHost:
             self._say(f"its base path {config.base_path} cannot be read: {reason}")
             return
         if self._is_removed or self.config is not config:
-            return  # what was found is of a configuration that has gone meanwhile
+            return  # the configuration has changed meanwhile
         aspired = aspired_versions(config.policy, found)
         if not aspired:
             self._say(
@@ -108,11 +108,11 @@ class ModelHost:
         self.aspire(aspired)
 
     def aspire(self, aspired: dict[int, Path]) -> None:
-        """Have these versions, and begin with what is to be done."""
+        """Begin to load `aspired`, the directories of versions by number, and to unload others."""
         self._aspired = set(aspired)
         for number, version in list(self._versions.items()):
             if number not in aspired and not version.available:
-                # It loads, or has failed: if it comes back, it is tried anew.
+                # It is loading or has failed. If it is wanted again later, it is loaded anew.
                 self._drop(number)
         for number in sorted(set(aspired) - set(self._versions), reverse=True):
             version = Version(
@@ -124,7 +124,7 @@ class ModelHost:
         self._settle()
 
     async def wait_until_settled(self) -> None:
-        """Wait until it is `settled`, or `end_changes` has been called."""
+        """Wait until the model is `settled`, or `end_changes` has been called."""
         while not (self.settled or self._changes_end):
             self._changed.clear()
             await self._changed.wait()
@@ -133,7 +133,7 @@ class ModelHost:
         if (before := self._ending.get(version.number)) is not None:
             await asyncio.wait([before])
             if self._versions.get(version.number) is not version:
-                return  # it has been dropped while it waited
+                return  # it has been dropped meanwhile
         await asyncio.wait([version.load()])
         if not self.available and self.settled:
             self.entry.phase, self.entry.reason = Phase.FAILED, version.state.message
@@ -141,7 +141,7 @@ class ModelHost:
         self._changed.set()
 
     def _drop(self, number: int) -> None:
-        """Have a version end, and its number be free for another."""
+        """Unload a version, and free its number for another one."""
         version = self._versions.pop(number)
         task = asyncio.create_task(version.unload())
         self._ending[number] = task
@@ -154,7 +154,7 @@ class ModelHost:
         self._changed.set()
 
     def _settle(self) -> None:
-        """Unload what is not wanted any more, if enough of what is serves."""
+        """Unload versions that are not wanted any more, if `to_unload` allows it."""
         settled = {number for number in self._aspired if self._versions[number].settled}
         for number in to_unload(self._aspired, self.available, settled):
             self._drop(number)
@@ -164,10 +164,10 @@ class ModelHost:
             self._said = sentence
             log.warning("%s: %s", self, sentence)
 
-    # What the admin routes show
+    # The admin routes
 
     def describe(self) -> dict[str, Any]:
-        """Return the versions and their instances, as JSON can hold them."""
+        """Return the versions and their instances, as values for JSON."""
         instances = [
             {**describe_instance(each), "version": number}
             for number, version in sorted(self._versions.items())
@@ -191,9 +191,9 @@ class ModelHost:
 
     async def reload(self) -> dict[str, Any]:
         """
-        Look at the directory now, and wait for what is wanted.
+        List the directory now, and wait until the wanted versions have settled.
 
-        Raises SetupError where a version of that cannot be loaded.
+        Raises SetupError if one of them cannot be loaded.
         """
         await self.look()
         while not all(self._versions[number].settled for number in self._aspired):
@@ -206,7 +206,7 @@ class ModelHost:
 
     async def rollback(self) -> dict[str, Any]:
         raise UpdateError(
-            "a model's versions are those of its directory: name one with version_policy "
+            "models have no rollback: select a version with model_version_policy "
             "{ specific { versions: N } }, or move a label"
         )
 
@@ -214,9 +214,9 @@ class ModelHost:
 
     async def remove(self) -> None:
         """
-        Give up the name, finish the calls that there are, and unload every version.
+        Remove the model, finish its calls, and unload all versions.
 
-        The registry goes on telling of them until another model has the name.
+        The registry keeps their states until another model has the name.
         """
         self._is_removed = True
         self._changed.set()
@@ -237,7 +237,7 @@ class ModelHost:
         await asyncio.gather(*(each.stop() for each in everything))
 
     async def end_changes(self) -> None:
-        """Load and unload nothing any more."""
+        """Stop loading and unloading versions."""
         await end_tasks(self._tasks)
         self._changes_end = True
         self._changed.set()

@@ -1,4 +1,4 @@
-"""From a version's directory to what the engine needs to serve it."""
+"""Makes the settings of a model's version from its directory."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from eas_processor.contracts.settings import ServiceSettings, WorkerSettings
 _NO_LIMIT = 2**31 - 1
 _FEWEST_THREADS = 5
 _MOST_TOGETHER = 1024
-"""Requests, which have a row at least: more are never in one run."""
+"""The most requests in one run. Each has at least one row."""
 
 
 @dataclass(frozen=True)
 class VersionPlan:
     """
-    What all versions are served with; calling it gives the settings of one.
+    Makes the settings of versions. Call it with a model, the number and the directory.
 
-    `session` are keys of the TensorFlow processor's `model_config`. `timeout` is how long a call
-    may take, in seconds. Without `batching` each request runs alone. With `batching_of_version` so
-    do those of a version without a file of its own, whose parameters replace `batching`.
+    `session` has keys of the TensorFlow processor's `model_config`. `timeout` is the limit of a
+    call in seconds. Without `batching`, each request runs alone. With `batching_of_version`, the
+    parameters come from the version's own file, and without that file each request runs alone.
     """
 
     processor: str = "tensorflow_cpu"
@@ -42,7 +42,7 @@ class VersionPlan:
         build = find_build(self.processor, Wanted())
         batching, most = self._batching_in(directory), _NO_LIMIT
         if batching is not None:
-            # A request has a row at least, so as many batches of rows wait as may, or more.
+            # A request has at least one row, so this many requests fill the allowed batches.
             most = min(most, batching.max_enqueued_batches * batching.rows_a_run)
         return ServiceSettings(
             name=model.name,
@@ -101,7 +101,7 @@ class VersionPlan:
 
 
 def _keys_of(batching: BatchingParameters) -> dict[str, Any]:
-    """Return the keys of `model_config` that parameters mean, those that change anything."""
+    """Return the keys of `model_config` for batching parameters, without empty values."""
     splits = batching.enable_large_batch_splitting
     keys = {
         "max_batch_rows": batching.rows_a_run,

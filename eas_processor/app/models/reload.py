@@ -1,4 +1,4 @@
-"""Another configuration that comes over gRPC: read, served, and what metrics grew by meanwhile."""
+"""Answers `HandleReloadConfigRequest`: applies a new configuration of models over gRPC."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eas_processor.frontends.grpc.wire import length_field, number_field, text_f
 
 
 class Reloads:
-    """Takes `ReloadConfigRequest`s for `models`; `page` gives the lines of the metrics."""
+    """Applies `ReloadConfigRequest`s to `models`. `page` returns the lines of the metrics."""
 
     def __init__(self, models: Models, page: Callable[[], Iterable[str]]) -> None:
         self._models = models
@@ -17,9 +17,10 @@ class Reloads:
 
     async def __call__(self, message: bytes) -> bytes:
         """
-        Serve the models of a request and no others, and wait until new ones serve.
+        Serve exactly the models in `message`, and wait until new ones serve.
 
-        Returns the fields `metric` of the answer. Raises SetupError; what served goes on.
+        Returns the `metric` fields of the answer: how much each named counter has grown meanwhile.
+        Raises SetupError; the models that served keep serving then.
         """
         from eas_processor.config.text_protos.models_config import read_reload
 
@@ -30,7 +31,7 @@ class Reloads:
         return b"".join(_metric(name, after[name] - before[name]) for name in names)
 
     def _values(self, names: list[str]) -> dict[str, int]:
-        """Return the sum of each named counter over all its labels; 0 where there is none."""
+        """Return the sum of each named counter over its labels, 0 for an unknown counter."""
         values = dict.fromkeys(names, 0)
         shown = {name.replace("/", ":"): name for name in names}
         if names:

@@ -1,4 +1,4 @@
-"""All models of an engine: what its configuration names, as it changes."""
+"""All models of an engine, kept in line with its configuration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from eas_processor.serving.service import Service
 log = logging.getLogger("eas_processor.engine")
 
 _LOOKS = 4
-"""Directories looked at together. The figures are in docs/decisions/loading-beside-serving.md."""
+"""Directories that are listed at once. See docs/decisions/loading-beside-serving.md."""
 
 ReadModels = Callable[[], Sequence[ModelConfig]]
 """Reads the configuration, in a thread. Raises SetupError."""
@@ -35,11 +35,11 @@ ReadModels = Callable[[], Sequence[ModelConfig]]
 @dataclass(frozen=True)
 class ModelOffer:
     """
-    Which models an engine is to serve, and how.
+    The models that an engine serves, and how.
 
-    `read` is asked again every `config_poll` seconds, if that is above 0, and directories are
-    looked at every `directory_poll` seconds: 0 is once, below that never. `any_label` lets labels
-    name versions that are not loaded. `frontends` are the protocols that call the models.
+    `read` is called every `config_poll` seconds if that is above 0. Directories are listed every
+    `directory_poll` seconds, or only at the start if that is not above 0. With `any_label`, new
+    labels may name versions that are not loaded. `frontends` are the protocols of the models.
     """
 
     read: ReadModels
@@ -66,29 +66,30 @@ class Models:
 
     @property
     def hosts(self) -> Sequence[ModelHost]:
-        """One for each model, in the order of the configuration."""
+        """The hosts of all models, in the order of the configuration."""
         return list(self._hosts.values())
 
     @property
     def most_grace(self) -> float:
-        """The longest time that a version has for what it accepted, in seconds."""
+        """The longest grace period of all versions, in seconds."""
         return max((each.settings.grace for each in self._services()), default=0.0)
 
     @property
     def outstanding(self) -> int:
-        """The calls that have begun and are not answered, of all versions."""
+        """The number of unanswered calls of all versions."""
         return sum(each.admission.outstanding for each in self._services())
 
     @property
     def instances(self) -> int:
-        """The instances of all versions, each of which has one: also those that load or go."""
+        """The number of instances: one per version, including those loading or unloading."""
         return sum(each.versions for each in [*self._hosts.values(), *self._going])
 
     async def start(self) -> None:
         """
-        Load what the configuration names, and wait until each model has a version that serves.
+        Load the models of the configuration, and wait until each has a version that serves.
 
-        Raises StartError where one cannot be loaded. A model without a version is waited for.
+        Also waits for models whose directory has no version yet. Raises StartError if a model
+        cannot be loaded.
         """
         offer = self._offer
         self._config = list(await in_background(offer.read))
@@ -96,7 +97,7 @@ class Models:
         self._check_labels(self._config)
         await self._change_to(self._config)
         waited = self.hosts
-        # A model that never gets a version can be corrected meanwhile.
+        # Changes are followed meanwhile, so that a model without a version can be corrected.
         if offer.directory_poll > 0:
             self._spawn(self._follow(self._look, offer.directory_poll))
         if offer.config_poll > 0:
@@ -105,15 +106,15 @@ class Models:
 
     async def apply(self, config: Sequence[ModelConfig]) -> None:
         """
-        Serve these models and no others, and wait until new ones serve.
+        Serve exactly these models, and wait until new ones serve.
 
-        Raises UpdateError where that cannot be, StartError where a model cannot be loaded or the
-        server shuts down before; what served goes on.
+        Raises UpdateError if the configuration is not possible, and StartError if a model cannot be
+        loaded or the server shuts down first. The models that served keep serving then.
         """
         await self._wait(await self._adopt(list(config)))
 
     async def _adopt(self, config: list[ModelConfig]) -> list[ModelHost]:
-        """Begin to serve these models and no others; return those that are new."""
+        """Begin to serve exactly these models, and return the hosts of new ones."""
         async with self._lock:
             if self._ended:
                 raise UpdateError("the server is shutting down")
@@ -127,18 +128,18 @@ class Models:
             return [each for name, each in self._hosts.items() if name not in before]
 
     def reload_all(self) -> None:
-        """Read the configuration again, and look at every directory."""
+        """Read the configuration again, and list all directories."""
         self._spawn(self._reload())
 
     async def end_changes(self) -> None:
-        """Load and unload nothing any more."""
+        """Stop loading and unloading versions."""
         self._ended = True
         await end_tasks(self._tasks)
         for each in self._hosts.values():
             await each.end_changes()
 
     async def stop(self) -> None:
-        """End every instance, and wait until they are gone."""
+        """End all instances, and wait for them."""
         await self.end_changes()
         hosts = [*self._hosts.values(), *self._going]
         await asyncio.gather(*(each.stop() for each in hosts))
@@ -146,7 +147,7 @@ class Models:
     async def _change_to(self, config: list[ModelConfig]) -> None:
         wanted = {each.name: each for each in config}
         for name in [each for each in self._hosts if each not in wanted]:
-            log.info("%s: is removed from the configuration", name)
+            log.info("%s: is no longer in the configuration", name)
             self._spawn(self._remove(self._hosts.pop(name)))
         for name, each in wanted.items():
             if name in self._hosts:
@@ -182,7 +183,7 @@ class Models:
         await asyncio.gather(*(each.wait_until_settled() for each in hosts))
         if waiting := [each.name for each in hosts if not each.settled]:
             raise StartError(f"the server shuts down before it has loaded {', '.join(waiting)}")
-        # One that has been removed meanwhile has none.
+        # A model that has been removed meanwhile has no failures.
         failed = [each for each in hosts if each.failures and not each.available]
         if failed:
             reasons = ", ".join(
@@ -207,7 +208,7 @@ class Models:
                 )
 
     def _check_labels(self, config: list[ModelConfig]) -> None:
-        """Refuse a label of a version that is not loaded, unless it is new and may name any."""
+        """Refuse labels of versions that are not loaded, except new ones with `any_label`."""
         for each in config:
             host = self._hosts.get(each.name)
             available = host.available if host is not None else set()
@@ -222,13 +223,13 @@ class Models:
                     )
 
     async def _follow(self, step: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> None:
-        """Do this again and again; what goes wrong once does not end it."""
+        """Call `step` every `seconds`. An exception does not end this."""
         while True:
             await asyncio.sleep(seconds)
             try:
                 await step()
             except Exception:
-                log.exception("models could not be followed, and are again in %g s", seconds)
+                log.exception("looking for changes of models failed; next attempt in %g s", seconds)
 
     async def _reload(self) -> None:
         await self._read_again()
@@ -238,9 +239,9 @@ class Models:
         try:
             config = list(await in_background(self._offer.read))
             if config != self._config:
-                # How its loads go is told by each of them: the next change does not wait for them.
+                # Each version logs how it loads. The next change does not wait for that.
                 await self._adopt(config)
-                log.info("the configuration of models has changed, and is taken")
+                log.info("the configuration of models has changed and is applied")
         except SetupError as error:
             if str(error) != self._said:
                 log.error("the configuration of models stays as it is: %s", error)

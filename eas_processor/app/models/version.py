@@ -1,4 +1,4 @@
-"""One version of a model: loaded, tried again, served, and unloaded."""
+"""One version of a model: loading with retries, serving and unloading."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _DRAIN_STEP_S = 0.02
 _CANCELLED = "Loading of servable cancelled"
 
 Plan = Callable[[ModelConfig, int, Path], ServiceSettings]
-"""From a model, a version and its directory to what it is served with; runs in a thread."""
+"""Returns settings for a model, a version's number and its directory. Runs in a thread."""
 
 
 @dataclass(frozen=True)
 class Loading:
-    """How versions are loaded: `retries` after the first try, `interval` seconds apart."""
+    """How versions are loaded: `retries` after the first attempt, `interval` seconds apart."""
 
     plan: Plan
     retries: int = 5
@@ -40,9 +40,9 @@ class Loading:
 
 class Version:
     """
-    A version from the moment at which it is wanted until it has ended.
+    A version of a model, from loading to the end.
 
-    It is in the entry of its model while it takes calls, and its state is there for good.
+    It is in the entry of its model while it takes calls. Its state stays in the entry.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Version:
         self._config = config
         self._load: asyncio.Task[None] | None = None
         self.state = VersionState(Stage.START)
-        """Of this version; the entry shows that of the last one with its number."""
+        """The state of this version. The entry has that of the last version with its number."""
 
     def __str__(self) -> str:
         return f"{self._entry.name}: version {self.number}"
@@ -75,17 +75,17 @@ class Version:
 
     @property
     def settled(self) -> bool:
-        """Whether it takes calls, or never will."""
+        """Whether it takes calls, or has ended."""
         return self.state.stage in (Stage.AVAILABLE, Stage.END)
 
     def load(self) -> asyncio.Task[None]:
-        """Load it in a task, which does not raise: its state tells what came of it."""
+        """Load it in a task. The task does not raise; `state` has the result."""
         self._set(Stage.START)
         self._load = asyncio.create_task(self._load_with_retries())
         return self._load
 
     async def unload(self) -> None:
-        """Take no more calls, finish those there are, and end its instances."""
+        """Refuse new calls, finish accepted ones, and end the instances."""
         if self._load is not None and not self._load.done():
             self._load.cancel()
             await asyncio.wait([self._load])
@@ -100,7 +100,7 @@ class Version:
             log.info("%s is unloaded", self)
 
     async def stop(self) -> None:
-        """End its instances at once."""
+        """End the instances at once."""
         if self._load is not None:
             self._load.cancel()
             await asyncio.wait([self._load])
@@ -123,7 +123,7 @@ class Version:
             if tries >= self._loading.retries:
                 break
             tries += 1
-            log.error("%s cannot be loaded, and is tried again: %s", self, reason)
+            log.error("%s cannot be loaded, and will be tried again: %s", self, reason)
             try:
                 await asyncio.sleep(max(0.0, self._loading.interval))
             except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Models in object stores: oss://, s3:// and gs://, by the library obstore."""
+"""Models in object stores (oss://, s3:// and gs://), fetched with the library obstore."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from eas_processor.model_store.objects.bucket import Bucket, check_library
 from eas_processor.model_store.objects.copy import bring
 
 SCHEMES: dict[str, OfAddress] = {"oss": oss.access, "s3": s3.access, "gs": gs.access}
-"""How each scheme of a URL is reached."""
+"""The functions that return the access of an address, by the scheme of its URL."""
 
 
 def check_objects(named: str, hints: Hints) -> None:
-    """Refuse what the URL and this machine's settings show; raises ModelFetchError."""
+    """Check the URL and the settings of this machine. Raises ModelFetchError."""
     _reach(named, hints)
 
 
 def fetch_objects(named: str, hints: Hints, *, progress: bool, note: Callable[[str], None]) -> Path:
     """
-    Return the local copy of an object or of a directory of them, brought up to date.
+    Return the path of an up-to-date local copy of an object or of a directory of objects.
 
-    Only what has changed is fetched. When the store cannot be reached, an older copy is returned
-    and `note` is told. A directory is kept at least until this process ends. Raises
+    Only changed objects are fetched. If the store cannot be reached, an older copy is returned, and
+    `note` is called with a warning. A directory is kept at least until this process ends. Raises
     ModelFetchError.
     """
     address, access = _reach(named, hints)

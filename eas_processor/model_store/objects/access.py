@@ -1,4 +1,4 @@
-"""How a bucket is reached: its endpoint, and who asks."""
+"""How to reach a bucket: endpoint, region and credentials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eas_processor.model_store.objects.address import Address
 
 @dataclass(frozen=True)
 class Hints:
-    """What a service file says of its object store."""
+    """The keys of a service file that describe its object store."""
 
     oss_endpoint: str = ""
     region: str = ""
@@ -22,7 +22,7 @@ class Hints:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who asks; `source` says where the secret was found."""
+    """The credentials of requests. `source` says where they were found, for errors."""
 
     key_id: str = field(repr=False)
     secret: str = field(repr=False)
@@ -32,24 +32,23 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Access:
-    """How a bucket is reached."""
+    """How to reach a bucket."""
 
     how_to_give: str
-    """A sentence's end: where credentials are looked for."""
+    """The end of an error: how to give credentials."""
     endpoint: str = ""
-    """With http:// or https://; '' for the library's own."""
+    """A URL with http:// or https://, '' for the library's default."""
     region: str = ""
     virtual_hosted: bool = False
-    """Whether the bucket is a part of the host's name, not of the path."""
+    """Whether the bucket is part of the host name, not of the path."""
     credentials: Credentials | None = None
-    """None for nobody: the requests are not signed."""
+    """None for requests that are not signed."""
     options: dict[str, str] = field(default_factory=dict)
-    """Of the library. With them it finds credentials itself, by what they or the environment ask
-    for."""
+    """Options of the library's store."""
     of_library: bool = False
-    """Whether the library finds the credentials."""
+    """Whether the library finds the credentials, by `options` or the environment."""
     certificates: str = ""
-    """A file of further certificate authorities."""
+    """The path of a file with further CA certificates."""
 
 
 OfAddress = Callable[[Address, Hints], Access]
@@ -57,20 +56,20 @@ OfAddress = Callable[[Address, Hints], Access]
 
 def from_environment(*names: str) -> Credentials | None:
     """
-    Return what the environment variables of a key, its secret and its token hold, if it is there.
+    Return the credentials in the environment variables of a key, its secret and its token, if set.
 
-    Raises ModelFetchError for one half of a pair.
+    Raises ModelFetchError if only one of key and secret is set.
     """
     key_id, secret, token = (os.environ.get(name, "").strip() for name in names)
     if bool(key_id) != bool(secret):
         there, lacks = names[:2] if key_id else names[1::-1]
-        raise ModelFetchError(f"{there} is set and {lacks} is not")
+        raise ModelFetchError(f"{there} is set and {lacks} is not: set both")
     source = f"the environment ({names[0]})"
     return Credentials(key_id, secret, token, source) if key_id else None
 
 
 def as_url(endpoint: str, named_by: str) -> str:
-    """Return an endpoint with its scheme, https if it has none; raises ModelFetchError."""
+    """Return the URL of an endpoint, with https if it has no scheme. Raises ModelFetchError."""
     url = endpoint if "://" in endpoint else f"https://{endpoint}"
     try:
         parts = urlsplit(url)
@@ -86,7 +85,7 @@ def as_url(endpoint: str, named_by: str) -> str:
 
 
 def has_subdomains(url: str) -> bool:
-    """Tell whether a bucket's name can be put before a host: not before an IP, not on localhost."""
+    """Tell whether the host can have subdomains for buckets: not an IP address or localhost."""
     host = urlsplit(url).hostname or ""
     try:
         ipaddress.ip_address(host)

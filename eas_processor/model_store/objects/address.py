@@ -1,4 +1,4 @@
-"""URLs of object stores, taken apart."""
+"""Parses URLs of object stores."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Address:
-    """Where something lies in an object store."""
+    """The address of an object or a directory in an object store."""
 
     scheme: str
     bucket: str
     key: str
-    """Of an object or a directory, '' for the whole bucket; it is taken as it is written."""
+    """The key of an object or a directory, '' for the whole bucket. It is not unquoted."""
     endpoint: str = ""
-    """The host that the URL itself names, which only `oss://bucket.host/key` does."""
+    """The host in the URL, which only `oss://bucket.host/key` has."""
 
     def __str__(self) -> str:
         host = f".{self.endpoint}" if self.endpoint else ""
         return f"{self.scheme}://{self.bucket}{host}/{self.key}"
 
     def refusal(self, reason: str) -> ModelFetchError:
-        """Return the error that says of which URL this is the reason."""
+        """Return an error with the URL and the reason."""
         return ModelFetchError(f"{self}: {reason}")
 
 
 def parse(named: str) -> Address:
-    """Return the parts of a URL; raises ModelFetchError for what is none."""
+    """Return the parts of a URL. Raises ModelFetchError if it is not valid."""
     matched = _URL.fullmatch(named)
     assert matched is not None
     scheme, place, key = matched[1].lower(), matched[2], matched[3]
     if "@" in place:
         raise ModelFetchError(
-            f"{scheme}:// takes no credentials before an @; give them in the environment"
+            f"{scheme}:// URLs cannot contain credentials: set them in the environment"
         )
     bucket, endpoint = place, ""
-    if scheme == "oss":  # its buckets have no dot in their names
+    if scheme == "oss":  # names of OSS buckets contain no dot
         bucket, _, endpoint = place.partition(".")
     if not _BUCKET.fullmatch(bucket):
         raise ModelFetchError(

@@ -1,4 +1,4 @@
-"""One bucket: what is in it, and the bytes of an object, by obstore."""
+"""Lists and reads the objects of one bucket, with obstore."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from eas_processor.model_store.objects.failures import Failures
 
 MOST_OBJECTS = 100_000
 _PIECE = 2**17
-"""Bytes; fewer than that are lost when a connection is cut off."""
+"""In bytes. When a connection is cut off, less than this is lost."""
 _CLIENT = {"connect_timeout": "10s", "read_timeout": "60s", "timeout": "30days"}
 
 
 class Found(NamedTuple):
-    """An object as the store describes it; `name` is relative to what was asked for."""
+    """An object as the store describes it. `name` is relative to the address."""
 
     name: str
     key: str
@@ -29,17 +29,17 @@ class Found(NamedTuple):
 
     @property
     def version(self) -> str:
-        """What another content has another one of."""
+        """A value that changes with the content."""
         return self.etag or self.modified
 
     @property
     def condition(self) -> str:
-        """What proves the same bytes in If-Match, '' where nothing does."""
+        """The value of If-Match that proves the same bytes, '' if there is none."""
         return self.etag if self.etag and not self.etag.startswith("W/") else ""
 
 
 def check_library(address: Address) -> None:
-    """Refuse an address that needs what is not installed; raises ModelFetchError."""
+    """Refuse the address if obstore is not installed. Raises ModelFetchError."""
     if importlib.util.find_spec("obstore") is None:
         raise address.refusal(
             "needs the package obstore: run `pip install 'eas-processor[stores]'`, "
@@ -49,10 +49,10 @@ def check_library(address: Address) -> None:
 
 class Bucket:
     """
-    What an address names, in its bucket.
+    The objects of one address.
 
-    Raises ModelFetchError for what another try would meet again, UnreachableError and ChangedError
-    for what it may not meet.
+    Raises ModelFetchError for lasting failures, and UnreachableError and ChangedError for failures
+    after which another attempt may succeed.
     """
 
     def __init__(self, address: Address, access: Access) -> None:
@@ -63,14 +63,14 @@ class Bucket:
             self._store = _open(address, access)
 
     def find(self) -> tuple[bool, list[Found]]:
-        """Return whether a directory is named, and the objects: the one, or those below it."""
+        """Return whether the address is a directory, and the object or those below it."""
         key = self.address.key
         with self._failures.told():
             if key and not key.endswith("/"):
                 try:
                     described = self._head(key)
                 except FileNotFoundError:
-                    pass  # no object, or no bucket, which listing tells
+                    pass  # no object or no bucket; listing tells which
                 else:
                     return False, [_found(key.rpartition("/")[2], described)]
             found = self._below(key.rstrip("/"))
@@ -79,7 +79,7 @@ class Bucket:
         return True, found
 
     def read(self, found: Found, offset: int) -> Iterator[Any]:
-        """Give the bytes of an object from `offset` on, in pieces of _PIECE and more."""
+        """Yield the bytes of an object from `offset` on, in pieces of at least _PIECE bytes."""
         options: dict[str, Any] = {"range": {"offset": offset}} if offset else {}
         if found.condition:
             options["if_match"] = found.condition
@@ -98,7 +98,7 @@ class Bucket:
         except Exception as error:
             if not self._failures.is_refused(error):
                 raise
-        # An answer to HEAD has no body, which would say why.
+        # An answer to HEAD has no body, so this reads one byte to get the reason.
         self._store.get(key, options={"range": (0, 1)})
         return self._store.head(key)
 
@@ -116,9 +116,10 @@ class Bucket:
         for each in all_:
             if each.name in parents and each.size:
                 raise self.address.refusal(
-                    f"{each.key} is an object and has others below it, as no directory can be"
+                    f"{each.key} is an object and has others below it, so it cannot be copied to a "
+                    "directory"
                 )
-        # An empty object stands for a directory: consoles write such ones.
+        # Consoles create empty objects for directories.
         return sorted(each for each in all_ if each.name and each.name not in parents)
 
 
@@ -133,7 +134,7 @@ def _found(name: str, described: Any) -> Found:
 
 
 def _etag(described: Any) -> str:
-    """Return the ETag in quotes; some stores leave them out of lists."""
+    """Return the ETag in quotes, which some stores leave out in lists."""
     etag: str = described["e_tag"] or ""
     return etag if not etag or etag.endswith('"') else f'"{etag}"'
 
@@ -141,7 +142,7 @@ def _etag(described: Any) -> str:
 def _open(address: Address, access: Access) -> Any:
     who = access.credentials
     if who and not all(map(_fits_header, (who.key_id, who.secret, who.token))):
-        raise address.refusal(f"the credentials of {who.source} hold a character that none has")
+        raise address.refusal(f"the credentials of {who.source} contain an invalid character")
     if not _fits_header(access.region):
         raise address.refusal(f"the region is {access.region!r}, expected one such as cn-shanghai")
     stores = importlib.import_module("obstore.store")
@@ -154,12 +155,12 @@ def _open(address: Address, access: Access) -> Any:
             client["root_certificate"] = Path(access.certificates).read_bytes()
         except OSError as error:
             raise address.refusal(f"{access.certificates}: {error.strerror}") from error
-    # Tries are ours: they go on where the last one ended, also in another process.
+    # The library does not retry. Attempts of this package resume, in another process too.
     options: dict[str, Any] = {"client_options": client, "retry_config": {"max_retries": 0}}
     options |= access.options | {"skip_signature": not (access.credentials or access.of_library)}
     if address.scheme == "gs":
         return stores.GCSStore(address.bucket, **options)
-    # What is not given is taken from AWS_ variables, which are not meant for OSS.
+    # obstore reads missing options from AWS_ variables, which do not apply to OSS.
     options |= {"region": access.region, "virtual_hosted_style_request": access.virtual_hosted}
     if access.endpoint:
         url = access.endpoint
@@ -177,7 +178,7 @@ def _fits_header(text: str) -> bool:
 
 
 def _signer(access: Access) -> dict[str, Any]:
-    """Return what requests are signed with, in obstore's words."""
+    """Return the credentials as obstore expects them."""
     who = access.credentials
     return {
         "access_key_id": who.key_id if who else "",

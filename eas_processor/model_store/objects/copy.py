@@ -1,4 +1,4 @@
-"""The local copy of an object or a directory of them: changed ones are fetched, parts resumed."""
+"""Keeps a local copy of an object or a directory: fetches changed objects, resumes downloads."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from eas_processor.whole_file import write_whole
 
 MAX_SIZE = 64 * 2**30
 TRIES = 5
-FIRST_PAUSE = 0.5  # seconds; doubles with each try that brings nothing
+FIRST_PAUSE = 0.5  # seconds; doubles with each attempt that receives nothing
 
 
 class Listing(NamedTuple):
-    """What was found at one moment."""
+    """The objects at an address at one moment."""
 
     is_directory: bool
     objects: list[Found]
 
 
 def bring(bucket: Bucket, *, progress: bool, note: Callable[[str], None]) -> Path:
-    """Return the local copy of what a bucket's address names; raises ModelFetchError."""
+    """Return the path of an up-to-date local copy. Raises ModelFetchError."""
     where = str(bucket.address), bucket.access.endpoint
     directory = private_directory("downloads", short_hash(*where))
     with locked(directory / "lock"):
@@ -49,8 +49,8 @@ class _Copy:
     """
     The copy of one address in its directory.
 
-    `objects/` has a file for each version of each object, with `.part` behind its name while it
-    arrives; `listing.json` says which of them the last whole copy is made of.
+    `objects/` has a file for each version of each object, named `.part` until it is complete.
+    `listing.json` lists the files of the last complete copy.
     """
 
     def __init__(self, bucket: Bucket, directory: Path) -> None:
@@ -70,7 +70,7 @@ class _Copy:
                 return self._try(progress)
             except UnreachableError as error:
                 reason = str(error)
-            # A long download may be cut off often, as long as each try brings it forward.
+            # A long download may be cut off often, as long as each attempt makes progress.
             arrived = self._arrived()
             fruitless = 0 if arrived > furthest else fruitless + 1
             furthest = max(furthest, arrived)
@@ -118,7 +118,7 @@ class _Copy:
                     size += len(piece)
                     done(len(piece))
         except (ModelFetchError, OSError, ChangedError):
-            # What has arrived is not worth that others, who write to this disk too, fail.
+            # The part is removed to free the disk for other programs.
             part.unlink(missing_ok=True)
             raise
         if size != found.size:
@@ -126,7 +126,7 @@ class _Copy:
         part.replace(self._file(found))
 
     def _place(self, listing: Listing) -> Path:
-        """Return the path that the objects have together, of links to their files."""
+        """Return the path of a file or directory that consists of hard links to the objects."""
         if listing.is_directory:
             versions = private_directory("models", short_hash("objects", self._directory))
             return keep_version(versions, lambda draft: self._fill(draft, versions, listing))
@@ -150,7 +150,7 @@ class _Copy:
         return name
 
     def _kept(self) -> Listing | None:
-        """Return the listing of the last whole copy, None where it is not whole any more."""
+        """Return the listing of the last complete copy, None if files of it are missing."""
         try:
             content = json.loads(self._listing.read_text())
             objects = [Found(*each) for each in content["objects"]]

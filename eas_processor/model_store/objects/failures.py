@@ -1,4 +1,4 @@
-"""What a store or the network says, as one sentence without a secret."""
+"""Turns errors of a store or the network into one sentence without secrets."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _NO_ANSWER = ("HTTP error", "error sending request", "error decoding response bo
 
 
 class UnreachableError(Exception):
-    """A failure that another try may not meet; its text is the reason."""
+    """A failure after which another attempt may succeed. Its text is the reason."""
 
 
 class ChangedError(UnreachableError):
-    """The object is not any more what it was found to be."""
+    """The object has changed since it was listed."""
 
 
 class Failures:
-    """The failures of one address."""
+    """Translates the failures of one address."""
 
     def __init__(self, address: Address, access: Access) -> None:
         self._address = address
@@ -43,19 +43,19 @@ class Failures:
         except (EasError, UnreachableError):
             raise
         except BaseException as error:
-            # A panic of its Rust code is no Exception.
+            # A panic of obstore's Rust code is not an Exception.
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            # Its text repeats requests at length: nothing of it is shown but what is known.
+            # The text may contain requests with secrets, so only known parts of it are shown.
             raise self._told(error, reading) from None
 
     def is_refused(self, error: Exception) -> bool:
-        """Tell whether the store has refused a request without a reason."""
+        """Tell whether the store has refused a request without giving a reason."""
         text = str(error)
         return _status(text) in (400, 401, 403) and not _CODE.search(text)
 
     def compare(self, expected: object, came: object, what: str) -> None:
-        """Raise ChangedError where an answer is not about what was asked for."""
+        """Raise ChangedError if an answer differs from the request."""
         if expected != came:
             raise ChangedError(f"the {what} of the answer is {came}, expected {expected}")
 

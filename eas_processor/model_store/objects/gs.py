@@ -1,4 +1,4 @@
-"""Google Cloud Storage."""
+"""The access to Google Cloud Storage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEY = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
 def access(address: Address, hints: Hints) -> Access:
-    """Return how a bucket of Google Cloud Storage is reached; raises ModelFetchError."""
+    """Return the access to a bucket of Google Cloud Storage. Raises ModelFetchError."""
     named = os.environ.get("STORAGE_EMULATOR_HOST", "").strip()
     url = named if "://" in named or not named else f"http://{named}"
     options = {"base_url": as_url(url, "STORAGE_EMULATOR_HOST")} if url else {}
@@ -28,7 +28,7 @@ def access(address: Address, hints: Hints) -> Access:
     if key is not None and key.is_file():
         options["application_credentials"] = str(key)
     elif os.environ.get(_KEY):
-        raise ModelFetchError(f"{_KEY} is {str(key)!r}, which is no file")
-    # The metadata server of a machine at Google is asked only where its address is set.
+        raise ModelFetchError(f"{_KEY} is {str(key)!r}, which is not a file")
+    # The metadata server of a machine at Google is asked only if its address is set.
     asked = "application_credentials" in options or bool(os.environ.get("GCE_METADATA_HOST"))
     return Access(_HOW, options.get("base_url", ""), options=options, of_library=asked)

@@ -1,5 +1,5 @@
 """
-Alibaba Cloud's OSS, by its S3 interface.
+The access to Alibaba Cloud OSS, by its S3 interface.
 
 See https://help.aliyun.com/en/oss/developer-reference/use-aws-sdks-to-access-oss: the hosts are
 s3.oss-REGION.aliyuncs.com, and a bucket's name comes before them.
@@ -36,7 +36,7 @@ _HOW = "set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or run `ossutil config`
 
 
 def access(address: Address, hints: Hints) -> Access:
-    """Return how a bucket of OSS is reached; raises ModelFetchError."""
+    """Return the access to a bucket of OSS. Raises ModelFetchError."""
     path = place_of("OSSUTIL_CONFIG_FILE", ".ossutilconfig")
     of_ossutil = read_sections(path)
     url = _endpoint(address, hints, of_ossutil, path)
@@ -102,7 +102,7 @@ def _credentials(of_ossutil: Sections, path: Path | None) -> Credentials | None:
 
 
 def _of_aliyun(path: Path | None) -> Credentials | None:
-    """Return what Alibaba Cloud's command line tool, `aliyun configure`, has kept."""
+    """Return the credentials that `aliyun configure`, Alibaba Cloud's command, has stored."""
     try:
         content: Any = json.loads(read_text(path) or "{}")
         current = os.environ.get("ALIBABA_CLOUD_PROFILE") or content.get("current")
@@ -124,7 +124,7 @@ def _of(section: dict[str, str], token: str, path: Path | None) -> Credentials:
 
 
 def _default(of_ossutil: Sections) -> dict[str, str]:
-    """Return the section that is used; ossutil 1 calls it otherwise than ossutil 2."""
+    """Return the section in use, which ossutil 1 and ossutil 2 name differently."""
     profile = os.environ.get("OSSUTIL_PROFILE", "default").lower()
     for name in (profile, f"profile {profile}", "credentials"):
         if name in of_ossutil:

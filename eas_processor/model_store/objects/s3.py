@@ -1,4 +1,4 @@
-"""Amazon's S3 and what speaks as it does, such as MinIO and Ceph."""
+"""The access to Amazon S3 and compatible stores, such as MinIO and Ceph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from eas_processor.model_store.objects.settings_file import Sections, place_of, 
 
 _HOW = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`"
 _BY_PROGRAM = ("ssosession", "ssostarturl", "credentialprocess", "rolearn")
-# Each of these is an address that credentials are fetched from, set for this process.
+# With one of these, the library fetches credentials from the address that it names.
 _ASKING = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -27,7 +27,7 @@ _ASKING = (
 
 
 def access(address: Address, hints: Hints) -> Access:
-    """Return how a bucket of S3 is reached; raises ModelFetchError."""
+    """Return the access to a bucket of S3. Raises ModelFetchError."""
     config_path = place_of("AWS_CONFIG_FILE", ".aws", "config")
     keys_path = place_of("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
     config, keys = read_sections(config_path), read_sections(keys_path)
@@ -77,7 +77,7 @@ def _of_profile(profile: dict[str, str], source: str) -> Credentials | None:
 
 
 def _is_asked() -> bool:
-    """Tell whether credentials may be asked for at an address that the environment names."""
+    """Tell whether the environment names an address to fetch credentials from."""
     metadata = _first("AWS_EC2_METADATA_DISABLED").lower() == "false"
     return metadata or any(map(_first, _ASKING))
 

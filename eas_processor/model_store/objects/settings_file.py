@@ -1,4 +1,4 @@
-"""Settings files of stores' own tools."""
+"""Reads the settings files of the stores' own tools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Sections = dict[str, dict[str, str]]
 
 
 def place_of(variable: str, *parts: str) -> Path | None:
-    """Return the file that an environment variable names, else the one at `parts` of the home."""
+    """Return the path in an environment variable, else the path `parts` in the user's home."""
     if named := os.environ.get(variable, ""):
         return Path(os.path.expanduser(named))
     home = user_home()
@@ -21,7 +21,7 @@ def place_of(variable: str, *parts: str) -> Path | None:
 
 
 def read_text(path: Path | None) -> str:
-    """Return what the file holds, '' where there is none; raises ModelFetchError."""
+    """Return the text of a file, '' if it does not exist. Raises ModelFetchError."""
     try:
         return path.read_text(encoding="utf-8-sig") if path else ""
     except (FileNotFoundError, NotADirectoryError):
@@ -34,9 +34,9 @@ def read_text(path: Path | None) -> str:
 
 def read_sections(path: Path | None) -> Sections:
     """
-    Return the sections of an INI file, none where there is no file; raises ModelFetchError.
+    Return the sections of an INI file, none if it does not exist. Raises ModelFetchError.
 
-    Names are in lower case, those of keys without `-` and `_`, as the tools read them.
+    Names are in lower case, and keys are without `-` and `_`, as the tools read them.
     """
     parser = configparser.ConfigParser(
         strict=False, interpolation=None, default_section="", allow_no_value=True
@@ -44,7 +44,7 @@ def read_sections(path: Path | None) -> Sections:
     try:
         parser.read_string(read_text(path))
     except configparser.Error as error:
-        # Its text repeats the line, which may hold a secret.
+        # The text of the error contains the line, which may have a secret.
         line = getattr(error, "lineno", 0) or next(iter(getattr(error, "errors", [(0,)])))[0]
         raise ModelFetchError(f"{path}, line {line}: expected [section] or key = value") from None
     return {

@@ -1,4 +1,4 @@
-"""Work that a signal need not wait for: it is done in threads that end with the process."""
+"""Runs work in daemon threads, so that a signal can end the process meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 def in_thread(work: Callable[[], _T]) -> _T:
-    """Return what `work` returns, or raise what it raises."""
+    """Run `work` in a daemon thread, and return its result or raise its exception."""
     results: list[_T] = []
     each_in_threads([work], lambda each, stop: results.append(each()))
     return results[0]
@@ -22,9 +22,10 @@ def in_thread(work: Callable[[], _T]) -> _T:
 
 def each_in_threads(items: Sequence[_T], work: Callable[[_T, Stop], None]) -> None:
     """
-    Do `work` for each item, THREADS at a time; the first exception ends the others and is raised.
+    Call `work` for each item, in up to THREADS threads.
 
-    The event that `work` gets is set when it is to end.
+    The first exception stops the others and is raised. `work` gets an event that is set when it has
+    to stop.
     """
     stop = Stop()
     to_do: queue.SimpleQueue[_T] = queue.SimpleQueue()

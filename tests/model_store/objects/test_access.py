@@ -115,7 +115,7 @@ def test_credentials_of_oss(user: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "t")
     assert found() == ("c", "s", "t")
     monkeypatch.setenv("OSS_ACCESS_KEY_ID", "d")
-    said = "OSS_ACCESS_KEY_ID is set and OSS_ACCESS_KEY_SECRET is not"
+    said = "OSS_ACCESS_KEY_ID is set and OSS_ACCESS_KEY_SECRET is not: set both"
     assert refusal("oss://b/k", SHANGHAI) == said
     monkeypatch.setenv("OSS_ACCESS_KEY_SECRET", "s")
     assert found() == ("d", "s", "")
@@ -152,7 +152,7 @@ def test_files_of_google(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = write(user / ".config/gcloud/application_default_credentials.json", "{}")
     assert access("gs://b/k").options == {"application_credentials": str(key)}
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(user / "gone"))
-    said = f"GOOGLE_APPLICATION_CREDENTIALS is {str(user / 'gone')!r}, which is no file"
+    said = f"GOOGLE_APPLICATION_CREDENTIALS is {str(user / 'gone')!r}, which is not a file"
     assert refusal("gs://b/k") == said
 
 
@@ -167,7 +167,7 @@ def test_files_of_google(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("oss://b/k", "http://h/ x", "oss_endpoint: expected a host or an http(s) URL, got 'http:"),
         ("oss://b/k", "ftp://h", "oss_endpoint: expected a host or an http(s) URL, got 'ftp://h'"),
         ("oss://b/k", "https://id:secret@h", "oss_endpoint: expected a host or an http(s) URL, go"),
-        ("oss://id:secret@b/k", "", "oss:// takes no credentials before an @; give them in the en"),
+        ("oss://id:secret@b/k", "", "oss:// URLs cannot contain credentials: set them in the env"),
         ("oss:///k", "", "is not a URL of a bucket: expected oss://bucket/key, got oss://"),
         ("s3://b/a//k", "", "s3://b/a//k: a key with //, . or .. cannot be fetched"),
         ("s3://b/a/../k", "", "s3://b/a/../k: a key with //, . or .. cannot be fetched"),
