@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from eas_processor.errors import EasError, StartError
 log = logging.getLogger("eas_processor")
 
 _FAILED = 255
-"""Exit status of a server that cannot start: theirs returns -1."""
+"""The exit status of a server that cannot start: TensorFlow Serving returns -1."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,7 +99,7 @@ def _models(flags: Flags) -> Any:
 
 
 def _reader(flags: Flags) -> Any:
-    """Return what reads the models that are to be served."""
+    """Return the function that reads the configuration of models."""
     from eas_processor.config.models import ModelConfig
 
     if flags.model_config_file:
@@ -234,7 +235,8 @@ def _usage() -> str:
     lines = ["usage: tensorflow_model_server --flag=value ...", "Flags:"]
     for name, flag in FLAGS.items():
         default = str(flag.default).lower() if isinstance(flag.default, bool) else flag.default
-        lines.append(f"    --{name}={default!s}{'    (no effect)' if flag.no_effect else ''}")
+        does = f"no effect: {flag.no_effect}" if flag.no_effect else flag.help
+        lines += [f"  --{name}={default!s}", textwrap.indent(textwrap.fill(does, 72), " " * 8)]
     return "\n".join(lines)
 
 

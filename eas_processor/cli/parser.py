@@ -20,7 +20,7 @@ _DESCRIPTION = "An open, self-hosted Elastic Algorithm Service for TensorFlow mo
 
 
 def make_parser() -> Parser:
-    """Return the parser; what it returns has `run`, which takes the namespace."""
+    """Return the parser. Its namespaces have a function `run`, which takes the namespace."""
     parser = Parser(prog="eascmd", description=_DESCRIPTION)
     parser.add_argument("--version", action=VersionAction)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -33,10 +33,8 @@ def make_parser() -> Parser:
     builds = commands.add_parser("builds", help="list the processor builds")
     builds.add_argument("--json", action="store_true", help="print JSON")
     builds.set_defaults(run=runners.run_builds)
-    _add_build(
-        commands.add_parser("build", help="make, check, write out or remove processor builds")
-    )
-    add_bench_options(commands.add_parser("bench", help="load an endpoint and show how it does"))
+    _add_build(commands.add_parser("build", help="make, check, export or remove processor builds"))
+    add_bench_options(commands.add_parser("bench", help="measure the throughput of an endpoint"))
     add_commands(commands)
     _add_admin(commands)
     add_processor(commands)
@@ -56,13 +54,13 @@ def _add_completion(commands: Any) -> None:
         help="the shell (default: the one in the variable SHELL)",
     )
     parser.add_argument(
-        "--install", action="store_true", help="write the script to where the shell looks for it"
+        "--install", action="store_true", help="write the script where the shell looks for it"
     )
     parser.set_defaults(run=runners.run_completion, usage_error=parser.error)
 
 
 def _add_inspect(commands: Any) -> None:
-    parser = commands.add_parser("inspect", help="show what a model takes and returns")
+    parser = commands.add_parser("inspect", help="show the inputs and outputs of a model")
     parser.add_argument(
         "path",
         type=Path,
@@ -77,9 +75,9 @@ def _add_inspect(commands: Any) -> None:
 
 def _add_admin(commands: Any) -> None:
     for name, text in (
-        ("reload", "read a running service's file again: model, build, limits, token"),
-        ("rollback", "return a running service to the version before"),
-        ("w", "list the services that run here, or the instances of one"),
+        ("reload", "apply changes of a running service's file: model, build, limits, token"),
+        ("rollback", "return a running service to its previous version"),
+        ("w", "list the running services, or the instances of one"),
     ):
         parser = commands.add_parser(name, help=text)
         lists = name == "w"
@@ -88,7 +86,7 @@ def _add_admin(commands: Any) -> None:
             type=Path,
             nargs="?" if lists else None,
             metavar="SERVICE",
-            help="the service file, or the name" + (" (default: every service)" if lists else ""),
+            help="a service file or a name" + (" (default: all services)" if lists else ""),
         )
         parser.set_defaults(run=runners.run_change, what=name)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -96,15 +94,17 @@ def _add_admin(commands: Any) -> None:
 
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="such as tensorflow_cpu_1.15")
-    parser.add_argument("--all-cpu", action="store_true", help="take every build for the CPU")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="a build, such as tensorflow_cpu_1.15"
+    )
+    parser.add_argument("--all-cpu", action="store_true", help="all builds for the CPU")
     parser.add_argument(
         "--with",
         action="append",
         default=[],
         dest="packages",
         metavar="PACKAGE",
-        help="add a package, such as tensorflow_text, in the version that fits; can be repeated",
+        help="add a package, such as tensorflow_text, in a compatible version; can be repeated",
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--check", action="store_true", help="make the build and run its self-test")
@@ -113,28 +113,28 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="write what pip needs to make the build on another machine; make nothing here",
+        help="write the files with which pip makes the build on another machine",
     )
     action.add_argument(
         "--use",
         type=Path,
         metavar="ENV",
-        help="use this virtual environment, which pip made from what --output wrote",
+        help="use a virtual environment that pip made from the files of --output",
     )
     parser.add_argument(
         "--wheels",
         type=Path,
         metavar="DIR",
-        help="take packages from this directory, not from the index; with --output, fill it",
+        help="take packages from this directory, not from the index; --output fills it",
     )
     parser.add_argument(
         "--with-cuda",
         action="store_true",
-        help="include the CUDA libraries, if there are wheels",
+        help="include the CUDA libraries, if they are available as wheels",
     )
     parser.add_argument(
         "--fetch-python",
         action="store_true",
-        help="let uv download the Python that a build needs (3.8 or newer) if it is missing",
+        help="let uv download the Python of a build (3.8 or newer) if it is missing",
     )
     parser.set_defaults(run=runners.run_build)

@@ -1,4 +1,4 @@
-"""The options of the commands that feed a model: `predict`, `signature`, `warmup-file`, `run`."""
+"""The options of `predict`, `signature`, `warmup-file` and `run`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from eas_processor.cli.saved_model_options import add_run_options, refuse_stray_
 
 _URL = "http://HOST:PORT/api/predict/SERVICE, or grpc://HOST:PORT/MODEL"
 _INPUT = (
-    "a value for an input: JSON, a Python literal, or @FILE (.npy, .npz, .json, an image; for an "
-    "input of text the bytes of any other file); NAME= can be left out where there is one input"
+    "a value for an input: JSON, a Python literal, or @FILE (.npy, .npz, .json, an image, or any "
+    "file for an input of strings); with a single input, NAME= is optional"
 )
 
 
 def add_commands(commands: Any) -> None:
     """Add the four commands."""
-    predict = commands.add_parser("predict", help="send inputs to a service, show the outputs")
+    predict = commands.add_parser("predict", help="send inputs to a service and show the outputs")
     predict.add_argument("url", metavar="URL", help=_URL)
     _add_signature(predict)
     _add_inputs(predict)
@@ -29,30 +29,32 @@ def add_commands(commands: Any) -> None:
     _add_connection(predict)
     predict.set_defaults(run=_later("predict"))
 
-    signature = commands.add_parser("signature", help="show what a service takes and returns")
+    signature = commands.add_parser("signature", help="show the inputs and outputs of a service")
     signature.add_argument("url", metavar="URL", help=_URL)
     _add_signature(signature)
     _add_connection(signature)
     signature.set_defaults(run=_later("show_signature"))
 
-    warmup = commands.add_parser("warmup-file", help="write inputs as a file for warm_up_data_path")
+    warmup = commands.add_parser("warmup-file", help="write a file for warm_up_data_path")
     warmup.add_argument("source", metavar="URL|SERVICE", help="a service, service file, or model")
     _add_inputs(warmup)
-    warmup.add_argument("-o", "--output", required=True, metavar="FILE", help="such as warm_up.bin")
+    warmup.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the file, such as warm_up.bin"
+    )
     _add_connection(warmup)
     warmup.add_argument(
         "--tfrecord",
         action="store_true",
-        help="add a record to a tf_serving_warmup_requests of TensorFlow Serving",
+        help="append to a tf_serving_warmup_requests file of TensorFlow Serving",
     )
     warmup.set_defaults(run=_later("warmup_file"))
 
-    run = commands.add_parser("run", help="run a model here, without a service")
+    run = commands.add_parser("run", help="run a model in this process, without a service")
     run.add_argument(
         "model", type=Path, nargs="?", metavar="MODEL", help="a SavedModel or frozen graph"
     )
     _add_inputs(run, required=False)
-    run.add_argument("--signature", metavar="NAME", help="which one (default: as a service does)")
+    run.add_argument("--signature", metavar="NAME", help="the signature (default: as in a service)")
     _add_output(run)
     run.add_argument("--json", action="store_true", help="print JSON")
     add_run_options(run)
@@ -75,7 +77,13 @@ def _run(arguments: argparse.Namespace) -> None:
 def _add_inputs(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     add = parser.add_argument
     add("-i", "--input", action="append", required=required, metavar="NAME=VALUE", help=_INPUT)
-    add("--fetch", action="append", default=[], metavar="NAME", help="an output (default: all)")
+    add(
+        "--fetch",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an output; can be repeated (default: all)",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -86,13 +94,15 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _add_signature(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--signature", default="", metavar="NAME", help="which one, of a grpc:// address"
+        "--signature", default="", metavar="NAME", help="the signature, for a grpc:// address"
     )
 
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--token", help="default: EAS_TOKEN")
-    parser.add_argument("--timeout", type=amount, default=30.0, metavar="S", help="default: 30")
+    parser.add_argument("--token", help="the token (default: EAS_TOKEN)")
+    parser.add_argument(
+        "--timeout", type=amount, default=30.0, metavar="S", help="seconds to wait (default: 30)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

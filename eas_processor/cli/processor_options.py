@@ -1,4 +1,4 @@
-"""The commands below `eascmd processor`."""
+"""The commands of `eascmd processor`."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from eas_processor.errors import CallError
 
 def add_processor(commands: Any) -> None:
     """Add `processor` to the parsers of commands."""
-    parser = commands.add_parser("processor", help="work on a processor of your own")
+    parser = commands.add_parser("processor", help="create, test and run a custom processor")
     below = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    new = below.add_parser("new", help="make a folder with a processor that runs")
-    new.add_argument("directory", type=Path, metavar="FOLDER", help="the folder, new or empty")
+    new = below.add_parser("new", help="create a folder with a working processor")
+    new.add_argument("directory", type=Path, metavar="FOLDER", help="a new or empty folder")
     new.set_defaults(run=_new)
     _add_test(below)
     _add_run(below)
-    path = below.add_parser("path", help="print what PYTHONPATH needs for `import allspark`")
+    path = below.add_parser("path", help="print the PYTHONPATH for `import allspark`")
     path.set_defaults(run=_path)
 
 
 def _add_test(below: Any) -> None:
     parser = below.add_parser("test", help="run the hooks with one request, without a service")
     add = parser.add_argument
-    add("processor", type=Path, metavar="PROCESSOR", help="its directory, or its file")
-    add("model", type=Path, nargs="?", metavar="MODEL", help="its model (default: its directory)")
-    add("--entry", default="", help="processor_entry: the file to load")
-    add("--config", default="", metavar="TEXT", help="model_config")
+    add("processor", type=Path, metavar="PROCESSOR", help="the directory or file of the processor")
+    add("model", type=Path, nargs="?", metavar="MODEL", help="the model (default: that directory)")
+    add("--entry", default="", help="the file to load, as processor_entry")
+    add("--config", default="", metavar="TEXT", help="the text of model_config")
     body = parser.add_mutually_exclusive_group()
-    body.add_argument("--body", type=Path, metavar="FILE", help="a request as it is sent")
-    body.add_argument("--data", metavar="TEXT", help="a request that is this text")
-    body.add_argument("--json", metavar="TEXT", help="a request in JSON")
+    body.add_argument("--body", type=Path, metavar="FILE", help="a file with the request's body")
+    body.add_argument("--data", metavar="TEXT", help="the request's body as text")
+    body.add_argument("--json", metavar="TEXT", help="the request's body as JSON")
     parser.set_defaults(run=_test)
 
 
 def _add_run(below: Any) -> None:
-    parser = below.add_parser("run", help="serve a processor's file as it lies, without a token")
+    parser = below.add_parser("run", help="serve a processor's file in place, without a token")
     add = parser.add_argument
     add("file", type=Path, metavar="FILE", help="a Python file, or a directory with one")
-    add("--model", type=Path, metavar="PATH", help="its model (default: its own directory)")
+    add("--model", type=Path, metavar="PATH", help="the model (default: the file's directory)")
     add(
         "--python",
         type=Path,
@@ -50,15 +50,15 @@ def _add_run(below: Any) -> None:
         metavar="PYTHON",
         help="the interpreter that runs it (default: that of eascmd)",
     )
-    add("--host", type=host, help="address to listen on (default: the script's, else 127.0.0.1)")
-    add("--port", type=port, help="port to listen on (default: the script's, else 8080)")
+    add("--host", type=host, help="the address (default: the script's, else 127.0.0.1)")
+    add("--port", type=port, help="the port (default: the script's, else 8080)")
     add("--verbose", action="store_true", help="log what happens in detail")
     add(
         "--args",
         nargs=argparse.REMAINDER,
         default=[],
         metavar="ARGUMENT",
-        help="all that follows are arguments of the script itself",
+        help="pass all further arguments to the script",
     )
     add("--asked", default="", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eas_processor.errors import CallError
 
-# Options of `saved_model_cli run` that ask for what is not here.
+# Options of `saved_model_cli run` that are not supported.
 _NOT_HERE = {
     "tf_debug": "TensorFlow's debugger",
     "worker": "a session on another machine",
@@ -21,16 +21,16 @@ _RUN = (
 
 
 def add_show_options(parser: argparse.ArgumentParser) -> None:
-    """Add those of `saved_model_cli show`."""
-    group = parser.add_argument_group("[show] --dir DIR, as in `saved_model_cli show`")
+    """Add the options of `saved_model_cli show`."""
+    group = parser.add_argument_group("with --dir DIR, as in `saved_model_cli show`")
     _add_model(group)
     group.add_argument("--all", action="store_true", help="all signatures, ops and functions")
-    group.add_argument("--list_ops", action="store_true", help="the ops of the tag-set, too")
+    group.add_argument("--list_ops", action="store_true", help="also list the ops of the graph")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add those of `saved_model_cli run`."""
-    group = parser.add_argument_group("--dir DIR, as in `saved_model_cli run`")
+    """Add the options of `saved_model_cli run`."""
+    group = parser.add_argument_group("with --dir DIR, as in `saved_model_cli run`")
     _add_model(group)
     add = group.add_argument
     add("--inputs", default="", metavar="KEY=FILE;...", help="a .npy file, or .npz[VARIABLE]")
@@ -38,7 +38,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--input_exprs",
         default="",
         metavar="KEY=EXPR;...",
-        help="a Python literal, or numpy such as 'x=np.ones((1, 31))'",
+        help="a Python literal or a numpy expression, such as 'x=np.ones((1, 31))'",
     )
     add(
         "--input_examples",
@@ -46,12 +46,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=LIST;...",
         help="""tf.Example messages, such as 'inputs=[{"x": [2.0]}]'""",
     )
-    add("--outdir", type=Path, metavar="DIR", help="write each output there as KEY.npy")
-    add("--overwrite", action="store_true", help="also over files that exist")
+    add("--outdir", type=Path, metavar="DIR", help="write each output to KEY.npy in DIR")
+    add("--overwrite", action="store_true", help="replace existing files")
     add(
         "--allow_pickle",
         action="store_true",
-        help="let --inputs read pickles, which may run any code",
+        help="let --inputs read pickles, which can run any code",
     )
     for name in _NOT_HERE:
         add(f"--{name}", nargs="?", const=name, help=argparse.SUPPRESS)
@@ -68,7 +68,7 @@ def refuse_stray_run_options(arguments: argparse.Namespace) -> None:
 
 
 def refuse_what_is_not_here(arguments: argparse.Namespace) -> None:
-    """Raise CallError for the options of `saved_model_cli run` that `eascmd run` cannot obey."""
+    """Raise CallError for options of `saved_model_cli run` that are not supported."""
     for name, what in _NOT_HERE.items():
         if getattr(arguments, name):
             raise CallError(
@@ -86,5 +86,5 @@ def _refuse_stray(arguments: argparse.Namespace, names: tuple[str, ...], form: s
 def _add_model(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--dir", type=Path, metavar="DIR", help="a SavedModel, or a directory of versions")
-    add("--tag_set", metavar="TAGS", help="the tags of one graph of it, such as serve")
-    add("--signature_def", metavar="KEY", help="one signature, such as serving_default")
+    add("--tag_set", metavar="TAGS", help="the tags of a graph, such as serve")
+    add("--signature_def", metavar="KEY", help="a signature, such as serving_default")

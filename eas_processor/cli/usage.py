@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 
 class _Formatter(argparse.HelpFormatter):
-    """As wide as the terminal up to 100 columns; the longest command fits before its text."""
+    """Uses up to 100 columns, and keeps a command and its text on one line."""
 
     def __init__(self, prog: str) -> None:
         width = min(shutil.get_terminal_size().columns, 100) - 2
@@ -24,12 +24,22 @@ class _Formatter(argparse.HelpFormatter):
             self._action_max_length = max(self._action_max_length, longest + 6)
 
 
+class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]
+    """The commands of a parser. The help of a command is its description too."""
+
+    def add_parser(self, name: str, **options: Any) -> Any:
+        if text := options.get("help"):
+            options.setdefault("description", f"{text[0].upper()}{text[1:]}.")
+        return super().add_parser(name, **options)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors name the nearest option or command."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", _Formatter)
         super().__init__(**options)
+        self.register("action", "parsers", _Commands)
         self.words: Sequence[str] = ()
 
     @property

@@ -80,4 +80,4 @@ def test_help_fits_80_columns(
     assert not command or "usage: eascmd " + command in lines[0]
     if not command:
         (line,) = [each for each in lines if "warmup-file" in each]
-        assert "write inputs" in line
+        assert "write a file" in line

@@ -272,8 +272,8 @@ def test_other_places(load: Load, path: str, message: str) -> None:
         ({"model_path": "notes.zip"}, "model_path: {0}/notes.zip is not an archive"),
         ({"model_entry": "2"}, "model_entry: '2' is not in the model"),
         ({"model_entry": "../m"}, "model_entry: '../m' is outside the model"),
-        ({"model_path": "m.tgz", "model_entry": "/m"}, "model_entry: '/m' leads out of the"),
-        ({"model_path": "http://h/m", "model_entry": ".."}, "model_entry: '..' leads out of the"),
+        ({"model_path": "m.tgz", "model_entry": "/m"}, "model_entry: '/m' is outside the"),
+        ({"model_path": "http://h/m", "model_entry": ".."}, "model_entry: '..' is outside the"),
     ],
 )
 def test_what_the_service_file_alone_shows_is_refused_before_anything_is_brought_here(

@@ -233,7 +233,7 @@ def test_anybody_may_read_what_is_public(
         ("nowhere/m", "there is no bucket nowhere at http://"),
         (f"{BUCKET}/gone", "there is no such object, and none below it"),
         (f"{BUCKET}/gone/", "there is no such object, and none below it"),
-        (f"{BUCKET}/clash", "clash/a is an object and has others below it, as no directory can"),
+        (f"{BUCKET}/clash", "clash/a is an object and has others below it, so it cannot"),
     ],
 )
 def test_what_is_not_there(load: Load, store: ObjectStore, path: str, message: str) -> None:
