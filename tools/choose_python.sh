@@ -10,16 +10,17 @@
 set -euo pipefail
 shopt -s nullglob
 
+no_venv='has no module venv or ensurepip (on Debian: apt install python3-venv)'
 probe=$(dirname "$0")/python_probe.py
 say() { echo "make: $*" >&2; }
 
 candidates() {
-    local name
+    local name uv=${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-${HOME:-}/.local/share}/uv/python}
     for name in python3 python3.13 python3.12 python3.11; do
         type -aP "$name" || true
     done
-    printf '%s\n' "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[123].*/bin/python3 \
-        "${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/uv/python}"/cpython-3.1[123]*/bin/python3 \
+    printf '%s\n' "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.1[123].*/bin/python3 \
+        "$uv"/cpython-3.1[123]*/bin/python3 \
         /usr/local/bin/python3 /usr/bin/python3
 }
 
@@ -36,7 +37,7 @@ if [ -n "${1:-}" ]; then
     case $status in
         0) ;;
         3) refuse "PYTHON=$1 is $("$1" --version 2>&1); the engine needs Python 3.11 to 3.13." ;;
-        4) refuse "PYTHON=$1 has no module venv or ensurepip (on Debian: apt install python3-venv)." ;;
+        4) refuse "PYTHON=$1 $no_venv." ;;
         *) refuse "PYTHON=$1 is not a Python that runs." ;;
     esac
 else
@@ -46,12 +47,12 @@ else
         case $seen in *":$real:"*) continue ;; esac
         # A shim of pyenv is one program for every version; it ends with an error for most.
         case $candidate in */shims/*) ;; *) seen+="$real:" ;; esac
-        line=$("$candidate" "$probe" 2>/dev/null) && status=0 || status=$?
+        line=$("$candidate" "$probe" 2>/dev/null </dev/null) && status=0 || status=$?
         if [ "$status" = 0 ]; then
             found+="$line"$'\n'
         elif [ "$status" = 4 ]; then
             without_venv=$candidate
-            say "passing over $candidate: it has no module venv or ensurepip (on Debian: apt install python3-venv)"
+            say "passing over $candidate: it $no_venv"
         fi
     done < <(candidates)
     if [ -z "$found" ]; then
