@@ -40,19 +40,19 @@ class Directories:
 
     def look(self) -> tuple[list[Path], list[Path]]:
         """Return the files that were added since the last look, and those that were removed."""
-        came: list[Path] = []
-        gone: list[Path] = []
+        added: list[Path] = []
+        removed: list[Path] = []
         for directory in self._directories:
             if (found := self._list(directory)) is None:
                 continue
-            came += [each for each in found if each not in self._missed]
+            added += [each for each in found if each not in self._missed]
             for each in [each for each in self._missed if each.parent == directory]:
                 self._missed[each] += 1
                 if each not in found and self._missed[each] >= _SEEN_GONE:
                     del self._missed[each]
-                    gone.append(each)
+                    removed.append(each)
             self._missed |= dict.fromkeys(found, 0)
-        return came, gone
+        return added, removed
 
     def _list(self, directory: Path) -> list[Path] | None:
         try:

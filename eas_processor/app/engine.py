@@ -126,7 +126,7 @@ class _Engine:
             self._registry,
             self._budget,
             self._instances,
-            self._make_room,
+            self._reserve_files,
             self._renew_certificate,
             self._serving,
             entries.add if entries is not None else lambda _: None,
@@ -241,11 +241,11 @@ class _Engine:
         start_timeout = self._settings.start_timeout
         return Supervisor(settings, admission, self._machine, start_timeout, self._budget)
 
-    def _make_room(self, settings: ServiceSettings) -> None:
+    def _reserve_files(self, settings: ServiceSettings) -> None:
         """Lower the limit of connections, so that descriptors are left for all instances."""
         services = self._services
         if isinstance(services, Models):
-            self._leave(services.instances, 1)
+            self._limit_connections(services.instances, 1)
             return
         counts = [
             each.settings.instances
@@ -254,9 +254,9 @@ class _Engine:
             if each.name != settings.name
         ]
         counts.append(settings.instances)
-        self._leave(sum(counts), max(counts))
+        self._limit_connections(sum(counts), max(counts))
 
-    def _leave(self, instances: int, updated: int) -> None:
+    def _limit_connections(self, instances: int, updated: int) -> None:
         most = self._files.most_connections(instances, updated)
         self._listeners.limit_connections(most)
 

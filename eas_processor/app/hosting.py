@@ -76,7 +76,7 @@ class Shares:
     registry: Registry
     budget: Budget
     make_instances: Callable[[ServiceSettings, Admission], Instances]
-    make_room: Callable[[ServiceSettings], None] = lambda _: None
+    reserve_files: Callable[[ServiceSettings], None] = lambda _: None
     """Called with the settings of a service before its instances start."""
     on_reload: Callable[[], None] = lambda: None
     """Called when a service is read again. Raises SetupError."""
@@ -84,7 +84,7 @@ class Shares:
     """Called when a service serves for the first time."""
     on_name: Callable[[str], None] = lambda _: None
     """Called with the name of a service that is added."""
-    on_gone: Callable[[str], None] = lambda _: None
+    on_removed: Callable[[str], None] = lambda _: None
     """Called with the name of a service that is removed."""
 
 
@@ -206,7 +206,7 @@ class Host:
         if self._is_watched:
             self._stamp = await in_background(self.source.stamp)
         settings = await in_background(self.source.read)
-        self._shares.make_room(settings)
+        self._shares.reserve_files(settings)
         return settings
 
     async def _reread(self) -> ServiceSettings:
@@ -355,7 +355,7 @@ class Host:
         """Remove the entry of the service, so that its name is free."""
         if self.entry is not None:
             self._shares.registry.remove(self.entry)
-            self._shares.on_gone(self.entry.name)
+            self._shares.on_removed(self.entry.name)
             self.entry = None
         self._updates = None
 

@@ -47,7 +47,7 @@ class OpenFiles:
         self._limit = hard
         self._asked = asked
         self._kept = 0
-        self._said = asked
+        self._warned_of = asked
 
     def most_connections(self, instances: int, updated: int = 0) -> int:
         """
@@ -61,8 +61,8 @@ class OpenFiles:
         self._kept = max(self._kept, kept(instances, updated))
         most = max(self._limit - self._kept, _FEWEST_CONNECTIONS)
         most = min(self._asked, most)
-        if most < self._said:
-            self._said = most
+        if most < self._warned_of:
+            self._warned_of = most
             log.warning(
                 "the limit of open files is %d: %d connections may be open at a time, not %d "
                 "(--max-connections); raise it (ulimit -Hn, or LimitNOFILE= in a systemd unit), or "

@@ -108,12 +108,12 @@ class Services:
     async def _follow(self, directories: Directories, make: Callable[[Path], Source]) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
-            came, gone = await in_background(directories.look)
+            added, removed = await in_background(directories.look)
             hosts = {each.source.label: each for each in self._hosts}
-            for label in map(str, gone):
+            for label in map(str, removed):
                 if label in hosts:
                     self.remove(hosts[label])
-            for path in came:
+            for path in added:
                 if str(path) not in hosts:
                     self.add(make(path))
 

@@ -43,7 +43,7 @@ class ModelHost:
         self._ending: dict[int, asyncio.Task[None]] = {}
         """The tasks that unload versions, by number."""
         self._aspired: set[int] = set()
-        self._said = ""
+        self._logged = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._everything: set[Version] = set()
@@ -104,7 +104,7 @@ class ModelHost:
                 f"{config.base_path}; expected directories whose names are numbers"
             )
         else:
-            self._said = ""
+            self._logged = ""
         self.aspire(aspired)
 
     def aspire(self, aspired: dict[int, Path]) -> None:
@@ -160,8 +160,8 @@ class ModelHost:
             self._drop(number)
 
     def _say(self, sentence: str) -> None:
-        if sentence != self._said:
-            self._said = sentence
+        if sentence != self._logged:
+            self._logged = sentence
             log.warning("%s: %s", self, sentence)
 
     # The admin routes

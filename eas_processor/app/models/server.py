@@ -57,9 +57,9 @@ class Models:
         self._shares = shares
         self._offer = offer
         self._hosts: dict[str, ModelHost] = {}
-        self._going: set[ModelHost] = set()
+        self._ending: set[ModelHost] = set()
         self._config: list[ModelConfig] = []
-        self._said = ""
+        self._logged = ""
         self._lock = asyncio.Lock()
         self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,7 +82,7 @@ class Models:
     @property
     def instances(self) -> int:
         """The number of instances: one per version, including those loading or unloading."""
-        return sum(each.versions for each in [*self._hosts.values(), *self._going])
+        return sum(each.versions for each in [*self._hosts.values(), *self._ending])
 
     async def start(self) -> None:
         """
@@ -141,7 +141,7 @@ class Models:
     async def stop(self) -> None:
         """End all instances, and wait for them."""
         await self.end_changes()
-        hosts = [*self._hosts.values(), *self._going]
+        hosts = [*self._hosts.values(), *self._ending]
         await asyncio.gather(*(each.stop() for each in hosts))
 
     async def _change_to(self, config: list[ModelConfig]) -> None:
@@ -172,11 +172,11 @@ class Models:
         await asyncio.gather(*map(look, self.hosts))
 
     async def _remove(self, host: ModelHost) -> None:
-        self._going.add(host)
+        self._ending.add(host)
         if is_service_name(host.name):
-            self._shares.on_gone(host.name)
+            self._shares.on_removed(host.name)
         await host.remove()
-        self._going.discard(host)
+        self._ending.discard(host)
 
     async def _wait(self, hosts: Iterable[ModelHost]) -> None:
         hosts = list(hosts)
@@ -243,14 +243,14 @@ class Models:
                 await self._adopt(config)
                 log.info("the configuration of models has changed and is applied")
         except SetupError as error:
-            if str(error) != self._said:
+            if str(error) != self._logged:
                 log.error("the configuration of models stays as it is: %s", error)
-            self._said = str(error)
+            self._logged = str(error)
         else:
-            self._said = ""
+            self._logged = ""
 
     def _services(self) -> Iterable[Service]:
-        hosts = [*self._hosts.values(), *self._going]
+        hosts = [*self._hosts.values(), *self._ending]
         return (service for each in hosts for service in each.services())
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> None:

@@ -137,7 +137,7 @@ class Version:
         shares = self._shares
         plan = partial(self._loading.plan, self._config, self.number, self.directory)
         settings = await in_background(plan)
-        shares.make_room(settings)
+        shares.reserve_files(settings)
         admission = Admission(settings)
         instances = shares.make_instances(settings, admission)
         self.service = Service(

@@ -34,7 +34,7 @@ class Credentials:
 class Access:
     """How to reach a bucket."""
 
-    how_to_give: str
+    advice: str
     """The end of an error: how to give credentials."""
     endpoint: str = ""
     """A URL with http:// or https://, '' for the library's default."""
@@ -45,7 +45,7 @@ class Access:
     """None for requests that are not signed."""
     options: dict[str, str] = field(default_factory=dict)
     """Options of the library's store."""
-    of_library: bool = False
+    by_library: bool = False
     """Whether the library finds the credentials, by `options` or the environment."""
     certificates: str = ""
     """The path of a file with further CA certificates."""

@@ -59,13 +59,13 @@ class Bucket:
         self.address = address
         self.access = access
         self._failures = Failures(address, access)
-        with self._failures.told():
+        with self._failures.translated():
             self._store = _open(address, access)
 
     def find(self) -> tuple[bool, list[Found]]:
         """Return whether the address is a directory, and the object or those below it."""
         key = self.address.key
-        with self._failures.told():
+        with self._failures.translated():
             if key and not key.endswith("/"):
                 try:
                     described = self._head(key)
@@ -83,7 +83,7 @@ class Bucket:
         options: dict[str, Any] = {"range": {"offset": offset}} if offset else {}
         if found.condition:
             options["if_match"] = found.condition
-        with self._failures.told(reading=True):
+        with self._failures.translated(reading=True):
             answer = self._store.get(found.key, options=options)
             etag = _etag(answer.meta)
             self._failures.compare(found.etag, etag, "ETag")
@@ -157,7 +157,7 @@ def _open(address: Address, access: Access) -> Any:
             raise address.refusal(f"{access.certificates}: {error.strerror}") from error
     # The library does not retry. Attempts of this package resume, in another process too.
     options: dict[str, Any] = {"client_options": client, "retry_config": {"max_retries": 0}}
-    options |= access.options | {"skip_signature": not (access.credentials or access.of_library)}
+    options |= access.options | {"skip_signature": not (access.credentials or access.by_library)}
     if address.scheme == "gs":
         return stores.GCSStore(address.bucket, **options)
     # obstore reads missing options from AWS_ variables, which do not apply to OSS.
@@ -168,7 +168,7 @@ def _open(address: Address, access: Access) -> Any:
             scheme, _, host = url.partition("://")
             url = f"{scheme}://{address.bucket}.{host}"
         options |= {"endpoint": url, "aws_endpoint_url_s3": url}
-    if not access.of_library:
+    if not access.by_library:
         options["credential_provider"] = lambda: _signer(access)
     return stores.S3Store(address.bucket, **options)
 

@@ -36,7 +36,7 @@ class Failures:
         self._place = access.endpoint or {"s3": "Amazon S3", "gs": "Google"}[address.scheme]
 
     @contextmanager
-    def told(self, *, reading: bool = False) -> Iterator[None]:
+    def translated(self, *, reading: bool = False) -> Iterator[None]:
         """Turn what obstore raises into UnreachableError, ChangedError and ModelFetchError."""
         try:
             yield
@@ -47,19 +47,19 @@ class Failures:
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             # The text may contain requests with secrets, so only known parts of it are shown.
-            raise self._told(error, reading) from None
+            raise self._translate(error, reading) from None
 
     def is_refused(self, error: Exception) -> bool:
         """Tell whether the store has refused a request without giving a reason."""
         text = str(error)
         return _status(text) in (400, 401, 403) and not _CODE.search(text)
 
-    def compare(self, expected: object, came: object, what: str) -> None:
+    def compare(self, expected: object, actual: object, what: str) -> None:
         """Raise ChangedError if an answer differs from the request."""
-        if expected != came:
-            raise ChangedError(f"the {what} of the answer is {came}, expected {expected}")
+        if expected != actual:
+            raise ChangedError(f"the {what} of the answer is {actual}, expected {expected}")
 
-    def _told(self, error: BaseException, reading: bool) -> Exception:
+    def _translate(self, error: BaseException, reading: bool) -> Exception:
         text = str(error)
         found = _CODE.search(text)
         code, status = found[1] if found else "", _status(text)
@@ -88,8 +88,8 @@ class Failures:
 
     def _denied(self, code: str, status: int | None) -> str:
         access, said = self._access, f" ({code})" if code else ""
-        if not access.credentials and not access.of_library:
-            return f"not readable without credentials{said}; {access.how_to_give}"
+        if not access.credentials and not access.by_library:
+            return f"not readable without credentials{said}; {access.advice}"
         source = access.credentials.source if access.credentials else "the environment"
         if code in ("InvalidAccessKeyId", "InvalidAccessKeyId.NotFound"):
             return f"{self._place} does not know the access key of {source}"

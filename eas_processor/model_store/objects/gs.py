@@ -31,4 +31,4 @@ def access(address: Address, hints: Hints) -> Access:
         raise ModelFetchError(f"{_KEY} is {str(key)!r}, which is not a file")
     # The metadata server of a machine at Google is asked only if its address is set.
     asked = "application_credentials" in options or bool(os.environ.get("GCE_METADATA_HOST"))
-    return Access(_HOW, options.get("base_url", ""), options=options, of_library=asked)
+    return Access(_HOW, options.get("base_url", ""), options=options, by_library=asked)

@@ -41,8 +41,8 @@ def access(address: Address, hints: Hints) -> Access:
     )
     if credentials is None:
         credentials = _of_profile(profile, f"{keys_path}, profile {name}")
-    of_library = credentials is None and _is_asked()
-    if credentials is None and not of_library and any(each in profile for each in _BY_PROGRAM):
+    by_library = credentials is None and _is_asked()
+    if credentials is None and not by_library and any(each in profile for each in _BY_PROGRAM):
         raise address.refusal(
             f"the profile {name!r} takes its credentials from a program or a role; "
             "run `aws configure export-credentials --format env` and set what it prints"
@@ -52,7 +52,7 @@ def access(address: Address, hints: Hints) -> Access:
         _endpoint(profile, config),
         _first("AWS_REGION", "AWS_DEFAULT_REGION") or profile.get("region") or "us-east-1",
         credentials=credentials,
-        of_library=of_library,
+        by_library=by_library,
         certificates=_first("AWS_CA_BUNDLE") or profile.get("cabundle", ""),
     )
 

@@ -148,7 +148,7 @@ def test_files_of_aws(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_files_of_google(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not access("gs://b/k").of_library
+    assert not access("gs://b/k").by_library
     key = write(user / ".config/gcloud/application_default_credentials.json", "{}")
     assert access("gs://b/k").options == {"application_credentials": str(key)}
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(user / "gone"))
