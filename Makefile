@@ -94,7 +94,7 @@ coverage-commands: install
 
 coverage-report:
 	$(BIN)/coverage combine --quiet --keep .coverage.engine .coverage.workers .coverage.commands
-	$(BIN)/coverage report --fail-under=88
+	$(BIN)/coverage report --fail-under=91
 
 test-chaos: install  ## attack services under load (CHAOS_SECONDS=60 CHAOS_UPDATES=20 CHAOS_ENDS=20 for longer)
 	$(BIN)/python -m pytest tests/chaos -q -rP

@@ -15,7 +15,7 @@ from eas_processor.cli import graph_details
 from eas_processor.cli.inspect_show import graphs_of
 from eas_processor.cli.main import main
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.medium
 
 DATA = Path(__file__).parents[1] / "tf" / "data"
 TFS = DATA / "tfs"

@@ -131,15 +131,15 @@ def test_what_is_not_answered_at_the_end_is_waited_for(body: Path) -> None:
 
     def answer(_: bytes, number: int) -> bytes:
         if number == 5:
-            hangs.wait(5)
+            hangs.wait(60)
         return OK
 
-    plan = Plan(connections=2, duration=0.1, warm_up=0.0, timeout=0.4)
+    plan = Plan(connections=2, duration=0.1, warm_up=0.0, timeout=2.0)
     with answering(answer) as url:
         result = run_load(parse_url(url), build_requests(parse_url(url), [b"request"]), plan)
         hangs.set()
-    assert dict(result.errors) == {"no answer within 0.4 s": 1}
-    assert result.failed == 1 and 0.3 < max(result.latencies) < 2
+    assert dict(result.errors) == {"no answer within 2 s": 1}
+    assert result.failed == 1 and 1.5 < max(result.latencies) < 20
 
 
 def test_answers_after_the_end_are_no_throughput(body: Path) -> None:

@@ -173,3 +173,10 @@ class TestHead:
     def test_what_a_head_cannot_say(self):
         with pytest.raises(InvalidRequest, match="headers: '€' is not in Latin-1"):
             _http.request_head("POST", "/a", "h", {"X-Mine": "5 €"}, 0)
+
+
+def test_a_connection_is_doubted_after_half_of_the_time():
+    patience = _http.Patience(time.monotonic() + 100)
+    assert 40 < patience.half() <= 50
+    assert 40 < patience.halved().left() <= 50
+    assert _http.Patience(time.monotonic() + 100, silence=10).half() is None
