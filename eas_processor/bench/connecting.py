@@ -30,7 +30,7 @@ async def connect(target: Target, owner: Owner, in_flight: int = 1) -> Sequence[
 
 
 async def open_grpc(target: Target, connection: GrpcConnection) -> GrpcConnection:
-    """Connect, and wait until the server takes calls; raises BenchError."""
+    """Connect, and wait until the server takes calls. Raises BenchError."""
     await _open(target, connection)
     try:
         await asyncio.wait_for(connection.ready, _SETTINGS_S)

@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         self._owner.lost([self], exc)
 
     def give_up(self) -> None:
-        """Close the connection: a late answer would be taken for that of the next request."""
+        """Close the connection, so that a late answer does not count for the next request."""
         self._transport.abort()
 
     def close(self) -> None:

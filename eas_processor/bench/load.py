@@ -31,11 +31,11 @@ class Plan:
     """
     How to load an endpoint. Times are in seconds.
 
-    The measured part ends after `duration`, or after `requests` of them where that is above 0.
-    With `rate` above 0 a request starts every 1 / rate s whatever comes back, and its latency
-    counts from then, also while it waits for one of the `connections`.
+    The measured part ends after `duration`, or after `requests` requests if that is above 0. With
+    `rate` above 0, a request is due every 1 / rate seconds, regardless of answers. Its latency
+    counts from that time, so it includes a wait for one of the `connections`.
 
-    `concurrency` calls of gRPC are in flight at a time, over all connections; 0 is one on each.
+    `concurrency` is the number of gRPC calls in flight over all connections; 0 means one on each.
     """
 
     connections: int = 1
@@ -69,7 +69,7 @@ class Result:
     unsent: int = 0
     """Requests of an open loop that found no free connection in time."""
     good_in_time: int = 0
-    """Good answers that came before the end."""
+    """Good answers that arrived before the end."""
     kind: Statuses = HTTP
 
     @property
@@ -84,7 +84,7 @@ class Result:
 
     @property
     def throughput(self) -> float:
-        """Good answers a second, without those that came after the end."""
+        """Good answers per second, without those that arrived after the end."""
         return self.good_in_time / self.seconds if self.seconds else 0.0
 
     @property
@@ -95,15 +95,15 @@ class Result:
 
 def run_load(target: Target, requests: Sequence[Any], plan: Plan) -> Result:
     """
-    Load `target` and return what came back; raises BenchError when nobody listens there.
+    Load `target` and return the result. Raises BenchError if nothing listens there.
 
-    Requests are what `build_requests` returns, and what `build_calls` does for a target of gRPC.
+    Requests are built by `build_requests`, and by `build_calls` for a gRPC target.
     """
     return uvloop.run(Load(target, requests, plan).run())
 
 
 class Load:
-    """The connections of one run, and what they have seen."""
+    """The connections of one run, and their results."""
 
     def __init__(self, target: Target, requests: Sequence[Any], plan: Plan) -> None:
         self._target = target
@@ -153,7 +153,7 @@ class Load:
                 sender.close()
         return self._result
 
-    # Told by the senders
+    # Called by the senders
 
     def answered(
         self, sender: Sender, status: int, since: float, now: float, *, reusable: bool
@@ -171,7 +171,7 @@ class Load:
             self._use(sender)
 
     def broken(self, sender: Sender, reason: str) -> None:
-        """Note an answer that cannot be read, or does not come."""
+        """Note an answer that cannot be parsed, or will not arrive."""
         since, sender.since = sender.since, None
         self._failed(since, reason)
         sender.give_up()
@@ -197,7 +197,7 @@ class Load:
         task.add_done_callback(self._tasks.discard)
 
     def _use(self, sender: Sender) -> None:
-        """Have a free sender send what is due."""
+        """Send the due requests through free senders."""
         if not self._open_loop:
             sender.send(next(self._requests), perf_counter())
         elif self._waiting:

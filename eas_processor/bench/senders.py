@@ -31,7 +31,7 @@ class Owner(Protocol):
         """Take a complete answer; `reusable` tells whether the sender takes another request."""
 
     def broken(self, sender: Any, reason: str) -> None:
-        """Note that the answer to the open request cannot be read, or will not come."""
+        """Note that the answer to the open request cannot be parsed, or will not arrive."""
 
     def free(self, sender: Any) -> None:
         """Note that a sender that was given up takes requests again."""

@@ -1,4 +1,4 @@
-"""The statuses of a protocol: which ones are good, and what they are called."""
+"""The statuses of a protocol: their names, and which of them are good."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Statuses:
     names: Mapping[int, str] = field(default_factory=dict)
 
     def name(self, status: int) -> str:
-        """Return how a status is shown."""
+        """Return the name of a status, or its number if it has no name."""
         return self.names.get(status, str(status))
 
 

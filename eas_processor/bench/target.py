@@ -43,7 +43,7 @@ class Target:
 
 
 def parse_url(url: str) -> Target:
-    """Return the target of a URL of http, https, grpc or grpcs; raises BenchError."""
+    """Return the target of a URL of http, https, grpc or grpcs. Raises BenchError."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -70,7 +70,7 @@ def build_requests(
     content_type: str = PROTOBUF,
     headers: Mapping[str, str] | None = None,
 ) -> list[bytes]:
-    """Return a POST for each body, head and body in one piece; raises BenchError."""
+    """Return a POST for each body, with head and body in one piece. Raises BenchError."""
     fields = {"Host": target.authority, "Content-Type": content_type}
     if token:
         fields["Authorization"] = token

@@ -29,7 +29,7 @@ class Ticker:
             self._again()
 
     def close(self) -> None:
-        """Tick no more."""
+        """Stop ticking."""
         if self._fd >= 0:
             self._loop.remove_reader(self._fd)
             os.close(self._fd)
@@ -49,7 +49,7 @@ class Ticker:
 
 
 def _timer_fd(interval: float) -> int:
-    """Return a timer descriptor, or -1 where the system has none."""
+    """Return the descriptor of a timer, or -1 if the system has no timerfd."""
     try:
         libc = ctypes.CDLL(None)
         fd = int(libc.timerfd_create(_CLOCK_MONOTONIC, _NONBLOCK_CLOEXEC))

@@ -22,7 +22,7 @@ _ANSWER_S = 10.0
 
 
 def change(service: Path, what: str) -> None:
-    """Reload a running service, or roll it back, and print what came of it."""
+    """Reload a running service, or roll it back, and print the outcome."""
     answer = _call(_name(service), "POST", what)
     print(f"{answer['outcome']} (version {answer['version']})")
 
@@ -51,9 +51,9 @@ def instances(service: Path, *, as_json: bool) -> None:
 
 def services(*, as_json: bool) -> None:
     """
-    Print every service of the engines that run here.
+    Print every service of the engines that run on this machine.
 
-    Raises UpdateError after that where an engine does not answer.
+    Raises UpdateError after that if an engine did not answer.
     """
     found: list[dict[str, Any]] = []
     problems: list[str] = []
@@ -62,7 +62,7 @@ def services(*, as_json: bool) -> None:
             answer = _ask(address, engine_admin_token().value, "GET", "/admin/services")
             found += [{**each, "admin": address} for each in answer]
         except _NoEngineError:
-            pass  # It has ended meanwhile.
+            pass  # The engine has ended meanwhile.
         except UpdateError as error:
             problems.append(f"{address}: {error}")
     found.sort(key=lambda each: str(each["service"]))
@@ -86,7 +86,7 @@ def _print_services(found: Sequence[dict[str, Any]]) -> None:
     )
     for each in found:
         if reason := _one_line(each["reason"]):
-            # What is wrong with a file begins with its name, which a nameless service is called.
+            # An error in a file begins with its path, which is also the name of a nameless service.
             begins = reason.startswith(f"{each['service']}: ")
             print(reason if begins else f"{each['service']}: {reason}")
 
@@ -122,12 +122,12 @@ def _call(name: str, method: str, route: str) -> Any:
 
 
 class _NoEngineError(Exception):
-    """No engine answers at an address."""
+    """No engine listens at an address."""
 
 
 def _ask(address: str, token: str, method: str, target: str) -> Any:
-    """Return what an engine answers. Raises UpdateError with what it refuses, _NoEngineError."""
-    # Signed: whoever has taken the port of an engine that was killed does not get the token.
+    """Return an engine's answer. Raises UpdateError if it refuses, or _NoEngineError."""
+    # Signed, so that a program that took the port of a killed engine does not get the token.
     headers = signed_headers(token, target, "", "", http_date(), method)
     try:
         url = urlsplit(address)
@@ -135,7 +135,7 @@ def _ask(address: str, token: str, method: str, target: str) -> Any:
         with contextlib.closing(connection):
             connection.connect()
             if method == "POST":
-                # Loading a new version takes as long as it takes.
+                # There is no timeout for the answer, because loading a new version may take long.
                 connection.sock.settimeout(None)
             connection.request(method, target, headers=headers)
             response = connection.getresponse()

@@ -1,4 +1,4 @@
-"""What `eascmd serve` prints when a service is ready: text for people, JSON for programs."""
+"""The output of `eascmd serve` when a service is ready: text for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from eas_processor.config import Token
 
 def announce(address: str, name: str, token: Token, signature: str) -> None:
     """
-    Print where a service answers, with which token, and what a request can look like.
+    Print the address and token of a service, and an example request.
 
-    On a terminal that is text. Elsewhere stdout gets one JSON object on one line, without the token
-    itself, and the text goes to stderr if that is a terminal. `address` is what the engine listens
-    on; `signature` is as in `ready_lines`.
+    A terminal gets text. Otherwise stdout gets one JSON object on one line, without the token
+    itself, and the text goes to stderr if that is a terminal. `address` is the URL of the engine's
+    listener; `signature` is the same as for `ready_lines`.
     """
     lines = ready_lines(reachable(address), name, token, signature, terminal=True)
     if sys.stdout.isatty():
@@ -31,7 +31,7 @@ def announce(address: str, name: str, token: Token, signature: str) -> None:
 
 
 def announce_model(address: str, name: str) -> None:
-    """Print where a model answers; as text on a terminal, else one JSON object on one line."""
+    """Print a model's address, as text on a terminal, else as one JSON object on one line."""
     shown = reachable(address)
     url = f"{shown}/v1/models/{name}"
     if sys.stdout.isatty():
@@ -51,9 +51,9 @@ def announce_model(address: str, name: str) -> None:
 
 def serving_event(address: str, name: str, token: Token, signature: str) -> dict[str, Any]:
     """
-    Return what a program needs to call a service; `time` to `message` are as in the log.
+    Return the facts that a program needs to call a service, in the form of a log record.
 
-    `token_file` is None for a public service, `python` for a model without a signature.
+    `token_file` is None for a public service, and `python` is None for a model without a signature.
     """
     shown = reachable(address)
     _, _, curl, *snippet = ready_lines(shown, name, token, signature, terminal=False)

@@ -1,4 +1,4 @@
-"""`eascmd bench`: load an endpoint, or a service file's service, and show what came back."""
+"""`eascmd bench`: load an endpoint, or the service of a service file, and print the figures."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def bench(endpoint: str, plan: Plan, options: Options) -> None:
     """
     Load `endpoint`, a URL or the path of a service file, and print the figures.
 
-    Raises BenchError when the endpoint cannot be reached or refuses the first request, and after
-    the figures when any request failed or could not be sent in time.
+    Raises BenchError if the endpoint cannot be reached or refuses the first request. Also raises
+    it, after printing the figures, if any request failed or could not be sent in time.
     """
     with _endpoint(endpoint) as (url, kept_token, warm_up):
         token = options.token
@@ -98,7 +98,7 @@ def _length(plan: Plan) -> str:
 
 
 def _wrong(result: Result) -> str:
-    """Return what went wrong, in words; '' for nothing."""
+    """Return a sentence about failed and unsent requests, '' if there are none."""
     total = result.failed + result.good + result.unsent
     parts = []
     if result.failed:

@@ -15,7 +15,7 @@ from eas_processor.errors import BenchError, ModelFetchError
 
 
 def bodies_from_file(path: Path) -> list[bytes]:
-    """Return the requests of a file: a `.txt` has one a line in base64, any other is one."""
+    """Return the requests of a file: one per line in base64 in a `.txt`, else one in all."""
     try:
         return read_requests(path)
     except ModelFetchError as error:
@@ -25,7 +25,7 @@ def bodies_from_file(path: Path) -> list[bytes]:
 
 
 def body_from_signature(text: bytes, rows: int) -> bytes:
-    """Return a request of random data for a signature in JSON; unknown dims are `rows`."""
+    """Return a request of random data for a signature in JSON. Unknown dimensions get `rows`."""
     try:
         signature = json.loads(text)
         inputs = {each["name"]: _random(each, rows) for each in signature["inputs"]}
@@ -49,7 +49,7 @@ def _random(spec: dict[str, Any], rows: int) -> wire.Tensor:
 
 
 def random_tensor(name: str, number: int, dims: Sequence[int], rows: int) -> wire.Tensor:
-    """Return random data of a dtype's number; dims below 0 are `rows`. Raises BenchError."""
+    """Return random data of a numbered dtype. Negative dims are `rows`. Raises BenchError."""
     try:
         storage = wire.storage_dtype(number)
     except wire.WireError as error:

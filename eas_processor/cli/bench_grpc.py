@@ -35,9 +35,9 @@ def calls_of(
     target: Target, token: str, timeout: float, *, body: Path | None, inputs: str, rows: int
 ) -> list[Call]:
     """
-    Return calls of Predict: with bodies of a file, arrays, or random data for the signature.
+    Return calls of Predict with the bodies of a file, with arrays, or with random data.
 
-    Raises BenchError when the server refuses the first of them.
+    Raises BenchError if the server refuses the first call.
     """
     if body is not None:
         messages = bodies_from_file(body)
@@ -82,7 +82,7 @@ def _tensor(name: str, array: Any) -> wire.Tensor:
 
 
 def _ask(target: Target, call: Call, timeout: float) -> bytes:
-    """Return the answer to one call; raises BenchError unless its status is OK."""
+    """Return the answer to one call. Raises BenchError unless its status is OK."""
     answer = call_once(target, call, timeout)
     if not answer.status:
         return answer.message

@@ -25,7 +25,7 @@ def random_body(url: str, token: str, timeout: float, rows: int) -> bytes:
 def requests_of(
     url: str, token: str, timeout: float, bodies: Sequence[bytes], content_type: str
 ) -> list[bytes]:
-    """Return a request for each body; raises BenchError when the server refuses the first."""
+    """Return a request for each body. Raises BenchError if the server refuses the first one."""
     if content_type == PROTOBUF and all(each.startswith(b"{") for each in bodies):
         content_type = "application/json"  # lines of JSON
     payloads = build_requests(parse_url(url), bodies, token=token, content_type=content_type)
@@ -36,13 +36,13 @@ def requests_of(
 def _ask(
     method: str, url: str, token: str, body: bytes | None, content_type: str, timeout: float
 ) -> bytes:
-    """Return the answer to one request; raises BenchError unless its status is 2xx."""
+    """Return the answer to one request. Raises BenchError unless its status is 2xx."""
     headers = {"Authorization": token} if token else {}
     if body is not None:
         headers["Content-Type"] = content_type
     try:
         with requests.Session() as session:
-            session.trust_env = False  # neither a proxy nor a .netrc is part of what is measured
+            session.trust_env = False  # proxies and .netrc are not part of the measurement
             answer = session.request(method, url, data=body, headers=headers, timeout=timeout)
     except (requests.RequestException, UnicodeError) as error:
         reason = "nobody listens there" if "refused" in str(error) else str(error)

@@ -10,7 +10,7 @@ from eas_processor.cli.option_types import amount, positive
 
 
 def add_bench_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `bench` takes to its parser."""
+    """Add the options of `bench` to its parser."""
     parser.description = (
         "Load an endpoint and show throughput and latencies. The exit status is 1 if the endpoint "
         "cannot be reached, or if any request failed or could not be sent in time."

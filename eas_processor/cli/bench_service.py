@@ -1,4 +1,4 @@
-"""A service that runs for the time of a benchmark."""
+"""A service that runs during a benchmark."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STOP_S = 60
 
 @dataclass(frozen=True)
 class RunningService:
-    """Where a service answers, with which token ('' for none), and its engine's process."""
+    """The URL of a service, its token ('' for none), and the process of its engine."""
 
     url: str
     token: str
@@ -28,7 +28,7 @@ class RunningService:
 
 @contextlib.contextmanager
 def running(path: Path, options: Sequence[str] = ()) -> Iterator[RunningService]:
-    """Serve a service file on a free port, in a process of its own; raises BenchError."""
+    """Serve a service file on a free port, in a process of its own. Raises BenchError."""
     command = [sys.executable, "-m", "eas_processor.cli", "serve", str(path), "--port", "0"]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(

@@ -28,7 +28,7 @@ from eas_processor.errors import BuildError
 
 
 def build(arguments: argparse.Namespace) -> None:
-    """Make, check, write out or remove the builds; raises SetupError."""
+    """Make, check, export or remove the builds. Raises SetupError."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     entries = _entries(arguments)
     if arguments.output is not None and len(entries) > 1:

@@ -36,7 +36,7 @@ def print_builds(*, as_json: bool) -> None:
             " ".join(row["python"]),
             f"GPU (CUDA {row['cuda']}, cuDNN {row['cudnn']})" if row["gpu"] else "CPU",
             row["installed"] or "no",
-            # What is not here yet is an estimate, and of the engine's own there is no second copy.
+            # A missing build has an estimated size. The engine's own build has no second copy.
             size if row["installed"] == "yes" else f"about {size}",
         )
     console.print(table)

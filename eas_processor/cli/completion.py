@@ -1,4 +1,4 @@
-"""`eascmd completion`: what completes commands and options in a shell, printed or installed."""
+"""`eascmd completion`: print or install a shell's script that completes commands and options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def print_completion(shell: str) -> None:
 
 
 def install_completion(shell: str) -> None:
-    """Write the script to where the user's shell looks for it, and say how to undo that."""
+    """Write the script to the directory of the user's shell, and print how to undo that."""
     path = path_of_script(shell)
     text = script(shell) + "\n"
     try:
@@ -55,7 +55,7 @@ def path_of_script(shell: str) -> Path:
 
 
 def shell_of_user() -> str:
-    """Return the name of the user's shell, '' where SHELL names none of those known here."""
+    """Return the name of the user's shell, '' if SHELL does not name a supported one."""
     name = Path(os.environ.get("SHELL", "")).name
     return name if name in SHELLS else ""
 

@@ -32,7 +32,7 @@ class Blocks:
         self._known: dict[bytes, Fields] = {}
 
     def read(self, block: bytes) -> Fields:
-        """Return what a block says; raises ValueError for what is none."""
+        """Return the gRPC fields of a header block. Raises ValueError for an invalid block."""
         known = self._known.get(block)
         if known is not None:
             return known

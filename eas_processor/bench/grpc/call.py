@@ -33,9 +33,9 @@ class Call:
     """
     The bytes of a call.
 
-    `head` are the first five of its HEADERS frame. `block` is the rest of it after the stream's
-    number, and the first five of a DATA frame with the whole of `message`. `message` has its
-    prefix of gRPC.
+    `head` has the first five bytes of the HEADERS frame. `block` has the bytes of that frame after
+    the stream number, and the first five bytes of a DATA frame with the whole `message`. `message`
+    includes the prefix that gRPC puts before each message.
     """
 
     head: bytes
@@ -60,10 +60,10 @@ def build_calls(
     """
     Return a call for each message, or for each of `timeouts` in s, with the messages in turn.
 
-    `path` is the method, the target's own by default. Calls that are `indexed` put their headers
-    into the server's table, each new timeout too, as clients in Go and Java do: they are for one
-    connection, in their order, and may start over. Raises BenchError for text that a header
-    cannot have.
+    `path` is the method, by default that of the target. With `indexed`, calls put their headers
+    into the server's table, including each new timeout, as clients in Go and Java do. Such calls
+    are for one connection and must be sent in order, which may repeat. Raises BenchError for text
+    that is not valid in a header.
     """
     fields = [
         (":method", "POST"),
@@ -106,7 +106,7 @@ def _call(block: bytes, message: bytes) -> Call:
 
 
 def _literals(fields: Sequence[tuple[str, str]]) -> bytes:
-    """Return a block that enters no table: RFC 7541, section 6.2.2."""
+    """Return a header block that is not added to any table (RFC 7541, section 6.2.2)."""
     return b"".join(
         _STATIC.get(field)
         or _INDEXED_NAMES.get(field[0], b"\0" + _text(field[0])) + _text(field[1])
@@ -126,7 +126,7 @@ def _text(text: str) -> bytes:
 
 
 def _timeout(seconds: float) -> str:
-    """Return a value of grpc-timeout, in the finest unit that its eight digits allow."""
+    """Return the value of grpc-timeout, in the finest unit for which eight digits suffice."""
     for unit, scale in _UNITS:
         if seconds * scale <= _LARGEST_TIMEOUT:
             return f"{max(1, round(seconds * scale))}{unit}"

@@ -27,7 +27,7 @@ class GrpcConnection(asyncio.Protocol):
         self.owner = owner
         self.lanes = [Lane(self) for _ in range(lanes)]
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done with the server's first SETTINGS, or a ConnectionError: nothing is sent before."""
+        """Resolves with the server's first SETTINGS, or fails; nothing is sent before."""
         self._keep = keep
         self._transport: asyncio.Transport
         self._open: dict[int, Lane] = {}
@@ -36,14 +36,14 @@ class GrpcConnection(asyncio.Protocol):
         self._sending = Sending(self._write)
         self._rest = b""
         self._block: list[bytes] = []
-        """The pieces of a header block that goes on in CONTINUATION frames."""
+        """The pieces of a header block that continues in CONTINUATION frames."""
         self._block_flags = 0
         self._taken = 0
         self._draining = False
         self._gathered: list[bytes] | None = None
-        """What is written while frames are read goes out together."""
+        """The bytes written while frames are read, which are sent together."""
 
-    # Told by the loop
+    # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -68,7 +68,7 @@ class GrpcConnection(asyncio.Protocol):
             self._open.clear()
             self.owner.lost(self.lanes, exc)
 
-    # Asked by the lanes
+    # Called by the lanes
 
     def send(self, lane: Lane, call: Call) -> None:
         """Open a stream for a call."""
@@ -216,7 +216,7 @@ class GrpcConnection(asyncio.Protocol):
         if not self._open:
             self._transport.close()
 
-    # What came of a call
+    # The outcome of a call
 
     def _answered(self, stream: int, lane: Lane, status: int) -> None:
         now = perf_counter()
@@ -237,7 +237,7 @@ class GrpcConnection(asyncio.Protocol):
         self.owner.broken(lane, reason)
 
     def _fail(self, reason: str) -> None:
-        """Give up all calls: what follows cannot be read."""
+        """Fail all calls, because the bytes that follow cannot be parsed."""
         if not self.ready.done():
             self._end_before_use(f"it does not speak gRPC: {reason}")
             return

@@ -49,7 +49,7 @@ def reset(stream: int, code: int) -> bytes:
 
 
 def read_settings(payload: bytes) -> dict[int, int]:
-    """Return the values of a SETTINGS frame; raises struct.error for a cut one."""
+    """Return the values of a SETTINGS frame. Raises struct.error if it is cut off."""
     return dict(struct.iter_unpack(">HL", payload))
 
 
@@ -59,7 +59,7 @@ def error_name(code: int) -> str:
 
 
 def without_padding(flags: int, payload: bytes) -> bytes:
-    """Return what a DATA or HEADERS frame carries; raises IndexError for an empty padded one."""
+    """Return the payload of a DATA or HEADERS frame without padding. Raises IndexError."""
     start, stop = 0, len(payload)
     if flags & PADDED:
         start, stop = 1, stop - payload[0]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """A sender: its calls follow each other, each as a stream of its own."""
+    """A sender of one call at a time, each as a stream of its own."""
 
     __slots__ = ("_connection", "http_status", "pieces", "since", "size", "stream", "text")
 
@@ -20,7 +20,7 @@ class Lane:
         self.stream = 0
         self.http_status = 0
         self.size = 0
-        """Bytes of the answer that have come."""
+        """The number of bytes received of the answer."""
         self.pieces: list[bytes] = []
         self.text = ""
         """The answer's grpc-message."""
@@ -32,7 +32,7 @@ class Lane:
         self._connection.send(self, request)
 
     def give_up(self) -> None:
-        """Reset the stream, and be free for another call."""
+        """Reset the stream, so that the lane can take another call."""
         self._connection.withdraw(self)
 
     def close(self) -> None:

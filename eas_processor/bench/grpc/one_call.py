@@ -20,7 +20,7 @@ _PREFIX = 5
 
 
 class Answer(NamedTuple):
-    """The number of a gRPC status, its text, and the message where there is one."""
+    """The number of a gRPC status, its text, and the message, b"" if there is none."""
 
     status: int
     text: str
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 def call_once(target: Target, call: Call, timeout: float) -> Answer:
-    """Return the answer to one call; raises BenchError when none comes within `timeout` s."""
+    """Return the answer to one call. Raises BenchError if none arrives within `timeout` seconds."""
     return uvloop.run(_call(target, call, timeout))
 
 

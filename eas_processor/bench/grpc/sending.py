@@ -11,7 +11,7 @@ _LARGEST_FRAME = 1 << 20
 
 
 class _Message:
-    """What is left of a message, and how much of it its stream may carry now."""
+    """The unsent rest of a message, and the bytes that its stream may carry now."""
 
     __slots__ = ("left", "window")
 
@@ -21,7 +21,7 @@ class _Message:
 
 
 class Sending:
-    """Writes calls: at once where they fit into one frame and the windows, else in pieces."""
+    """Writes calls, at once if they fit into one frame and the windows, else in pieces."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
@@ -45,11 +45,11 @@ class Sending:
         self._pump()
 
     def drop(self, stream: int) -> bool:
-        """Write no more of a message; whether there was more of it."""
+        """Stop writing a message, and return whether a part of it was unsent."""
         return self._waiting.pop(stream, None) is not None
 
     def grow(self, stream: int, increment: int) -> None:
-        """The other side takes so many bytes more: of a stream, or of all (0)."""
+        """Note that the other side accepts more bytes on a stream, or on all of them (0)."""
         if not stream:
             self._window += increment
         elif stream in self._waiting:
@@ -57,7 +57,7 @@ class Sending:
         self._pump()
 
     def allow(self, initial: int | None, frame_size: int | None) -> None:
-        """The other side has told the window of its streams, or the size of its frames."""
+        """Apply the other side's stream window and frame size."""
         if initial is not None:
             for message in self._waiting.values():
                 message.window += initial - self._initial
@@ -68,7 +68,7 @@ class Sending:
         self._pump()
 
     def _pump(self) -> None:
-        """Write a piece of each message that waits, until the windows are closed."""
+        """Write a piece of each waiting message in turn, until the windows are closed."""
         moved = True
         while moved and self._window > 0:
             moved = False
