@@ -4,7 +4,7 @@ Run the engine's tests at the ends of the ranges of its requirements: `make test
     python tools/test_ranges.py oldest|newest ... [-- PYTEST-ARGUMENT ...]
 
 Each end has an environment `.venv-ranges-END` with the oldest or the newest version of everything
-that pyproject.toml names for the server, gRPC, object stores, traces and pictures, as far as there
+that pyproject.toml names for the server and its extras, TensorFlow aside, as far as there
 is a wheel for this Python. The packages that only tests need are the newest that fit beside them.
 """
 
@@ -18,7 +18,7 @@ from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parents[1]
 RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
-EXTRAS = ("server", "grpc", "stores", "otel", "images")
+EXTRAS = ("server", "grpc", "stores", "otel", "images", "completion")
 TOOLS = ["pytest", "pytest-timeout", "hypothesis", "packaging", "pyyaml", "h11", "ngh2"]
 TOOLS += ["grpcio-health-checking", "grpcio-reflection", "moto[s3]", "flask", "flask-cors"]
 TOOLS += ["pip", "setuptools"]

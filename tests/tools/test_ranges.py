@@ -23,8 +23,8 @@ def tool() -> dict[str, Any]:
 
 
 def test_every_extra_of_the_engine_is_among_them(tool: dict[str, Any]) -> None:
-    # TensorFlow is locked for each build; the rest is for development or for the shell.
-    others = {"tensorflow", "completion", "examples", "fuzz", "dev"}
+    # TensorFlow is locked for each build; the rest is for development.
+    others = {"tensorflow", "examples", "fuzz", "dev"}
     assert {*tool["EXTRAS"]} == PROJECT["optional-dependencies"].keys() - others
 
 
@@ -33,7 +33,7 @@ def test_every_path_exists(tool: dict[str, Any]) -> None:
         assert (ROOT / each.removeprefix("--ignore=")).exists(), each
 
 
-@pytest.mark.parametrize("extra", ["", "server", "grpc", "stores", "otel", "images"])
+@pytest.mark.parametrize("extra", ["", "server", "grpc", "stores", "otel", "images", "completion"])
 def test_each_requirement_has_an_oldest_version(extra: str) -> None:
     texts = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
     for text in texts:
