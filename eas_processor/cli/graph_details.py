@@ -83,7 +83,7 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
 @dataclass(frozen=True)
 class Shown:
-    """What Python has no literal of, such as a TensorSpec: its text, type and, of a spec, name."""
+    """A value without a Python literal, such as a TensorSpec: its text, type, and a spec's name."""
 
     text: str
     kind: str
@@ -94,14 +94,14 @@ class Shown:
 
 
 class Option(NamedTuple):
-    """One way to call a function: its positional arguments, and the names of the others."""
+    """One way to call a function: its positional and its named arguments."""
 
     arguments: list[Any]
     names: list[str]
 
 
 def read_details(directory: Path) -> list[Any]:
-    """Return the graphs of the SavedModel in `directory`, as messages; raises CallError."""
+    """Return the graphs of the SavedModel in `directory`, as messages. Raises CallError."""
     message = _SAVED_MODEL()
     path = directory / "saved_model.pb"
     try:
@@ -118,7 +118,7 @@ def read_details(directory: Path) -> list[Any]:
 
 
 def ops_of(graph: Any) -> list[str]:
-    """Return the ops that a graph uses, also in functions that it calls, in order."""
+    """Return the ops of a graph and of the functions that it calls, in order."""
     functions = {each.signature.name: each for each in graph.graph_def.library.function}
     seen: set[str] = set()
     left = [graph.graph_def.node]
@@ -136,7 +136,7 @@ def ops_of(graph: Any) -> list[str]:
 
 
 def functions_of(graph: Any) -> Iterator[tuple[str, list[Option]]]:
-    """Yield the functions of the model's own object by name, with the ways to call each."""
+    """Yield the functions of the model's root object by name, with the ways to call each."""
     objects = graph.object_graph_def
     concrete = objects.concrete_functions
     for child in sorted(objects.nodes[0].children, key=lambda child: child.local_name):

@@ -21,10 +21,10 @@ _LARGE_GRAPH = 32 * 1024 * 1024
 
 def frozen_graph_signature(model_entry: Path) -> str:
     """
-    Return what a model without signatures takes, and its last likely output, as a signature.
+    Return the inputs of a model without signatures, and its last likely output, as a signature.
 
     Such a model is a frozen graph, or a SavedModel that is served by tensor names. The signature is
-    empty if the graph is too large to be worth parsing, or cannot be read any more.
+    empty if the graph is too large to parse for a hint, or can no longer be read.
     """
     with contextlib.suppress(OSError):
         is_saved_model = model_entry.is_dir()
@@ -55,7 +55,8 @@ def ready_lines(
     """
     Return the lines to print. They contain the token itself only for a terminal.
 
-    `signature` is the JSON that answers an empty request. Without it there is no example.
+    `signature` is the JSON that the service answers to an empty request. Without a signature there
+    is no example.
     """
     url = f"{address}/api/predict/{name}"
     lines = [f"Serving at: {url}"]

@@ -1,4 +1,4 @@
-"""`eascmd inspect`: print what a model takes and returns, without running it."""
+"""`eascmd inspect`: print the inputs and outputs of a model, without running it."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def inspect(path: Path, *, as_json: bool) -> None:
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    """Return what `eascmd inspect --json` prints; raises ModelFetchError."""
+    """Return the facts that `eascmd inspect --json` prints. Raises ModelFetchError."""
     return _facts(path, read(path))
 
 
 def read(path: Path) -> Summary:
-    """Return what the files of a model, or an archive of them, say; raises ModelFetchError."""
+    """Return the facts in the files of a model or in an archive of them. Raises ModelFetchError."""
     if not path.exists():
         raise ModelFetchError(f"{path} does not exist")
     try:

@@ -13,7 +13,7 @@ from eas_processor.tf.model.find import FrozenGraphSummary, MetaGraph, SavedMode
 
 
 def show(arguments: Namespace) -> None:
-    """Print tag-sets, signature keys, a signature or all of it, as the options ask."""
+    """Print the tag-sets, signature keys, one signature or everything, as the options say."""
     graphs = graphs_of(arguments.dir)
     if arguments.all:
         _print_all(graphs, arguments.dir)
@@ -40,7 +40,7 @@ def show(arguments: Namespace) -> None:
 
 
 def graphs_of(directory: Path) -> list[MetaGraph]:
-    """Return the graphs of the SavedModel that `directory` means; raises EasError."""
+    """Return the graphs of the SavedModel that is found in `directory`. Raises EasError."""
     if directory.is_file():
         raise CallError(
             f"--dir {directory}: expected the directory of a SavedModel, and this is a file; "
@@ -57,7 +57,7 @@ def graphs_of(directory: Path) -> list[MetaGraph]:
 
 
 def graph_of(graphs: list[MetaGraph], tag_set: str) -> MetaGraph:
-    """Return the graph with these tags, separated by commas; raises CallError."""
+    """Return the graph with these comma-separated tags. Raises CallError."""
     tags = {tag.strip() for tag in tag_set.split(",")} - {""}
     for graph in graphs:
         if set(graph.tags) == tags:
@@ -67,7 +67,7 @@ def graph_of(graphs: list[MetaGraph], tag_set: str) -> MetaGraph:
 
 
 def signature_of(graph: MetaGraph, key: str) -> dict[str, Any]:
-    """Return the signature `key` as `/metadata` shows it; raises CallError."""
+    """Return the signature `key` as `/metadata` shows it. Raises CallError."""
     if key in graph.metadata:
         found: dict[str, Any] = graph.metadata[key]
         return found

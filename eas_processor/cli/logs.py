@@ -2,7 +2,7 @@
 Set up the log: readable on a terminal, one JSON object on each line elsewhere.
 
 A process that serves never waits for a reader of stdout or stderr. Its output goes to a queue
-(`log_queue`), which drops and counts what is not read in time.
+(`log_queue`), which drops and counts the records that are not read in time.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Readable(logging.Formatter):
 
 
 def log_handler(stream: TextIO, *, readable: bool = False) -> logging.Handler:
-    """Return a handler that writes to `stream` in the form that suits it, or for people."""
+    """Return a handler for `stream`: text for a terminal or if `readable`, else JSON."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_formatter(stream, readable))
     return handler
@@ -108,7 +108,7 @@ def set_up(*, verbose: bool, readable: bool = False) -> None:
 
 
 class QueuedHandler(logging.Handler):
-    """Puts records into a queue; `stream` says which form and encoding they have."""
+    """Puts records into a queue, in the format and encoding of `stream`."""
 
     def __init__(self, stream: TextIO, descriptor: int, *, readable: bool = False) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class QueuedHandler(logging.Handler):
         return (self.format(record) + "\n").encode(self._encoding, "backslashreplace")
 
     def _notice(self, count: int) -> bytes:
-        return self._encoded(_record("%d log record(s) were dropped: nobody took them", count))
+        return self._encoded(_record("%d log record(s) were dropped: their reader is slow", count))
 
 
 def _record(message: str, argument: object) -> logging.LogRecord:
@@ -143,7 +143,7 @@ def _formatter(stream: TextIO, readable: bool = False) -> logging.Formatter:
 
 
 def _queue_output(readable: bool) -> logging.Handler:
-    """Replace stdout and stderr by streams that never wait; return the handler of the log."""
+    """Replace stdout and stderr by streams that never block, and return the log's handler."""
     # Duplicates, because TensorFlow, which --inline loads in this process, changes descriptor 2.
     handler = QueuedHandler(sys.stderr, os.dup(sys.stderr.fileno()), readable=readable)
     queues = [handler.queue]
@@ -160,7 +160,7 @@ def _finish(queues: list[LineQueue]) -> None:
     end = monotonic() + _END_S
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    for queue in reversed(queues):  # what stdout does not take is said in the log
+    for queue in reversed(queues):  # lost output of stdout is reported in the log
         queue.flush(max(0.0, end - monotonic()))
 
 
@@ -178,13 +178,13 @@ def _say_lost() -> Callable[[OSError, bytes], None]:
 
 def _stream(stream: TextIO, queue: LineQueue) -> TextIO:
     raw = cast("io.BufferedWriter", _Raw(queue, stream.fileno(), terminal=stream.isatty()))
-    # A path that the locale cannot write must not end a service that prints it.
+    # Printing a path that the locale cannot encode must not end the service.
     errors = "backslashreplace" if stream.errors == "strict" else stream.errors
     return io.TextIOWrapper(raw, stream.encoding, errors, line_buffering=True)
 
 
 class _Raw(io.RawIOBase):
-    """The way of a text stream's bytes to a queue."""
+    """A binary stream that puts the bytes of a text stream into a queue."""
 
     def __init__(self, queue: LineQueue, descriptor: int, *, terminal: bool) -> None:
         self._queue = queue

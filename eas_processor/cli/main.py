@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(parser: Parser, words: list[str]) -> int:
-    """Run the command that `words` name; return the exit status."""
+    """Run the command in `words`, and return the exit status."""
     try:
         arguments = parser.parse(words)
         arguments.run(arguments)
@@ -59,7 +59,7 @@ def _run(parser: Parser, words: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Otherwise the interpreter tries to write the rest when it exits, and prints a traceback.
+        # Otherwise the interpreter writes the rest when it exits, fails, and prints a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

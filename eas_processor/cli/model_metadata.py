@@ -1,4 +1,4 @@
-"""`GetModelMetadata` of TensorFlow Serving, without protobuf classes: the question, the answer."""
+"""Request and answer of TensorFlow Serving's `GetModelMetadata`, without protobuf classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST_NUMBER, _SECOND_NUMBER = tag_of(1, VARINT), tag_of(2, VARINT)
 
 
 class Input(NamedTuple):
-    """An input of a signature; unknown dims are -1."""
+    """An input of a signature. Unknown dimensions are -1."""
 
     dtype: int
     shape: list[int]
@@ -31,7 +31,7 @@ def metadata_request(model: str) -> bytes:
 
 def read_signature(answer: bytes) -> tuple[str, dict[str, Input]]:
     """
-    Return name and inputs of `serving_default`, or else of the first signature.
+    Return the name and the inputs of `serving_default`, or of the first signature without one.
 
     Raises BenchError for an answer without signatures.
     """
@@ -56,7 +56,7 @@ def read_signature(answer: bytes) -> tuple[str, dict[str, Input]]:
 
 
 def _input(info: memoryview) -> Input:
-    """Return what a `TensorInfo` says."""
+    """Return the name, dtype and shape in a `TensorInfo`."""
     dtype = next(_numbers(info, _SECOND_NUMBER), 0)
     shape = [
         next(_numbers(dim, _FIRST_NUMBER), 0)

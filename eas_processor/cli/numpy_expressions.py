@@ -1,8 +1,8 @@
 """
 Python literals and numpy expressions of a command line, evaluated without `eval`.
 
-What an expression may do is listed here; anything else is refused by name. So nothing that it says
-can read a file, import a module or reach an attribute of an object.
+Only the names in the lists below are allowed; an error names any other. So an expression cannot
+read a file, import a module or reach other attributes of an object.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ _LONGEST_SEQUENCE, _MOST_BITS = 10_000_000, 4096
 
 def evaluate(text: str, where: str) -> Any:
     """
-    Return the value of a literal or of an expression of `np`; raises CallError.
+    Return the value of a Python literal or of an expression of `np`.
 
-    `where` begins the sentence of a refusal.
+    Raises CallError, which begins with `where`.
     """
     try:
         return _value(ast.parse(text, mode="eval").body)
@@ -66,12 +66,12 @@ def evaluate(text: str, where: str) -> Any:
         ) from None
     except (MemoryError, RecursionError):
         raise CallError(f"{where}: {text[:80]!r} needs more memory than there is") from None
-    except Exception as error:  # whatever numpy says about the values
+    except Exception as error:  # numpy raises many kinds of errors for unsuitable values
         raise CallError(f"{where}: {text[:80]!r}: {error}") from error
 
 
 class _NotAllowedError(Exception):
-    """An expression uses what is not in the lists above."""
+    """An expression uses a name or syntax that is not allowed."""
 
 
 def _value(node: ast.expr) -> Any:
@@ -161,7 +161,7 @@ def _index(node: ast.expr) -> Any:
 
 
 def _path(node: ast.expr) -> list[str] | None:
-    """Return the names after `np.` or `numpy.`; None where the expression is of something else."""
+    """Return the names after `np.` or `numpy.`, None for any other expression."""
     names: list[str] = []
     while isinstance(node, ast.Attribute):
         names.insert(0, node.attr)

@@ -1,4 +1,4 @@
-"""The values of options: text of the command line to numbers, or a refusal of argparse."""
+"""Convert the values of options for argparse. Raise ArgumentTypeError for wrong ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def amount(text: str) -> float:
-    """Return a number from 0 on."""
+    """Return a number of 0 or more."""
     try:
         amount = float(text)
     except ValueError:
@@ -18,14 +18,14 @@ def amount(text: str) -> float:
 
 
 def host(text: str) -> str:
-    """Return an address to listen on."""
+    """Return an address to listen on, which must not be empty."""
     if text:
         return text
     raise argparse.ArgumentTypeError("expected an address, got ''; 0.0.0.0 is all interfaces")
 
 
 def port(text: str) -> int:
-    """Return a port, 0 for any that is free."""
+    """Return a port; 0 means any free one."""
     if text.isdigit() and int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")

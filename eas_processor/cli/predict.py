@@ -1,4 +1,4 @@
-"""`eascmd predict`, `signature` and `warmup-file`: a service's inputs and outputs by hand."""
+"""`eascmd predict`, `signature` and `warmup-file`: call a service from the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HINTS: dict[str | int, str] = {
 
 
 def predict(arguments: Namespace) -> None:
-    """Send the inputs to the service at a URL; write or print the outputs."""
+    """Send the inputs to the service at a URL, and write or print the outputs."""
     if arguments.url.startswith(_GRPC):
         from eas_processor.cli import predict_grpc
 
@@ -81,7 +81,7 @@ def warmup_file(arguments: Namespace) -> None:
 
             body = add_record(path, body)
         else:
-            # Of a .txt each line is a request, in base64.
+            # In a .txt file, each line is a request in base64.
             path.write_bytes(base64.b64encode(body) + b"\n" if path.suffix == ".txt" else body)
     except OSError as error:
         raise CallError(f"{path}: {error.strerror or error}") from error
@@ -99,7 +99,7 @@ def _client(arguments: Namespace, url: str = "") -> PredictClient:
 
 
 def token_of(arguments: Namespace) -> str:
-    """Return the token of the options, or of the environment."""
+    """Return the token from the options or from the environment."""
     given: str | None = arguments.token
     return os.environ.get("EAS_TOKEN", "") if given is None else given
 
@@ -114,7 +114,7 @@ def _refuse_signature(arguments: Namespace) -> None:
 
 @contextlib.contextmanager
 def errors() -> Iterator[None]:
-    """Turn what the SDK raises into CallError, with what to do about it."""
+    """Turn errors of the SDK into CallError, with advice."""
     try:
         yield
     except PredictException as error:
@@ -127,7 +127,7 @@ def errors() -> Iterator[None]:
 
 
 def inputs(arguments: Namespace, signature: Signature | None) -> dict[str, Any]:
-    """Return the arrays that `--input` gives, by name; raises CallError."""
+    """Return the arrays of `--input`, by name. Raises CallError."""
     specs = {} if signature is None else signature.inputs
     shapes = {name: spec.shape for name, spec in specs.items()}
     strings = [name for name, spec in specs.items() if spec.dtype == "DT_STRING"]

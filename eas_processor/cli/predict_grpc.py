@@ -11,7 +11,7 @@ from eas_processor.errors import CallError
 
 
 class Address(NamedTuple):
-    """A model behind gRPC, and which of its versions; without either the newest."""
+    """The address of a model over gRPC. Without version and label, it is the newest version."""
 
     endpoint: str
     name: str
@@ -20,12 +20,12 @@ class Address(NamedTuple):
 
     @property
     def which(self) -> dict[str, Any]:
-        """The version as the client takes it."""
+        """The version or label, as arguments of `GrpcClient`."""
         return {"version": self.version, "version_label": self.label}
 
 
 def predict(arguments: Namespace) -> None:
-    """Send the inputs to the model at a URL; write or print the outputs."""
+    """Send the inputs to the model at a URL, and write or print the outputs."""
     if arguments.max_rows is not None:
         raise CallError("--max-rows: a grpc:// address takes a batch of any size, in one request")
     address = read_address(arguments.url)
@@ -49,7 +49,7 @@ def show_signature(arguments: Namespace) -> None:
 
 
 def read_address(url: str) -> Address:
-    """Read `grpc://HOST:PORT/NAME`, with `/versions/N` or `/labels/LABEL`; raises CallError."""
+    """Parse `grpc://HOST:PORT/NAME[/versions/N|/labels/LABEL]`. Raises CallError."""
     scheme, _, rest = url.partition("://")
     host, _, path = rest.partition("/")
     name, *which = path.strip("/").split("/")
@@ -74,7 +74,7 @@ def _client(arguments: Namespace, address: Address) -> GrpcClient:
 
 
 def _signature(client: GrpcClient, address: Address, name: str) -> Signature | None:
-    """Return what the model takes; none where the server cannot say."""
+    """Return the signature of the model, None if the server cannot tell it."""
     try:
         return client.signature(name, **address.which)
     except PredictException as error:

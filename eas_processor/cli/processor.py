@@ -39,10 +39,10 @@ def run_script(
     asked: str = "",
 ) -> None:
     """
-    Serve a processor's file, or that of a directory, until SIGTERM or Ctrl-C; raises SetupError.
+    Serve a processor's file, or that of a directory, until SIGTERM or Ctrl-C. Raises SetupError.
 
-    It listens where the script asks for, unless `host` or `port` say otherwise. `asked` is what it
-    asks for, as JSON, where that is known; else the script is run once to learn it.
+    `host` and `port` override the address in the script's call of `run()`. `asked` has the
+    arguments of that call as JSON. If it is empty, the script is run once to learn them.
     """
     have_temporary_directory()
     path = _entry(file)
@@ -58,7 +58,7 @@ def run_script(
 
 
 def print_path() -> None:
-    """Print what to put on PYTHONPATH, so that `import allspark` finds ours in any Python."""
+    """Print the directory for PYTHONPATH with which any Python imports this `allspark`."""
     print(_vendor_directory())
 
 
@@ -73,12 +73,12 @@ def _entry(file: Path) -> Path:
 
 
 def _ask(path: Path, python: Path, arguments: Sequence[str]) -> dict[str, str]:
-    """Return what the script asks for in its call of `run()`; nothing where it has none."""
+    """Return the arguments of the script's call of `run()`, none if it has no such call."""
     try:
         if defines_hooks(ast.parse(path.read_bytes(), str(path))):
             return {}
     except (SyntaxError, ValueError):
-        return {}  # the worker says what is wrong with it
+        return {}  # the worker reports the error
     ours, theirs = os.pipe()
     modules = [str(_vendor_directory()), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {
@@ -111,7 +111,7 @@ def _ask(path: Path, python: Path, arguments: Sequence[str]) -> dict[str, str]:
 
 
 def _vendor_directory() -> Path:
-    """Return a directory with our `allspark`, and where it finds this engine."""
+    """Return a directory with this `allspark`, and with the path of this engine for it."""
     directory = private_directory("allspark")
     source = Path(allspark.__file__).read_bytes()
     write_whole(directory / "allspark.py", source)

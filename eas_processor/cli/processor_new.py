@@ -74,14 +74,14 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 def new_processor(directory: Path) -> None:
-    """Make the folder of a processor that has its name; raises StartError."""
+    """Create a folder with a processor of the folder's name. Raises StartError."""
     name = directory.absolute().name
     if not _NAME.fullmatch(name):
         raise StartError(
             f"{name!r} is no name of a service: expected 1 to 64 letters, digits, '_', '-' or '.'"
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise StartError(f"{directory} is there already; give a new folder")
+        raise StartError(f"{directory} exists already; give a new folder")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for file, text in _FILES.items():

@@ -26,9 +26,9 @@ def test_hooks(
     processor: Path, model: Path | None, *, entry: str, config: str, body: bytes, as_json: bool
 ) -> None:
     """
-    Run one request through the hooks and print the answer; raises CallError for a refusal.
+    Run one request through the hooks, and print the answer. Raises CallError if it is refused.
 
-    It is run in the interpreter that a service would have. Without a body it is the empty request.
+    The hooks run in the interpreter that a service would use. Without a body, the request is empty.
     """
     if not processor.exists():
         raise StartError(f"{processor}: no such file or directory")
@@ -51,7 +51,7 @@ def test_hooks(
 
 
 def _run(python: Path, arguments: list[str], body: bytes) -> tuple[str, bytes]:
-    """Return the name of what came of the request, and the answer."""
+    """Return the name of the request's status code, and the answer."""
     ours, theirs = os.pipe()
     command = [str(python), "-c", _PROGRAM, str(worker_code_directory()), *arguments, str(theirs)]
     with open(ours, "rb") as answers:
@@ -73,7 +73,7 @@ def _run(python: Path, arguments: list[str], body: bytes) -> tuple[str, bytes]:
 
 
 def _show(answer: bytes) -> None:
-    """Print text as it is, a PredictResponse as JSON, and anything else as bytes."""
+    """Print text unchanged, a PredictResponse as JSON, and anything else as bytes."""
     with contextlib.suppress(Exception):
         outputs = TFResponse(answer).to_dict()
         print(json.dumps({name: each.tolist() for name, each in outputs.items()}, default=str))

@@ -1,21 +1,21 @@
-"""The address of a server as other machines write it."""
+"""The address of this server for other machines."""
 
 from __future__ import annotations
 
 import socket
 from urllib.parse import urlsplit
 
-# Of those for documentation (RFC 5737, RFC 3849). To connect a datagram socket sends nothing: the
-# kernel picks the address that this machine has on the way there.
+# Addresses for documentation (RFC 5737, RFC 3849). Connecting a datagram socket sends nothing, but
+# the kernel chooses the local address of the route.
 _FAR = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 _ALL = {"0.0.0.0": (socket.AF_INET,), "::": (socket.AF_INET6, socket.AF_INET)}  # noqa: S104
 
 
 def reachable(address: str) -> str:
     """
-    Return `address`, `http://HOST:PORT`, with an address of this machine for all interfaces.
+    Return `address`, a URL, with an address of this machine in place of "all interfaces".
 
-    Where the machine has a loopback interface alone, it is that.
+    If the machine has only a loopback interface, it is 127.0.0.1.
     """
     parts = urlsplit(address)
     families = _ALL.get(parts.hostname or "")
@@ -27,7 +27,7 @@ def reachable(address: str) -> str:
 
 
 def _own(family: socket.AddressFamily) -> str:
-    """Return the address that others see, or '' where there is no way out."""
+    """Return the address of this machine that others see, '' if it has no route to them."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((_FAR[family], 9))

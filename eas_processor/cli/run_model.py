@@ -52,7 +52,7 @@ def run(arguments: Namespace) -> None:
 
 
 def _untyped_request(arrays: dict[str, Any], fetch: list[str]) -> TFRequest:
-    """A request to a frozen graph, with the dtypes that the arrays have."""
+    """A request to a frozen graph, with the dtypes of the arrays."""
     if not fetch:
         raise CallError(
             "this model has no signature: name its outputs with --fetch (eascmd inspect lists them)"

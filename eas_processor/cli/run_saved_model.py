@@ -21,7 +21,7 @@ _OF_THE_OTHER_FORM = ("model", "input", "fetch", "signature", "output", "json")
 
 
 def run_saved_model(arguments: Namespace) -> None:
-    """Feed a signature, print each output and write it to `--outdir`; raises EasError."""
+    """Run a signature, print each output, and write it to `--outdir`. Raises EasError."""
     _check(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     graph = graph_of(graphs_of(arguments.dir), arguments.tag_set)
@@ -70,7 +70,7 @@ def _tensor_of(key: str, tensors: dict[str, Any], role: str) -> str:
 
 
 def _files(arguments: Namespace, keys: list[str]) -> dict[str, Path]:
-    """Return the file of each output, before the model runs; none without `--outdir`."""
+    """Return the path of each output's file, none without `--outdir`. Raises CallError."""
     if arguments.outdir is None:
         return {}
     files = {}
@@ -111,7 +111,7 @@ def _run(
 
 
 def _write(path: Path, array: Any) -> None:
-    """Write an array without pickle: text becomes numpy's fixed-width bytes."""
+    """Write an array without pickle. Text becomes fixed-width bytes."""
     array = np.asarray(array)
     if array.dtype.kind == "O":
         if not all(isinstance(each, bytes) for each in array.flat):

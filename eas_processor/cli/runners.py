@@ -73,7 +73,7 @@ def run_inspect(arguments: argparse.Namespace) -> None:
     if arguments.dir is not None:
         from eas_processor.cli.inspect_show import show
 
-        # `show` is the command of `saved_model_cli` that this one stands for.
+        # `show` is the command of `saved_model_cli` that `inspect --dir` replaces.
         if arguments.path not in (None, Path("show")) or arguments.json:
             given = "--json" if arguments.json else arguments.path
             raise CallError(f"--dir names the model; {given} goes with `eascmd inspect PATH`")

@@ -25,7 +25,7 @@ def read_given(
     """
     Return the value of each input, by key: an array, or a value that numpy converts to one.
 
-    Expressions win over files, and examples over both. Raises CallError.
+    Expressions override files, and examples override both. Raises CallError.
     """
     given: dict[str, Any] = {}
     for option, text in (
@@ -54,7 +54,7 @@ def _pairs(option: str, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _parts(text: str) -> list[str]:
-    """Divide at each `;` that is outside of quotes and brackets; blank parts are left out."""
+    """Split at each `;` outside quotes and brackets, and leave out blank parts."""
     parts, quote, depth, escaped = [""], "", 0, False
     for character in text:
         if character == ";" and not quote and depth <= 0:
@@ -136,7 +136,7 @@ def _name(key: object, where: str) -> str:
 
 
 def _feature(name: str, values: Any, where: str) -> Feature:
-    """Return a feature of the kind that the first value shows."""
+    """Return a feature of the first value's kind. Raises CallError."""
     if not isinstance(values, list):
         raise CallError(f"{where}: feature {name!r}: expected a list of values, got {values!r:.60}")
     first = values[0] if values else None

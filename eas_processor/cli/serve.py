@@ -33,11 +33,11 @@ def serve(
     paths: Sequence[Path], settings: EngineSettings, *, watch: bool = False, inline: bool = False
 ) -> None:
     """
-    Serve service files, and those of directories, until SIGTERM or Ctrl-C; raises SetupError.
+    Serve service files, and those in directories, until SIGTERM or Ctrl-C. Raises SetupError.
 
-    With `watch` a service is loaded again when its file or model changes, and services come and go
-    with the files of the directories. With `inline` the model of the one service runs in this
-    process, and nothing can be changed while it does.
+    With `watch`, a service is reloaded when its file or model changes, and services are added and
+    removed with the files in the directories. With `inline`, the model of the only service runs in
+    this process, and nothing can be changed meanwhile.
     """
     on_sighup = prepare_for_sighup()
     have_temporary_directory()
@@ -57,7 +57,7 @@ def serve(
 
 
 def _offer(paths: Sequence[Path], *, watch: bool) -> Offer:
-    """Return what to serve; refuse arguments that can only be a mistake."""
+    """Return the offer for these arguments. Raises SetupError if they cannot be meant."""
     directories = [each for each in paths if each.is_dir()]
     files = [each for each in paths if each not in directories]
     if not directories and len(files) == 1:

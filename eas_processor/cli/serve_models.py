@@ -21,7 +21,7 @@ _POLL_S = 1.0
 
 def models_offer(paths: Sequence[Path], *, watch: bool) -> Offer | None:
     """
-    Return what to serve if `paths` are models, or None if they are service files.
+    Return the offer if `paths` are models, or None if they are service files.
 
     Raises ServiceFileError for a path that could be both.
     """
@@ -60,7 +60,7 @@ def _reader(path: Path) -> ReadModels:
 
 
 def _kind(path: Path) -> bool:
-    """Return whether a path is that of models; raises ServiceFileError if it could be both."""
+    """Return whether `path` is of models. Raises ServiceFileError if it could be both."""
     if not path.is_dir():
         return path.is_file() and path.suffix != ".json" and not _begins_as_json(path)
     numbered, services = find_versions(path), sorted(path.glob("*.json"))

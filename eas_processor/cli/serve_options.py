@@ -10,7 +10,7 @@ from eas_processor.cli.option_types import host, http_url, peers, port, positive
 
 
 def add_serve_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `serve` takes to its parser."""
+    """Add the options of `serve` to its parser."""
     parser.add_argument(
         "services",
         type=Path,

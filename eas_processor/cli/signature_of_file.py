@@ -1,4 +1,4 @@
-"""The signature that the model of a service file answers with, read without TensorFlow."""
+"""The signature of a service file's model, read without TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eas_processor.errors import CallError
 
 
 def signature_of_file(path: Path) -> Signature:
-    """Return the default signature of the model at `path`, or that the service file there names."""
+    """Return the default signature of the model or service file at `path`."""
     config: Any = {}
     if path.is_dir():
         model = path

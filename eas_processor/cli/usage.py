@@ -1,4 +1,4 @@
-"""The parser of `eascmd`, whose errors suggest what was probably meant."""
+"""The parser of `eascmd`, whose errors suggest the nearest option or command."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         }
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """Return the namespace of a command line; exits with 2 on wrong usage."""
+        """Return the namespace of a command line. Exits with 2 on wrong usage."""
         chosen: Parser = self
         for word in words:
             if word in self.commands:
@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
         return arguments
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and the message with a suggestion; exit with 2."""
+        """Print the usage and the message with a suggestion, and exit with 2."""
         meant = [f"{word}: did you mean {near}?" for word, near in self._misspelt()]
         super().error("; ".join([message, *meant]))
 
@@ -84,6 +84,6 @@ class Parser(argparse.ArgumentParser):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the word in `known` that `word` is probably a typo of, or ''."""
+    """Return the word in `known` that is nearest to `word`, '' if none is near."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return found[0] if found else ""

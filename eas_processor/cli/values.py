@@ -27,11 +27,11 @@ def read_inputs(
     strings: Collection[str] = (),
 ) -> Arrays:
     """
-    Read `NAME=VALUE` or, where it is clear which input is meant, VALUE; raises CallError.
+    Parse `NAME=VALUE`, or VALUE for a model with a single input. Raises CallError.
 
-    VALUE is JSON or a Python literal, or `@FILE`: .npy, .npz, .json, .txt, or an image for an input
-    of 4 dimensions. For an input of text, `strings`, `@FILE` of any other kind is the file's bytes.
-    `shapes` are those of the model's inputs, none where it does not say.
+    VALUE is JSON, a Python literal or `@FILE`: .npy, .npz, .json, .txt, or an image for an input
+    of 4 dimensions. `strings` are the inputs of text. For those, any other file is read as bytes.
+    `shapes` has the shapes of the model's inputs, None for an unknown one.
     """
     arrays: Arrays = {}
     for each in given:
@@ -46,7 +46,7 @@ def read_inputs(
 
 
 def write_outputs(path: Path, outputs: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Write `.npy` (one output), `.npz` or `.json`; raises CallError."""
+    """Write the outputs to a `.npy` (for one output), `.npz` or `.json` file. Raises CallError."""
     suffix = path.suffix.lower()
     try:
         if suffix == ".npz":

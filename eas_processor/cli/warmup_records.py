@@ -15,9 +15,9 @@ _DIRECTORY = "assets.extra"
 
 def add_record(path: Path, body: bytes) -> bytes:
     """
-    Add a request, a `PredictRequest` of EAS, to the file at `path`, which may be new.
+    Append a request, a `PredictRequest` of EAS, to the file at `path`, which may not exist yet.
 
-    Returns the record. Raises CallError for a file that holds something else, and OSError.
+    Returns the record. Raises OSError, and CallError if the file has other content.
     """
     log = write_prediction_log(TensorProto.number, from_array_proto(body))
     record = write_record(log)

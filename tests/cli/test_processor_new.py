@@ -100,4 +100,4 @@ def test_a_folder_that_is_there_is_left_alone(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["processor", "new", str(folder)]) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
