@@ -1,1 +1,1 @@
-"""What the service costs beside floors and peers, measured in one run: `make bench`."""
+"""The benchmark of the service against floors and other servers, in one run: `make bench`."""

@@ -28,11 +28,11 @@ from eas_processor.errors import EasError
 
 RESULTS = HERE / "results" / "latest.json"
 LARGE = {"600 KB": 4, "8 MB": 2}
-"""Connections that the large bodies come over."""
+"""The connections of the load with large bodies."""
 
 
 class Run:
-    """One run of the benchmark: what was measured so far."""
+    """One run of the benchmark, with the results so far."""
 
     def __init__(self, work: Path, *, seconds: float, rounds: int) -> None:
         self.work = work
@@ -84,17 +84,17 @@ class Run:
                 self.results["rows"].append(_row(contender, size, connections, rounds))
 
     def save(self, path: Path, took: float) -> None:
-        """Write what was measured so far: a run that is cut off keeps it."""
+        """Write the results so far, so that an interrupted run keeps them."""
         self.results["took_s"] = round(took)
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(self.results, indent=1) + "\n")
 
     def part(self, name: str, measure: Callable[[], Any]) -> None:
-        """Measure one part; what fails is said, not made up."""
+        """Measure one part. A failure is recorded with its reason."""
         tell(name)
         try:
             self.results[name] = measure()
-        except Exception as error:  # a part that fails does not take the others along
+        except Exception as error:  # the other parts are still measured
             self.results["left_out"][name] = f"{type(error).__name__}: {error}"
 
 
@@ -112,7 +112,7 @@ def _row(contender: Contender, size: str, connections: int, rounds: list[Cell]) 
 
 
 def main() -> int:
-    """Measure everything; exit status 1 when our own service could not be measured."""
+    """Measure everything. Return 1 if our own service could not be measured."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="under five minutes: floors, us, mosec"
@@ -125,7 +125,7 @@ def main() -> int:
     parser.add_argument("--peers", help="names, or none (default: all, quick mosec)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
     options = parser.parse_args()
-    # As an exception, so that the servers that run are ended.
+    # SIGTERM raises an exception, so that running servers are ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = (options.peers or ("mosec" if options.quick else "")).lower()
     start = time.monotonic()
@@ -147,7 +147,7 @@ def main() -> int:
 
 
 def measure(run: Run, peers: Sequence[Any], *, quick: bool, long: bool) -> Iterator[None]:
-    """Measure part after part; floors, ours and the first peer in turn."""
+    """Measure each part. Floors, our service and the first peer are loaded in turn."""
     work, row = run.work, run.row
     own = [ours(work, row, batching=b, inline=i) for i in (False, True) for b in (True, False)]
     run.part("callable", lambda: footprint.callable_loop(work / "mlp", 1.0, 1, "1x784", "32x784"))

@@ -1,4 +1,4 @@
-"""Where the microseconds of one request of our service go: steps, and processor time."""
+"""The time of one request of our service, split into steps, and its processor time."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SAMPLE = re.compile(r"eas_(step_seconds|batch_rows)_(sum|count)\{(.*)\} (\S+)")
 
 def budget(work: Path, row: np.ndarray, seconds: float, rounds: int) -> list[dict[str, Any]]:
     """
-    Return a cell for each load: medians of `rounds`.
+    Return a cell for each load, with the medians of `rounds`.
 
-    The steps are means in microseconds, from `/metrics`; `engine_us`, `worker_us` and `load_us` are
-    the processor time of one request in the three processes, from the scheduler's own count.
+    The steps are means in microseconds, from `/metrics`. `engine_us`, `worker_us` and `load_us` are
+    the processor time of one request in the three processes, as the kernel counts it.
     """
     cells = []
     for batching in (True, False):
@@ -94,7 +94,7 @@ def lines(cells: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def head(cells: list[dict[str, Any]]) -> list[str]:
-    """Return the heads of the columns."""
+    """Return the headings of the columns."""
     return [
         "µs of one request",
         *(f"{c['connections']}, batching {'on' if c['batching'] else 'off'}" for c in cells),

@@ -39,21 +39,21 @@ class Round:
 
 @dataclass(frozen=True)
 class Side:
-    """A running server: where it answers, its engine, and its launcher and worker."""
+    """A running server: its endpoint, and the processes of engine, launcher and worker."""
 
     url: str
     engine: int
     workers: tuple[int, ...]
 
     def answers(self, row: Row) -> list[np.ndarray]:
-        """Return the scores that each kind of request of a row is answered with."""
+        """Return the scores in the answers to each kind of request of a row."""
         kinds = [(path, make_body(row.body)) for path in row.paths]
         if row.beside:
             kinds.append(("", make_body(row.beside)))
         return [body.read(self._endpoint(path, body).ask()) for path, body in kinds]
 
     def load(self, row: Row, seconds: float) -> Round:
-        """Load the server for one round; raises Unavailable if a request fails."""
+        """Load the server for one round. Raises Unavailable if a request fails."""
         spent = [processor_s(self.engine), *map(processor_s, self.workers)]
         counted, *others = uvloop.run(self._load(row, seconds))
         for each in (counted, *others):
@@ -70,7 +70,7 @@ class Side:
         )
 
     async def _load(self, row: Row, seconds: float) -> list[Result]:
-        # Without a warm-up every request of the round is counted, as its processor time is.
+        # There is no warm-up, because the processor time covers every request of the round.
         jobs = [(row.connections, row.paths, row.body)]
         if row.beside:
             jobs.append((1, ("",), row.beside))
@@ -91,9 +91,9 @@ class Side:
 
 
 def processor_s(pid: int) -> float:
-    """Return the processor time of a process and its ended threads; raises Unavailable."""
-    # The kernel's clock of a process (clock_getcpuclockid): user and system time in ns, where
-    # /proc/PID/stat has steps of 10 ms, 0.5 % of a round.
+    """Return the processor time of a process and its ended threads. Raises Unavailable."""
+    # The clock of the process (clock_getcpuclockid) has user and system time in ns. /proc/PID/stat
+    # has steps of 10 ms, 0.5 % of a round.
     try:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError as error:
@@ -102,9 +102,9 @@ def processor_s(pid: int) -> float:
 
 @contextlib.contextmanager
 def serving(checkout: Path, service: Service, model: Path, scratch: Path) -> Iterator[Side]:
-    """Run the server of a checkout; raises Unavailable if it does not start, or runs other code."""
+    """Run the server of a checkout. Raises Unavailable if it fails or runs other code."""
     scratch.mkdir(parents=True)
-    # Its own home: both servers may then have the same name, and so requests of the same length.
+    # With a home of its own, both services can have the same name, so requests are equally long.
     variables = {"PYTHONPATH": str(checkout), "EAS_HOME": str(scratch / "home")}
     content = service_file(model, batching=service.batching) | {"token": _TOKEN}
     path = scratch / "service.json"
@@ -132,7 +132,7 @@ def serving(checkout: Path, service: Service, model: Path, scratch: Path) -> Ite
 
 
 def _check_engine(checkout: Path, cwd: Path, variables: dict[str, str]) -> None:
-    """Raise Unavailable unless Python finds the package in the checkout, not where it is set up."""
+    """Raise Unavailable unless Python imports the package from the checkout."""
     probe = [sys.executable, "-c", "import eas_processor; print(eas_processor.__file__)"]
     environment = os.environ | variables
     done = subprocess.run(
@@ -144,7 +144,7 @@ def _check_engine(checkout: Path, cwd: Path, variables: dict[str, str]) -> None:
 
 
 def check_worker(checkout: Path, launcher: int) -> None:
-    """Raise Unavailable unless the copy of the code that the worker runs is the checkout's."""
+    """Raise Unavailable unless the worker runs a copy of the checkout's code."""
     arguments = Path(f"/proc/{launcher}/cmdline").read_bytes().decode().split("\0")
     copies = [Path(each) for each in arguments if each and Path(each, "eas_processor").is_dir()]
     if not copies:
@@ -157,5 +157,5 @@ def check_worker(checkout: Path, launcher: int) -> None:
 
 
 def equal(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    """Whether two servers have answered the same, bit for bit."""
+    """Tell whether two servers have given the same answers, bit for bit."""
     return all(map(np.array_equal, one, other))

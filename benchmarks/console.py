@@ -1,4 +1,4 @@
-"""What the benchmarks say of the machine, and of what they are doing."""
+"""Descriptions of the machine and of progress, for the benchmarks."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def machine() -> str:
 
 
 def tell(text: str) -> None:
-    """Show what is being done, on a terminal."""
+    """Print progress, if stderr is a terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

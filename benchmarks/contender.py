@@ -1,4 +1,4 @@
-"""A contender: a server of its own process group, a request for it, and a check of its answer."""
+"""A contender: a server in its own process group, a request, and a check of its answer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Unavailable(Exception):
 
 @dataclass
 class Endpoint:
-    """Where a contender answers and what it is sent; `read` turns an answer into scores."""
+    """The URL and the request of a contender. `read` turns an answer into scores."""
 
     url: str
     body: bytes
@@ -42,10 +42,10 @@ class Endpoint:
     token: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     pid: int = 0
-    """The process that answers, while `server` runs it."""
+    """The process of the server, while `server` runs it."""
 
     def ask(self, body: bytes | None = None) -> bytes:
-        """Return the answer to one request; raises Unavailable unless it is 200."""
+        """Return the answer to one request. Raises Unavailable unless its status is 200."""
         target = parse_url(self.url)
         connection = http.client.HTTPConnection(target.host, target.port, timeout=30)
         fields = {"Content-Type": self.content_type, **self.headers}
@@ -62,7 +62,7 @@ class Endpoint:
         return content
 
     def check(self, scores: np.ndarray) -> None:
-        """Compare an answer with TensorFlow's own; raises Unavailable when it is another."""
+        """Compare an answer with TensorFlow's own. Raises Unavailable if they differ."""
         if self.read is None:
             return
         got = self.read(self.ask()).reshape(-1)
@@ -79,9 +79,9 @@ class Endpoint:
         rate: float = 0.0,
     ) -> Cell:
         """
-        Load the endpoint for a time or a number of requests; raises Unavailable if any fails.
+        Load the endpoint for a time or a number of requests. Raises Unavailable if any fails.
 
-        With `rate` above 0 so many begin each second, whatever comes back.
+        With `rate` above 0, this many requests start each second, whether or not answers arrive.
         """
         warm_up = min(0.4, seconds / 2)
         plan = Plan(connections, duration=seconds, warm_up=warm_up, requests=requests, rate=rate)
@@ -118,7 +118,7 @@ class Cell:
 
 @dataclass
 class Contender:
-    """A name, the settings that are printed with its rows, and how it is started."""
+    """The name of a server, the settings to print with its rows, and how to start it."""
 
     name: str
     settings: str
@@ -127,18 +127,18 @@ class Contender:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 class Asked(Protocol):
-    """What `server` needs of an endpoint."""
+    """The part of an endpoint that `server` uses."""
 
     pid: int
 
     def ask(self) -> bytes:
-        """Return the answer to one request; raises Unavailable without a good one."""
+        """Return the answer to one request. Raises Unavailable if it fails."""
 
 
 _Asked = TypeVar("_Asked", bound=Asked)
@@ -148,7 +148,7 @@ _Asked = TypeVar("_Asked", bound=Asked)
 def server(
     command: Sequence[str | Path], endpoint: _Asked, cwd: Path, **variables: str
 ) -> Iterator[_Asked]:
-    """Run a server in a process group of its own, from its first answer to the end of the block."""
+    """Run a server in a process group of its own. The block begins after its first answer."""
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = os.environ | threads | {"PYTHONPATH": str(HERE / "servers")} | variables
     log = cwd / "server.log"
@@ -194,13 +194,14 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def environment_python(name: str, packages: Sequence[str]) -> Path:
-    """Return the interpreter of an environment with these packages, made on first use."""
+    """Return the interpreter of an environment with these packages. The first use makes it."""
     directory = HERE / ".venvs" / name
     python = directory / "bin" / "python"
     stamp = directory / ".installed"
     if stamp.exists():
         return python
-    # The interpreter of this benchmark: builds of Python differ. See docs/decisions/plain-python.md
+    # The interpreter of this benchmark, because builds of Python differ in speed. See
+    # docs/decisions/plain-python.md.
     base = os.path.realpath(sys.executable)
     uv = find_uv_bin()
     make = [uv, "venv", "-q", "--clear", "-p", base]

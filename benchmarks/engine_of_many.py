@@ -1,4 +1,4 @@
-"""An engine of many services, for the time of a benchmark, and load on several of them."""
+"""Runs an engine with many services during a benchmark, and loads several of them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Round:
 def write_service(
     directory: Path, name: str, model: Path, *, batching: bool, **metadata: Any
 ) -> None:
-    """Write a service file in one step; its token is its name."""
+    """Write a service file atomically. The token of the service is its name."""
     content = service_file(model, batching=batching, **metadata) | {"name": name, "token": name}
     draft = directory / f"{name}.draft"
     draft.write_text(json.dumps(content))
@@ -53,7 +53,7 @@ def write_service(
 
 
 class Engine:
-    """A running engine; `names` are its services, each of which has its name as its token."""
+    """A running engine. `names` are its services. The token of each is its name."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         self.names = sorted(each.stem for each in directory.glob("*.json"))
@@ -74,7 +74,7 @@ class Engine:
         self.pid = self._process.pid
 
     def wait_for_ready(self, count: int) -> None:
-        """Wait until the engine has `count` services, and all are ready; raises Unavailable."""
+        """Wait until the engine has `count` services and all are ready. Raises Unavailable."""
         end = time.monotonic() + START_S
         while time.monotonic() < end and self._process.poll() is None:
             if self._all_ready() and len(self._services()) == count:
@@ -84,7 +84,7 @@ class Engine:
         raise Unavailable(f"not {count} services are ready but {dict(states)}:\n{self._log_end()}")
 
     def wait_for_model(self, name: str, model: Path) -> None:
-        """Wait until every instance of a service has a model; raises Unavailable."""
+        """Wait until every instance of a service has a model. Raises Unavailable."""
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             if {each["model"] for each in self._listed(name)["instances"]} == {str(model)}:
@@ -101,7 +101,7 @@ class Engine:
         return [each["service"] for each in self._listed()]
 
     def _listed(self, *names: str) -> Any:
-        """Return what `eascmd w` lists: the services, or one of them with its instances."""
+        """Return the list of `eascmd w`: the services, or one of them with its instances."""
         command = [sys.executable, "-m", "eas_processor.cli", "w", "--json", *names]
         done = subprocess.run(command, capture_output=True, env=self._environment, check=True)
         return json.loads(done.stdout)
@@ -123,10 +123,10 @@ class Engine:
         self, names: Sequence[str], connections: int, seconds: float, rate: float = 0.0
     ) -> Round:
         """
-        Load services side by side for one round; raises Unavailable if a request fails.
+        Load services concurrently for one round. Raises Unavailable if a request fails.
 
-        Each name has a load of its own, with its part of the connections and of the rate. One that
-        is named several times has as many, so that the load is made alike for one and for many.
+        Each name has its own load, with a share of the connections and the rate. If a name occurs
+        several times, it gets several loads, so that one and many services are loaded alike.
         """
         children_before = children(self.pid)
         spent = [processor_s(self.pid), sum(map(processor_s, children_before))]
@@ -186,7 +186,7 @@ class Engine:
         parts = len(names)
         plan = Plan(max(1, connections // parts), seconds, warm_up=0, rate=rate / parts)
         loads = [self._load(each, plan) for each in names]
-        # Loads that start together would send together, ever again.
+        # Loads that start at the same time would send at the same times.
         pause = 1 / rate if rate else 0.0
         return await asyncio.gather(
             *(_later(number * pause, each) for number, each in enumerate(loads))
@@ -204,7 +204,7 @@ async def _later(pause: float, load: Load) -> Result:
 
 def _check(results: Sequence[Result]) -> None:
     for each in results:
-        # What could not be sent in time counts in the latencies.
+        # Delays in sending are part of the latencies.
         if each.failed or not each.good:
             why = f"{dict(each.statuses)} {dict(each.errors)}"
             raise Unavailable(f"{each.failed} of {each.answers} requests failed: {why}")
@@ -223,7 +223,7 @@ def children(parent: int) -> list[int]:
 
 @contextlib.contextmanager
 def engine_of_many(directory: Path, *options: str) -> Iterator[Engine]:
-    """Serve a directory of service files until the end of the block; raises Unavailable."""
+    """Serve a directory of service files during the block. Raises Unavailable."""
     running = Engine(directory, *options)
     try:
         running.wait_for_ready(len(running.names))

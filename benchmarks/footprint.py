@@ -1,4 +1,4 @@
-"""Memory, start, the SDKs and a ResNet: the service beside what it stands on."""
+"""Measures memory, start, the SDKs and a ResNet-50 against the same work without a server."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def callable_loop(model: Path, seconds: float, threads: int, *shapes: str) -> An
 
 def footprint(work: Path, rounds: int, requests: int) -> dict[str, float]:
     """
-    Return start in s, memory in MB, and what a second worker takes: medians of `rounds` starts.
+    Return the start in s, memory in MB, and the cost of a second worker: medians of `rounds`.
 
-    The engine's memory is taken idle, after 20,000 requests and after `requests` of them.
+    The engine's memory is measured idle, after 20,000 requests and after `requests` requests.
     """
     figures: dict[str, list[float]] = {}
 
@@ -187,7 +187,7 @@ def resnet(work: Path, seconds: float, rounds: int) -> dict[str, Any]:
     return {
         "served": statistics.median(served),
         "bare": statistics.median(bare),
-        # Of each turn, since the machine's own speed changes more within the run.
+        # The ratio of each turn, because the speed of the machine varies more over the run.
         "ratio": statistics.median(mine / loop for mine, loop in zip(served, bare, strict=True)),
         "rounds": {"served": served, "bare": bare},
         "service_file": shown,

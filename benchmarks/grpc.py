@@ -1,13 +1,13 @@
 """
-gRPC of this project's engine beside grpcio's servers, and beside `/api/predict` of the same engine.
+Compares gRPC of this project with grpcio's servers, and with `/api/predict` of the same engine.
 
     python -m benchmarks.grpc [--parts echo deadlines client predict] [--rounds 10] [--seconds 2]
 
-`echo` has 32 calls of 3.2 KB in flight on one connection and shows the processor time of a call,
-with a worker that answers 60 bytes. `deadlines` gives each call another deadline, as clients in Go
-do, beside equal ones. `client` is the p50 of grpcio's stub, one call after the other, each with a
-deadline of 10 s. `predict` sends the 784-256-10 model its rows by h2load. The servers of a part run
-at the same time and are loaded in turn.
+`echo` measures the processor time of a call, with 32 calls of 3.2 KB in flight on one connection
+and a worker that answers 60 bytes. `deadlines` compares calls with different deadlines, as from
+clients in Go, with calls of equal deadlines. `client` measures the p50 of grpcio's stub, one call
+at a time, with a deadline of 10 s. `predict` sends rows to the 784-256-10 model with h2load. The
+servers of a part run at the same time and are loaded in turn.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OURS, EAS = "eas, gRPC", "eas, /api/predict"
 SYNC, AIO = "grpcio, threads", "grpcio, asyncio"
 IN_FLIGHT = 32
 _PREFIX = 5
-"""Bytes before each message."""
+"""The length of the prefix of each message, in bytes."""
 Sides = dict[str, Callable[[], Figures]]
 _ECHO_FIGURES = [
     ("server", "µs of the process that answers"),
@@ -87,7 +87,7 @@ def echo(work: Path, rounds: int, seconds: float) -> Found:
 
 
 def deadlines(work: Path, rounds: int, seconds: float) -> Found:
-    """Measure the processor time of a call whose deadline is another each time."""
+    """Measure the processor time of calls with different deadlines."""
     plan = Plan(concurrency=IN_FLIGHT, duration=seconds, warm_up=0)
     varying = [10 + number / 1009 for number in range(5000)]
     given = {"equal deadlines": [10.0] * len(varying), "varying deadlines": varying}
@@ -105,7 +105,7 @@ def deadlines(work: Path, rounds: int, seconds: float) -> Found:
 
 
 def client(work: Path, rounds: int, seconds: float) -> Found:
-    """Measure what grpcio's stub sees."""
+    """Measure the latency of calls by grpcio's stub."""
     with _echoes(work) as (ours, peers):
         sides: Sides = {
             name: lambda each=endpoint: {"p50": stub_p50(each, seconds)}  # type: ignore[misc]
@@ -127,7 +127,7 @@ def predict(work: Path, rounds: int, seconds: float) -> Found:
         grpcio("grpc_aio_server.py", work, peer_message) as peer,
     ):
         for endpoint in (ours.grpc, peer):
-            # The scores are in an answer as they are in memory: in tensor_content or in float_val.
+            # Both tensor_content and float_val contain the scores as they are in memory.
             if not has_scores(endpoint.ask(), scores):
                 raise Unavailable(f"{endpoint.url} does not answer the scores of the model")
         Endpoint(ours.eas.url, ours.eas.body, read_scores, token=ours.eas.token).check(scores)
@@ -146,7 +146,7 @@ def predict(work: Path, rounds: int, seconds: float) -> Found:
 
 
 def has_scores(answer: bytes, scores: np.ndarray) -> bool:
-    """Whether an answer of one row has the model's scores; the last bits may differ."""
+    """Tell whether an answer of one row has the model's scores, up to rounding."""
     size = scores.nbytes
     places = range(len(answer) - size + 1)
     found = (np.frombuffer(answer[start : start + size], np.float32) for start in places)

@@ -1,4 +1,4 @@
-"""An endpoint of gRPC: what it is sent, a check of its answer, and load with processor time."""
+"""A gRPC endpoint: its request, a check of its answer, and load with processor time."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def predict_request(rows: np.ndarray, model: str) -> bytes:
 
 @dataclass
 class GrpcEndpoint:
-    """Where Predict is answered, and what it is sent."""
+    """The URL of a Predict method, and its request."""
 
     url: str
     message: bytes = field(repr=False)
     token: str = ""
     pid: int = 0
-    """The process that answers, while `contender.server` runs it."""
+    """The process of the server, while `contender.server` runs it."""
 
     @property
     def target(self) -> Target:
@@ -45,7 +45,7 @@ class GrpcEndpoint:
         return parse_url(self.url)
 
     def ask(self) -> bytes:
-        """Return the answer to one call; raises Unavailable unless it is OK."""
+        """Return the answer to one call. Raises Unavailable unless it is OK."""
         (call,) = build_calls(self.target, [self.message], token=self.token)
         try:
             answer = call_once(self.target, call, TIMEOUT_S)
@@ -67,10 +67,10 @@ def measured(
     target: Target, requests: Sequence[Any], plan: Plan, processes: Mapping[str, Sequence[int]]
 ) -> Figures:
     """
-    Load a target; return requests/s, latencies in ms, and µs of each group of processes a request.
+    Load a target. Return requests/s, latencies in ms, and µs per request of each process group.
 
-    All requests are counted, as the processor time is, so the plan should have no warm-up. Raises
-    Unavailable if any request fails.
+    The processor time covers all requests, so the plan must have no warm-up. Raises Unavailable if
+    any request fails.
     """
 
     def load() -> Figures:
@@ -94,7 +94,7 @@ def measured(
 def with_processor_time(
     load: Callable[[], Figures], processes: Mapping[str, Sequence[int]]
 ) -> Figures:
-    """Return the figures of a load, and the µs of each group of processes a request."""
+    """Return the figures of a load, and the µs per request of each group of processes."""
     before = {name: sum(map(processor_s, pids)) for name, pids in processes.items()}
     found = load()
     for name, pids in processes.items():

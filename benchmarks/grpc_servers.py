@@ -1,4 +1,4 @@
-"""The servers of gRPC that are compared: this project's engine, and grpcio's own."""
+"""The gRPC servers that are compared: this project's engine, and grpcio's servers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def process(model, request, codec):
 
 @dataclass(frozen=True)
 class Engine:
-    """A service of this project's engine, asked by gRPC and by `/api/predict` on one port."""
+    """A service of this project's engine, with gRPC and `/api/predict` on one port."""
 
     grpc: GrpcEndpoint
     eas: Endpoint
@@ -41,9 +41,9 @@ class Engine:
 @contextlib.contextmanager
 def engine(work: Path, message: bytes, body: bytes, *, echo: bool = False) -> Iterator[Engine]:
     """
-    Serve the 784-256-10 model with batching, or a worker that answers anything with 60 bytes.
+    Serve the 784-256-10 model with batching, or a processor that always answers 60 bytes.
 
-    `message` is for gRPC and `body` for `/api/predict`. Raises BenchError when it does not start.
+    `message` is for gRPC and `body` for `/api/predict`. Raises BenchError if it does not start.
     """
     content = service_file(work / "mlp", batching=True) | {"frontends": ["eas", "grpc"]}
     if echo:
@@ -64,7 +64,7 @@ def engine(work: Path, message: bytes, body: bytes, *, echo: bool = False) -> It
 def grpcio(
     script: str, work: Path, message: bytes, options: Sequence[str] = ()
 ) -> Iterator[GrpcEndpoint]:
-    """Run one of the scripts in `servers/` on grpcio; raises Unavailable when it does not start."""
+    """Run one of the scripts in `servers/` on grpcio. Raises Unavailable if it does not start."""
     python = environment_python("grpcio", [TENSORFLOW, GRPCIO])
     port = free_port()
     scratch = work / f"grpcio-{port}"
@@ -76,7 +76,7 @@ def grpcio(
 
 
 def stub_p50(endpoint: GrpcEndpoint, seconds: float) -> float:
-    """Return the milliseconds of the middle call of grpcio's stub, one after the other."""
+    """Return the median latency of calls by grpcio's stub in ms, one call at a time."""
     address = endpoint.target.authority
     done = subprocess.run(
         [

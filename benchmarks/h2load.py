@@ -1,4 +1,4 @@
-"""h2load, the load generator of nghttp2: one thread, for a time."""
+"""Runs h2load, the load generator of nghttp2, with one thread for a given time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RATE = re.compile(r"([\d.]+) req/s,")
 
 
 def missing() -> str:
-    """Return why h2load cannot be used; '' where it can."""
+    """Return why h2load cannot be used, '' if it can."""
     if shutil.which("h2load"):
         return ""
     return "h2load is not installed: it is in Debian's package nghttp2-client"
@@ -35,15 +35,15 @@ def h2load(
     answer: int = 0,
 ) -> Figures:
     """
-    Return `throughput`, requests/s, and `requests` of a URL that is sent the bytes of a file.
+    Send the content of a file to a URL, and return `throughput` in requests/s and `requests`.
 
-    It looks at HTTP statuses alone, which are good where a gRPC server refuses: `answer`, the bytes
-    of a good one with their prefix, tells refusals by their missing bytes. Raises Unavailable if
-    any request fails.
+    h2load checks only HTTP statuses, and refusals by gRPC have status 200. So the received bytes
+    are compared with `answer`, a good answer with its prefix. Raises Unavailable if a request
+    fails.
     """
     if reason := missing():
         raise Unavailable(reason)
-    # Whole seconds: a fraction is refused.
+    # h2load refuses fractions of a second.
     options = ["-D", str(max(1, round(seconds))), "-t", "1", "-c", str(connections)]
     options += ["--h1"] if http1 else ["-m", str(streams)]
     for name, value in headers.items():

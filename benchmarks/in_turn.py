@@ -1,4 +1,4 @@
-"""Measurements in turn, round after round: what the machine does meanwhile hits them all."""
+"""Measurements in alternating rounds, so that changes of the machine affect all sides."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from benchmarks.ratios import Spread, spread
 
 Figures = dict[str, float]
 Rounds = dict[str, list[Figures]]
-"""The figures of each side, round after round."""
+"""The figures of each side, in the order of rounds."""
 
 
 def in_turn(sides: Mapping[str, Callable[[], Figures]], rounds: int, label: str = "") -> Rounds:
-    """Measure each side once a round; who is first changes from round to round."""
+    """Measure each side once per round. The first side changes from round to round."""
     found: Rounds = {name: [] for name in sides}
     names = list(sides)
     for number in range(rounds):
@@ -25,7 +25,7 @@ def in_turn(sides: Mapping[str, Callable[[], Figures]], rounds: int, label: str 
 
 
 def ratio(found: Rounds, figure: str, one: str, other: str) -> Spread:
-    """Return one side's figure / the other's, over the rounds."""
+    """Return the ratio of two sides' figures in each round."""
     pairs = zip(found[one], found[other], strict=True)
     return spread([a[figure] / b[figure] for a, b in pairs])
 
@@ -42,7 +42,7 @@ def ratio_text(known: Spread) -> str:
 
 
 def table(found: Rounds, figures: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a line for each side with the medians of its figures; a figure has a name and unit."""
+    """Return a line for each side with the medians of its figures, by name and unit."""
     width = max(len(name) for name in found)
     return [
         f"  {name:{width}}  "

@@ -1,11 +1,11 @@
 """
-How a stream of 3 KB requests fares while 64 MB requests arrive at the same service.
+Measures the latency of 3 KB requests while 64 MB requests arrive at the same service.
 
     .venv/bin/eascmd serve examples/digits/service.json       # in another terminal
     .venv/bin/python benchmarks/large_beside_small.py http://127.0.0.1:8080/api/predict/digits TOKEN
 
-Prints the latency of the small requests alone, beside one large request a second, and beside large
-requests sent one after the other. Client and server share the machine.
+Prints the latency of the small requests alone, with one large request per second, and with large
+requests one at a time. Client and server share the machine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def body(rows: int) -> bytes:
 
 
 def send(url: str, token: str, rows: int, pause: float, stop: Event, times: list[float]) -> None:
-    """Send requests of `rows` images over one connection until `stop`; note the seconds of each."""
+    """Send requests of `rows` images over one connection until `stop`, and time each in seconds."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc)
     payload = body(rows)
@@ -52,7 +52,7 @@ def send(url: str, token: str, rows: int, pause: float, stop: Event, times: list
 
 
 def measure(url: str, token: str, pause: float | None) -> tuple[np.ndarray, int]:
-    """Return the milliseconds of the small requests, and how many large ones were answered."""
+    """Return the latencies of small requests in ms, and the number of answered large ones."""
     with multiprocessing.Manager() as manager:
         stop = multiprocessing.Event()
         small, large = manager.list(), manager.list()

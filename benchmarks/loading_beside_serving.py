@@ -1,11 +1,11 @@
 """
-The latency of a model that serves, without and with versions of a large one that load beside it.
+Measures the latency of a model, without and with versions of a large model that load meanwhile.
 
     python -m benchmarks.loading_beside_serving [--rounds 4] [--seconds 6] [--rate 300]
 
 `tensorflow_model_server` answers one row of 784 floats at a fixed rate. In every other round,
-versions of a ResNet-50 with random weights, 100 MB, are put in place one after the other: each
-loads, and the one before it goes.
+versions of a ResNet-50 with random weights (100 MB) are added one after the other. Each one loads,
+and the previous one is unloaded.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LOAD_S = 120
 
 @dataclass
 class Versions:
-    """Versions of one model, each a link to the same files, and the seconds that each took."""
+    """Versions of one model, which link to the same files, and the seconds that each took."""
 
     model: Path
     base: Path
@@ -49,14 +49,14 @@ class Versions:
     took: list[float] = field(default_factory=list)
 
     def put(self) -> None:
-        """Have the next version appear, and the one before it go."""
+        """Add the next version, and remove the previous one."""
         self.base.mkdir(exist_ok=True)
         self.number += 1
         (self.base / str(self.number)).symlink_to(self.model.resolve())
         (self.base / str(self.number - 1)).unlink(missing_ok=True)
 
     def load(self, over: threading.Event) -> None:
-        """Put versions in place, each when the last one is available, until `over` is set."""
+        """Add versions, each when the last one is available, until `over` is set."""
         while not over.is_set():
             begin = time.perf_counter()
             self.put()
@@ -74,7 +74,7 @@ class Versions:
 
 @contextlib.contextmanager
 def serving(work: Path, large: Versions) -> Iterator[Endpoint]:
-    """Serve the small model and the large one; yield the small one's endpoint."""
+    """Serve the small and the large model, and yield the endpoint of the small one."""
     known = np.load(work / "rows.npz")
     small = Versions(work / "mlp", work / "small")
     for each in (small, large):
@@ -104,7 +104,7 @@ def serving(work: Path, large: Versions) -> Iterator[Endpoint]:
 
 
 def measure(work: Path, rounds: int, seconds: float, rate: float) -> tuple[Rounds, list[str]]:
-    """Measure the small model's latency, alone and beside loads; return what was found in lines."""
+    """Measure the small model's latency, alone and during loads, and return lines of results."""
     large = Versions(work / "resnet", work / "large")
     with serving(work, large) as endpoint:
 
@@ -133,14 +133,14 @@ def measure(work: Path, rounds: int, seconds: float, rate: float) -> tuple[Round
 
 
 def main() -> int:
-    """Measure and print; exit status 1 when it cannot be measured here."""
+    """Measure and print. Return 1 if this is not possible here."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--rounds", type=int, default=4, help="of each side (default: 4)")
     parser.add_argument("--seconds", type=float, default=6.0, help="of a round (default: 6)")
     parser.add_argument("--rate", type=float, default=300, help="requests/s (default: 300)")
     options = parser.parse_args()
-    # As an exception, so that the server is ended.
+    # SIGTERM raises an exception, so that the server is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"machine: {machine()}")
     with tempfile.TemporaryDirectory(prefix="eas-loading-") as scratch:

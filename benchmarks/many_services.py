@@ -1,13 +1,13 @@
 """
-What it costs to have many services in one engine.
+Measures the cost of many services in one engine.
 
     python -m benchmarks.many_services [--parts rate idle hundred] [--pairs 20] [--seconds 2]
 
-`rate` offers the same load to an engine of one service and to one of ten, 30 % of what the one can
-do, in all; `idle` puts the full load on one service, with and without nine others that nobody
-calls. Both engines run at the same time and are loaded in turn, so that what the machine does
-meanwhile hits both. `hundred` starts a hundred services, looks at them idle, and has some come, go
-and change under load. Each figure is printed beside its goal; exit status 1 where a call failed.
+`rate` sends the same load to an engine with one service and to one with ten: in all, 30 % of the
+throughput of one service. `idle` sends the full load to one service, with and without nine idle
+services. Both engines run at the same time and are loaded in turn, so that changes of the machine
+affect both. `hundred` starts a hundred services, measures them idle, and adds, removes and changes
+some under load. Each figure is printed with its goal. The exit status is 1 if a call failed.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from benchmarks.service import make_models
 
 CONNECTIONS = 32
 SHARE = 0.3
-"""The offered rate of `rate`, of what one service can do."""
+"""The rate of `rate`, as a share of the throughput of one service."""
 IDLE_S = 20.0
 MEMORY_MB, CORE, READY_S = 25.0, 0.001, 60.0
 
 
 @dataclass(frozen=True)
 class Line:
-    """A figure as it is printed, and what it should be."""
+    """The format of a figure, and its goal."""
 
     what: str
     value: str
@@ -61,7 +61,7 @@ def rounds(
 
 
 def ratio_lines(pairs: Sequence[tuple[Round, Round]], goals: dict[str, str]) -> list[Line]:
-    """Return a line for each figure of `goals`: ten services / one, over the pairs."""
+    """Return a line for each figure of `goals`: the ratio of ten services to one."""
     lines = []
     for figure, goal in goals.items():
         known = spread([getattr(ten, figure) / getattr(one, figure) for one, ten in pairs])
@@ -98,7 +98,7 @@ def measure_rate(one: Engine, ten: Engine, pairs: int, seconds: float) -> list[L
 
 
 def measure_idle(one: Engine, ten: Engine, pairs: int, seconds: float) -> list[Line]:
-    """Compare the full load on one service, alone and beside nine that nobody calls."""
+    """Compare the full load on one service, alone and with nine idle services."""
     loads = [
         lambda: one.load(one.names[:1], CONNECTIONS, seconds),
         lambda: ten.load(ten.names[:1], CONNECTIONS, seconds),
@@ -129,7 +129,7 @@ def compare(parts: Sequence[str], work: Path, options: argparse.Namespace) -> di
 
 
 def hundred(work: Path, count: int) -> list[Line]:
-    """Start many services of a small model; look at them idle, then change some under load."""
+    """Start many services of a small model, measure them idle, then change some under load."""
     directory, models = work / "hundred", (work / "small", work / "mlp")
     directory.mkdir()
     names = [f"s{number:03}" for number in range(count)]
@@ -145,7 +145,7 @@ def hundred(work: Path, count: int) -> list[Line]:
 
 
 def _idle(running: Engine) -> list[Line]:
-    """Look at the memory and the processor time of workers that nobody calls."""
+    """Measure the memory and the processor time of idle workers."""
     workers = running.workers()
     time.sleep(3)
     before = {pid: processor_s(pid) for pid in [running.pid, *workers]}
@@ -173,7 +173,7 @@ def _mostly(values: Sequence[float], unit: str) -> str:
 
 
 def _changes(running: Engine, directory: Path, models: tuple[Path, Path]) -> list[Line]:
-    """Add, change and remove a service while others are called; raises Unavailable on a failure."""
+    """Add, change and remove a service while others are called. Raises Unavailable on a failure."""
     small, other = models
     *_, removed, changed = running.names
 
@@ -206,7 +206,7 @@ def _options() -> argparse.Namespace:
 def main() -> int:
     """Measure, print, and write the figures if asked to."""
     options = _options()
-    # As an exception, so that the engines that run are ended.
+    # SIGTERM raises an exception, so that running engines are ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     found: dict[str, list[Line]] = {}
     with tempfile.TemporaryDirectory(prefix="eas-many-") as scratch:

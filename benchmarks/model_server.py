@@ -18,7 +18,7 @@ max_batch_size { value: 64 }
 batch_timeout_micros { value: 0 }
 num_batch_threads { value: 1 }
 """
-"""Rows that wait run together, and none waits for more: the greedy batching of the other rows."""
+"""Greedy batching, as in the other rows: waiting rows run together, and none waits for more."""
 
 
 def rest_body(images: np.ndarray) -> bytes:
@@ -38,8 +38,8 @@ def model_server(
     """
     Serve a SavedModel as version 1 of a model of its name, with batching, on one thread.
 
-    `rows` are what the endpoint, that of REST predict, is asked with. Raises Unavailable when it
-    does not start. `work` gets the files that the server reads.
+    The endpoint is that of REST predict, with a request of `rows`. `work` is the directory for
+    files of the server. Raises Unavailable if it does not start.
     """
     base = work / f"{model.name}-versions"
     base.mkdir(exist_ok=True)

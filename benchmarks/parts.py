@@ -1,4 +1,4 @@
-"""A benchmark of several parts: its command line, and what it prints of each."""
+"""The command line and the output of a benchmark with several parts."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from benchmarks.service import make_models
 from eas_processor.errors import EasError
 
 Found = tuple[dict[str, Rounds], list[str]]
-"""The rounds of a part, under their names, and the lines to print."""
+"""The rounds of a part by name, and the lines to print."""
 Part = Callable[[Path, int, float], Found]
-"""Gets a scratch directory with the models, the number of rounds, and the seconds of each."""
+"""Measures a part, given a directory with the models, the number of rounds and their seconds."""
 
 
 def run_parts(
     name: str, description: str | None, parts: Mapping[str, Part], models: Sequence[str] = ()
 ) -> int:
     """
-    Measure, print, and write the figures if asked to; return 1 when a part cannot be measured.
+    Measure, print, and write the figures if asked to. Return 1 if a part cannot be measured.
 
     `models` are the options of `make_models`.
     """
     options = _options(name, description, parts)
-    # As an exception, so that the servers that run are ended.
+    # SIGTERM raises an exception, so that running servers are ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     facts: dict[str, Any] = {"machine": machine(), "seconds": options.seconds}
     print(f"machine: {facts['machine']}", flush=True)

@@ -1,11 +1,11 @@
 """
-What a Python processor costs beside the hooks that a worker calls as they are.
+Measures the cost of Python processors compared with plain hooks.
 
     python -m benchmarks.python_processors [--pairs 20] [--seconds 1] [--connections 32]
 
-Three services of one engine answer any body of 3 KB with the same 60 bytes: `echo` by a hook that
-gets each body as it came and whose answer nobody looks at but the worker, `function` by a plain
-`process(model, request)`, `allspark` by the vendor's class. Each is loaded in turn with `echo`.
+Three services of one engine answer any body of 3 KB with the same 60 bytes. `echo` is a hook that
+gets the bytes of the body and returns bytes, `function` a plain `process(model, request)`, and
+`allspark` the vendor's class. Each of the other two is loaded in turn with `echo`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PROCESSORS = {
 
 
 def write_services(directory: Path) -> None:
-    """Write a service file for each processor; its token is its name."""
+    """Write a service file for each processor. The token of a service is its name."""
     for name, source in PROCESSORS.items():
         (directory / f"{name}.py").write_text(_ANSWER + source)
         content = {
@@ -52,7 +52,7 @@ def write_services(directory: Path) -> None:
 
 
 def measure(engine: Engine, pairs: int, seconds: float, connections: int) -> None:
-    """Print requests/s of each processor, and beside those of the floor."""
+    """Print the requests/s of each processor, and their ratio to those of the floor."""
     for name in PROCESSORS:
         engine.load([name], connections, seconds)
     for name in PROCESSORS:
@@ -74,7 +74,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1.0, help="of a round (default: 1)")
     parser.add_argument("--connections", type=int, default=32, metavar="N", help="default: 32")
     options = parser.parse_args()
-    # As an exception, so that the engine is ended.
+    # SIGTERM raises an exception, so that the engine is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="eas-python-") as scratch:
         write_services(Path(scratch))

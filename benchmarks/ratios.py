@@ -1,4 +1,4 @@
-"""Statistics of ratios that were measured in pairs."""
+"""Statistics of ratios from pairs of measurements."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import numpy as np
 @dataclass(frozen=True)
 class Spread:
     """
-    The median of ratios, their quartiles, and an interval that holds the true median with 95 %.
+    The median of ratios, their quartiles, and a 95 % confidence interval of the median.
 
-    The interval is that of the sign test: single rounds of a shared machine are far off, and it
-    supposes no distribution. It is None below six pairs, which cannot show anything with 95 %.
+    The interval is that of the sign test, which assumes no distribution, because a shared machine
+    has outliers. It is None for fewer than six pairs, which are not enough for 95 %.
     """
 
     median: float
@@ -24,11 +24,11 @@ class Spread:
     interval: tuple[float, float] | None
 
     def below(self, limit: float) -> bool:
-        """Whether the median is significantly below `limit`."""
+        """Tell whether the median is significantly below `limit`."""
         return self.interval is not None and self.interval[1] < limit
 
     def above(self, limit: float) -> bool:
-        """Whether the median is significantly above `limit`."""
+        """Tell whether the median is significantly above `limit`."""
         return self.interval is not None and self.interval[0] > limit
 
 

@@ -1,5 +1,5 @@
 """
-The results as text, and in docs/benchmarks.md with its picture.
+Writes the results as text, and to docs/benchmarks.md with its picture.
 
     python -m benchmarks.report        # results/latest.json -> docs/benchmarks.md and .svg
 """
@@ -24,7 +24,7 @@ Results = dict[str, Any]
 
 
 def find(results: Results, name: str, connections: int, body: str = "3 KB") -> Any:
-    """Return the row of a contender, None when it was not measured."""
+    """Return the row of a contender, None if it was not measured."""
     for row in results["rows"]:
         if (row["name"], row["connections"], row["body"]) == (name, connections, body):
             return row
@@ -47,7 +47,7 @@ def best_peer(results: Results, connections: int, key: str, *, batching: bool = 
 
 
 class _Targets:
-    """The rows of the table of targets; what was not measured reads so."""
+    """The rows of the table of targets. Figures that were not measured are marked."""
 
     def __init__(self, results: Results) -> None:
         self.results = results
@@ -55,9 +55,9 @@ class _Targets:
 
     def ratio(self, label: str, mine: Any, other: Any, unit: str, least: str, reach: str) -> None:
         """
-        Add a figure beside the (name, figure) that it is compared with.
+        Add a figure, with the (name, figure) to compare it with.
 
-        A third part of `other` is their ratio, where it was measured by itself.
+        If their ratio was measured, it is the third item of `other`.
         """
         name, figure, *measured = other or ("", None)
         quotient = mine / figure if mine is not None and figure else None
@@ -65,11 +65,11 @@ class _Targets:
         self._add(label, mine, (name, figure), unit, f"{shown or 0:,.3g}", least, reach)
 
     def figure(self, label: str, mine: Any, other: Any, unit: str, least: str, reach: str) -> None:
-        """Add a figure that stands for itself; `other` is only shown."""
+        """Add a figure without a comparison. `other` is only shown."""
         self._add(label, mine, other or ("", None), unit, "", least, reach)
 
     def cell(self, name: str, connections: int, key: str, body: str = "3 KB") -> Any:
-        """Return a figure of a row, None when it was not measured."""
+        """Return a figure of a row, None if it was not measured."""
         row = find(self.results, name, connections, body)
         return row and row[key]
 
@@ -83,7 +83,7 @@ class _Targets:
 
 
 def targets(results: Results) -> list[list[str]]:
-    """Return row, ours, reference, ratio, at least, reach for; what was not measured reads so."""
+    """Return the table of targets: row, ours, reference, ratio, minimum and goal."""
     table = _Targets(results)
     peer = _versus(best_peer(results, 1, "p50"), "p50")
     for link in ("", " inline"):
@@ -198,7 +198,7 @@ _GRPCIO = "grpcio, asyncio"
 
 
 def grpc_rows(results: Results) -> list[list[str]]:
-    """Return the servers of gRPC, and `/api/predict` of the same engine; medians of the rounds."""
+    """Return the medians of gRPC servers, and of `/api/predict` of the same engine."""
     lines = []
     parts: dict[str, Rounds] = results.get("grpc", {})
     for part, found in parts.items():
@@ -212,7 +212,7 @@ def grpc_rows(results: Results) -> list[list[str]]:
 
 
 def rows(results: Results) -> list[list[str]]:
-    """Return every measured cell; medians of the rounds."""
+    """Return the medians of every measured cell."""
     lines = []
     for row in results["rows"]:
         floor = find(results, ECHO, row["connections"], row["body"])
@@ -316,7 +316,7 @@ def picture(results: Results) -> str:
 
 
 def render(results: Results) -> None:
-    """Put the figures into docs/benchmarks.md and draw docs/benchmarks.svg."""
+    """Write the figures to docs/benchmarks.md and draw docs/benchmarks.svg."""
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]

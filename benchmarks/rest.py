@@ -1,11 +1,12 @@
 """
-TensorFlow Serving's REST of this project beside FastAPI, orjson and TensorFlow put together.
+Compares this project's TensorFlow Serving REST with FastAPI, orjson and TensorFlow together.
 
     python -m benchmarks.rest [--parts rows image] [--rounds 10] [--seconds 2]
 
-`rows` sends one row of 784 floats over 32 connections, the same bytes to all. `image` sends an
-image, 150,528 numbers, one after the other, beside what orjson and numpy alone take to read those
-numbers and to write the answer. The servers run at the same time and are loaded in turn.
+`rows` sends one row of 784 floats over 32 connections, the same bytes to all servers. `image` sends
+an image of 150,528 numbers, one request at a time, and compares with the time in which orjson and
+numpy alone read these numbers and write the answer. The servers run at the same time and are
+loaded in turn.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def rows(work: Path, rounds: int, seconds: float) -> Found:
 
 
 def _peers() -> list[Peer]:
-    """Return FastAPI with the model as every peer runs it, and as TensorFlow 2 documents it."""
+    """Return FastAPI with the model as each peer runs it, and as TensorFlow 2 documents it."""
     (peer,) = (each for each in PEERS if each.name == "FastAPI")
     documented = (("BENCH_CALL", "signature"),)
     return [peer, replace(peer, name="FastAPI with a tf.function", variables=documented)]
@@ -68,7 +69,7 @@ def _load(endpoint: Endpoint, body: bytes, seconds: float) -> Callable[[], Figur
 
 
 def image(work: Path, rounds: int, seconds: float) -> Found:
-    """Measure the milliseconds of an image as JSON, one after the other."""
+    """Measure the latency of an image as JSON in ms, one request at a time."""
     pixels = np.random.default_rng(2).random((1, 224, 224, 3), dtype=np.float32)
     means = pixels.mean(axis=(1, 2))[0]
     body = rest_body(pixels)
@@ -89,7 +90,7 @@ def image(work: Path, rounds: int, seconds: float) -> Found:
 
 
 def _alone(body: bytes, answer: np.ndarray, seconds: float) -> float:
-    """Return the milliseconds of the middle one of the reads of a body and writes of an answer."""
+    """Return the median time of reading a body and writing an answer, in ms."""
     times = []
     end = time.perf_counter() + seconds
     while (begin := time.perf_counter()) < end:

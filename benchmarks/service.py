@@ -18,11 +18,11 @@ from eas_processor.cli.bench_service import RunningService, running
 
 SIGNATURE = "serving_default"
 ROWS = {"3 KB": 1, "600 KB": 191, "8 MB": 2675}
-"""Rows of 784 floats in a body."""
+"""The number of rows of 784 floats in each body."""
 
 
 def make_models(work: Path, *options: str) -> None:
-    """Write the models, and the answers to known rows, into a directory."""
+    """Write the models, and answers to known rows, into a directory."""
     script = [sys.executable, str(HERE / "servers" / "make_models.py"), str(work)]
     subprocess.run([*script, *options], check=True, capture_output=True)
 
@@ -44,7 +44,7 @@ def read_scores(answer: bytes) -> np.ndarray:
 
 
 def service_file(model: Path, *, batching: bool, **metadata: Any) -> dict[str, Any]:
-    """Return the service file of a row: what is not in it is at its default."""
+    """Return the service file of a row. Other keys have their defaults."""
     rpc = {"batching": True, "max_batch_size": 64} if batching else {}
     return {
         "name": "bench",
@@ -64,7 +64,7 @@ def serving(work: Path, content: dict[str, Any], *options: str) -> Iterator[Runn
 
 
 def ours(work: Path, row: np.ndarray, *, batching: bool, inline: bool = False) -> Contender:
-    """Return our service, one instance with one thread; `inline` has no worker process."""
+    """Return our service with one instance and one thread. `inline` has no worker process."""
     content = service_file(work / "mlp", batching=batching)
     options = ["--inline"] if inline else []
 

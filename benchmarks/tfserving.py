@@ -1,11 +1,11 @@
 """
-Load a TensorFlow Serving that runs somewhere, with the generator of the other benchmarks.
+Loads a running TensorFlow Serving with the load generator of the other benchmarks.
 
     python -m benchmarks.tfserving http://HOST:8501/v1/models/NAME:predict [--grpc HOST:8500]
 
-It asks for the model's signature, sends random rows as REST in the row format, and prints the same
-figures as `eascmd bench`. With --grpc it also sends them as gRPC, as many at a time on one
-connection.
+It reads the model's signature, sends random rows by REST in the row format, and prints the same
+figures as `eascmd bench`. With --grpc, it also sends them by gRPC on one connection, with the same
+number of calls in flight.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DTYPES = {np.dtype(kind).name: name for name, kind in TYPES.items()}
 
 
 def ask(target: Target, method: str, path: str, body: bytes | None = None) -> Any:
-    """Return the JSON answer to one request; raises BenchError unless it is 200."""
+    """Return the JSON answer to one request. Raises BenchError unless its status is 200."""
     connection = http.client.HTTPConnection(target.host, target.port, timeout=30)
     where = f"{method} http://{target.authority}{path}"
     try:
@@ -55,7 +55,7 @@ def ask(target: Target, method: str, path: str, body: bytes | None = None) -> An
 
 
 def random_inputs(metadata: Any, name: str, rows: int) -> dict[str, np.ndarray]:
-    """Return arrays of `rows` rows for a signature; other unknown dims are 1. Raises BenchError."""
+    """Return arrays of `rows` rows for a signature. Other unknown dimensions are 1."""
     try:
         signatures = metadata["metadata"]["signature_def"]["signature_def"]
         inputs = signatures[name]["inputs"]
@@ -90,7 +90,7 @@ def rest_body(arrays: dict[str, np.ndarray], signature: str) -> bytes:
 def grpc_load(
     address: str, model: str, signature: str, arrays: dict[str, np.ndarray], plan: Plan
 ) -> Result:
-    """Load the gRPC port; raises BenchError when it refuses the first call."""
+    """Load the gRPC port. Raises BenchError if it refuses the first call."""
     target = parse_url(f"grpc://{address}/{model}")
     inputs = {
         key: wire.Tensor(wire.dtype_number(DTYPES[array.dtype.name]), array)
@@ -106,7 +106,7 @@ def grpc_load(
 
 
 def show(what: str, result: Result, plan: Plan, *, as_json: bool) -> None:
-    """Print one run."""
+    """Print the figures of one run."""
     if as_json:
         print(json.dumps({"what": what} | facts(result, plan)))
     else:
@@ -114,7 +114,7 @@ def show(what: str, result: Result, plan: Plan, *, as_json: bool) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Load the ports that are named; raises BenchError."""
+    """Load the given ports. Raises BenchError."""
     target = parse_url(options.url)
     model_path, colon, verb = target.path.rpartition(":")
     if verb != "predict" or not colon:
@@ -140,7 +140,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Load what the command line names."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.tfserving", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("url", help="http://HOST:8501/v1/models/NAME:predict")

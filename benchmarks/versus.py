@@ -1,11 +1,11 @@
 """
-Compare the speed of two checkouts of this repository: an old one, and the one it is run from.
+Compares the speed of an old checkout of this repository with that of the present one.
 
     python -m benchmarks.versus OLD_CHECKOUT [--pairs 20] [--seconds 2] [--rows 'on-*' inline-8]
 
-Both servers run at the same time and are loaded in turn, in short rounds: what the machine does
-meanwhile hits both. Each pair of rounds gives a ratio, new / old. Exit status 1 when a row could
-not be measured.
+Both servers run at the same time and are loaded in turn, in short rounds, so that changes of the
+machine affect both. Each pair of rounds gives a ratio, new / old. The exit status is 1 if a row
+could not be measured.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NEW = HERE.parent
 def compare(
     checkouts: Sequence[Path], rows: Sequence[Measured], pairs: int, seconds: float, work: Path
 ) -> None:
-    """Measure rows of one service on the old and the new checkout; note what cannot be done."""
+    """Measure rows of one service on both checkouts, and note rows that cannot be measured."""
     name = rows[0].row.service
     with contextlib.ExitStack() as stack:
         sides = []
@@ -51,14 +51,14 @@ def compare(
                     each.left_out.append(f"{label}: {error}")
                 return
         able = [each for each in rows if _prepare(each, sides, seconds)]
-        # All rows of a pair before the next pair: each is measured over the whole time.
+        # Each pair covers all rows, so that each row is measured over the whole time.
         for number in range(pairs):
             for each in able:
                 _measure(each, sides, number, seconds)
 
 
 def _prepare(measured: Measured, sides: Sequence[Side], seconds: float) -> bool:
-    """Compare the answers and warm both servers up; whether the row can be measured."""
+    """Compare the answers, warm both servers up, and return whether the row can be measured."""
     answers = []
     for label, side in zip(LABELS, sides, strict=True):
         tell(f"{measured.row.name}: warming up {label}")
@@ -88,7 +88,7 @@ def _measure(measured: Measured, sides: Sequence[Side], number: int, seconds: fl
 
 
 def described(checkout: Path) -> str:
-    """Return the path of a checkout, with its commit where it has one."""
+    """Return the path of a checkout, with its commit if it has one."""
     command = ["git", "-C", str(checkout), "describe", "--always", "--dirty"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return f"{checkout} {done.stdout.strip()}".rstrip()
@@ -122,11 +122,11 @@ def main() -> int:
     """Compare, print the table, and write the figures if asked to."""
     options = _options()
     rows = options.rows
-    # As an exception, so that the servers that run are ended.
+    # SIGTERM raises an exception, so that running servers are ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     head = {"old": described(options.old), "new": described(NEW), "machine": machine()}
     head |= {"pairs": options.pairs, "seconds": options.seconds}
-    # Whoever stops it gets the table of what was measured until then.
+    # When it is interrupted, it prints the results so far.
     with (
         contextlib.suppress(KeyboardInterrupt),
         tempfile.TemporaryDirectory(prefix="eas-versus-") as scratch,

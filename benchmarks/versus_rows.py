@@ -1,4 +1,4 @@
-"""The rows in which two checkouts are compared, and what each of them sends."""
+"""The rows in which two checkouts are compared, with their requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 from benchmarks.service import ROWS, big_body, read_scores
 
 IMAGE_ROWS = 192
-"""Rows of 784 that have as many numbers as an image of 224 x 224 x 3."""
+"""The number of rows of 784 floats with as many numbers as an image of 224 x 224 x 3."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """The settings of the servers that answer a group of rows."""
+    """The settings of the servers for a group of rows."""
 
     batching: bool = True
     options: Sequence[str] = ()
@@ -33,7 +33,7 @@ SERVICES = {
 
 @dataclass(frozen=True)
 class Body:
-    """What is sent; `read` turns an answer into scores."""
+    """A kind of request. `read` turns an answer into scores."""
 
     content: bytes = field(repr=False)
     content_type: str
@@ -43,11 +43,11 @@ class Body:
 @dataclass(frozen=True)
 class Row:
     """
-    One load: `connections` send the body of that name over `paths` in turn.
+    One load: `connections` connections send the body named `body` to `paths` in turn.
 
-    `beside` names the body of one more client, whose requests are not counted; the processor time
-    is not then either, since it is that of both. `figure` is compared with the same of the row
-    `against`. Only rows that are `in_mean` are part of the geometric means.
+    `beside` names the body of another client, whose requests are not counted. The processor time is
+    not measured then, because it would cover both. `figure` is compared with that of the row
+    `against`. Only rows with `in_mean` are part of the geometric means.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Row:
 
     @property
     def service(self) -> str:
-        """Which of SERVICES answers it."""
+        """The name in SERVICES of the service for this row."""
         return self.name.partition("-")[0]
 
 
@@ -91,7 +91,7 @@ ALL = [
 
 
 def choose(patterns: Sequence[str]) -> list[Row]:
-    """Return the rows whose names match one of the patterns; raises ValueError for an idle one."""
+    """Return the rows that match a pattern. Raises ValueError if a pattern matches no row."""
     for pattern in patterns:
         if not any(fnmatchcase(row.name, pattern) for row in ALL):
             known = ", ".join(row.name for row in ALL)
@@ -111,5 +111,5 @@ def make_body(name: str) -> Body:
 
 
 def _read_json(answer: bytes) -> np.ndarray:
-    # How many digits a number has is the server's choice; it stands for the same float.
+    # Servers may write a float with different numbers of digits.
     return np.array(json.loads(answer)["outputs"], np.float32)

@@ -1,4 +1,4 @@
-"""What a comparison of two checkouts came to: a table, and facts for a file."""
+"""The results of comparing two checkouts: a table, and facts for a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIGURES = {
     "worker": "processor time of the worker",
 }
 LEAST, MOST = 0.95, 1.03
-"""Rows significantly below, in requests/s, or above, in processor time, are marked."""
+"""Rows with significantly fewer requests/s or significantly more processor time are marked."""
 HEAD = ["row", "old /s", "new /s", "ratio", "quartiles", "95 %", "p50", "engine", "worker", ""]
 _LEGEND = (
     "Each ratio is new / old, the median of the pairs: requests/s with its quartiles and 95 % "
@@ -29,19 +29,19 @@ _LEGEND = (
 
 @dataclass
 class Measured:
-    """The pairs of rounds of a row, (old, new) by number, and why some are missing."""
+    """The pairs of rounds of a row, (old, new) by number, and reasons for missing ones."""
 
     row: Row
     pairs: dict[int, tuple[Round, Round]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
     def values(self, figure: str, side: int) -> dict[int, float]:
-        """Return a figure of the old (0) or the new (1) side by the pair's number."""
+        """Return a figure of the old (0) or new (1) side, by the number of the pair."""
         found = {number: getattr(pair[side], figure) for number, pair in self.pairs.items()}
         return {number: value for number, value in found.items() if value}
 
     def ratios(self, figure: str) -> dict[int, float]:
-        """Return new / old of a figure by the pair's number."""
+        """Return the ratio new / old of a figure, by the number of the pair."""
         return _quotients(self.values(figure, 1), self.values(figure, 0))
 
 
@@ -107,7 +107,7 @@ def _within(all_measured: Sequence[Measured]) -> list[str]:
 
 
 def means(all_measured: Sequence[Measured]) -> dict[str, Spread]:
-    """Return the geometric means over the rows: the medians' one, its spread over the pairs."""
+    """Return the geometric means over the rows, with their spread over the pairs."""
     found = {}
     for figure in ("throughput", "engine", "worker"):
         rows = _counted(all_measured, figure)
@@ -138,7 +138,7 @@ def _range(ends: tuple[float, float] | None) -> str:
 
 
 def facts(all_measured: Sequence[Measured]) -> dict[str, Any]:
-    """Return everything measured as JSON-ready facts."""
+    """Return all results as values for JSON."""
     rows = []
     for each in all_measured:
         ratios = {figure: list(each.ratios(figure).values()) for figure in FIGURES}

@@ -1,4 +1,4 @@
-"""BentoML: JSON of an array."""
+"""A BentoML server, with arrays as JSON."""
 
 import os
 
@@ -12,7 +12,7 @@ API = {"batchable": True, "max_batch_size": BATCH, "max_latency_ms": 1000} if BA
 
 @bentoml.service(workers=1, logging={"access": {"enabled": False}})
 class Mlp:
-    """The model behind BentoML's decorators."""
+    """The model, with BentoML's decorators."""
 
     def __init__(self):
         self.model = load()

@@ -1,7 +1,8 @@
 """
-The model without a server: `callable_loop.py MODEL SECONDS THREADS SHAPE...`.
+Runs the model without a server: `callable_loop.py MODEL SECONDS THREADS SHAPE...`.
 
-After the line of figures, each line on stdin has the last shape timed again, and its rate printed.
+It prints a line of figures. Then, for each line on stdin, it times the last shape again and prints
+its rate.
 """
 
 import json
@@ -45,7 +46,7 @@ def main():
 
 
 def rate(model, images, seconds):
-    """Return the calls a second."""
+    """Return the calls per second."""
     start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
         model(images)

@@ -1,4 +1,4 @@
-"""A bare HTTP server on httptools and uvloop: any POST is answered with 60 bytes, at once."""
+"""A bare HTTP server on httptools and uvloop, which answers each POST with 60 bytes at once."""
 
 import asyncio
 import gc
@@ -30,7 +30,7 @@ class Echo(asyncio.Protocol):
 
 
 async def main():
-    """Listen on the port that is the only argument."""
+    """Listen on the port in the only argument."""
     loop = asyncio.get_running_loop()
     sock = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
     server = await loop.create_server(Echo, sock=sock)

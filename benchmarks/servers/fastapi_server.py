@@ -1,4 +1,4 @@
-"""FastAPI: the row format of TensorFlow Serving's REST, read and written by orjson."""
+"""A FastAPI server for the row format of TensorFlow Serving's REST, with orjson."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ model = load_signature() if os.environ.get("BENCH_CALL") == "signature" else loa
 
 
 class Batches:
-    """Runs the rows that have come meanwhile together, up to BATCH of them."""
+    """Runs all waiting rows together, up to BATCH of them."""
 
     def __init__(self):
         self.rows = []
@@ -35,12 +35,12 @@ class Batches:
         return await own
 
     def run(self):
-        """Run what waits; what the last run has taken already is not there any more."""
+        """Run the waiting rows. There may be none, if the last run has taken them."""
         if not self.rows:
             return
         rows, waiting, self.rows, self.waiting = self.rows, self.waiting, [], []
         for future, scores in zip(waiting, model(np.concatenate(rows)), strict=True):
-            if not future.done():  # its client may have left
+            if not future.done():  # the client may have disconnected
                 future.set_result(scores[None])
 
 
@@ -49,7 +49,7 @@ batches = Batches()
 
 @app.post("/v1/models/mlp:predict")
 async def predict(request: Request):
-    """Answer rows with their scores."""
+    """Return the scores of rows."""
     try:
         images = np.array(orjson.loads(await request.body())["instances"], np.float32)
     except (ValueError, KeyError) as error:

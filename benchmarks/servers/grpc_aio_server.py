@@ -19,7 +19,7 @@ async def main():
     async def predict(request, context):
         scores = model(tf.make_ndarray(request.inputs["images"]))
         response = PredictResponse(model_spec=request.model_spec)
-        # Quicker than make_tensor_proto, which looks at the kind of everything.
+        # This is quicker than make_tensor_proto, which inspects the type of each value.
         response.outputs["scores"].CopyFrom(
             tensor_pb2.TensorProto(
                 dtype=types_pb2.DT_FLOAT,

@@ -1,5 +1,5 @@
 """
-A stub of grpcio, one call after the other: `grpc_client.py HOST:PORT TOKEN SECONDS < MESSAGE`.
+Calls with a stub of grpcio, one at a time: `grpc_client.py HOST:PORT TOKEN SECONDS < MESSAGE`.
 
 It prints the p50 in milliseconds. Each call has a deadline of 10 s.
 """
@@ -14,13 +14,13 @@ DEADLINE_S = 10.0
 
 
 def main():
-    """Call for a while, after a tenth of it that is not counted."""
+    """Call for the given time, after a tenth of it that is not counted."""
     address, token, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
     message = sys.stdin.buffer.read()
     metadata = [("authorization", token)] if token else None
     times = []
     with grpc.insecure_channel(address) as channel:
-        # Bytes in and out: how long a message takes to be parsed is no matter of the server.
+        # The stub handles bytes, because the time to parse messages does not depend on the server.
         predict = channel.unary_unary(PREDICT)
         counted = time.perf_counter() + seconds / 10
         end = counted + seconds

@@ -1,4 +1,4 @@
-"""LitServe: JSON, the only body it takes beside forms."""
+"""A LitServe server, with JSON, the only body that it takes except forms."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ BATCH = int(os.environ["BENCH_BATCH"])
 
 
 class Mlp(litserve.LitAPI):
-    """The model behind LitServe's hooks."""
+    """The model, with LitServe's hooks."""
 
     def setup(self, device):
         self.model = load()

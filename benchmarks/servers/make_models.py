@@ -11,7 +11,7 @@ import tensorflow as tf
 
 
 class Mlp(tf.Module):
-    """784-`width`-10 with softmax, random weights."""
+    """A 784-`width`-10 model with softmax and random weights."""
 
     def __init__(self, width=256):
         super().__init__()
@@ -26,7 +26,7 @@ class Mlp(tf.Module):
 
 
 class Channels(tf.Module):
-    """The mean of each channel of an image: nearly all of a call is the way of its numbers."""
+    """The mean of each channel of an image. Nearly all of a call is the transport of numbers."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, 224, 224, 3], tf.float32, name="images")])
     def serve(self, images):
@@ -40,11 +40,11 @@ def save(model, path):
 
 
 def save_resnet(path):
-    """Write a ResNet-50 with random weights; 224 x 224 x 3 in, 1000 out."""
+    """Write a ResNet-50 with random weights, inputs of 224 x 224 x 3 and 1000 outputs."""
     net = tf.keras.applications.ResNet50(weights=None)
     spec = tf.TensorSpec([None, 224, 224, 3], tf.float32, name="images")
-    # tf.saved_model.save leaves the variables of Keras 3 where no Session, nor TensorFlow Serving,
-    # finds them.
+    # tf.saved_model.save stores the variables of Keras 3 where sessions and TensorFlow Serving do
+    # not find them.
     archive = tf.keras.export.ExportArchive()
     archive.track(net)
     archive.add_endpoint(
@@ -56,7 +56,7 @@ def save_resnet(path):
 
 
 def main():
-    """Write what is missing, and the answers to known rows."""
+    """Write missing models, and the answers to known rows."""
     directory = sys.argv[1]
     mlp = os.path.join(directory, "mlp")
     if not os.path.exists(mlp):

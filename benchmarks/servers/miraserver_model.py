@@ -7,7 +7,7 @@ from tf_model import load
 
 
 class Mlp(LitAPI):
-    """The model behind miraserver's hooks; asynchronous ones, since others cost a thread a call."""
+    """The model, with miraserver's asynchronous hooks. Others would use a thread per call."""
 
     def setup(self, device):
         self.model = load()
@@ -16,7 +16,7 @@ class Mlp(LitAPI):
         return np.frombuffer(request, np.float32)
 
     async def predict(self, images):
-        # A request that is alone is not stacked, with batching on either.
+        # A single request is not stacked, even with batching.
         return self.model(images) if images.ndim == 2 else self.model(images[None])[0]
 
     async def encode_response(self, scores):

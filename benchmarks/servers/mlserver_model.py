@@ -8,7 +8,7 @@ from tf_model import load
 
 
 class Mlp(MLModel):
-    """The model behind MLServer's hooks."""
+    """The model, with MLServer's hooks."""
 
     async def load(self):
         self.model = load()

@@ -1,7 +1,7 @@
 """
 `PredictRequest` and `PredictResponse` of TensorFlow Serving, on TensorFlow's own `TensorProto`.
 
-The package tensorflow-serving-api would bring a second TensorFlow.
+The package tensorflow-serving-api would install a second TensorFlow.
 """
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -12,7 +12,7 @@ TENSOR = "." + tensor_pb2.TensorProto.DESCRIPTOR.full_name
 
 
 def message_field(message, name, number, type_name, repeated=False):
-    """Add a field that is a message."""
+    """Add a message field."""
     label = FIELD.LABEL_REPEATED if repeated else FIELD.LABEL_OPTIONAL
     message.field.add(
         name=name, number=number, type=FIELD.TYPE_MESSAGE, type_name=type_name, label=label
@@ -20,7 +20,7 @@ def message_field(message, name, number, type_name, repeated=False):
 
 
 def text_field(message, name, number):
-    """Add a field that is a text."""
+    """Add a string field."""
     message.field.add(name=name, number=number, type=FIELD.TYPE_STRING, label=FIELD.LABEL_OPTIONAL)
 
 
@@ -34,7 +34,7 @@ def tensor_map(message, name, number):
 
 
 def describe():
-    """Return the file that the classes are made of."""
+    """Return the file descriptor that the classes are made from."""
     file = descriptor_pb2.FileDescriptorProto(
         name="bench/predict.proto",
         package="bench",

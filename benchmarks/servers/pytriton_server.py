@@ -13,7 +13,7 @@ BATCH = int(os.environ["BENCH_BATCH"])
 
 
 def main():
-    """Serve on the port that is the first argument; gRPC and metrics take the next two."""
+    """Serve on the port in the first argument. gRPC and metrics use the next two ports."""
     port = int(sys.argv[1])
     model = load()
 

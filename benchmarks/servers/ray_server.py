@@ -15,7 +15,7 @@ BATCH = int(os.environ["BENCH_BATCH"])
 
 @serve.deployment(num_replicas=1, max_ongoing_requests=256, ray_actor_options={"num_cpus": 0.5})
 class Mlp:
-    """The model behind one replica."""
+    """The model of one replica."""
 
     def __init__(self):
         self.model = load()
@@ -31,7 +31,7 @@ class Mlp:
 
 
 def start_ray(variables):
-    """Start Ray, in three tries: on a busy machine its own limit of 30 s can be too short."""
+    """Start Ray, in up to three attempts: on a busy machine, its limit of 30 s may be too short."""
     for tries_left in (2, 1, 0):
         try:
             ray.init(

@@ -1,4 +1,4 @@
-"""An SDK beside a raw socket: `sdk_client.py URL TOKEN CALLS`; works with ours and the vendor's."""
+"""Compares an SDK, ours or the vendor's, with a raw socket: `sdk_client.py URL TOKEN CALLS`."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ from eas_prediction import PredictClient, TFRequest
 
 
 def timed(call, count):
-    """Return the microseconds of the middle one of `count` calls, after a tenth as many."""
+    """Return the median of `count` calls in microseconds, after a tenth as many to warm up."""
     times = []
     for index in range(count + count // 10):
         start = time.perf_counter()
@@ -43,7 +43,7 @@ def raw(host, port, path, token, body):
 
 
 def main():
-    """Print microseconds as JSON."""
+    """Print the figures as JSON, in microseconds."""
     url, token, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     address, _, name = url.partition("/api/predict/")
     host, _, port = address.split("//")[1].partition(":")
@@ -62,7 +62,7 @@ def main():
         array = np.full(150528, 0.5, np.float32)
         figures["array_us"] = timed(lambda: feed_and_serialise(array), 20)
     except (ImportError, TypeError, ValueError):
-        figures["array_us"] = None  # a client that takes no arrays
+        figures["array_us"] = None  # the vendor's client takes no arrays
     for _ in range(5):
         figures["predict_us"].append(timed(lambda: client.predict(request), count))
         figures["raw_us"].append(timed(call, count))
@@ -72,7 +72,7 @@ def main():
 
 
 def implementation():
-    """Return how protobuf runs here: python, cpp or upb."""
+    """Return the implementation of protobuf: python, cpp or upb."""
     try:
         from google.protobuf.internal import api_implementation
     except ImportError:
@@ -81,7 +81,7 @@ def implementation():
 
 
 def feed_and_serialise(values):
-    """Feed 150,528 floats and serialise."""
+    """Make a request of 150,528 floats and serialise it."""
     request = TFRequest("serving_default")
     request.add_feed("images", [192, 784], TFRequest.DT_FLOAT, values)
     return request.to_string()

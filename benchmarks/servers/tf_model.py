@@ -1,4 +1,4 @@
-"""The model as every peer runs it: a session's callable on the caller's thread."""
+"""The model as each peer runs it: a session's callable on the caller's thread."""
 
 import os
 
@@ -12,7 +12,7 @@ v1 = tf.compat.v1
 
 
 def load(directory=None, threads=1):
-    """Return the model of a SavedModel with one input and one output as array -> array."""
+    """Return a function from array to array for a SavedModel with one input and one output."""
     config = v1.ConfigProto(
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
     )
@@ -31,7 +31,7 @@ def load(directory=None, threads=1):
 
 
 def load_signature():
-    """Return the same model as TensorFlow 2 documents its use: a signature's function."""
+    """Return the same for the signature's function, as TensorFlow 2 documents it."""
     threading = tf.config.threading
     threading.set_intra_op_parallelism_threads(1)
     threading.set_inter_op_parallelism_threads(1)
