@@ -46,7 +46,7 @@ def check_space(entry: Entry, directory: Path) -> None:
     if free < entry.size:
         raise BuildError(
             f"{entry.name} takes about {entry.size:,} MB, and {directory} has {free:,.0f} MB free; "
-            "make room, or set EAS_HOME to another disk"
+            "free some space, or set EAS_HOME to another disk"
         )
 
 

@@ -148,4 +148,4 @@ def _ask(address: str, token: str, method: str, target: str) -> Any:
         return answer
     if isinstance(answer, dict) and "error" in answer:
         raise UpdateError(answer["error"])
-    raise _NoEngineError(f"{address} is the address of something else")
+    raise _NoEngineError(f"another program listens at {address}")

@@ -45,10 +45,10 @@ def _ask(
             session.trust_env = False  # proxies and .netrc are not part of the measurement
             answer = session.request(method, url, data=body, headers=headers, timeout=timeout)
     except (requests.RequestException, UnicodeError) as error:
-        reason = "nobody listens there" if "refused" in str(error) else str(error)
-        raise BenchError(f"cannot ask {url}: {reason}") from error
+        reason = "nothing listens there" if "refused" in str(error) else str(error)
+        raise BenchError(f"{url} cannot be reached: {reason}") from error
     if answer.ok:
         return answer.content
     hint = _HINTS.get(answer.status_code, "")
     said = answer.text[:_SHOWN].strip() or answer.reason
-    raise BenchError(f"{method} {url} is answered with {answer.status_code}: {said}{hint}")
+    raise BenchError(f"{method} {url} was answered with {answer.status_code}: {said}{hint}")

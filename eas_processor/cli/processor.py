@@ -99,8 +99,8 @@ def _ask(path: Path, python: Path, arguments: Sequence[str]) -> dict[str, str]:
             )
         except subprocess.TimeoutExpired as error:
             raise StartError(
-                f"{path}: expected a call of run() of its processor within {ASK_SECONDS:g} s;"
-                " what serves by itself, or waits for something, cannot be served as a processor"
+                f"{path}: expected a call of its processor's run() within {ASK_SECONDS:g} s; a "
+                "script that serves by itself or waits before that call cannot be served"
             ) from error
         except OSError as error:
             raise StartError(f"{python} cannot be started: {error.strerror}") from error

@@ -78,7 +78,8 @@ def new_processor(directory: Path) -> None:
     name = directory.absolute().name
     if not _NAME.fullmatch(name):
         raise StartError(
-            f"{name!r} is no name of a service: expected 1 to 64 letters, digits, '_', '-' or '.'"
+            f"{name!r} is not a valid service name: "
+            "expected 1 to 64 letters, digits, '_', '-' or '.'"
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise StartError(f"{directory} exists already; give a new folder")

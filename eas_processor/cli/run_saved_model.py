@@ -76,10 +76,10 @@ def _files(arguments: Namespace, keys: list[str]) -> dict[str, Path]:
     files = {}
     for key in keys:
         if "/" in key or key.startswith("."):
-            raise CallError(f"--outdir: the output key {key!r} is no name of a file")
+            raise CallError(f"--outdir: the output key {key!r} is not a file name")
         files[key] = arguments.outdir / f"{key}.npy"
         if files[key].exists() and not arguments.overwrite:
-            raise CallError(f"{files[key]} exists already; add --overwrite to write over it")
+            raise CallError(f"{files[key]} exists already; add --overwrite to replace it")
     try:
         arguments.outdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,7 +115,7 @@ def _write(path: Path, array: Any) -> None:
     array = np.asarray(array)
     if array.dtype.kind == "O":
         if not all(isinstance(each, bytes) for each in array.flat):
-            raise CallError(f"{path}: the output is no array")
+            raise CallError(f"{path}: the output is not an array of numbers or text")
         if any(each.endswith(b"\0") for each in array.flat):
             raise CallError(f"{path}: numpy's files drop NUL bytes at the end of a value")
         array = array.astype(bytes)

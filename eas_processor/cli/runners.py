@@ -22,11 +22,11 @@ def run_serve(arguments: argparse.Namespace) -> None:
     from eas_processor.errors import StartError
 
     if arguments.tls_key and not arguments.tls_cert:
-        raise StartError("--tls-key is the key of a certificate; name that with --tls-cert")
+        raise StartError("--tls-key needs the certificate of the key; give it with --tls-cert")
     if arguments.max_buffered <= arguments.max_body:
         raise StartError(
-            f"--max-buffered {arguments.max_buffered} has no room for a body of --max-body "
-            f"{arguments.max_body} MiB; raise it above that, or lower --max-body"
+            f"--max-buffered {arguments.max_buffered} must be above --max-body "
+            f"{arguments.max_body} (MiB); raise --max-buffered or lower --max-body"
         )
     set_up(verbose=arguments.verbose)
     settings = EngineSettings(

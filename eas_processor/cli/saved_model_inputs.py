@@ -35,7 +35,7 @@ def read_given(
     ):
         for key, value in _pairs(option, text):
             if key in given:
-                print(f"input {key} was given before; that of {option} is used", file=sys.stderr)
+                print(f"input {key} is given twice; {option} is used", file=sys.stderr)
             if option == "--inputs":
                 given[key] = _load(value, allow_pickle)
             elif option == "--input_exprs":
@@ -89,14 +89,14 @@ def _load(value: str, allow_pickle: bool) -> Any:
     except Exception as error:  # numpy's own, zipfile's, and anything of a pickle
         if "allow_pickle" in str(error):
             raise CallError(
-                f"--inputs: {path} holds a pickle or is no .npy or .npz file; a pickle may run "
-                "any code when it is read: add --allow_pickle if you trust it"
+                f"--inputs: {path} contains a pickle or is not a .npy or .npz file; a pickle can "
+                "run any code when it is read: add --allow_pickle if you trust it"
             ) from error
         raise CallError(f"--inputs: {path}: expected a .npy or .npz file: {error}") from error
     if variable and isinstance(loaded, dict):
         return loaded[_variable(path, variable, list(loaded))]
     if variable:
-        print(f"{path} holds one array; [{variable}] is not looked at", file=sys.stderr)
+        print(f"{path} contains one array; [{variable}] is ignored", file=sys.stderr)
     return loaded
 
 

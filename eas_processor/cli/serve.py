@@ -69,8 +69,7 @@ def _offer(paths: Sequence[Path], *, watch: bool) -> Offer:
     found = [*files, *(each for each in followed.look()[0] if each not in files)]
     if not found and not watch:
         raise ServiceFileError(
-            f"{directories[0]}: has no service file, which is one that ends in .json; "
-            "add one, or wait for one with --watch"
+            f"{directories[0]}: has no service file (*.json); add one, or wait for one with --watch"
         )
     _check_names(found)
     sources = [ServiceFile(each) for each in found]

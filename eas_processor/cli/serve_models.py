@@ -30,8 +30,8 @@ def models_offer(paths: Sequence[Path], *, watch: bool) -> Offer | None:
         return None
     if len(paths) > 1:
         raise ServiceFileError(
-            f"{paths[kinds.index(True)]}: models are served alone: name one directory of a model, "
-            "or one models.config that names all of them"
+            f"{paths[kinds.index(True)]}: is a model and must be the only path; to serve several "
+            "models, name them in one models.config"
         )
     (path,) = paths
     read = _reader(path)
@@ -67,7 +67,7 @@ def _kind(path: Path) -> bool:
     if numbered and services:
         raise ServiceFileError(
             f"{path}: has both versions of a model ({next(iter(numbered.values())).name}/) and "
-            f"service files ({services[0].name}); serve one of the two from a directory of its own"
+            f"service files ({services[0].name}); move one of them to another directory"
         )
     return bool(numbered)
 

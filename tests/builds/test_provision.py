@@ -164,7 +164,7 @@ def test_a_directory_of_wheels_that_is_not_there(tiny, tmp_path):
 def test_a_disk_that_is_full(tiny, monkeypatch):
     usage = SimpleNamespace(total=9e9, used=9e9, free=5e5)
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(BuildError, match=r"takes about 1 MB, and .* has 0 MB free; make room, or"):
+    with pytest.raises(BuildError, match=r"takes about 1 MB, .* 0 MB free; free some space, or"):
         provision.provision(tiny)
 
 

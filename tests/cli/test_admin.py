@@ -235,7 +235,7 @@ def test_nothing_runs(capsys: Any) -> None:
 def test_what_answers_there_is_no_engine(routes: Routes, capsys: Any, answer: Any) -> None:
     routes.status, routes.answer = 404, answer
     assert main(["w", "digits"]) == 1
-    assert "is the address of something else" in capsys.readouterr().err
+    assert "another program listens at" in capsys.readouterr().err
 
 
 def test_all_services_are_a_table(routes: Routes, capsys: Any) -> None:

@@ -222,7 +222,7 @@ def test_nobody_listens(body: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert main(["bench", f"http://127.0.0.1:{port}/x", "--body", str(body)]) == 1
-    assert "nobody listens there" in capsys.readouterr().err
+    assert "nothing listens there" in capsys.readouterr().err
 
 
 def test_the_token_comes_from_option_or_environment(

@@ -124,7 +124,7 @@ def test_a_script_that_never_calls_run_is_given_up(
     monkeypatch.setattr(module, "ASK_SECONDS", 0.5)
     path = app(tmp_path, "import time\ntime.sleep(600)\n")
     assert main(["processor", "run", str(path)]) == 1
-    sentence = f"{path}: expected a call of run() of its processor within 0.5 s"
+    sentence = f"{path}: expected a call of its processor's run() within 0.5 s"
     assert sentence in capsys.readouterr().err
 
 

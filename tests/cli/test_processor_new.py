@@ -93,7 +93,7 @@ def test_a_folder_whose_name_no_service_can_have_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert main(["processor", "new", str(tmp_path / name)]) == 1
-    assert "is no name of a service" in capsys.readouterr().err
+    assert "is not a valid service name" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_there_is_left_alone(

@@ -42,15 +42,15 @@ def test_files(files: Path) -> None:
 
 def test_a_variable_of_a_file_of_one_array(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert read_given("p=a.npy[x]", "", "")["p"].tolist() == [[1.5]]
-    assert capsys.readouterr().err == "a.npy holds one array; [x] is not looked at\n"
+    assert capsys.readouterr().err == "a.npy contains one array; [x] is ignored\n"
 
 
 def test_a_pickle_is_read_only_when_asked_for(files: Path) -> None:
-    with pytest.raises(CallError, match=r"dict\.pkl holds a pickle .* add --allow_pickle"):
+    with pytest.raises(CallError, match=r"dict\.pkl contains a pickle .* add --allow_pickle"):
         read_given("p=dict.pkl[k]", "", "")
     assert read_given("p=dict.pkl[k]", "", "", allow_pickle=True)["p"].tolist() == [4]
     np.savez("objects.npz", o=np.array([Opened()], dtype=object))
-    with pytest.raises(CallError, match=r"objects\.npz holds a pickle"):
+    with pytest.raises(CallError, match=r"objects\.npz contains a pickle"):
         read_given("p=objects.npz", "", "")
 
 
@@ -62,7 +62,7 @@ def test_a_pickle_is_read_only_when_asked_for(files: Path) -> None:
         ("p=none.npy", "--inputs: none.npy: No such file or directory"),
         ("p=two.npz", "--inputs: two.npz has the arrays x, y; choose with two.npz[NAME]"),
         ("p=two.npz[k]", "--inputs: two.npz has no array 'k'; it has x, y"),
-        ("p=text.npy", "--inputs: text.npy holds a pickle or is no .npy or .npz file"),
+        ("p=text.npy", "--inputs: text.npy contains a pickle or is not a .npy or .npz file"),
     ],
 )
 def test_bad_files_get_a_sentence(files: Path, text: str, message: str) -> None:
@@ -83,9 +83,9 @@ def test_expressions_go_before_files_and_examples_before_both(
     assert given["p"] == [2]
     assert given["q"].tolist() == [b"\n\x00"]
     assert capsys.readouterr().err.splitlines() == [
-        "input p was given before; that of --input_exprs is used",
-        "input q was given before; that of --input_exprs is used",
-        "input q was given before; that of --input_examples is used",
+        "input p is given twice; --input_exprs is used",
+        "input q is given twice; --input_exprs is used",
+        "input q is given twice; --input_examples is used",
     ]
 
 
