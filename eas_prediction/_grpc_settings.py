@@ -177,7 +177,6 @@ def _load(module: str) -> Any:
         if error.name != "grpc":
             raise
         raise ModuleNotFoundError(
-            "a gRPC client needs the package grpcio, which the extra `grpc` installs: run "
-            "`pip install 'eas-processor[grpc]'`",
+            "a gRPC client needs the package grpcio: run `pip install grpcio`",
             name="grpc",
         ) from error

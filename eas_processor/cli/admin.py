@@ -114,7 +114,7 @@ def _call(name: str, method: str, route: str) -> Any:
     except (OSError, _NoEngineError) as error:
         why = "" if isinstance(error, FileNotFoundError) else f" ({error})"
         names = ", ".join(each for each in running_services() if each != name)
-        others = f"; there are {names}" if names else ""
+        others = f"; running: {names}" if names else ""
         raise UpdateError(
             f"no service {name!r} of this user is running here{why}{others}; "
             "start it with `eascmd serve`, with the same EAS_HOME"

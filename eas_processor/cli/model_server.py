@@ -30,7 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     end_as_process_one()
     words = list(sys.argv[1:] if argv is None else argv)
     if any(each in words for each in ("--help", "-h", "-help", "--helpfull")):
-        print(_usage())
+        try:
+            print(_usage(), flush=True)
+        except BrokenPipeError:  # otherwise the interpreter writes the rest when it exits
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     try:
         flags = read_flags(words)

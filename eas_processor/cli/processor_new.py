@@ -60,7 +60,7 @@ _README = """# {name}
 it needs go into a `requirements.txt` beside it.
 
     eascmd processor test . --json '{{"instances": [1, 2]}}'    # the hooks, without a service
-    python -m pytest                                          # its tests
+    python -m pytest                                          # its tests; needs pytest
     eascmd serve service.json                                 # the service
 
 Then, with the token that it prints:

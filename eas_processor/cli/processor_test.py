@@ -74,8 +74,11 @@ def _run(python: Path, arguments: list[str], body: bytes) -> tuple[str, bytes]:
 
 def _show(answer: bytes) -> None:
     """Print text unchanged, a PredictResponse as JSON, and anything else as bytes."""
+    outputs = {}
     with contextlib.suppress(Exception):
         outputs = TFResponse(answer).to_dict()
+    # Some text is a message without outputs to protobuf, such as `1,234,567`.
+    if outputs:
         print(json.dumps({name: each.tolist() for name, each in outputs.items()}, default=str))
         return
     try:

@@ -23,7 +23,7 @@ from eas_processor.config.notes import read_json
 from eas_processor.config.schema import Effect, Service
 from eas_processor.errors import ServiceFileError
 
-_VALIDATION = re.compile(r" - at `\$\.(?P<path>[^`]*)`$")
+_VALIDATION = re.compile(r" - at `\$\.(?P<path>[^`]*?)(\[\d+\])?`$")
 _IMAGE_KEYS = ("containers", "dockerAuth")
 _CUSTOM_KEYS = ("processor_entry", "processor_type")
 

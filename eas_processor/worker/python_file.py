@@ -107,7 +107,11 @@ def _import_failure(path: str, error: BaseException) -> HooksError:
         )
     if not isinstance(error, (ImportError, OSError)):
         log.error("import of %s failed", path, exc_info=error)
-    return HooksError(f"the processor {path} cannot be imported: {type(error).__name__}: {error}")
+    hint = ""
+    if isinstance(error, ModuleNotFoundError):
+        hint = "; list the packages that it needs in a requirements.txt beside it"
+    reason = f"{type(error).__name__}: {error}{hint}"
+    return HooksError(f"the processor {path} cannot be imported: {reason}")
 
 
 def _instance_of(module: ModuleType, allspark: Any, path: str) -> Any:

@@ -184,7 +184,7 @@ def test_an_address_that_nobody_listens_at_is_said(routes: Routes, capsys: Any) 
         entries.open("http://127.0.0.1:1")
         assert main(["w", "gone"]) == 1
     said = capsys.readouterr().err
-    assert "no service 'gone'" in said and "there are digits" in said
+    assert "no service 'gone'" in said and "running: digits" in said
 
 
 def test_an_address_that_was_left_by_a_killed_engine_is_not_asked(

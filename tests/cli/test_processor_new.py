@@ -88,6 +88,16 @@ def test_an_answer_in_array_proto_is_shown_as_json(
     assert json.loads(capfd.readouterr().out) == {"y": [1.5, 2.5]}
 
 
+def test_text_that_protobuf_reads_as_an_empty_message_is_shown_as_text(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(
+        "def initialize(a, b): pass\ndef process(m, r): return b'1,234,567'\n"
+    )
+    assert main(["processor", "test", str(tmp_path), "--data", "x"]) == 0
+    assert capfd.readouterr().out == "1,234,567\n"
+
+
 @pytest.mark.parametrize("name", ["a b", ".hidden"])
 def test_a_folder_whose_name_no_service_can_have_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str

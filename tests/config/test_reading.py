@@ -116,6 +116,10 @@ def test_name_in_metadata(tmp_path: Path) -> None:
             "metadata.rpc.keepalive: expected a number of milliseconds above 0, got 'soon'",
         ),
         (
+            {"frontends": ["eas", "http"]},
+            "frontends: expected a list of 'eas', 'tfs' and 'grpc', got [\"eas\", \"http\"]",
+        ),
+        (
             {"metadata": {"rpc.keepalive": 0}},
             "metadata.rpc.keepalive: expected a number of milliseconds above 0, got 0",
         ),

@@ -93,15 +93,15 @@ class ModelHost:
             found = await in_background(lambda: find_versions(config.base_path))
         except (OSError, StartError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            self._say(f"its base path {config.base_path} cannot be read: {reason}")
+            self._say(f"its base path {config.base_path} cannot be read: {reason}; waiting for it")
             return
         if self._is_removed or self.config is not config:
             return  # the configuration has changed meanwhile
         aspired = aspired_versions(config.policy, found)
         if not aspired:
             self._say(
-                f"No versions of servable {self.name} found under base path "
-                f"{config.base_path}; expected directories whose names are numbers"
+                f"No versions of servable {self.name} found under base path {config.base_path}; "
+                "expected directories whose names are numbers, with a model in each"
             )
         else:
             self._logged = ""
