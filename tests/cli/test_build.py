@@ -12,6 +12,8 @@ from eas_processor.builds.installed import Installed
 from eas_processor.cli import build
 from eas_processor.cli.main import main
 
+pytestmark = pytest.mark.medium
+
 # Nothing but setuptools is installed.
 HIDE = f"""
 import runpy, sys

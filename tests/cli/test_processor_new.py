@@ -13,6 +13,8 @@ from eas_processor.cli.main import main
 from eas_processor.cli.processor_new import new_processor
 from eas_processor.config import load_service
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ from eas_processor.instances.out_of_memory import OutOfMemory
 from eas_processor.instances.processes import Ending, Processes
 from eas_processor.link.frames import CHANNELS, HELLO, Frame
 
+pytestmark = pytest.mark.medium
+
 
 class Bench:
     """One launcher, and the workers that the test has asked of it."""

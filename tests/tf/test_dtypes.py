@@ -7,6 +7,8 @@ need.module("tensorflow")
 import eas_wire as wire
 from eas_processor.tf.runtime import tf, v1
 
+pytestmark = pytest.mark.medium
+
 BITS = [0x0000, 0x8000, 0x3F80, 0xBF80, 0x0001, 0x7F7F, 0x7F80, 0xFF80]
 
 VALUES = {

@@ -20,6 +20,8 @@ from eas_processor.tf import hooks
 from eas_processor.tf.errors import BadRequest, ModelRefusal
 from eas_processor.tf.runtime import tf, v1
 
+pytestmark = pytest.mark.medium
+
 FLOATS = {"float32": 32, "float64": 64, "float16": 16, "bfloat16": 32}
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "int64"]
 QUANTIZED = ["qint8", "quint8", "qint16", "quint16", "qint32"]

@@ -15,6 +15,8 @@ from eas_processor.tf.errors import ModelConfigError, ModelError
 from eas_processor.tf.model import op_libraries
 from eas_processor.tf.runtime import tf, v1
 
+pytestmark = pytest.mark.medium
+
 SOURCE = os.path.join(os.path.dirname(need.__file__), "op_library.c")
 TENSORFLOW_2 = not tf.__version__.startswith("1.")
 # TensorFlow 1 has no C API to define ops by, and its C++ headers take a minute to compile.

@@ -14,6 +14,8 @@ from eas_processor.tf.rows import graph as row_graph
 from eas_processor.tf.rows import proof as row_proof
 from eas_processor.tf.runtime import tf, v1
 
+pytestmark = pytest.mark.medium
+
 
 def floats(*rows):
     return np.array(rows, np.float32)

@@ -9,6 +9,8 @@ from eas_processor.tf import hooks
 from eas_processor.tf.errors import BadRequest, RunError
 from eas_processor.tf.runtime import tf, v1
 
+pytestmark = pytest.mark.medium
+
 ONE = np.array([[1.0, 2.0]], np.float32)
 
 
