@@ -37,7 +37,7 @@ def adopt(entry: Entry, environment: Path, on_line: OnLine, *, with_cuda: bool) 
     check(entry, environment / "bin" / "python", lock, on_line, advice)
     with installed.making(entry) as (directory, _):
         if directory.resolve() == environment.resolve():
-            raise BuildError(f"{environment} is the place of {entry.name}: give another one")
+            raise BuildError(f"{environment} is the directory of {entry.name}: give another one")
         installed.clear(directory)
         try:
             directory.mkdir()
@@ -52,10 +52,10 @@ def adopt(entry: Entry, environment: Path, on_line: OnLine, *, with_cuda: bool) 
 def _python_of(entry: Entry, environment: Path) -> str:
     python = environment / "bin" / "python"
     if not os.access(python, os.X_OK) or not (environment / "pyvenv.cfg").is_file():
-        raise BuildError(f"{environment} is no virtual environment: there is no {python} of one")
+        raise BuildError(f"{environment} is not a virtual environment: it has no {python}")
     found = probe(python)
     if found is None:
-        raise BuildError(f"{python} does not run here")
+        raise BuildError(f"{python} does not run on this machine")
     if ".".join(found.version.split(".")[:2]) not in entry.pythons:
         raise BuildError(
             f"{entry.name} needs Python {' or '.join(entry.pythons)}, and {python} is "

@@ -86,7 +86,7 @@ def with_modules(entry: Entry, modules: Sequence[str]) -> Entry:
         raise BuildError(
             f"model_config.op_libraries names {' and '.join(missing)}, which {entry.name} does not "
             f"have; `eascmd build {entry.name} --with {' --with '.join(missing)}` makes a build "
-            "that has, which is then used"
+            "with it, which is used from then on"
         )
     return extended
 

@@ -206,7 +206,7 @@ def _probe(libraries: tuple[str, ...], environment: Mapping[str, str]) -> dict[s
         check=False,
     )
     if done.returncode:
-        raise BuildError(f"the look for a GPU failed: {done.stderr.strip()[-300:]}")
+        raise BuildError(f"looking for GPUs failed: {done.stderr.strip()[-300:]}")
     facts: dict[str, Any] = json.loads(done.stdout)
     return facts
 

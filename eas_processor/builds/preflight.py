@@ -19,7 +19,7 @@ def check_machine(entry: Entry) -> None:
     machine = platform.machine()
     if not sys.platform.startswith("linux") or machine not in ("x86_64", "AMD64"):
         raise BuildError(
-            f"{entry.name} runs on Linux x86-64 alone, and this is {platform.system()} on {machine}"
+            f"{entry.name} runs only on Linux x86-64, and this is {platform.system()} on {machine}"
         )
     found = glibc()
     wanted = ".".join(str(part) for part in entry.glibc)

@@ -44,9 +44,9 @@ def provision(
     refuse_without_cuda_wheels(entry, with_cuda=with_cuda)
     if wheels is not None and not wheels.is_dir():
         raise BuildError(
-            f"{wheels}, where the packages are to be taken from, is not a directory; "
-            f"`eascmd build {entry.name} --output DIR --wheels {wheels}` fills one where there is "
-            "a package index"
+            f"{wheels} is not a directory, expected one with the packages; "
+            f"`eascmd build {entry.name} --output DIR --wheels {wheels}` fills it on a machine "
+            "with a package index"
         )
     found = _satisfying(entry, with_cuda)
     if found is not None:

@@ -190,7 +190,7 @@ def _engine_settings(flags: Flags, admin_token: str) -> Any:
     if same and flags.ssl_config_file:
         log.error("--rest_api_port is that of gRPC, which has TLS: skipped exporting HTTP/REST API")
     elif same:
-        log.warning("--rest_api_port is that of gRPC, and takes both")
+        log.warning("--rest_api_port equals --port: this port serves both REST and gRPC")
     beside_http = same and not flags.ssl_config_file
     defaults = EngineSettings()
     return channel_settings(

@@ -58,12 +58,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_stray_show_options(arguments: argparse.Namespace) -> None:
-    """Raise CallError where an option of the form with `--dir` stands without it."""
+    """Raise CallError for an option that needs `--dir` and is given without it."""
     _refuse_stray(arguments, ("tag_set", "signature_def", "all", "list_ops"), "inspect PATH")
 
 
 def refuse_stray_run_options(arguments: argparse.Namespace) -> None:
-    """Raise CallError where an option of the form with `--dir` stands without it."""
+    """Raise CallError for an option that needs `--dir` and is given without it."""
     _refuse_stray(arguments, (*_RUN, *_NOT_HERE), "run MODEL")
 
 

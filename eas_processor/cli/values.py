@@ -127,7 +127,7 @@ def _read_file(
         return dict(value) if not name and isinstance(value, dict) else {name: value}
     raise CallError(
         f"--input: {path}: expected a .npy, .npz, .json, .txt or image file ({', '.join(IMAGES)}); "
-        "a file of any kind is the value of an input of text alone"
+        "only an input of text takes a file of any kind"
     )
 
 

@@ -82,7 +82,7 @@ def test_what_does_not_pass_is_not_taken(
 
 
 def test_what_is_no_environment(tiny: TinyEntry, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"empty is no virtual environment: there is no .*python"):
+    with pytest.raises(BuildError, match=r"empty is not a virtual environment: it has no .*python"):
         use(tiny, tmp_path / "empty")
 
 
@@ -94,6 +94,6 @@ def test_an_environment_of_another_python(tiny: TinyEntry, environment: Path) ->
 
 def test_the_build_itself(tiny: TinyEntry, environment: Path) -> None:
     made = use(tiny, environment)
-    with pytest.raises(BuildError, match=r"is the place of tiny_cpu_1\.0: give another one"):
+    with pytest.raises(BuildError, match=r"is the directory of tiny_cpu_1\.0: give another one"):
         use(tiny, made.directory)  # type: ignore[attr-defined]
     assert find_installed(tiny) == made

@@ -97,7 +97,7 @@ def test_what_an_unknown_name_would_bring_is_not_installed_unasked(
     assert str(caught.value) == (
         "model_config.op_libraries names blade and tensorflow_text, which tensorflow_cpu_1.15 does "
         "not have; `eascmd build tensorflow_cpu_1.15 --with blade --with tensorflow_text` makes a "
-        "build that has, which is then used"
+        "build with it, which is used from then on"
     )
     there = Installed(tmp_path, "3.7.16", "", with_cuda=False, size=0)
     monkeypatch.setattr(find, "find_installed", lambda entry: there if "+" in entry.name else None)

@@ -31,7 +31,7 @@ def test_a_machine_that_fits() -> None:
 def test_another_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight.platform, "machine", lambda: "aarch64")
     assert refusal() == (
-        "tensorflow_cpu_1.14 runs on Linux x86-64 alone, and this is Linux on aarch64"
+        "tensorflow_cpu_1.14 runs only on Linux x86-64, and this is Linux on aarch64"
     )
 
 
