@@ -206,7 +206,7 @@ wheels: install  ## write into dist/: a wheel and a source archive of everything
 docs: install  ## build the documentation site in build/site, and check its links
 	$(BIN)/python tools/docs_site.py
 	$(BIN)/zensical build --clean --strict
-	@echo 'open build/site/index.html'
+	@echo 'open build/site/index.html; its search needs a server: python3 -m http.server -d build/site'
 
 lint: install  ## check style, spelling, types, and who may import whom
 	$(BIN)/ruff check .

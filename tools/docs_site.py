@@ -194,10 +194,10 @@ def statuses_page() -> str:
     return "\n".join(
         [
             "# Statuses and codes\n",
-            "What comes of a call, and its number in each protocol. HTTP has a few statuses of its",
-            "own; [server behaviour](server-behaviour.md#statuses) has those too.",
+            "The outcomes of a call, and their numbers in each protocol. HTTP has a few statuses",
+            "of its own; [server behaviour](server-behaviour.md#statuses) has those too.",
             "[Find out why a request was refused](howto-refusals.md) says what to do.\n",
-            *_table(("what came of it", "meaning", "EAS", "REST", "gRPC"), rows),
+            *_table(("outcome", "meaning", "EAS", "REST", "gRPC"), rows),
         ]
     )
 
