@@ -20,6 +20,8 @@ from e2e import models
 from e2e.conftest import EASCMD, START_S
 from e2e.front_door import PATIENCE_S, TESTS, Client, post
 
+from eas_processor.instances.worker_output import LINES_A_SECOND
+
 # `eascmd serve` without TensorFlow: the log and the streams as it sets them up, and the engine.
 PROGRAM = (
     "import sys; from eas_processor.cli.logs import set_up; set_up(verbose=False);"
@@ -193,7 +195,10 @@ def test_a_worker_that_prints_without_end_holds_up_nobody(
     print(f"{printed / 3e6:.0f} MB/s printed, slowest {waits[-1] * 1e3:.0f} ms")
     # A busy machine makes some wait: for the processor, which the worker takes as well.
     assert waits[len(waits) // 2] < 0.25 and waits[-1] < HELD_UP_S
-    assert printed > 1_000_000 and "it printed more than" in log_text
+    assert printed > 1_000_000
+    # A slow machine may print fewer long lines than are let through.
+    if printed / (lines.index(b"\n") + 1) > 6 * LINES_A_SECOND:
+        assert "it printed more than" in log_text
     assert len(log_text) < 20_000_000
 
 
