@@ -85,7 +85,8 @@ class RowHistogram:
     def add(self, rows: int) -> None:
         """Count one run of `rows` rows."""
         bucket = (rows - 1).bit_length() if rows > 1 else 0
-        self.counts[min(_ROW_BUCKETS, bucket)] += 1
+        # min() takes 0.1 us, ten times as long.
+        self.counts[bucket if bucket < _ROW_BUCKETS else _ROW_BUCKETS] += 1  # noqa: FURB136
         self.rows += rows
 
     @property

@@ -179,7 +179,7 @@ class Instance:
                 size,
                 PREDICT,
                 request.codec,
-                min(65535, count),
+                count if count < 65535 else 65535,  # noqa: FURB136 - min() takes 0.1 us
                 number,
                 request.deadline,
             )

@@ -45,8 +45,8 @@ class GatewayPolicy:
         """Admit one more request to the `outstanding` ones, or return why it is refused."""
         if self._concurrency and outstanding >= self._concurrency:
             return TooManyRequests(
-                f"{outstanding} requests are not answered yet, the limit "
-                "(networking.gateway_policy.concurrency_limit); try again in a moment"
+                f"{outstanding} requests are in flight (limit set by "
+                "networking.gateway_policy.concurrency_limit); try again in a moment"
             )
         if self._rate is not None and not self._rate.take():
             return TooManyRequests(

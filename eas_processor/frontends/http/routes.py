@@ -100,7 +100,8 @@ class SlowRoute(Route):
     def open(self, connection: HttpConnection, now: float) -> HttpRequest:
         request = self.request_type(self, connection)
         if not self._takes_body and (self.head.length or self.head.chunked):
-            request.refusal = ContentTooLarge("this route takes no body; send the request without")
+            sentence = "this route takes no body; send the request without one"
+            request.refusal = ContentTooLarge(sentence)
         return request
 
     def run(self, request: HttpRequest) -> None:

@@ -67,7 +67,7 @@ def test_connection(old: bool, keep_alive: bool, line: bytes | None) -> None:
     ("status", "first"),
     [(408, b"408 Request Timeout"), (450, b"450 Queue Full"), (499, b"499 Unknown")],
 )
-def test_every_status_has_booleans(status: int, first: bytes) -> None:
+def test_every_status_has_words(status: int, first: bytes) -> None:
     head = heads.Heads().build(status, b"id", heads.TEXT, 0, keep_alive=True)
     assert head.startswith(b"HTTP/1.1 " + first + b"\r\n")
 

@@ -81,7 +81,8 @@ class Control:
         connection.noise.add()
         if flags & ACK:
             if payload:
-                raise ConnectionFault("an acknowledgement of SETTINGS is empty", FRAME_SIZE_ERROR)
+                sentence = f"an acknowledgement of SETTINGS has {len(payload)} bytes, expected none"
+                raise ConnectionFault(sentence, FRAME_SIZE_ERROR)
             return
         if len(payload) % 6:
             raise ConnectionFault("SETTINGS have 6 bytes each", FRAME_SIZE_ERROR)
