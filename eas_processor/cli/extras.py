@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 _EXTRAS = {
     "server": ("hpack", "httptools", "msgspec", "platformdirs", "requests", "rich", "uv", "uvloop"),
     "tensorflow": ("orjson", "tensorflow"),
@@ -19,6 +22,15 @@ def missing_sentence(error: ModuleNotFoundError, command: str) -> str:
         if package in packages:
             return (
                 f"{command} needs the package {package}, which the extra `{extra}` brings: run "
-                f"`pip install 'eas-processor[{extra}]'`, or `pip install '.[{extra}]'` in a clone"
+                f"{_installation(extra)}"
             )
     return ""
+
+
+def _installation(extra: str) -> str:
+    # Such an environment has no pip.
+    if Path(sys.prefix, "uv-receipt.toml").is_file():
+        return (
+            f"`uv tool install` again, with this extra: '.[server,tensorflow,{extra}]' in a clone"
+        )
+    return f"`pip install 'eas-processor[{extra}]'`, or `pip install '.[{extra}]'` in a clone"

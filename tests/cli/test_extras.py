@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eas_processor.cli.extras import _EXTRAS
+from eas_processor.cli.extras import _EXTRAS, missing_sentence
 
 pytestmark = pytest.mark.medium
 
@@ -100,3 +100,13 @@ def test_each_package_of_the_extras_is_known_here() -> None:
     for extra, packages in _EXTRAS.items():
         names = [re.split("[<>=]", each)[0] for each in lists[extra]]
         assert {modules.get(each, each) for each in names} == set(packages)
+
+
+def test_in_an_environment_of_uv_tool_it_names_that_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "uv-receipt.toml").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    error = ModuleNotFoundError(name="shtab")
+    said = missing_sentence(error, "eascmd completion")
+    assert "`uv tool install` again" in said and "completion]'" in said and "pip" not in said
