@@ -184,7 +184,7 @@ def statuses_page() -> str:
     rows = [
         (
             f"`{name}`",
-            meanings[name].split(", in the first")[0],
+            meanings[name].partition(":")[0],
             str(eas.STATUSES.get(code, own)),
             str(rest.STATUSES.get(code, own)),
             f"{grpc.STATUSES[code]} {rest.name_of(code)}",

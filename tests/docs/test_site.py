@@ -88,6 +88,7 @@ def test_the_reference_has_every_code_in_each_protocol(pages: Path) -> None:
     assert sorted(first_cells(pages / "reference-statuses.md")) == sorted(BY_NAME)
     rows = (pages / "reference-statuses.md").read_text()
     assert "| 450 | 503 | 14 UNAVAILABLE |" in rows
+    assert "| `PROCESSOR` | the processor chose an HTTP status |" in rows
 
 
 def test_no_page_links_to_what_is_not_on_the_site(pages: Path) -> None:
