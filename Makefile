@@ -1,11 +1,11 @@
-# Everything runs in .venv, which `make install` creates. PYTHON=/path/to/python3 chooses the interpreter,
-# and LOCK=no takes the newest packages that pyproject.toml permits.
+# Everything runs in .venv, which `make install` creates. PYTHON=/path/to/python3 chooses the
+# interpreter, and LOCK=no takes the newest packages that pyproject.toml permits.
 
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# In CI, which sets CI, what cannot be tested is a failure; elsewhere it is said and passed over.
+# In CI, which sets CI, a test that cannot run is a failure. Elsewhere it is skipped with a message.
 NOT_TESTED := test -z "$$CI"; exit $$?
 
 .PHONY: help install lock hooks run bench bench-quick bench-versus test test-fast test-fast-engine test-fast-workers test-fast-commands test-slow test-slow-in-process test-slow-services test-services test-several-models test-one-service test-others coverage coverage-engine coverage-workers coverage-commands coverage-report test-chaos fuzz test-py36 test-sdk test-sdk-3.7 test-sdk-3.13 test-ranges test-builds test-locks vendor wheels docs lint format clean
@@ -19,34 +19,34 @@ $(STAMP): pyproject.toml tools/locks/development.txt
 	@python=$$(tools/choose_python.sh $(PYTHON)) && "$$python" tools/install.py $(VENV) $(if $(filter no,$(LOCK)),--no-lock)
 	@touch $(STAMP)
 
-lock: install  ## renew tools/locks/development.txt, which `make install` installs (UPGRADE=1 takes newer versions)
+lock: install  ## update tools/locks/development.txt, from which `make install` installs (UPGRADE=1 takes newer versions)
 	@$(BIN)/python tools/lock_development.py $(if $(UPGRADE),--upgrade)
 
 run: install  ## train a small model on real handwritten digits, serve it, call it
 	@$(BIN)/python examples/digits/demo.py
 
-# Most parts wait for processes that they have started: there may be one more than two cores take.
+# Most parts wait for processes that they started, so two cores can run three parts at a time.
 AT_ONCE = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(1) --output-sync=target)
 
-# Tests of code that runs in their own process; the others start services, which coverage does not see.
+# Tests of code that runs in their own process. The others start services, which coverage cannot see.
 ENGINE := $(addprefix tests/,app config contracts frontends instances link serving)
 WORKERS := $(addprefix tests/,codecs eas_wire hooks processors tf worker)
 COMMANDS := $(addprefix tests/,builds cli eas_prediction model_store)
 IN_PROCESS := $(ENGINE) $(WORKERS) $(COMMANDS)
 E2E := tests/e2e
-# Services of gRPC and of many models: half of the work.
+# Tests of gRPC services and of many models, which take half of the time.
 SEVERAL := $(wildcard $(E2E)/test_[gm]*.py)
 USUAL := -m 'not slow and not chaos'
 QUICK := -q -m 'not medium and not slow and not chaos'
 TEST_PARTS := test-several-models test-one-service coverage-workers coverage-commands coverage-engine test-others test-py36 test-sdk-3.7 test-sdk-3.13
 SLOW_PARTS := test-slow-in-process test-slow-services test-chaos
 
-test: install  ## run all tests but the slow ones, three parts at a time: of the services, of each package with its coverage, on Python 3.6, of the SDK on 3.7 and 3.13
+test: install  ## run all tests but the slow ones, three parts at a time: services, packages with coverage, Python 3.6, the SDK on 3.7 and 3.13
 	@$(MAKE) --no-print-directory $(call AT_ONCE,3) $(TEST_PARTS) \
 		|| { echo 'make test: failed in the parts that lines with *** above name' >&2; exit 1; }
 	@$(MAKE) --no-print-directory coverage-report
 
-test-fast: install  ## run the tests that are quick and start no service, in three processes; about a minute
+test-fast: install  ## run the quick tests, which start no service, in three processes; about a minute
 	@$(MAKE) --no-print-directory $(call AT_ONCE,3) test-fast-workers test-fast-commands test-fast-engine
 
 test-fast-engine:
@@ -58,7 +58,7 @@ test-fast-workers:
 test-fast-commands:
 	$(BIN)/python -m pytest $(QUICK) $(COMMANDS)
 
-test-slow: install  ## run what make test leaves out: slow tests, and attacks on services of a few seconds each
+test-slow: install  ## run the tests that `make test` leaves out: slow tests, and short attacks on services
 	@$(MAKE) --no-print-directory $(call AT_ONCE,2) $(SLOW_PARTS) \
 		|| { echo 'make test-slow: failed in the parts that lines with *** above name' >&2; exit 1; }
 
@@ -79,7 +79,7 @@ test-one-service: install
 test-others: install  ## run the tests of the documentation, the examples, the benchmarks and the tools
 	$(BIN)/python -m pytest $(USUAL) $(addprefix --ignore=,$(IN_PROCESS) $(E2E) tests/chaos)
 
-coverage: install  ## run the tests of each package, and fail where they leave too much of the code unvisited
+coverage: install  ## run the tests of each package, and fail if they cover too little of the code
 	@$(MAKE) --no-print-directory $(call AT_ONCE,3) coverage-workers coverage-commands coverage-engine
 	@$(MAKE) --no-print-directory coverage-report
 
@@ -108,7 +108,7 @@ fuzz: install  ## fuzz HTTP, HTTP/2, frames and codec, guided by coverage, FUZZ_
 	fi
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS) $(addprefix --target ,$(FUZZ_TARGET))
 
-# What runs inside old TensorFlow builds; these tests need no TensorFlow.
+# The packages that run inside old TensorFlow builds. These tests need no TensorFlow.
 PY36_VENV := .venv-py36
 PY36_TESTS := tests/eas_wire tests/link tests/worker tests/codecs tests/hooks --ignore=tests/worker/test_codecs.py
 
@@ -163,18 +163,18 @@ define sdk_tests
 	PYTHONPATH=. $$venv/bin/python -m pytest -q $(USUAL) tests/eas_prediction
 endef
 
-# Which ends of the ranges in pyproject.toml, and the tests that run there.
+# The ends of the ranges in pyproject.toml to test, and the tests; empty for the usual ones.
 RANGES := oldest newest
 RANGE_TESTS :=
 
 test-ranges: install  ## run the engine's tests with the oldest and the newest packages that pyproject.toml permits, TensorFlow aside
 	$(BIN)/python tools/test_ranges.py $(RANGES) -- $(RANGE_TESTS)
 
-# Which processor builds the tests below run in, and the models of which TensorFlows they serve there.
+# The processor builds in which the tests below run, and the TensorFlow versions whose models they serve.
 BUILDS := 1.12 1.14 1.15 2.3 2.4 2.7 2.21
 EXPORTERS :=
 
-test-builds: install  ## run the tests of the packages for workers inside every CPU build, and every exporter's models through each
+test-builds: install  ## run the tests of the packages for workers inside every CPU build, and the models of every exporter in each
 	@# The newest is the environment of `make test` itself.
 	$(BIN)/python tools/test_in_builds.py $(filter-out 2.21,$(BUILDS))
 	EAS_TEST_BUILDS='$(BUILDS)' EAS_TEST_EXPORTERS='$(EXPORTERS)' $(BIN)/python -m pytest tests/e2e/test_builds.py
@@ -184,7 +184,7 @@ test-locks: install  ## ask the package index whether it has every file of every
 
 VENDOR_VENV := .venv-vendor
 
-vendor: $(VENDOR_VENV)/.installed  ## set up the vendor's own client in an environment of its own, for the tests that compare
+vendor: $(VENDOR_VENV)/.installed  ## set up the vendor's own client in a separate environment, for the tests that compare with it
 
 $(VENDOR_VENV)/.installed:
 	@python=''; \
@@ -208,7 +208,7 @@ docs: install  ## build the documentation site in build/site, and check its link
 	$(BIN)/zensical build --clean --strict
 	@echo 'open build/site/index.html; its search needs a server: python3 -m http.server -d build/site'
 
-lint: install  ## check style, spelling, types, and who may import whom
+lint: install  ## check style, spelling, types, and imports between packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
@@ -220,20 +220,20 @@ lint: install  ## check style, spelling, types, and who may import whom
 hooks: install  ## check every commit as `make lint` does
 	$(BIN)/pre-commit install
 
-format: install  ## bring the code into shape
+format: install  ## format the code, and apply automatic fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install  ## measure this service beside floors and peers, and renew docs/benchmarks.md
+bench: install  ## measure this service and its peers, and update docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.report
 
-bench-quick: install  ## the same in under five minutes: floors, this service, one peer
+bench-quick: install  ## measure this service and one peer, in under five minutes
 	$(BIN)/python -m benchmarks --quick
 
-bench-versus: install  ## compare the speed with that of another checkout, in turn: OLD=/path/to/it, ARGS='--pairs 6' for less
+bench-versus: install  ## compare the speed with another checkout, in alternating rounds: OLD=/path/to/it, ARGS='--pairs 6' for less
 	@test -n '$(OLD)' || { echo 'make: name the checkout to compare with: make bench-versus OLD=/path/to/it (git worktree add /path/to/it COMMIT)' >&2; exit 1; }
 	$(BIN)/python -m benchmarks.versus '$(OLD)' $(ARGS)
 
-clean:  ## remove what the targets above created
+clean:  ## remove the files that these targets created
 	rm -rf $(VENV) $(PY36_VENV) .venv-sdk-* .venv-ranges-* .venv-builds-* $(VENDOR_VENV) build dist *.egg-info examples/digits/build
