@@ -1,5 +1,5 @@
 """
-The version number and the command `processors`; pyproject.toml says everything else.
+The version number and the command `processors`. Everything else is in pyproject.toml.
 
     python setup.py --version
     python setup.py processors [--build=NAME]
@@ -18,7 +18,7 @@ HERE = Path(__file__).absolute().parent
 
 
 def version() -> str:
-    """Return the `__version__` of both packages; refuse to build where they differ."""
+    """Return the `__version__` of both packages; refuse to build if they differ."""
     # Read, not imported: numpy may be missing here.
     found = {
         re.search(
@@ -46,7 +46,7 @@ def build_processor(name: str) -> int:
 
 
 def environment_of_the_server() -> Path:
-    """Return the Python of `build/eascmd`, made again where pyproject.toml has changed."""
+    """Return the Python of `build/eascmd`, made again if pyproject.toml has changed."""
     directory = HERE / "build" / "eascmd"
     python, mark = directory / "bin" / "python", directory / "installed.toml"
     wanted = (HERE / "pyproject.toml").read_text(encoding="utf-8")

@@ -81,7 +81,7 @@ def _parameters(signature: inspect.Signature) -> Iterator[str]:
 
 
 def _type(annotation: Any) -> str:
-    """Return a type as it is written in the code."""
+    """Return a type in the form of the source code."""
     if annotation is None or annotation is inspect.Signature.empty:
         return "None"
     if isinstance(annotation, str):

@@ -19,14 +19,14 @@ _ALSO = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
 }
-"""Pages that lie beside docs/, and their names on the site."""
+"""Pages outside docs/, and their names on the site."""
 _WORDS = re.compile(r"^(```\w+)(?: \w+)+(?= \w+=|$)", re.MULTILINE)
-"""What follows on a fence for the tests, and what the site would not take for a fence."""
+"""Words after the language of a code fence, which only tests read and the site does not accept."""
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|#)([^)\s]+)\)")
 
 
 def gather(pages: Path) -> None:
-    """Write every page of the site to the directory `pages`, which is made anew."""
+    """Write every page of the site to the directory `pages`, which is emptied first."""
     shutil.rmtree(pages, ignore_errors=True)
     pages.mkdir(parents=True)
     for source in sorted(path for path in _DOCS.rglob("*") if path.is_file()):
@@ -48,7 +48,7 @@ def gather(pages: Path) -> None:
 
 
 def _on_the_site(source: Path) -> str:
-    """Return the text of a page; a link to what is not on the site becomes its text."""
+    """Return the text of a page. A link to a file that is not on the site becomes plain text."""
 
     def link(found: re.Match[str]) -> str:
         text, target = found.groups()
@@ -64,7 +64,7 @@ def _on_the_site(source: Path) -> str:
 
 
 def _page_of(source: Path) -> Path | None:
-    """Return where a file is on the site, relative to its root; None for one that is not there."""
+    """Return the path of a file on the site, relative to its root, or None if it is not there."""
     if source.is_relative_to(_DOCS):
         return source.relative_to(_DOCS)
     if source.parent == ROOT and source.name in _ALSO:
@@ -81,7 +81,7 @@ def commands_page() -> str:
     parser = make_parser()
     parts = [
         "# Commands\n",
-        "What `eascmd help` and `eascmd help COMMAND` print.\n",
+        "This is the output of `eascmd help` and of `eascmd help COMMAND`.\n",
         _shown(parser),
     ]
     for name, command in parser.commands.items():
@@ -124,7 +124,7 @@ def keys_page() -> str:
     return "\n".join(
         [
             "# Keys of the service file\n",
-            "Every key, as the schema has it.",
+            "Every key of the schema.",
             "[The service file](configuration.md) explains how they work together.\n",
             *_table(("key", "type", "default", "meaning"), rows),
         ]
@@ -132,7 +132,7 @@ def keys_page() -> str:
 
 
 def metrics_page() -> str:
-    """Return the page of every metric, as a server that has one service shows them."""
+    """Return the page of every metric, as a server with one service shows them."""
     from eas_processor.contracts.counters import ServiceMetrics
     from eas_processor.contracts.settings import EngineSettings
     from eas_processor.frontends.admin import AdminServer
@@ -146,7 +146,7 @@ def metrics_page() -> str:
     sample = ServiceSample({"service": "digits"}, ServiceMetrics(), gauges, {"ready": 1})
     sample.metrics.codes[200] += 1
     server = HttpServer(EngineSettings(), Router(Registry()))
-    # A certificate and an admin port need files and a loop; what they show is of these numbers.
+    # Metrics of TLS and of the admin port need only these numbers, not files and an event loop.
     shown = SimpleNamespace(not_after=0.0, connections=0, dropped=0)
     also = [*AdminServer.metrics(shown), *Tls.metrics(shown)]  # type: ignore[arg-type]
     lines = list(exposition([sample], {401: 1}, [*server.metrics(), *also], {"digits": True}))
@@ -155,7 +155,7 @@ def metrics_page() -> str:
             "# Metrics\n",
             "Every metric of `/metrics`, with its labels.",
             "[Server behaviour](server-behaviour.md#metrics) says who may read them.\n",
-            *_table(("name", "kind", "labels", "what it tells"), _metric_rows(lines)),
+            *_table(("name", "kind", "labels", "meaning"), _metric_rows(lines)),
         ]
     )
 
@@ -173,7 +173,7 @@ def _metric_rows(lines: list[str]) -> Iterator[tuple[str, ...]]:
 
 
 def statuses_page() -> str:
-    """Return the page that has what comes of a call beside its number in each protocol."""
+    """Return the page of the outcomes of a call, with their numbers in each protocol."""
     from eas_processor.frontends import tfs_statuses as rest
     from eas_processor.frontends.eas import statuses as eas
     from eas_processor.frontends.grpc import statuses as grpc

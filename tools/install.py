@@ -1,17 +1,17 @@
 """
-Make the development environment: `make install` runs this with the Python that it has chosen.
+Make the development environment. `make install` runs this with the Python that it has chosen.
 
     python3 tools/install.py DIRECTORY [--no-lock]
 
-The packages are those of tools/locks/development.txt. Where the index lacks one of these files, and
-with `--no-lock`, they are the newest that pyproject.toml permits. A file with another hash ends the
-installation, for somebody may have changed it.
+It installs the packages of tools/locks/development.txt. With `--no-lock`, or if the index lacks one
+of the locked files, it installs the newest packages that pyproject.toml permits. A file with
+another hash ends the installation, because an attacker may have changed it.
 
-uv installs them, which takes a fifth of pip's time; where uv fails, pip does it. The index is the
-one that pip is configured for.
+uv installs them in a fifth of pip's time. If uv fails, pip does it. The index is that of pip's
+configuration.
 
-It does nothing where DIRECTORY has what this commit asks for: most changes of pyproject.toml are to
-the settings of tools.
+It does nothing if DIRECTORY already has these packages, because most changes of pyproject.toml only
+concern the settings of tools.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def digest(lock: Path | None) -> str:
-    """Return what changes whenever the environment should: requirements, Python and lock."""
+    """Return a hash of all that decides the environment: requirements, Python and lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     parts = [sys.executable, sys.version, project]
     parts.append(lock.read_text(encoding="utf-8") if lock else "")
@@ -64,7 +64,7 @@ def digest(lock: Path | None) -> str:
 
 
 def works(directory: Path) -> bool:
-    """Return whether the environment's Python still runs: its base may be gone."""
+    """Return whether the environment's Python still runs. Its base may have been removed."""
     command = [str(directory / "bin" / "python"), "-c", "import eas_processor"]
     try:
         return subprocess.run(command, cwd="/", capture_output=True, check=False).returncode == 0
@@ -73,7 +73,7 @@ def works(directory: Path) -> bool:
 
 
 def make_environment(directory: Path) -> None:
-    """Create a virtual environment with the newest pip, and with uv where the index has it."""
+    """Create a virtual environment with the newest pip, and with uv if the index has it."""
     done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=False)
     if done.returncode:
         end(f"{sys.executable} cannot create {directory} (on Debian: apt install python3-venv)")
@@ -94,7 +94,7 @@ def install(python: Path, lock: Path | None) -> None:
 
 
 def add(python: Path, *what: str) -> bool:
-    """Install packages with uv, or with pip where uv fails; return whether one of them did."""
+    """Install packages with uv, or with pip if uv fails; return whether one of them did."""
     environment = os.environ | of_pip(python)
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
     uv = [str(python.with_name("uv")), "pip", "install", "--python", str(python), *quiet]
@@ -106,7 +106,7 @@ def add(python: Path, *what: str) -> bool:
 
 
 def pip(python: Path, *what: str) -> bool:
-    """Run `pip install`; return whether it succeeded. End where a file has another hash."""
+    """Run `pip install`; return whether it succeeded. Exit if a file has another hash."""
     command = [str(python), "-m", "pip", "install", *what]
     environment = os.environ | {"PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
@@ -140,7 +140,7 @@ def of_pip(python: Path) -> dict[str, str]:
 
 @contextmanager
 def heartbeat() -> Iterator[None]:
-    """Say once a minute that this is still at work, where no progress bar shows it."""
+    """Print a line every minute if there is no terminal for a progress bar."""
     over = threading.Event()
 
     def beat() -> None:
@@ -157,12 +157,12 @@ def heartbeat() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Write a line for whoever runs make."""
+    """Print a line to stderr."""
     print(f"make: {text}", file=sys.stderr, flush=True)
 
 
 def end(text: str) -> None:
-    """End make with an error."""
+    """Exit with an error."""
     raise SystemExit(f"make: {text}")
 
 

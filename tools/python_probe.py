@@ -1,15 +1,16 @@
 """
-Print what `tools/choose_python.sh` asks of an interpreter: PATH, VERSION, BUILD and MICROSECONDS.
+Describe an interpreter for `tools/choose_python.sh`: PATH, VERSION, BUILD and MICROSECONDS.
 
-PATH is the interpreter itself, also where a virtual environment or a shim of pyenv runs this. BUILD
-is `optimised`, `plain` or `unknown`. The flags of `configure` alone do not tell: Debian trains its
-builds (PGO) by other means. So MICROSECONDS counts: the best of several runs of a small workload
-of the kind that the engine has (calls, attributes, dictionaries, bytes). It takes 0.1 s.
+PATH is the interpreter itself, even if this runs in a virtual environment or through a shim of
+pyenv. BUILD is `optimised`, `plain` or `unknown`. The flags of `configure` do not suffice, because
+Debian optimises its builds (PGO) by other means. So MICROSECONDS decides: the best of several runs
+of a small workload that resembles the engine's (calls, attributes, dictionaries, bytes), in 0.1 s.
 
-With `--choose`, read such lines and print the PATH to take: the first, unless another is more than
-a tenth faster. On stderr, say why.
+With `--choose`, read such lines and print the PATH of the first, unless another is more than a
+tenth faster. The reason is printed on stderr.
 
-The status is 3 where the engine does not run, 4 where a virtual environment cannot be made.
+The exit status is 3 if the engine does not support this version, and 4 if the interpreter cannot
+create virtual environments.
 """
 
 import platform
@@ -27,21 +28,21 @@ make: PYTHON_CONFIGURE_OPTS='--enable-optimizations --with-lto', and then `make 
 
 
 class Request:
-    """What the workload reads and changes."""
+    """An object that the workload reads and changes."""
 
     def __init__(self, number):
-        """Begin with a header and nothing read."""
+        """Begin with an empty header."""
         self.number, self.length, self.header = number, 0, {}
 
     def read(self, data):
-        """Take the length and a name out of a frame."""
+        """Read the length and a name from a frame."""
         self.length, key = struct.unpack_from("<IH", data, 0)
         self.header[f"key-{key & 15}"] = data[4:].split(b":", 1)[0]
         return self
 
 
 def workload():
-    """Read frames into objects and add up what they hold."""
+    """Read frames into objects, and return a sum over their contents."""
     total = 0
     for number in range(4000):
         request = Request(number).read(b"\x10\x00\x00\x00\x07\x00name: value")
@@ -63,7 +64,7 @@ def measure():
 
 
 def build():
-    """Return whether the interpreter was compiled with a profile of itself."""
+    """Return `optimised` if the interpreter was compiled with PGO, else `plain` or `unknown`."""
     flags = " ".join(
         str(sysconfig.get_config_var(name) or "") for name in ("CONFIG_ARGS", "PY_CORE_CFLAGS")
     )
@@ -73,14 +74,14 @@ def build():
 
 
 def choose(lines):
-    """Return the fields of the Python to take, and those of all that were found."""
+    """Return the fields of the chosen Python, and those of all Pythons."""
     found = [line.rstrip("\n").split("\t") for line in lines if line.strip()]
     fastest = min(int(each[3]) for each in found)
     return next(each for each in found if int(each[3]) <= 1.1 * fastest), found
 
 
 def explain(taken, found):
-    """Say on stderr which Python is taken, and how to have another or a faster one."""
+    """Print on stderr which Python is taken, and how to get another or a faster one."""
     path, version, kind, microseconds = taken
     why = ""
     if taken is not found[0]:
@@ -93,7 +94,7 @@ def explain(taken, found):
 
 
 def main():
-    """Print the line, or end with the status that says why not."""
+    """Print the line, or exit with the status that tells why not."""
     if sys.argv[1:] == ["--choose"]:
         taken, found = choose(sys.stdin)
         explain(taken, found)

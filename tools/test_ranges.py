@@ -3,9 +3,9 @@ Run the engine's tests at the ends of the ranges of its requirements: `make test
 
     python tools/test_ranges.py oldest|newest ... [-- PYTEST-ARGUMENT ...]
 
-Each end has an environment `.venv-ranges-END` with the oldest or the newest version of everything
-that pyproject.toml names for the server and its extras, TensorFlow aside, as far as there
-is a wheel for this Python. The packages that only tests need are the newest that fit beside them.
+Each end has an environment `.venv-ranges-END`. It has the oldest or the newest versions that
+pyproject.toml permits for the server and its extras, without TensorFlow. Only versions with a wheel
+for this Python count. The packages that only tests need are the newest that fit.
 """
 
 import os
@@ -22,7 +22,7 @@ EXTRAS = ("server", "grpc", "stores", "otel", "images", "completion")
 TOOLS = ["pytest", "pytest-timeout", "hypothesis", "packaging", "pyyaml", "h11", "ngh2"]
 TOOLS += ["grpcio-health-checking", "grpcio-reflection", "moto[s3]", "flask", "flask-cors"]
 TOOLS += ["pip", "setuptools"]
-# What needs neither TensorFlow nor a service. The tests of archives do not depend on a package.
+# Tests that need neither TensorFlow nor a service. The tests of archives depend on no package.
 TESTS = ["tests/config", "tests/contracts", "tests/frontends", "tests/serving", "tests/app"]
 TESTS += ["tests/builds", "tests/model_store", "tests/cli"]
 TESTS += ["--ignore=tests/model_store/test_archive_attacks.py"]
@@ -46,7 +46,7 @@ def main(ends: list[str], arguments: list[str]) -> int:
 
 
 def environment(end: str) -> Path:
-    """Return the Python of an end's environment, made again where its packages have changed."""
+    """Return the Python of an end's environment, made again if its packages have changed."""
     directory = ROOT / f".venv-ranges-{end}"
     python, mark = directory / "bin" / "python", directory / "installed.txt"
     packages = resolve(RESOLUTIONS[end])
@@ -63,7 +63,7 @@ def environment(end: str) -> Path:
 
 
 def resolve(resolution: str) -> str:
-    """Return the requirements of an end, one `name==version` a line."""
+    """Return the requirements of an end, one `name==version` per line."""
     options = ["--resolution", resolution, "--only-binary", ":all:", "--python", sys.executable]
     options += [f"--extra={extra}" for extra in EXTRAS]
     options += ["--quiet", "--no-header", "--no-annotate", "pyproject.toml"]
@@ -71,7 +71,7 @@ def resolve(resolution: str) -> str:
 
 
 def uv(*arguments: str) -> str:
-    """Run uv; return what it prints."""
+    """Run uv and return its output. Exits if it fails."""
     done = subprocess.run(
         [find_uv_bin(), *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
     )

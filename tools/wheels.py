@@ -202,7 +202,7 @@ def write_bill_of_materials(directory: Path) -> None:
 
 
 def main() -> None:
-    """Build what the command line asks for."""
+    """Build the archives that the command line names."""
     parser = argparse.ArgumentParser(description="Build the wheels and the source archive.")
     parser.add_argument("--sdk", action="store_true", help="the wheel of the SDK alone")
     parser.add_argument("directory", nargs="?", type=Path, default=ROOT / "dist")
