@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 _DOCS = ROOT / "docs"
@@ -84,9 +85,16 @@ def commands_page() -> str:
         "This is the output of `eascmd help` and of `eascmd help COMMAND`.\n",
         _shown(parser),
     ]
-    for name, command in parser.commands.items():
+    for name, command in all_commands(parser):
         parts += [f"## eascmd {name}\n", _shown(command)]
     return "\n".join(parts)
+
+
+def all_commands(parser: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the parser of each command, and of the commands below it."""
+    for name, command in parser.commands.items():
+        yield name, command
+        yield from ((f"{name} {below}", each) for below, each in all_commands(command))
 
 
 def _shown(parser: object) -> str:
@@ -132,7 +140,20 @@ def keys_page() -> str:
 
 
 def metrics_page() -> str:
-    """Return the page of every metric, as a server with one service shows them."""
+    """Return the page of every metric."""
+    rows = ((f"`{name}`", kind, _in_code(labels), text) for name, kind, labels, text in metrics())
+    return "\n".join(
+        [
+            "# Metrics\n",
+            "Every metric of `/metrics`, with its labels.",
+            "[Server behaviour](server-behaviour.md#metrics) says who may read them.\n",
+            *_table(("name", "kind", "labels", "meaning"), rows),
+        ]
+    )
+
+
+def metrics() -> Iterator[tuple[str, str, list[str], str]]:
+    """Yield name, kind, labels and help of each metric, as a server with one service has them."""
     from eas_processor.contracts.counters import ServiceMetrics
     from eas_processor.contracts.settings import EngineSettings
     from eas_processor.frontends.admin import AdminServer
@@ -150,26 +171,17 @@ def metrics_page() -> str:
     shown = SimpleNamespace(not_after=0.0, connections=0, dropped=0)
     also = [*AdminServer.metrics(shown), *Tls.metrics(shown)]  # type: ignore[arg-type]
     lines = list(exposition([sample], {401: 1}, [*server.metrics(), *also], {"digits": True}))
-    return "\n".join(
-        [
-            "# Metrics\n",
-            "Every metric of `/metrics`, with its labels.",
-            "[Server behaviour](server-behaviour.md#metrics) says who may read them.\n",
-            *_table(("name", "kind", "labels", "meaning"), _metric_rows(lines)),
-        ]
-    )
-
-
-def _metric_rows(lines: list[str]) -> Iterator[tuple[str, ...]]:
-    """Yield name, kind, labels and help of each family of the exposition."""
     for head, of_type in pairwise(lines):
         if head.startswith("# HELP "):
             _, _, name, text = head.split(" ", 3)
             kind = of_type.split(" ")[3]
-            sample = re.compile(rf"{name}(?:_count)?\{{(.*)\}}")
-            found = next((each[1] for line in lines if (each := sample.match(line))), "")
-            labels = ", ".join(f"`{each}`" for each in re.findall(r'(\w+)="', found))
-            yield f"`{name}`", kind, labels, text
+            line_of = re.compile(rf"{name}(?:_count)?\{{(.*)\}}")
+            found = next((each[1] for line in lines if (each := line_of.match(line))), "")
+            yield name, kind, re.findall(r'(\w+)="', found), text
+
+
+def _in_code(words: Iterable[str]) -> str:
+    return ", ".join(f"`{each}`" for each in words)
 
 
 def statuses_page() -> str:

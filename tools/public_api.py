@@ -6,6 +6,7 @@ Lists the public API, one name per line. docs/compatibility.md promises to keep 
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def _names() -> Iterator[str]:
 
 
 def _parameters(thing: Any) -> str:
-    """Return the names of parameters, and whether each has a default."""
+    """Return the names of parameters, and their defaults."""
     try:
         parameters = inspect.signature(thing).parameters.values()
     except (TypeError, ValueError):
@@ -47,19 +48,22 @@ def _parameters(thing: Any) -> str:
     written = []
     for each in parameters:
         star = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
-        default = "" if each.default is each.empty else "=..."
+        value = "{...}" if isinstance(each.default, frozenset) else repr(each.default)
+        default = "" if each.default is each.empty else f"={value}"
         written.append(f"{star}{each.name}{default}")
     return f"({', '.join(written)})"
 
 
 def _commands() -> Iterator[str]:
     from eas_processor.cli.parser import make_parser
+    from tools.docs_site import all_commands
 
-    for name, parser in make_parser().commands.items():
+    for name, parser in all_commands(make_parser()):
         yield f"command eascmd {name}"
         for action in parser._actions:
-            for option in action.option_strings:
-                yield f"command eascmd {name} {option}"
+            if action.help != argparse.SUPPRESS:
+                for option in action.option_strings:
+                    yield f"command eascmd {name} {option}"
 
 
 def _flags() -> Iterator[str]:
@@ -89,22 +93,10 @@ def _keys() -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    from eas_processor.contracts.counters import ServiceMetrics
-    from eas_processor.contracts.settings import EngineSettings
-    from eas_processor.frontends.http.server import HttpServer
-    from eas_processor.frontends.metrics import ServiceSample, exposition
-    from eas_processor.frontends.router import Router
-    from eas_processor.serving.registry import Registry
+    from tools.docs_site import metrics
 
-    sample = ServiceSample({"service": "s"}, ServiceMetrics(), dict.fromkeys(_GAUGES, 0), {})
-    server = HttpServer(EngineSettings(), Router(Registry()))
-    for line in exposition([sample], {}, server.metrics(), {"s": True}):
-        if line.startswith("# TYPE"):
-            _, _, name, kind = line.split()
-            yield f"metric {name} {kind}"
-
-
-_GAUGES = ("in_flight", "queue_length", "instances_ready")
+    for name, kind, labels, _ in metrics():
+        yield " ".join(["metric", name, kind, *labels])
 
 
 def _statuses() -> Iterator[str]:

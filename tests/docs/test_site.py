@@ -61,8 +61,9 @@ def test_the_first_page_leads_to_every_other_of_the_menu(pages: Path) -> None:
 
 def test_every_command_is_shown(pages: Path) -> None:
     text = (pages / "commands.md").read_text()
-    shown = re.findall(r"^## eascmd (\S+)$", text, re.MULTILINE)
-    assert shown == list(make_parser().commands)
+    shown = re.findall(r"^## eascmd (.+)$", text, re.MULTILINE)
+    assert [each for each in shown if " " not in each] == list(make_parser().commands)
+    assert "processor new" in shown
     assert "--port" in text
 
 
