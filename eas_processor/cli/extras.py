@@ -21,7 +21,7 @@ def missing_sentence(error: ModuleNotFoundError, command: str) -> str:
     for extra, packages in _EXTRAS.items():
         if package in packages:
             return (
-                f"{command} needs the package {package}, which the extra `{extra}` brings: run "
+                f"{command} needs the package {package}, which the extra `{extra}` installs: run "
                 f"{_installation(extra)}"
             )
     return ""

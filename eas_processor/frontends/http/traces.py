@@ -39,7 +39,7 @@ class Traces:
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
         except ImportError as error:
             raise StartError(
-                f"--traces needs the package {error.name}, which the extra `otel` brings: run "
+                f"--traces needs the package {error.name}, which the extra `otel` installs: run "
                 "`pip install 'eas-processor[otel]'`, or `pip install '.[otel]'` in a clone"
             ) from None
         name = os.environ.get("OTEL_SERVICE_NAME", "eas-processor")
