@@ -67,8 +67,12 @@ requires = ["setuptools>=61"]
 build-backend = "setuptools.build_meta"
 """
 # The files of the distribution beside its packages.
-FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
+FILES = (
+    *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "service.json.example"),
+    *("README.md", "README.zh-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+)
 ALL_PACKAGES = ("eas_processor", *SDK_PACKAGES)
+FOLDERS = ("docker", "docs", "examples", "proto")
 # A wheel is a ZIP archive, which has no times before 1980.
 EARLIEST = 315532800
 SDIST = "import sys; from setuptools.build_meta import build_sdist; print(build_sdist(sys.argv[1]))"
@@ -135,7 +139,7 @@ def _pack_again(made: Path, target: Path) -> None:
 
 def lay_out_everything(directory: Path) -> None:
     """Copy the sources to `directory`. A build in place would include files of older builds."""
-    _copy(ALL_PACKAGES, FILES, directory)
+    _copy((*ALL_PACKAGES, *FOLDERS), FILES, directory)
     _set_modes(directory)
 
 
@@ -159,10 +163,11 @@ def lay_out_sdk(directory: Path) -> None:
     _set_modes(directory)
 
 
-def _copy(packages: Iterable[str], files: Iterable[str], directory: Path) -> None:
-    for package in packages:
-        ignored = shutil.ignore_patterns("__pycache__", ".*")
-        shutil.copytree(ROOT / package, directory / package, ignore=ignored)
+def _copy(folders: Iterable[str], files: Iterable[str], directory: Path) -> None:
+    # `make run` writes examples/digits/build.
+    ignored = shutil.ignore_patterns("__pycache__", ".*", "build")
+    for folder in folders:
+        shutil.copytree(ROOT / folder, directory / folder, ignore=ignored)
     for name in files:
         shutil.copy(ROOT / name, directory)
 

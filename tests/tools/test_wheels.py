@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -141,6 +142,21 @@ def test_the_wheel_holds_every_package_and_both_commands(
     metadata = email.message_from_string(read(wheel, "METADATA"))
     assert metadata["License"] == "Apache-2.0"
     assert metadata["Description-Content-Type"] == "text/markdown"
+
+
+def test_the_source_archive_has_the_pages_and_the_examples(
+    archives: dict[str, bytes], tmp_path: Path
+) -> None:
+    source = one(archives, "eas_processor-*.tar.gz", tmp_path)
+    with tarfile.open(source) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    folders = ["docker", "docs", "examples", "proto", "*.md", "service.json.example"]
+    listed = ["git", "ls-files", *folders, ":!:tests", ":!:tools", ":!:.*"]
+    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = {name for name in done.stdout.split() if not Path(name).name.startswith(".")}
+    assert len(tracked) > 100
+    assert sorted(tracked - held) == []
+    assert [name for name in held if name.startswith("examples/digits/build")] == []
 
 
 def test_the_source_archive_gives_the_same_wheel(
