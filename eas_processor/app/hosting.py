@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from time import monotonic
@@ -251,7 +252,8 @@ class Host:
             "service": self.name,
             "state": (entry.phase if entry is not None else self._phase_without_entry()).value,
             "reason": self._reason,
-            "file": self.source.label,
+            # `eascmd w` lists services of engines that were started in other directories.
+            "file": os.path.abspath(self.source.label),
         }
 
     def _phase_without_entry(self) -> Phase:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ async def test_a_service_that_starts(desk: Desk, source: FakeSource) -> None:
         "service": "echo",
         "state": "serving",
         "reason": "",
-        "file": "a.json",
+        "file": os.path.abspath("a.json"),
         "version": 1,
         "wanted": 1,
         "instances": [],
