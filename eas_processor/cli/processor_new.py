@@ -63,7 +63,7 @@ it needs go into a `requirements.txt` beside it.
     python -m pytest                                          # its tests; needs pytest
     eascmd serve service.json                                 # the service
 
-Then, with the token that it prints:
+Then call it. `TOKEN` is the token that it prints:
 
     curl -H "Authorization: $TOKEN" -H "Content-Type: application/json" \\
         -d '{{"instances": [1, 2]}}' http://127.0.0.1:8080/api/predict/{name}
