@@ -36,7 +36,9 @@ def instances(service: Path, *, as_json: bool) -> None:
     columns = ("instance", "pid", "state", "build", "requests", "model")
     dead = [{**each, "state": "dead", "requests": 0} for each in answer.get("dead", ())]
     rows = ([str(each[name]) for name in columns] for each in [*answer["instances"], *dead])
-    print_table([each.upper() for each in columns], rows)
+    # A column of that name would be read as a total.
+    heads = ["RUNNING" if each == "requests" else each.upper() for each in columns]
+    print_table(heads, rows)
     for each in dead:
         exited = "" if each["exit"] in each["reason"] else f" ({each['exit']})"
         reason = _one_line(each["reason"])

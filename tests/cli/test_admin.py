@@ -120,7 +120,7 @@ def test_instances_are_a_table(routes: Routes, capsys: Any) -> None:
     routes.answer = SHOWN
     assert main(["w", "digits"]) == 0
     head, row, last = capsys.readouterr().out.splitlines()
-    assert head.split() == ["INSTANCE", "PID", "STATE", "BUILD", "REQUESTS", "MODEL"]
+    assert head.split() == ["INSTANCE", "PID", "STATE", "BUILD", "RUNNING", "MODEL"]
     assert row.split() == [
         "12",
         "3456",
