@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if sys.version_info < (3, 11):
         print(
-            f"eascmd needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr
+            f"eascmd needs Python 3.11 or newer; this is {sys.version.split()[0]}. "
+            "Install it with a newer Python. The client `eas_prediction` works in this one too",
+            file=sys.stderr,
         )
         return 1
     end_as_process_one()

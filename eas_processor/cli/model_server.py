@@ -25,7 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; return the exit status."""
     if sys.version_info < (3, 11):
         version = sys.version.split()[0]
-        print(f"tensorflow_model_server needs Python 3.11 or newer; this is {version}")
+        print(
+            f"tensorflow_model_server needs Python 3.11 or newer; this is {version}. "
+            "Install it with a newer Python",
+            file=sys.stderr,
+        )
         return _FAILED
     end_as_process_one()
     words = list(sys.argv[1:] if argv is None else argv)
