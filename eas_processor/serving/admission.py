@@ -96,8 +96,8 @@ class Admission:
         if self.waiting < limit or self._free(size):
             return None
         return QueueFull(
-            f"all {len(self._ready)} instance(s) of {self._settings.name!r} are busy and the queue "
-            f"is full ({limit} requests, set by metadata.rpc.max_queue_size); try again in a moment"
+            f"the queue of {self._settings.name!r} is full (limit {limit}, set by "
+            f"metadata.rpc.max_queue_size), and its instances are busy; try again in a moment"
         )
 
     def submit(self, request: Call, now: float) -> None:

@@ -65,7 +65,7 @@ def test_450_while_the_worker_is_busy_and_the_queue_is_full(
             refusal = client.ask(post(body))
             assert refusal.status == 450
             assert refusal.headers["retry-after"] == "1"
-            words = f"queue is full ({len(waiting)} requests, set by metadata.rpc.max_queue_size)"
+            words = f"is full (limit {len(waiting)}, set by metadata.rpc.max_queue_size)"
             assert words in refusal.body.decode()
         gate.open()
         assert running.response().body == gate.command.encode()

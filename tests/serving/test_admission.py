@@ -119,7 +119,7 @@ async def test_a_full_queue_refuses(admission: Admission, instance: Any) -> None
     worker = instance()
     requests = submit(admission, 1, 1, 1, 1, 1)
     assert [each.status for each in requests] == [None, None, None, None, codes.QUEUE_FULL]
-    assert b"the queue is full (2 requests" in requests[4].answers[0][1]
+    assert b"is full (limit 2, set by metadata.rpc.max_queue_size)" in requests[4].answers[0][1]
     reply(worker, requests[0])
     assert submit(admission, 1)[0].status is None
 
