@@ -66,12 +66,14 @@ PROJECT = """\
 requires = ["setuptools>=61"]
 build-backend = "setuptools.build_meta"
 """
-# The files of the distribution beside its packages.
-FILES = (
-    *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "service.json.example"),
-    *("README.md", "README.zh-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
-)
+# What an installation reads beside the packages.
+FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
 ALL_PACKAGES = ("eas_processor", *SDK_PACKAGES)
+# What the source archive holds for its readers, as MANIFEST.in lists it.
+DOCUMENTS = (
+    *("MANIFEST.in", "service.json.example"),
+    *("README.zh-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+)
 FOLDERS = ("docker", "docs", "examples", "proto")
 # A wheel is a ZIP archive, which has no times before 1980.
 EARLIEST = 315532800
@@ -139,7 +141,7 @@ def _pack_again(made: Path, target: Path) -> None:
 
 def lay_out_everything(directory: Path) -> None:
     """Copy the sources to `directory`. A build in place would include files of older builds."""
-    _copy((*ALL_PACKAGES, *FOLDERS), FILES, directory)
+    _copy((*ALL_PACKAGES, *FOLDERS), (*FILES, *DOCUMENTS), directory)
     _set_modes(directory)
 
 
