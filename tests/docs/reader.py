@@ -103,16 +103,7 @@ class Reader:
 
     def run(self, command: str, *, fails: bool = False) -> None:
         """Run a command and add what it prints to `printed`; AssertionError where it fails."""
-        done = subprocess.run(
-            ["bash", "-c", self._here(command)],
-            cwd=self._directory,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_START_S,
-            check=False,
-        )
+        done = bash(self._here(command), self._directory, self._environment)
         assert (done.returncode != 0) == fails, f"{command}\n{done.stdout}"
         self.printed += self._as_on_the_page(done.stdout)
 
@@ -161,6 +152,22 @@ class Reader:
         for port, own in self._ports.items():
             text = re.sub(rf"\b{own}\b", port, text)
         return text
+
+
+def bash(
+    command: str, directory: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of a page; return its exit status, and both its outputs as one."""
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_START_S,
+        check=False,
+    )
 
 
 def _commands(text: str) -> list[str]:

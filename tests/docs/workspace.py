@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from docs.reader import ROOT, free_port
+from docs.reader import ROOT, bash, free_port
 from docs.workspace_files import TOKEN, names_of_python, write_files, write_quick_service
 
 _PORTS = "8080", "8500", "8501"
@@ -114,16 +114,7 @@ class Workspace:
             write_quick_service(self.directory / "digits.json", model_config="changed")
         if made := re.match(r"eascmd processor new (\S+)", command):
             shutil.rmtree(self.directory / made[1], ignore_errors=True)
-        done = subprocess.run(
-            ["bash", "-c", _CURL + self._here(command)],
-            cwd=self._folder,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_PATIENCE_S,
-            check=False,
-        )
+        done = bash(_CURL + self._here(command), self._folder, self._environment)
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         if exported := re.match(r"export (\w+)=(.*)", self._here(command)):
             self._environment[exported[1]] = exported[2]
